@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+// Package ldp speaks HTTP about resources: the Linked Data Platform's Basic
+// Containers as the Solid Protocol profiles them.
+//
+// It turns requests into operations on a [Backend] and results into responses:
+// methods, paths, headers, content negotiation, ranges, conditional requests,
+// CORS, and failures as problem documents (RFC 9457). Who asks, it is told by an
+// [Identifier]. What is stored, who may do it and what comes of it, the Backend
+// knows; this package never decides.
+package ldp
+
+import (
+	"context"
+	"io"
+	"iter"
+	"net/http"
+	"time"
+
+	"skrin/acl"
+	"skrin/ldp/rdf"
+)
+
+// An Identifier tells who sends a request.
+type Identifier interface {
+	// Identify returns the agent that the request's credentials prove; the zero
+	// Agent if it has none; an error if it has bad ones.
+	Identify(*http.Request) (acl.Agent, error)
+	// Challenge returns the WWW-Authenticate header for a 401; err is
+	// Identify's error, or nil where credentials were missing.
+	Challenge(err error) string
+}
+
+// A Backend holds resources. Each method decides by itself whether who may, and
+// in the transaction that does it. Errors wrap a [Kind]. Permission is decided
+// before existence is told: a stranger gets Unauthenticated and a known agent
+// Forbidden for hidden and for absent resources alike; NotFound only whoever
+// may read. A Backend is safe for concurrent use.
+type Backend interface {
+	// Get reads a resource. The caller closes the Resource's Body. Where reads
+	// are logged, the entry is durable when Get returns.
+	Get(ctx context.Context, who acl.Agent, req Get) (*Resource, error)
+	// Put makes or replaces a resource, and the containers above it.
+	Put(ctx context.Context, who acl.Agent, req Put) (Written, error)
+	// Post makes a resource in a container, under a name that the Backend picks.
+	Post(ctx context.Context, who acl.Agent, req Post) (Written, error)
+	// Patch changes an RDF resource, or makes it.
+	Patch(ctx context.Context, who acl.Agent, req Patch) (Written, error)
+	// Delete removes a resource and its auxiliary resources.
+	Delete(ctx context.Context, who acl.Agent, req Delete) error
+	// Describe tells what OPTIONS may tell of id to an agent whose rights are
+	// not yet known: only what follows from the ID's form.
+	Describe(id ID) Description
+}
+
+// A Get asks for the state of a resource.
+type Get struct {
+	ID ID
+	// Choose picks a media type among those offered, best first; "" if the
+	// client accepts none. The Backend calls it once, before it logs a read, and
+	// answers NotAcceptable for "".
+	Choose func(offers ...string) string
+	// NoneMatch and Since are If-None-Match and If-Modified-Since. The handler
+	// answers them; the Backend may use them to save work, and need not.
+	NoneMatch []string
+	Since     time.Time
+}
+
+// A Put replaces the whole state of a resource. For a container Body is empty,
+// or the container's own triples.
+type Put struct {
+	ID   ID
+	Type string // media type with parameters; "" if there was no content
+	Body io.Reader
+	Size int64 // bytes of Body; -1 if not known
+	Cond Conditions
+	// NonRDF is set when the client says that the resource is an LDP Non-RDF
+	// Source.
+	NonRDF bool
+}
+
+// A Post asks a container to take a new member.
+type Post struct {
+	ID        ID     // the container
+	Slug      string // the name that the client would like (RFC 5023), decoded, unchecked
+	Container bool   // the new member shall be a container
+	Type      string
+	Body      io.Reader
+	Size      int64
+	Cond      Conditions
+	Key       string // Idempotency-Key; "" if absent. The same key does no second thing
+}
+
+// A Patch changes the graph of a resource.
+type Patch struct {
+	ID   ID
+	Type string // text/n3 or application/sparql-update
+	Body []byte
+	Cond Conditions
+}
+
+// A Delete removes a resource.
+type Delete struct {
+	ID   ID
+	Cond Conditions
+}
+
+// A Resource is the state of one resource, as one agent may see it.
+type Resource struct {
+	ID       ID
+	Type     string // media type of Body, as stored or as chosen
+	Tag      string // names this state; different states, different tags. [A-Za-z0-9_-]
+	Modified time.Time
+	Size     int64         // bytes of Body; -1 if not known
+	Body     io.ReadCloser // the bytes; nil for a container. An io.Seeker where ranges can be had
+	// Members yields a container's members in ascending order of their IDs,
+	// read as they are asked for; nil for other resources.
+	Members iter.Seq2[Member, error]
+	// Graph is what the Backend says about the resource in RDF where it doesn't
+	// come from Body: a container's own triples; a generated document.
+	Graph *rdf.Graph
+	// Modes and Public are what the agent and everybody may do (WAC-Allow).
+	Modes, Public acl.Mode
+	Description
+}
+
+// A Description is what follows from a resource's ID.
+type Description struct {
+	ACL         ID     // rel=acl; "" if there is none
+	DescribedBy ID     // rel=describedby; "" if there is none
+	Storage     ID     // the storage's description
+	Root        bool   // it is the storage's root container
+	Owner       string // rel=solid:owner, on the root; "" if not told
+	Inbox       ID     // rel=ldp:inbox; "" if there is none
+	Types       []string
+	// Methods are what the resource supports: a subset of GET, HEAD, OPTIONS,
+	// PUT, POST, PATCH, DELETE.
+	Methods []string
+	// AcceptPost is what may be posted; nil for the usual.
+	AcceptPost []string
+}
+
+// A Member is one line of a container's listing.
+type Member struct {
+	ID       ID
+	Type     string // media type; "" for a container
+	Size     int64  // bytes; 0 for a container
+	Modified time.Time
+}
+
+// A Written is the outcome of a write.
+type Written struct {
+	ID       ID     // what was written; where a Post put it
+	Created  bool   // it did not exist before
+	Tag      string // of the new state; "" where the agent may not know it
+	Modified time.Time
+	// Receipt, if not nil, is sent as the body of the answer.
+	Receipt     []byte
+	ReceiptType string
+	Description
+}
