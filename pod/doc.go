@@ -3,6 +3,48 @@
 // Package pod is the only door to a person's data.
 //
 // Every read and write, from LDP, a web page, the command line or a job, is a
-// method of [Pod] with the agent as an argument. There permission is decided,
-// the log is written and the notification is queued, in one transaction.
+// method of [Pod] with the agent as an argument. There permission is decided
+// (by acl.Decide and nothing else), the log is written and the notification is
+// queued, in one transaction.
+//
+// The nouns, and where they live:
+//
+//	Pod           pod.go         the door: all pods of one server
+//	Store, Tx     store.go       ordered keys, one transaction per pod; an engine provides them
+//	Blobs         store.go       large immutable bytes
+//	Party         party.go       a registered organisation: provider (gives evidence), consumer (asks for it)
+//	Use           party.go       what a consumer may ask for, and why: one purpose of one registration
+//	EvidenceType  catalogue.go   what a provider can attest: fields, titles, SD-JWT type
+//	Evidence      evidence.go    one attested statement about the person, with its signed forms
+//	Space         space.go       the pod as one counterpart sees it, at /w/{id}/
+//	Request       request.go     what a party asks of the person: to deposit, or to read
+//	Offer         request.go     what agreeing to a request would release: the values on the screen
+//	Answer        request.go     what the person decided
+//	Consent       consent.go     the immutable record of an answer; its Grants are the truth
+//	Share         consent.go     a consent as the person sees it: active, ended, withdrawn
+//	View          view.go        what a counterpart receives: the only function that maps space to pod
+//	Entry         log.go         one line of the person's log, chained by hash
+//	Notification  outbox.go      what a counterpart must be told, until it has been
+//
+// # One function for the screen and the wire
+//
+// What the consent page shows and what a consumer's read returns are computed
+// by the same function, [release], from the evidence, the type and the fields.
+// The hash of what was shown is in the consent record.
+//
+// # Keys
+//
+// A pod's keys in the Store, by first byte; paths never hold a NUL.
+//
+//	p                      the pod itself
+//	r{path}                a resource: header and small body
+//	m{container}\0{name}   a container's member: type, size, time
+//	a{path}                the compiled authorizations of path's own ACL document
+//	w{space}               a Space;  wp{party} the space of a party
+//	e{id}                  an Evidence;  et{type}\0{id} by type
+//	q{id}                  a Request
+//	c{id}                  a Consent
+//	g{space}\0{id}         a Grant to a space's party
+//	l{seq}                 an Entry of the log;  lh its head
+//	n{seq}                 a Notification that waits;  nh the last number
 package pod

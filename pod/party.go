@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"skrin/acl"
+)
+
+// A Text is a text in several languages: sv, nb, nn, en.
+type Text map[string]string
+
+// In returns the text in the language lang, or in the nearest one there is: the
+// Norwegian languages stand in for one another, then English, then Swedish.
+func (t Text) In(lang string) string {
+	near := map[string]string{"nb": "nn", "nn": "nb"}
+	for _, l := range []string{lang, near[lang], "en", "sv"} {
+		if s := t[l]; s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// ErrNoParty is a Registry's answer for an organisation that isn't registered,
+// or whose registration has ended.
+var ErrNoParty = errors.New("no such party")
+
+// A Registry tells who is registered.
+type Registry interface {
+	// Party returns the party with the id, or ErrNoParty. A caller changes nothing in it.
+	Party(ctx context.Context, id string) (Party, error)
+	// Issuers returns the ids of the parties that may issue a type of evidence.
+	Issuers(ctx context.Context, evidenceType string) ([]string, error)
+}
+
+// A Party is an organisation that is registered with this server, as provider,
+// consumer or both.
+type Party struct {
+	ID        string // also its client_id: a-z, 0-9 and "-", at most 64
+	WebID     acl.WebID
+	Name      Text
+	Number    string             // organisation number, "SE.5560000001"
+	Home      string             // URL of its web site
+	Privacy   string             // URL of its privacy notice
+	Contact   string             // URL or mailto: where a person asks for erasure
+	Authority string             // the supervisory authority, "IMY"
+	Keys      jose.JSONWebKeySet // its public keys: client assertions, requests, credentials
+	Issuer    string             // the iss of the credentials that it signs, "https://af.example.se"
+	Redirects []string           // URLs to which the browser may be sent back
+	Notify    string             // URL to which notifications are posted; "" for none
+	MayIssue  []string           // ids of evidence types
+	Uses      []Use              // what it may ask for
+	Identity  bool               // it is told the person's national number when connected
+	Until     time.Time          // the registration ends
+}
+
+// A Use is one purpose for which a party may ask for fields of one type.
+type Use struct {
+	ID      string // "ink-2026"
+	Purpose string // IRI, of DPV or narrower
+	Why     Text   // the purpose in plain words
+	Basis   string // legal basis, an IRI
+	Type    string // id of the evidence type
+	Fields  []string
+	Days    int // a grant lasts at most so many days
+}
+
+// Use returns the use with the id.
+func (p *Party) Use(id string) (Use, bool) {
+	i := slices.IndexFunc(p.Uses, func(u Use) bool { return u.ID == id })
+	if i < 0 {
+		return Use{}, false
+	}
+	return p.Uses[i], true
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"skrin/ldp"
+)
+
+// A Pod is the door to all pods of one server. Its fields are set before its
+// first use and not changed after; all but Wake are required. Its methods are
+// safe for concurrent use.
+type Pod struct {
+	Store    Store
+	Blobs    Blobs
+	Registry Registry         // who is registered
+	Types    *Catalogue       // what evidence there is
+	Sign     Signer           // signs receipts and records with the server's key
+	Base     string           // "https://host": the origin of every URL, without a slash
+	Issuer   string           // of the tokens of the people here; the same string as Base in most installations
+	Now      func() time.Time //
+	Rand     io.Reader        // crypto/rand.Reader
+	Wake     func()           // told after a commit that queued a notification; nil for nobody
+}
+
+// A Signer signs what the server vouches for, as a compact JWS (RFC 7515) whose
+// header has the given typ. The key is among those that the server publishes.
+type Signer interface {
+	Sign(ctx context.Context, typ string, payload []byte) (string, error)
+}
+
+// url returns the URL of a path.
+func (p *Pod) url(id ldp.ID) string { return p.Base + string(id) }
