@@ -143,6 +143,13 @@ func parseDisclosure(encoded string) (*disclosure, error) {
 	return d, nil
 }
 
+// Type returns the type (vct) that the credential claims to be of. Nothing has
+// vouched for it before Verify.
+func (c *Credential) Type() string {
+	s, _ := c.claims["vct"].(string)
+	return s
+}
+
 // Present gives the credential with only what the named claims need. A name is
 // that of a top-level claim, and shows it whole. An error if the credential
 // has no such claim, or has been bound to a recipient.
