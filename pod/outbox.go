@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
 )
 
 // An Event is the kind of a notification: the last part of an IRI in the
