@@ -24,8 +24,7 @@ import (
 )
 
 // A fake is a Backend in memory that does what the Backend's contract says, and
-// fails the test where the Handler breaks its part of it: a Body left open, a
-// body read before permission was decided.
+// shows where the Handler breaks its part of it: open counts bodies not closed.
 type fake struct {
 	t      testing.TB
 	mu     sync.Mutex
@@ -35,7 +34,6 @@ type fake struct {
 	open   int   // bodies not closed
 	listed error // what a listing ends with
 	fails  error // what every method answers, if not nil
-	calls  int
 }
 
 type doc struct {
@@ -94,7 +92,6 @@ func rights(id ldp.ID, who acl.Agent) acl.Mode {
 }
 
 func (f *fake) may(id ldp.ID, who acl.Agent, mode acl.Mode) error {
-	f.calls++
 	switch {
 	case f.fails != nil:
 		return f.fails
@@ -178,7 +175,6 @@ func (f *fake) members(c ldp.ID) iter.Seq2[ldp.Member, error] {
 	}
 }
 
-// A pending body fails the test if it is read while it must not be.
 func (f *fake) Put(_ context.Context, who acl.Agent, req ldp.Put) (ldp.Written, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -173,7 +173,6 @@ const (
 // allowed because old clients insist on sending them; no cookie is ever read here.
 func (x *exchange) cors() {
 	x.set("Vary", "Accept, Authorization, Origin")
-	x.set("Access-Control-Expose-Headers", exposed)
 	x.set("X-Content-Type-Options", "nosniff")
 	origin := x.r.Header["Origin"]
 	if len(origin) == 0 || origin[0] == "" {
@@ -181,6 +180,7 @@ func (x *exchange) cors() {
 		return
 	}
 	x.set("Access-Control-Allow-Origin", origin[0])
+	x.set("Access-Control-Expose-Headers", exposed)
 	x.set("Access-Control-Allow-Credentials", "true")
 	allowed := usual
 	if asked := x.r.Header.Get("Access-Control-Request-Headers"); asked != "" && listOfTokens(asked) {
@@ -301,6 +301,19 @@ func entityTag(tag, format string) string {
 		return ""
 	}
 	return `"` + tag + "." + format + `"`
+}
+
+// moment reads a header that is a date; the zero Time if it is absent, or none.
+func (x *exchange) moment(name string) time.Time {
+	v := x.r.Header.Get(name)
+	if v == "" {
+		return time.Time{}
+	}
+	t, err := http.ParseTime(v)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 func date(t time.Time) string { return t.UTC().Format(http.TimeFormat) }

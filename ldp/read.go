@@ -3,6 +3,7 @@
 package ldp
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,7 +26,7 @@ type reading struct {
 
 func (x *exchange) get() error {
 	g := reading{exchange: x}
-	seen, _ := http.ParseTime(x.r.Header.Get("If-Modified-Since"))
+	seen := x.moment("If-Modified-Since")
 	noneMatch := x.r.Header["If-None-Match"]
 	res, err := x.Backend.Get(x.r.Context(), x.who, Get{ID: x.id, Choose: g.choose, NoneMatch: entityTags(noneMatch, false), Since: seen})
 	if err != nil {
@@ -40,9 +41,8 @@ func (x *exchange) get() error {
 	}
 	g.headers()
 	// RFC 9110, section 13.2.2, in its order.
-	match := entityTags(x.r.Header["If-Match"], true)
-	unmodified, _ := http.ParseTime(x.r.Header.Get("If-Unmodified-Since"))
-	if err := (Conditions{Match: match, UnmodifiedSince: unmodified}).Check(res.Tag, res.Modified); err != nil {
+	must := Conditions{Match: entityTags(x.r.Header["If-Match"], true), UnmodifiedSince: x.moment("If-Unmodified-Since")}
+	if err := must.Check(res.Tag, res.Modified); err != nil {
 		return err
 	}
 	if hasTag(noneMatch, g.etag) || noneMatch == nil && !seen.IsZero() && !res.Modified.IsZero() && !res.Modified.Truncate(time.Second).After(seen) {
@@ -216,9 +216,22 @@ func (g *reading) graph() (*rdf.Graph, error) {
 	}
 	graph, err := rdf.Read(g.r.Context(), body, f, g.Base+string(g.id), rdf.Limits{Bytes: int(limit)})
 	if err != nil {
-		return nil, fmt.Errorf("convert %s: %w", g.res.Type, err)
+		return nil, g.unconvertible(err)
 	}
 	return graph, nil
+}
+
+// unconvertible answers for a document that this package can't read or write as
+// a graph: one with named graphs, one that exceeds a limit. Its stored type can
+// be had all the same.
+func (g *reading) unconvertible(err error) error {
+	var syntax *rdf.SyntaxError
+	var limit *rdf.LimitError
+	var term *rdf.TermError
+	if errors.As(err, &syntax) || errors.As(err, &limit) || errors.As(err, &term) {
+		return Refuse(NotAcceptable, "The document can't be converted. Ask for the type "+bare(g.res.Type)+".")
+	}
+	return fmt.Errorf("convert %s: %w", g.res.Type, err)
 }
 
 // written writes a graph in the format that was picked.
@@ -229,7 +242,7 @@ func (g *reading) written(graph *rdf.Graph) ([]byte, error) {
 	}
 	body, err := rdf.Write(graph, f, rdf.WriteOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("convert to %s: %w", g.picked, err)
+		return nil, g.unconvertible(err)
 	}
 	return body, nil
 }

@@ -143,11 +143,10 @@ func (x *exchange) minimal() {
 }
 
 func (x *exchange) conditions() Conditions {
-	since, _ := http.ParseTime(x.r.Header.Get("If-Unmodified-Since"))
 	return Conditions{
 		Match:           entityTags(x.r.Header["If-Match"], true),
 		NoneMatch:       entityTags(x.r.Header["If-None-Match"], false),
-		UnmodifiedSince: since,
+		UnmodifiedSince: x.moment("If-Unmodified-Since"),
 	}
 }
 
