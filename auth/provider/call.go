@@ -127,6 +127,9 @@ func (p *Provider) answer(ctx context.Context, err error) (*refusal, int) {
 		}
 		refused = &refusal{string(theirs.Code), plain(deepest(theirs))}
 	}
+	if refused.Code == "expired_token" { // of the device flow; what it means of a code is this
+		refused = &refusal{"invalid_grant", "the authorization code was tried before"}
+	}
 	if refused.Code == "invalid_client" {
 		return refused, http.StatusUnauthorized
 	}

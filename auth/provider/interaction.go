@@ -222,7 +222,7 @@ func (p *Provider) checkDecision(ctx context.Context, client string, d *Decision
 			d.Reason = "The person declined."
 		}
 		if d.Reason != plain(d.Reason) {
-			return errors.New("Reason has more than 300 characters, or some that an error_description may not have")
+			return errors.New("the Reason has more than 300 characters, or some that an error_description may not have")
 		}
 		*d = Decision{Declined: true, Reason: d.Reason}
 		return nil
@@ -231,7 +231,7 @@ func (p *Provider) checkDecision(ctx context.Context, client string, d *Decision
 		return err
 	}
 	if d.Person == "" || d.Sub == "" || len(d.Sub) > 255 || d.Sub != plain(d.Sub) || d.AuthTime.IsZero() {
-		return errors.New("Person, Sub or AuthTime is missing or wrong")
+		return errors.New("a Person, Sub or AuthTime is missing or wrong")
 	}
 	if _, err := libraryDetails(d.GrantedDetails); err != nil {
 		return err
@@ -244,11 +244,11 @@ func (p *Provider) checkDecision(ctx context.Context, client string, d *Decision
 		return err
 	}
 	if !c.IdentityClaims {
-		return errors.New("Claims for a client that may not have them")
+		return errors.New("there are Claims for a client that may not have them")
 	}
 	for name := range d.Claims {
 		if reserved(name) {
-			return errors.New("Claims has a name that is reserved")
+			return errors.New("one of the Claims has a name that is reserved")
 		}
 	}
 	return nil

@@ -157,17 +157,17 @@ func (o *Options) check() error {
 	u, err := url.Parse(o.Base)
 	switch {
 	case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || o.Base != u.Scheme+"://"+u.Host:
-		return errors.New("Base is not scheme://host")
+		return errors.New("the Base is not scheme://host")
 	case o.Records == nil || o.Clients == nil || o.CheckDetails == nil || o.InteractionURL == nil || o.Page == nil || o.Now == nil:
 		return errors.New("an option is missing")
 	case len(o.Key) != 32:
-		return errors.New("Key does not have 32 bytes")
+		return errors.New("the Key does not have 32 bytes")
 	case o.TokenLife < time.Second || o.TokenLife > maxTokenLife:
-		return errors.New("TokenLife is not between a second and an hour")
+		return errors.New("the TokenLife is not between a second and an hour")
 	case o.CodeLife < time.Second || o.CodeLife > maxCodeLife:
-		return errors.New("CodeLife is not between a second and a minute")
+		return errors.New("the CodeLife is not between a second and a minute")
 	case o.InteractionLife < time.Second || o.InteractionLife > maxInteraction:
-		return errors.New("InteractionLife is not between a second and an hour")
+		return errors.New("the InteractionLife is not between a second and an hour")
 	}
 	return nil
 }

@@ -282,7 +282,9 @@ func TestTokenRequestsThatAreRefused(t *testing.T) {
 		says   string
 	}{
 		{"no proof", func(a *attempt) { a.header = nil }, "invalid_dpop_proof", "no DPoP proof"},
-		{"two proofs", func(a *attempt) { a.header = http.Header{"Dpop": append(w.ins.proof()["Dpop"], w.ins.proof()["Dpop"]...)} }, "invalid_dpop_proof", "more than one"},
+		{"two proofs", func(a *attempt) {
+			a.header = http.Header{"Dpop": append(w.ins.proof()["Dpop"], w.ins.proof()["Dpop"]...)}
+		}, "invalid_dpop_proof", "more than one"},
 		{"a proof for another method", func(a *attempt) { a.header = proof(w.ins.dpop, "GET", w.Base+tokenPath, time.Now()) }, "invalid_dpop_proof", "htm"},
 		{"a proof for another URL", func(a *attempt) { a.header = proof(w.ins.dpop, "POST", w.Base+parPath, time.Now()) }, "invalid_dpop_proof", "htu"},
 		{"a proof that is too old", func(a *attempt) {
