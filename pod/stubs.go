@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: EUPL-1.2
+
 package pod
 
 import (
@@ -7,8 +9,6 @@ import (
 	"skrin/acl"
 )
 
-func (p *Pod) Make(ctx context.Context, person string) (acl.Agent, error)  { panic("todo") } // makes the pod of a person and returns its owner
-func (p *Pod) Owner(ctx context.Context, person string) (acl.Agent, error) { panic("todo") } // ErrNoPod if the person has none
 // CheckDetails: what may party ask, at the PAR endpoint
 func (p *Pod) CheckDetails(ctx context.Context, party string, details []json.RawMessage) error {
 	panic("todo")
