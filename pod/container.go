@@ -5,7 +5,6 @@ package pod
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base32"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -90,11 +89,9 @@ func (p *Pod) own(ctx context.Context, r *right) (*rdf.Graph, error) {
 }
 
 const (
-	rdfType = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
-	ldpNS   = "http://www.w3.org/ns/ldp#"
-	statNS  = "http://www.w3.org/ns/posix/stat#"
-	pimNS   = "http://www.w3.org/ns/pim/space#"
-	solidNS = "http://www.w3.org/ns/solid/terms#"
+	ldpNS  = "http://www.w3.org/ns/ldp#"
+	statNS = "http://www.w3.org/ns/posix/stat#"
+	pimNS  = "http://www.w3.org/ns/pim/space#"
 )
 
 // managed are the properties of a container and of its members that the server
@@ -229,7 +226,7 @@ func (r *right) mayPost(req ldp.Post) error {
 
 // extend turns the right to a container into that to a new member of it.
 func (r *right) extend(tx Tx, ch *change, slug string, container bool) error {
-	random := strings.ToLower(base32.StdEncoding.EncodeToString(ch.derive("name", string(r.id))[:20]))
+	random := idEncoding.EncodeToString(ch.derive("name", string(r.id))[:16])
 	name := segment(slug)
 	candidates := []string{name, random[:8] + "-" + name}
 	if name == "" {

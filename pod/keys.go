@@ -16,7 +16,7 @@ import (
 // The keys of a standard pod; package pod's documentation has them all.
 const (
 	homeKey = "p"
-	onceKey = "i"
+	onceKey = "j"
 )
 
 func recordKey(id ldp.ID) string { return "r" + string(id) }
@@ -26,23 +26,40 @@ func rulesKey(id ldp.ID) string  { return "a" + string(id) }
 // name follows.
 func membersKey(container ldp.ID) string { return "m" + string(container) + "\x00" }
 
+// spaces is the first segment of the paths of pairwise spaces.
+const spaces = "w"
+
 // rootOf returns the root container of the pod that a path is in, "/{pod}/".
 func rootOf(id ldp.ID) ldp.ID { return "/" + ldp.ID(id.First()) + "/" }
 
 // A home is what a pod knows about itself.
 type home struct {
-	owner  acl.WebID
-	person string // the internal id of its owner
+	Owner  acl.WebID
+	Name   string // the first segment of its URLs
+	Person string // the internal id of its owner
+}
+
+// ownerOf returns whose pod it is.
+func ownerOf(tx Tx) (home, error) {
+	values, err := tx.Get(homeKey)
+	if err != nil {
+		return home{}, err
+	}
+	return decodeHome(values[0])
 }
 
 func (h home) encode() []byte {
-	return appendString(appendString([]byte{layout}, string(h.owner)), h.person)
+	b := []byte{layout}
+	for _, s := range []string{string(h.Owner), h.Name, h.Person} {
+		b = appendString(b, s)
+	}
+	return b
 }
 
 func decodeHome(b []byte) (home, error) {
 	in := reader{rest: b}
 	in.layout()
-	h := home{owner: acl.WebID(in.string()), person: in.string()}
+	h := home{Owner: acl.WebID(in.string()), Name: in.string(), Person: in.string()}
 	return h, in.err
 }
 

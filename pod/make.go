@@ -4,7 +4,6 @@ package pod
 
 import (
 	"context"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,18 +28,14 @@ const (
 // person has none.
 func (p *Pod) Owner(ctx context.Context, person string) (acl.Agent, error) {
 	var h home
-	err := p.Store.View(ctx, Name("person/"+person), func(tx Tx) error {
-		values, err := tx.Get(homeKey)
-		if err != nil {
-			return err
-		}
-		h, err = decodeHome(values[0])
+	err := p.Store.View(ctx, Name("person/"+person), func(tx Tx) (err error) {
+		h, err = ownerOf(tx)
 		return err
 	})
 	if err != nil {
 		return acl.Agent{}, err
 	}
-	return acl.Agent{ID: h.owner, Issuer: p.Issuer}, nil
+	return acl.Agent{ID: h.Owner, Issuer: p.Issuer}, nil
 }
 
 // Make makes the pod of a person, named by an internal id, and returns its owner
@@ -57,10 +52,10 @@ func (p *Pod) Make(ctx context.Context, person string) (acl.Agent, error) {
 	if err != nil {
 		return acl.Agent{}, err
 	}
-	name := strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(ch.derive("pod name", "")[:16]))
-	id := fmt.Sprintf("%x", ch.derive("pod id", "")[:16])
+	name := idEncoding.EncodeToString(ch.derive("pod name", "")[:16])
+	id := idEncoding.EncodeToString(ch.derive("pod id", "")[:16])
 	root := ldp.ID("/" + name + "/")
-	h := home{owner: acl.WebID(p.url(root+card) + "#me"), person: person}
+	h := home{Owner: acl.WebID(p.url(root+card) + "#me"), Name: name, Person: person}
 	err = p.Store.Create(ctx, id, func(tx Tx) error {
 		tx.Claim(Name("pod/" + name))
 		tx.Claim(Name("person/" + person))
@@ -73,14 +68,14 @@ func (p *Pod) Make(ctx context.Context, person string) (acl.Agent, error) {
 	if err != nil {
 		return acl.Agent{}, fmt.Errorf("make a pod: %w", err)
 	}
-	return acl.Agent{ID: h.owner, Issuer: p.Issuer}, nil
+	return acl.Agent{ID: h.Owner, Issuer: p.Issuer}, nil
 }
 
 // furnish fills a new pod.
 func (p *Pod) furnish(ctx context.Context, tx Tx, ch *change, h home, root ldp.ID) error {
-	me := rdf.IRI(string(h.owner))
+	me := rdf.IRI(string(h.Owner))
 	at := func(path string) rdf.Term { return rdf.IRI(p.url(root) + path) }
-	a, foaf := rdf.IRI(rdfType), "http://xmlns.com/foaf/0.1/"
+	a := rdf.IRI(rdfType)
 
 	profile := new(rdf.Graph)
 	profile.Add(at(card), a, rdf.IRI(foaf+"PersonalProfileDocument"))
@@ -89,22 +84,22 @@ func (p *Pod) furnish(ctx context.Context, tx Tx, ch *change, h home, root ldp.I
 	for _, class := range []string{foaf + "Agent", foaf + "Person", "http://schema.org/Person"} {
 		profile.Add(me, a, rdf.IRI(class))
 	}
-	profile.Add(me, rdf.IRI(solidNS+"oidcIssuer"), rdf.IRI(p.Issuer))
-	profile.Add(me, rdf.IRI(solidNS+"account"), at(""))
+	profile.Add(me, rdf.IRI(solid+"oidcIssuer"), rdf.IRI(p.Issuer))
+	profile.Add(me, rdf.IRI(solid+"account"), at(""))
 	profile.Add(me, rdf.IRI(pimNS+"storage"), at(""))
 	profile.Add(me, rdf.IRI(ldpNS+"inbox"), at(inbox))
 	profile.Add(me, rdf.IRI(pimNS+"preferencesFile"), at(preferences))
-	profile.Add(me, rdf.IRI(solidNS+"publicTypeIndex"), at(publicTypes))
+	profile.Add(me, rdf.IRI(solid+"publicTypeIndex"), at(publicTypes))
 
 	prefs := new(rdf.Graph)
 	prefs.Add(at(preferences), a, rdf.IRI(pimNS+"ConfigurationFile"))
-	prefs.Add(me, rdf.IRI(solidNS+"publicTypeIndex"), at(publicTypes))
-	prefs.Add(me, rdf.IRI(solidNS+"privateTypeIndex"), at(privateTypes))
+	prefs.Add(me, rdf.IRI(solid+"publicTypeIndex"), at(publicTypes))
+	prefs.Add(me, rdf.IRI(solid+"privateTypeIndex"), at(privateTypes))
 
 	index := func(path, kind string) *rdf.Graph {
 		g := new(rdf.Graph)
-		g.Add(at(path), a, rdf.IRI(solidNS+"TypeIndex"))
-		g.Add(at(path), a, rdf.IRI(solidNS+kind))
+		g.Add(at(path), a, rdf.IRI(solid+"TypeIndex"))
+		g.Add(at(path), a, rdf.IRI(solid+kind))
 		return g
 	}
 	for _, d := range []struct {
@@ -112,16 +107,16 @@ func (p *Pod) furnish(ctx context.Context, tx Tx, ch *change, h home, root ldp.I
 		graph *rdf.Graph
 	}{
 		{"", new(rdf.Graph)},
-		{".acl", p.rules(root, acl.Grant{To: h.owner, Modes: all}, acl.Grant{To: h.owner, Modes: all, Inherit: true})},
+		{".acl", p.rules(root, acl.Grant{To: h.Owner, Modes: all}, acl.Grant{To: h.Owner, Modes: all, Inherit: true})},
 		{inbox, new(rdf.Graph)},
-		{inbox + ".acl", p.rules(root+inbox, acl.Grant{To: h.owner, Modes: all}, acl.Grant{To: h.owner, Modes: all, Inherit: true},
+		{inbox + ".acl", p.rules(root+inbox, acl.Grant{To: h.Owner, Modes: all}, acl.Grant{To: h.Owner, Modes: all, Inherit: true},
 			acl.Grant{To: acl.Authenticated, Modes: acl.Append})},
 		{card, profile},
-		{card + ".acl", p.rules(root+card, acl.Grant{To: h.owner, Modes: all}, acl.Grant{To: acl.Public, Modes: acl.Read})},
+		{card + ".acl", p.rules(root+card, acl.Grant{To: h.Owner, Modes: all}, acl.Grant{To: acl.Public, Modes: acl.Read})},
 		{preferences, prefs},
 		{privateTypes, index(privateTypes, "UnlistedDocument")},
 		{publicTypes, index(publicTypes, "ListedDocument")},
-		{publicTypes + ".acl", p.rules(root+publicTypes, acl.Grant{To: h.owner, Modes: all}, acl.Grant{To: acl.Public, Modes: acl.Read})},
+		{publicTypes + ".acl", p.rules(root+publicTypes, acl.Grant{To: h.Owner, Modes: all}, acl.Grant{To: acl.Public, Modes: acl.Read})},
 	} {
 		if err := p.place(ctx, tx, ch, root+ldp.ID(d.path), d.graph); err != nil {
 			return fmt.Errorf("place %q: %w", d.path, err)
@@ -140,8 +135,25 @@ func (p *Pod) rules(of ldp.ID, grants ...acl.Grant) *rdf.Graph {
 	return acl.Project(grants, acl.Document{Base: p.Base, Path: string(of + ldp.ACLSuffix), Of: string(of)})
 }
 
-// place writes a graph as a Turtle document, and the containers above it, in a
-// transaction that somebody else has begun and permitted.
+// plant writes a document, and the containers above it, in a transaction that
+// somebody else has begun and permitted. The body is at most [inline] bytes.
+func (p *Pod) plant(tx Tx, id ldp.ID, media string, body []byte) error {
+	if len(body) > inline {
+		return tooLarge(inline)
+	}
+	ch, err := p.change()
+	if err != nil {
+		return err
+	}
+	r, err := p.look(tx, acl.Agent{}, id, true)
+	if err != nil {
+		return err
+	}
+	ch.save(tx, r, 0, &record{tag: ch.tag(id), modified: ch.at.Unix(), media: media, body: body, size: int64(len(body))})
+	return nil
+}
+
+// place writes a graph to a new pod, whatever kind of resource it is to be.
 func (p *Pod) place(ctx context.Context, tx Tx, ch *change, id ldp.ID, g *rdf.Graph) error {
 	body, err := rdf.Write(g, rdf.Turtle, rdf.WriteOptions{})
 	if err != nil {
@@ -161,7 +173,7 @@ func (p *Pod) place(ctx context.Context, tx Tx, ch *change, id ldp.ID, g *rdf.Gr
 
 // isProfile reports whether the resource is the owner's WebID document.
 func (p *Pod) isProfile(r *right) bool {
-	document, _, _ := strings.Cut(string(r.home.owner), "#")
+	document, _, _ := strings.Cut(string(r.home.Owner), "#")
 	return p.url(r.id) == document
 }
 
@@ -171,7 +183,7 @@ func (p *Pod) isProfile(r *right) bool {
 func (p *Pod) protect(r *right, c *content) error {
 	var issuers []rdf.Term
 	if c.data != nil {
-		issuers = c.data.Default().Objects(rdf.IRI(string(r.home.owner)), rdf.IRI(solidNS+"oidcIssuer"))
+		issuers = c.data.Default().Objects(rdf.IRI(string(r.home.Owner)), rdf.IRI(solid+"oidcIssuer"))
 	}
 	if len(issuers) != 1 || issuers[0] != rdf.IRI(p.Issuer) {
 		return ldp.Refuse(ldp.Conflict, "The owner's solid:oidcIssuer can't be changed here. Send the document with <"+p.Issuer+"> as the only one.")

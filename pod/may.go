@@ -65,7 +65,7 @@ func (p *Pod) look(tx Tx, who acl.Agent, id ldp.ID, writing bool) (*right, error
 		}
 	}
 	if len(r.line) == 0 || r.line[len(r.line)-1].id != root {
-		return nil, refused(who) // "/pod" without a slash, or above every pod
+		return nil, refusal(who) // "/pod" without a slash, or above every pod
 	}
 	values, err := tx.Get(keys...)
 	if err != nil {
@@ -106,7 +106,7 @@ func (r *right) fill(values [][]byte, writing bool) (err error) {
 // else the nearest above it that has one (Web Access Control, section 5.1); and
 // that the owner is never locked out.
 func (r *right) grants(i int) []acl.Grant {
-	owner := acl.Grant{To: r.home.owner, On: string(r.line[i].id), Modes: acl.Read | acl.Write | acl.Control, Because: "owner"}
+	owner := acl.Grant{To: r.home.Owner, On: string(r.line[i].id), Modes: acl.Read | acl.Write | acl.Control, Because: "owner"}
 	for _, l := range r.line[i:] {
 		if l.rules != nil {
 			return append(l.rules[:len(l.rules):len(l.rules)], owner)
@@ -128,7 +128,7 @@ func (r *right) need(i int, mode acl.Mode) error {
 		mode = acl.Control
 	}
 	if !r.allows(i, mode) {
-		return refused(r.who)
+		return refusal(r.who)
 	}
 	return nil
 }
@@ -202,14 +202,6 @@ func (r *right) mayDelete() error {
 	return r.need(1, acl.Write)
 }
 
-// refused is the one answer to an agent that may not, whatever is there.
-func refused(who acl.Agent) error {
-	if who.Known() {
-		return ldp.Refuse(ldp.Forbidden, "You may not do this here. If you should, ask the owner of the pod for access.")
-	}
-	return ldp.Refuse(ldp.Unauthenticated, "This needs access that not everybody has. Sign in and try again.")
-}
-
 func absent() error { return ldp.Refuse(ldp.NotFound, "There is no such resource.") }
 
 // view is Store.View on the pod that a path is in. Where there is no such pod, the
@@ -225,7 +217,7 @@ func (p *Pod) update(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) 
 
 func hide(who acl.Agent, err error) error {
 	if errors.Is(err, ErrNoPod) {
-		return refused(who)
+		return refusal(who)
 	}
 	return err
 }

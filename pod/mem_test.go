@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"skrin/ldp"
@@ -181,4 +182,11 @@ func (m memBlobs) Delete(context.Context, string, string) error {
 
 func (m memBlobs) List(context.Context, string, func(string, time.Time) error) error {
 	return errors.New("not in this test")
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -84,7 +84,7 @@ func (p *Pod) describe(r *right) *ldp.Resource {
 	res := &ldp.Resource{ID: r.id, Type: r.rec.media, Tag: tag, Modified: modified, Size: r.rec.size, Description: p.Describe(r.id)}
 	res.Modes, res.Public = r.modes()
 	if res.Root {
-		res.Owner = string(r.home.owner)
+		res.Owner = string(r.home.Owner)
 	}
 	if _, ok := rdf.FormatOf(r.rec.media); !ok && !r.id.IsContainer() {
 		res.Methods = without(res.Methods, "PATCH")
@@ -92,16 +92,11 @@ func (p *Pod) describe(r *right) *ldp.Resource {
 	return res
 }
 
-// seekable is a body in memory.
-type seekable struct{ *bytes.Reader }
-
-func (seekable) Close() error { return nil }
-
 func (p *Pod) open(ctx context.Context, podID string, rec *record) (io.ReadCloser, error) {
 	if rec.digest != "" {
 		return p.Blobs.Open(ctx, podID, rec.digest)
 	}
-	return seekable{bytes.NewReader(rec.body)}, nil
+	return seekCloser{bytes.NewReader(rec.body)}, nil
 }
 
 // Put implements ldp.Backend. A blob that is replaced stays, for readers who have
@@ -109,7 +104,7 @@ func (p *Pod) open(ctx context.Context, podID string, rec *record) (io.ReadClose
 // transaction failed.
 func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written, error) {
 	if req.ID.First() == spaces {
-		return p.spacePut(ctx, who, req)
+		return ldp.Written{}, refusal(who)
 	}
 	check := func(tx Tx) (*right, error) {
 		r, err := p.look(tx, who, req.ID, true)
@@ -372,7 +367,7 @@ func (ch *change) touch(tx Tx, r *right, i int, contains bool) {
 // Delete implements ldp.Backend.
 func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
 	if req.ID.First() == spaces {
-		return p.spaceDelete(ctx, who, req)
+		return refusal(who)
 	}
 	ch, err := p.change()
 	if err != nil {
@@ -435,7 +430,7 @@ func (ch *change) remove(tx Tx, r *right) {
 // Describe implements ldp.Backend.
 func (p *Pod) Describe(id ldp.ID) ldp.Description {
 	if id.First() == spaces {
-		return p.spaceDescribe(id)
+		return p.spaceDescription(id)
 	}
 	if isStorageDescription(id) {
 		return ldp.Description{Storage: id, Methods: []string{"GET", "HEAD", "OPTIONS"}}

@@ -764,7 +764,7 @@ func TestIdempotencyKey(t *testing.T) {
 	if late, err := send(bob, "k2", "x"); err != nil || late.ID == one.ID {
 		t.Error(err)
 	}
-	if n := strings.Count("\n"+b.mem.keys(), "\ni2"); n != 1 {
+	if n := strings.Count("\n"+b.mem.keys(), "\nj2"); n != 1 {
 		t.Errorf("%d keys are remembered after two days", n)
 	}
 }
@@ -932,5 +932,210 @@ func BenchmarkPut(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		p.must(p.put(p.owner, "level/x", turtle, body))
+	}
+}
+
+func TestPatch(t *testing.T) {
+	b := newBench(t)
+	n3 := func(body string) string {
+		return `@prefix solid: <http://www.w3.org/ns/solid/terms#>. @prefix ex: <urn:ex:>. _:p a solid:InsertDeletePatch; ` + body + `.`
+	}
+	const sparql = "application/sparql-update"
+	b.must(b.put(b.owner, "x", turtle, "@prefix my: <urn:my:>. <#a> my:name \"old\"."))
+	b.must(b.put(b.owner, "text", plain, "x"))
+	b.must(b.put(b.owner, "c/y", turtle, ""))
+	for _, c := range []struct {
+		says, path, media, body string
+		want                    int
+	}{
+		{"insert", "x", "text/n3", n3(`solid:inserts { <#a> ex:b "new". }`), 204},
+		{"replace where", "x", "text/n3", n3(`solid:where { ?a <urn:my:name> "old". }; solid:deletes { ?a <urn:my:name> "old". }; solid:inserts { ?a <urn:my:name> "newer". }`), 204},
+		{"a condition that doesn't hold", "x", "text/n3", n3(`solid:where { ?a <urn:my:name> "old". }; solid:inserts { ?a ex:b "x". }`), 409},
+		{"delete what isn't there", "x", "text/n3", n3(`solid:deletes { <#a> ex:b "old". }`), 409},
+		{"make", "m/n/new", "text/n3", n3(`solid:inserts { <> ex:b [ ex:c 1 ]. }`), 201},
+		{"make by deleting", "none", "text/n3", n3(`solid:deletes { <> ex:b "x". }`), 409},
+		{"make on a condition", "none", "text/n3", n3(`solid:where { ?a ex:b ?c. }; solid:inserts { ?a ex:b "x". }`), 409},
+		{"no N3", "x", "text/n3", `}`, 400},
+		{"no patch", "x", "text/n3", `<> a <urn:b>.`, 422},
+		{"another type", "x", turtle, ``, 415},
+		{"of what isn't RDF", "text", "text/n3", n3(`solid:inserts { <> ex:b "x". }`), 415},
+		{"SPARQL", "x", sparql, `INSERT DATA { <#a> <urn:ex:s> 1 }`, 204},
+		{"SPARQL that makes", "sparql", sparql, `INSERT DATA { <> <urn:ex:s> 1 }`, 201},
+		{"SPARQL that only deletes, of nothing", "none", sparql, `DELETE DATA { <> <urn:ex:s> 1 }`, 409},
+		{"SPARQL that is none", "x", sparql, `INSERT`, 400},
+		{"SPARQL that we don't do", "x", sparql, `DROP ALL`, 501},
+		{"a container's own triples", "c/", "text/n3", n3(`solid:inserts { <> ex:title "T". }`), 204},
+		{"its containment", "c/", "text/n3", n3(`solid:inserts { <> <http://www.w3.org/ns/ldp#contains> <z>. }`), 409},
+		{"its containment, less", "c/", "text/n3", n3(`solid:deletes { <> <http://www.w3.org/ns/ldp#contains> <y>. }`), 409},
+		{"a new container", "d/e/", "text/n3", n3(`solid:inserts { <> ex:title "T". }`), 201},
+		{"a description", "x.meta", "text/n3", n3(`solid:inserts { <x> ex:title "T". }`), 201},
+		{"a description of nothing", "none.meta", "text/n3", n3(`solid:inserts { <x> ex:title "T". }`), 409},
+		{"another issuer", "profile/card", "text/n3", n3(`solid:inserts { <#me> solid:oidcIssuer <https://evil.example>. }`), 409},
+		{"no issuer", "profile/card", sparql, `DELETE WHERE { ?me <http://www.w3.org/ns/solid/terms#oidcIssuer> ?any }`, 409},
+		{"a name", "profile/card", "text/n3", n3(`solid:inserts { <#me> ex:name "Alva". }`), 204},
+		{"a JSON-LD document", "j", "text/n3", n3(`solid:inserts { <> ex:b "x". }`), 204},
+	} {
+		if c.path == "j" {
+			b.must(b.put(b.owner, "j", "application/ld+json", `{"@id": "", "urn:ex:a": "y"}`))
+		}
+		b.want(c.says, b.patch(b.owner, c.path, c.media, c.body), c.want)
+	}
+	x, g := rdf.IRI(base+string(b.id("x"))+"#a"), b.graph("x")
+	if g.Len() != 3 || !g.Has(x, rdf.IRI("urn:ex:b"), rdf.String("new")) || !g.Has(x, rdf.IRI("urn:my:name"), rdf.String("newer")) || !g.Has(x, rdf.IRI("urn:ex:s"), rdf.Integer(1)) {
+		t.Errorf("patched to\n%s", b.text("x"))
+	}
+	if !strings.Contains(b.text("x"), "my:name") {
+		t.Errorf("the prefix was lost:\n%s", b.text("x"))
+	}
+	if res, err := b.read(b.owner, "j"); err != nil || res.Type != "application/ld+json" {
+		t.Errorf("the type has changed: %v", err)
+	}
+	if res, err := b.read(b.owner, "c/"); err != nil || res.Graph.Len() != 1 || b.list("c/") != "y" {
+		t.Errorf("the container's own triples: %v", err)
+	}
+}
+
+func TestPatchTakesWhatItDoes(t *testing.T) {
+	const solid = `@prefix solid: <http://www.w3.org/ns/solid/terms#>. _:p a solid:InsertDeletePatch; `
+	for _, c := range []struct {
+		says, modes, media, body string
+		want                     int
+	}{
+		{"to insert takes Append", "A", "text/n3", insert, 204},
+		{"Read is not enough", "R", "text/n3", insert, 403},
+		{"Control is not enough", "C", "text/n3", insert, 403},
+		{"a condition takes Read too", "A", "text/n3", solid + `solid:where { ?a <urn:b> "old". }; solid:inserts { ?a <urn:b> "x". }.`, 403},
+		{"a condition with Read", "RA", "text/n3", solid + `solid:where { ?a <urn:b> "old". }; solid:inserts { ?a <urn:b> "x". }.`, 204},
+		{"to delete takes Write", "RA", "text/n3", remove, 403},
+		{"and Read", "W", "text/n3", remove, 403},
+		{"to delete with both", "RW", "text/n3", remove, 204},
+		{"in SPARQL too", "RA", "application/sparql-update", `DELETE DATA { <urn:a> <urn:b> "old" }`, 403},
+		{"or by one of several steps", "RA", "application/sparql-update", `INSERT DATA { <urn:a> <urn:b> "x" }; DELETE WHERE { ?a ?b ?c }`, 403},
+		{"what can't be read is told to who may append", "A", "text/n3", "}", 400},
+		{"and to nobody else", "R", "text/n3", "}", 403},
+	} {
+		b := newBench(t)
+		b.must(b.put(b.owner, "x", turtle, `<urn:a> <urn:b> "old".`))
+		b.allow(bob.ID, "x", c.modes, "")
+		b.want(c.says, b.patch(bob, "x", c.media, c.body), c.want)
+	}
+}
+
+func TestPatchOfACL(t *testing.T) {
+	b := newBench(t)
+	b.must(b.put(b.owner, "x", plain, "x"))
+	b.allow(acl.Public, "x", "R", "")
+	rule := `<x.acl#more> a <http://www.w3.org/ns/auth/acl#Authorization>; <http://www.w3.org/ns/auth/acl#accessTo> <x>;
+		<http://www.w3.org/ns/auth/acl#mode> <http://www.w3.org/ns/auth/acl#Write>; <http://www.w3.org/ns/auth/acl#agent> <https://id.example/bob#me>`
+	b.want("before", b.put(bob, "x", plain, "y"), 403)
+	b.want("who may not control it", b.patch(bob, "x.acl", "application/sparql-update", "INSERT DATA { "+rule+" }"), 403)
+	b.must(b.patch(b.owner, "x.acl", "application/sparql-update", "INSERT DATA { "+rule+" }"))
+	b.want("after", b.put(bob, "x", plain, "y"), 204)
+	b.want("and what was there holds", b.get(stranger, "x"), 200)
+	b.must(b.patch(b.owner, "x.acl", "application/sparql-update", "DELETE DATA { "+rule+" }"))
+	b.want("taken back", b.put(bob, "x", plain, "z"), 403)
+}
+
+func TestPatchOfLargeDocuments(t *testing.T) {
+	b := newBench(t)
+	big := func(n int) string { return strings.Repeat("x", n) }
+	b.must(b.put(b.owner, "grows", turtle, `<> <urn:a> "`+big(60<<10)+`".`))
+	b.must(b.patch(b.owner, "grows", "application/sparql-update", `INSERT DATA { <> <urn:b> "`+big(10<<10)+`" }`))
+	b.must(b.patch(b.owner, "grows", "application/sparql-update", `INSERT DATA { <> <urn:c> "c" }`))
+	if g := b.graph("grows"); g.Len() != 3 || len(b.mem.blobs) != 2 {
+		t.Errorf("%d triples, %d blobs", g.Len(), len(b.mem.blobs))
+	}
+	b.must(b.patch(b.owner, "grows", "application/sparql-update", `DELETE WHERE { ?x <urn:a> ?y }`))
+	if g := b.graph("grows"); g.Len() != 2 || len(b.mem.blobs) != 2 {
+		t.Errorf("%d triples, %d blobs", g.Len(), len(b.mem.blobs))
+	}
+	b.Pod.MaxRDF = 100 << 10
+	b.want("over the limit", b.patch(b.owner, "grows", "application/sparql-update", `INSERT DATA { <> <urn:d> "`+big(95<<10)+`" }`), 413)
+}
+
+func TestConcurrentPatchesLoseNothing(t *testing.T) {
+	b := newBench(t)
+	for _, start := range []string{"", `<> <urn:pad> "` + strings.Repeat("x", 70<<10) + `".`} { // in the store; in a blob
+		b.must(b.put(b.owner, "x", turtle, start))
+		before := b.graph("x").Len()
+		var all sync.WaitGroup
+		for i := range 10 {
+			all.Go(func() {
+				if s := b.patch(b.owner, "x", "application/sparql-update", fmt.Sprintf("INSERT DATA { <> <urn:n> %d }", i)); s != 204 {
+					t.Errorf("patch %d: %d", i, s)
+				}
+			})
+		}
+		all.Wait()
+		if n := b.graph("x").Len(); n != before+10 {
+			t.Errorf("%d of 10 are left", n-before)
+		}
+	}
+}
+
+// TestManyAtOnce mixes all operations, and then looks whether what is contained
+// and what is there agree.
+func TestManyAtOnce(t *testing.T) {
+	b := newBench(t)
+	var all sync.WaitGroup
+	for i := range 32 {
+		all.Go(func() {
+			for j := range 20 {
+				path := fmt.Sprintf("c%d/d/x%d", (i+j)%3, j%4)
+				var got int
+				switch (i*7 + j) % 6 {
+				case 0, 1:
+					got = b.put(b.owner, path, plain, fmt.Sprint(i, j))
+				case 2:
+					got = b.patch(b.owner, path+".ttl", "text/n3", insert)
+				case 3:
+					got = b.delete(b.owner, path)
+				case 4:
+					got = b.get(b.owner, path[:5])
+				case 5:
+					got = b.delete(b.owner, path[:5])
+				}
+				if got >= 500 {
+					t.Errorf("%s: %d", path, got)
+				}
+			}
+		})
+	}
+	all.Wait()
+	b.wellFormed()
+}
+
+// wellFormed fails unless each resource is listed in its container and nothing
+// else is.
+func (b *bench) wellFormed() {
+	b.Helper()
+	there, listed := map[string]bool{}, map[string]bool{}
+	for key := range strings.SplitSeq(b.mem.keys(), "\n") {
+		id := ldp.ID(key[1:])
+		switch _, aux := id.Subject(); key[0] {
+		case 'r':
+			if aux == "" && id != b.root {
+				there[string(id)] = true
+			}
+		case 'm':
+			container, name, _ := strings.Cut(key[1:], "\x00")
+			listed[container+name] = true
+		}
+	}
+	for id := range there {
+		if !listed[id] {
+			b.Errorf("%s is not listed", id)
+		}
+		if up := ldp.ID(id).Parent(); up != b.root && !there[string(up)] {
+			b.Errorf("%s has no container", id)
+		}
+		if there[string(ldp.ID(id).Twin())] {
+			b.Errorf("%s has a twin", id)
+		}
+	}
+	for id := range listed {
+		if !there[id] {
+			b.Errorf("%s is listed and not there", id)
+		}
 	}
 }
