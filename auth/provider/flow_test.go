@@ -383,6 +383,19 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+func TestNothingThatIsSignedCanBeTakenForAToken(t *testing.T) {
+	w := newWorld(t)
+	for _, typ := range []string{"", "JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+JWT", "dpop+jwt"} {
+		if _, err := w.Sign(t.Context(), typ, []byte(`{}`)); err == nil {
+			t.Errorf("signed as %q", typ)
+		}
+	}
+	signed, err := w.Sign(t.Context(), "skrin-receipt", []byte(`{"a":"b"}`))
+	if err != nil || w.decode(signed, "skrin-receipt")["a"] != "b" {
+		t.Errorf("%s, %v", signed, err)
+	}
+}
+
 func TestNodesThatStartAtOnceMakeOneKey(t *testing.T) {
 	w := newWorld(t)
 	o := w.Options
