@@ -3,137 +3,160 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 )
 
-// ErrForbiddenAddress is the error of a request to an address to which a server
-// on the Internet has no business: private, loopback, link-local and the like.
-var ErrForbiddenAddress = errors.New("the address is not a public one")
+// The limits of a guarded client.
+const (
+	guardTime      = 10 * time.Second // for a request with all of its redirects and the body
+	guardBody      = 1 << 20          // bytes
+	guardHeader    = 64 << 10         // bytes
+	guardRedirects = 3
+	guardRequests  = 32 // at once; others wait
+)
 
-// ErrTooLarge is the error of reading a body that is longer than allowed.
-var ErrTooLarge = errors.New("the answer is too large")
+// ErrGuarded is what a guarded client answers for what it doesn't fetch.
+var ErrGuarded = errors.New("not an address that is fetched from here")
 
-// GuardOptions say what a guarded client may do.
-type GuardOptions struct {
-	AllowLoopback bool          // for the demo and tests only
-	Timeout       time.Duration // of a whole exchange; 10 s if zero
-	MaxBody       int64         // bytes of an answer; 1 MiB if zero
-}
-
-// GuardedClient returns the HTTP client for everything that is sent to addresses
-// that somebody else chose: webhooks, WebID documents, key sets. It connects to
-// public addresses only, and looks at the address at the moment of connecting,
-// after the name was resolved, so that a name that changes in between gains
-// nothing. It follows no redirect, uses no proxy, unpacks nothing, and bounds
-// time, size and connections.
-func GuardedClient(o GuardOptions) *http.Client {
-	if o.Timeout == 0 {
-		o.Timeout = 10 * time.Second
+// Guarded makes an HTTP client for URLs that strangers name: WebID documents,
+// key sets. It fetches by https and from public addresses only. The address is
+// looked at when it is dialled, after any look-up of a name, so a name can't
+// change its mind in between. Redirects are looked at like first requests, and
+// are at most 3. Bodies are limited to 1 MiB, as they come: it asks for no
+// compression, and undoes none. A request may take 10 s, and 32 may go on at
+// once. It uses no proxy and sends no cookies.
+//
+// With loopback it also fetches, by http too, from this machine: for the demo
+// and for tests.
+func Guarded(loopback bool) *http.Client {
+	g := &guard{loopback: loopback, places: make(chan struct{}, guardRequests)}
+	dialer := &net.Dialer{Timeout: guardTime / 2, Control: g.control}
+	g.transport = &http.Transport{
+		DialContext: dialer.DialContext, DisableCompression: true, ForceAttemptHTTP2: true,
+		TLSHandshakeTimeout: guardTime / 2, ResponseHeaderTimeout: guardTime / 2, MaxResponseHeaderBytes: guardHeader,
+		MaxIdleConns: guardRequests, MaxConnsPerHost: guardRequests / 4, IdleConnTimeout: time.Minute,
 	}
-	if o.MaxBody == 0 {
-		o.MaxBody = 1 << 20
-	}
-	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
-		return checkAddress(address, o.AllowLoopback)
+	return &http.Client{Transport: g, Timeout: guardTime, CheckRedirect: func(_ *http.Request, via []*http.Request) error {
+		if len(via) > guardRedirects {
+			return fmt.Errorf("more than %d redirects: %w", guardRedirects, ErrGuarded)
+		}
+		return nil
 	}}
-	return &http.Client{
-		Timeout:       o.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &bounded{limit: o.MaxBody, next: &http.Transport{
-			DialContext:            dialer.DialContext,
-			DisableCompression:     true,
-			ForceAttemptHTTP2:      true,
-			MaxConnsPerHost:        8,
-			MaxIdleConns:           64,
-			IdleConnTimeout:        30 * time.Second,
-			TLSHandshakeTimeout:    5 * time.Second,
-			MaxResponseHeaderBytes: 32 << 10,
-		}},
+}
+
+type guard struct {
+	loopback  bool
+	places    chan struct{}
+	transport http.RoundTripper
+}
+
+// RoundTrip obeys http.RoundTripper. It sees each redirect too.
+func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := g.checkURL(r.URL); err != nil {
+		return nil, err
 	}
-}
-
-// special are the blocks that are reserved and that netip has no word for
-// (RFC 6890 and the IANA registries).
-var special = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"),
-	netip.MustParsePrefix("100.64.0.0/10"),   // shared address space of carriers
-	netip.MustParsePrefix("192.0.0.0/24"),    // protocol assignments
-	netip.MustParsePrefix("192.0.2.0/24"),    // documentation
-	netip.MustParsePrefix("198.18.0.0/15"),   // benchmarks
-	netip.MustParsePrefix("198.51.100.0/24"), // documentation
-	netip.MustParsePrefix("203.0.113.0/24"),  // documentation
-	netip.MustParsePrefix("240.0.0.0/4"),     // reserved, broadcast
-	netip.MustParsePrefix("64:ff9b::/96"),    // NAT64: any IPv4 address behind it
-	netip.MustParsePrefix("64:ff9b:1::/48"),
-	netip.MustParsePrefix("100::/64"),      // discard
-	netip.MustParsePrefix("2001::/23"),     // Teredo and other assignments
-	netip.MustParsePrefix("2001:db8::/32"), // documentation
-	netip.MustParsePrefix("2002::/16"),     // 6to4: any IPv4 address behind it
-}
-
-func checkAddress(address string, loopback bool) error {
-	at, err := netip.ParseAddrPort(address)
+	select {
+	case g.places <- struct{}{}:
+	case <-r.Context().Done():
+		return nil, context.Cause(r.Context())
+	}
+	resp, err := g.transport.RoundTrip(r)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrForbiddenAddress, err)
+		<-g.places
+		return nil, err
 	}
-	ip := at.Addr().Unmap().WithZone("")
-	if ip.IsLoopback() && loopback {
+	resp.Body = &guardedBody{body: resp.Body, left: guardBody, places: g.places}
+	return resp, nil
+}
+
+func (g *guard) checkURL(u *url.URL) error {
+	switch {
+	case u.User != nil || u.Hostname() == "":
+	case u.Scheme == "https", u.Scheme == "http" && g.loopback && isLoopback(u.Hostname()):
 		return nil
 	}
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() {
-		return ErrForbiddenAddress
+	return fmt.Errorf("not an https URL: %w", ErrGuarded)
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// control is called with each address that is about to be dialled.
+func (g *guard) control(_, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("dial: %w", ErrGuarded)
 	}
-	for _, block := range special {
-		if block.Contains(ip) {
-			return ErrForbiddenAddress
-		}
+	if ip := to.Addr().Unmap(); !public(ip) && !(g.loopback && ip.IsLoopback()) {
+		return fmt.Errorf("dial: not a public address: %w", ErrGuarded)
+	}
+	// Services that speak something else can be made to do harm by HTTP.
+	if port := to.Port(); port < 1024 && port != 443 && port != 80 {
+		return fmt.Errorf("dial: not a port of web servers: %w", ErrGuarded)
 	}
 	return nil
 }
 
-// bounded is a transport whose answers end at a limit.
-type bounded struct {
-	next  http.RoundTripper
-	limit int64
+// public reports whether an address may be reached over the internet, and
+// isn't a way to one that may not.
+func public(ip netip.Addr) bool {
+	return ip.IsGlobalUnicast() && !ip.IsPrivate() && (ip.Is4() || global6().Contains(ip)) &&
+		!slices.ContainsFunc(special(), func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// RoundTrip implements http.RoundTripper.
-func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := b.next.RoundTrip(r)
-	if err != nil {
-		return nil, err
+func global6() netip.Prefix { return netip.MustParsePrefix("2000::/3") }
+
+// special are the blocks of IANA's special-purpose registries (RFC 6890) that
+// the methods of netip.Addr don't know, among those that are or embed global
+// ones.
+func special() []netip.Prefix {
+	v4 := func(a, b, c, d byte, bits int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b, c, d}), bits)
 	}
-	if resp.ContentLength > b.limit {
-		resp.Body.Close()
-		return nil, ErrTooLarge
+	return []netip.Prefix{
+		v4(0, 0, 0, 0, 8), v4(100, 64, 0, 0, 10), v4(192, 0, 0, 0, 24), v4(192, 0, 2, 0, 24), v4(192, 88, 99, 0, 24),
+		v4(198, 18, 0, 0, 15), v4(198, 51, 100, 0, 24), v4(203, 0, 113, 0, 24), v4(240, 0, 0, 0, 4),
+		netip.MustParsePrefix("2001::/23"),     // Teredo and other protocols
+		netip.MustParsePrefix("2001:db8::/32"), // documentation
+		netip.MustParsePrefix("2002::/16"),     // 6to4: embeds an IPv4 address
+		netip.MustParsePrefix("3fff::/20"),     // documentation
 	}
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: b.limit}
-	return resp, nil
 }
 
-type boundedBody struct {
-	io.ReadCloser
-	left int64
+// A guardedBody ends with an error where it is too long, and gives its place
+// back when it is closed.
+type guardedBody struct {
+	body   io.ReadCloser
+	left   int64
+	places chan struct{}
+	once   sync.Once
 }
 
-// Read implements io.Reader.
-func (b *boundedBody) Read(p []byte) (int, error) {
+func (b *guardedBody) Read(p []byte) (int, error) {
 	if b.left < 0 {
-		return 0, ErrTooLarge
+		return 0, fmt.Errorf("the body is larger than %d bytes: %w", guardBody, ErrGuarded)
 	}
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
-	}
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.body.Read(p[:min(int64(len(p)), b.left+1)])
 	if b.left -= int64(n); b.left < 0 {
-		return n + int(b.left), ErrTooLarge
+		return n - 1, fmt.Errorf("the body is larger than %d bytes: %w", guardBody, ErrGuarded)
 	}
 	return n, err
+}
+
+func (b *guardedBody) Close() error {
+	b.once.Do(func() { <-b.places })
+	return b.body.Close()
 }

@@ -3,84 +3,119 @@
 package auth
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 )
 
-func TestAddressesThatAreRefused(t *testing.T) {
-	for address, public := range map[string]bool{
-		"193.10.1.1:443": true, "8.8.8.8:443": true, "[2a00:801::1]:443": true,
-		"127.0.0.1:80": false, "127.9.9.9:80": false, "[::1]:80": false, "0.0.0.0:80": false, "[::]:80": false,
-		"10.0.0.1:80": false, "172.16.0.1:80": false, "172.31.255.1:80": false, "192.168.1.1:80": false, "100.64.0.1:80": false,
-		"169.254.169.254:80": false, "[fe80::1]:80": false, "[fe80::1%lo]:80": false, "[fc00::1]:80": false, "[fd12::1]:80": false,
-		"[::ffff:127.0.0.1]:80": false, "[::ffff:10.0.0.1]:80": false, "[64:ff9b::7f00:1]:80": false, "[2002:7f00:1::]:80": false,
-		"[2001:0:7f00:1::]:80": false, "224.0.0.1:80": false, "[ff02::1]:80": false, "255.255.255.255:80": false, "240.0.0.1:80": false,
-		"192.0.2.1:80": false, "198.18.0.1:80": false, "203.0.113.1:80": false, "[2001:db8::1]:80": false, "localhost:80": false, "": false,
+func TestPublic(t *testing.T) {
+	for address, want := range map[string]bool{
+		"1.1.1.1": true, "193.10.0.1": true, "2001:4860:4860::8888": true, "2a00::1": true,
+		"127.0.0.1": false, "127.255.255.254": false, "0.0.0.0": false, "0.1.2.3": false, "255.255.255.255": false,
+		"10.0.0.1": false, "172.16.0.1": false, "172.31.255.255": false, "192.168.1.1": false, "100.64.0.1": false,
+		"169.254.169.254": false, "192.0.0.1": false, "198.18.0.1": false, "224.0.0.1": false, "240.0.0.1": false, "203.0.113.9": false,
+		"::": false, "::1": false, "fe80::1": false, "fc00::1": false, "fd12::1": false, "fec0::1": false, "ff02::1": false,
+		"::127.0.0.1": false, "64:ff9b::7f00:1": false, "2002:7f00:1::": false, "2001::1": false, "2001:db8::1": false, "100::1": false,
+		"::ffff:127.0.0.1": false, "::ffff:10.0.0.1": false, "::ffff:1.1.1.1": true, "172.32.0.1": true, "100.128.0.1": true,
 	} {
-		if err := checkAddress(address, false); (err == nil) != public {
-			t.Errorf("%s: %v", address, err)
-		}
-	}
-	for address, ok := range map[string]bool{"127.0.0.1:80": true, "[::1]:80": true, "[::ffff:127.0.0.1]:80": true, "10.0.0.1:80": false} {
-		if err := checkAddress(address, true); (err == nil) != ok {
-			t.Errorf("with loopback allowed, %s: %v", address, err)
+		if got := public(netip.MustParseAddr(address).Unmap()); got != want {
+			t.Errorf("%s: public is %v", address, got)
 		}
 	}
 }
 
-func TestGuardedClient(t *testing.T) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/small", http.StatusFound) })
-	mux.HandleFunc("/small", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "1234567890") })
-	mux.HandleFunc("/declared", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", "65")
-		io.WriteString(w, strings.Repeat("x", 65))
-	})
-	mux.HandleFunc("/chunked", func(w http.ResponseWriter, r *http.Request) {
-		for range 100 {
-			io.WriteString(w, "1234567890")
-			w.(http.Flusher).Flush()
-		}
-	})
-	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case <-r.Context().Done():
-		case <-time.After(10 * time.Second):
-		}
-	})
-	srv := httptest.NewServer(mux)
-	defer srv.Close()
-
-	if _, err := GuardedClient(GuardOptions{}).Get(srv.URL + "/small"); !errors.Is(err, ErrForbiddenAddress) {
-		t.Errorf("loopback, not allowed: %v", err)
-	}
-	t.Setenv("HTTP_PROXY", srv.URL)
-	c := GuardedClient(GuardOptions{AllowLoopback: true, MaxBody: 64, Timeout: 500 * time.Millisecond})
-	for path, want := range map[string]error{"/small": nil, "/declared": ErrTooLarge, "/chunked": ErrTooLarge} {
-		resp, err := c.Get(srv.URL + path)
+func TestAGuardedClientRefuses(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	port := server.URL[strings.LastIndex(server.URL, ":"):]
+	for _, address := range []string{
+		server.URL, "https://localhost" + port, "https://[::1]" + port, "https://[::ffff:127.0.0.1]" + port, "https://0.0.0.0" + port,
+		"https://2130706433" + port, "https://0x7f.1" + port, "https://127.1" + port, "https://10.0.0.1/", "https://169.254.169.254/latest/meta-data",
+		"http://example.com/", "ftp://example.com/", "file:///etc/passwd", "https://user@1.1.1.1/", "https:///", "https://1.1.1.1:22/",
+	} {
+		begun := time.Now()
+		resp, err := Guarded(false).Get(address)
 		if err == nil {
-			var b []byte
-			b, err = io.ReadAll(resp.Body)
 			resp.Body.Close()
-			if len(b) > 64 {
-				t.Errorf("%s: %d bytes", path, len(b))
-			}
+			t.Errorf("%s was fetched", address)
 		}
-		if !errors.Is(err, want) {
-			t.Errorf("%s: %v, want %v", path, err, want)
+		if time.Since(begun) > 5*time.Second {
+			t.Errorf("%s: it took %v to refuse", address, time.Since(begun))
 		}
 	}
-	resp, err := c.Get(srv.URL + "/redirect")
-	if err != nil || resp.StatusCode != http.StatusFound {
-		t.Errorf("a redirect is followed: %v %v", resp, err)
+}
+
+func TestAGuardedClientsLimits(t *testing.T) {
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	mux.HandleFunc("/small", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, guardBody)) })
+	mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, guardBody+1)) })
+	mux.HandleFunc("/bomb", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		_, _ = z.Write(make([]byte, 64<<20))
+		_ = z.Close()
+	})
+	mux.HandleFunc("/header", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 2*guardHeader)) })
+	mux.HandleFunc("/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/loop", http.StatusFound) })
+	mux.HandleFunc("/private", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "https://10.0.0.1/", http.StatusFound)
+	})
+	mux.HandleFunc("/plain", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://example.com/", http.StatusFound)
+	})
+	client := Guarded(true)
+	for _, row := range []struct {
+		path  string
+		bytes int // -1 if it is refused
+	}{
+		{"/small", guardBody}, {"/large", -1}, {"/header", -1}, {"/loop", -1}, {"/private", -1}, {"/plain", -1},
+	} {
+		resp, err := client.Get(server.URL + row.path)
+		var body []byte
+		if err == nil {
+			body, err = io.ReadAll(resp.Body)
+			resp.Body.Close()
+		}
+		if refused := err != nil; refused != (row.bytes < 0) || !refused && len(body) != row.bytes {
+			t.Errorf("%s: %d bytes, %v", row.path, len(body), err)
+		}
+		if err != nil && row.path != "/header" && !errors.Is(err, ErrGuarded) {
+			t.Errorf("%s: %v", row.path, err)
+		}
 	}
-	began := time.Now()
-	if _, err := c.Get(srv.URL + "/slow"); err == nil || time.Since(began) > 5*time.Second {
-		t.Errorf("a slow server is waited for: %v", err)
+	resp, err := client.Get(server.URL + "/bomb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err != nil || !bytes.HasPrefix(body, []byte{0x1f, 0x8b}) {
+		t.Errorf("a compressed body was expanded: %d bytes, %v", len(body), err)
+	}
+}
+
+func TestAGuardedClientGivesItsPlacesBack(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	client := Guarded(true)
+	for range 3 * guardRequests {
+		resp, err := client.Get(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		resp.Body.Close()
+		_, _ = client.Get("http://10.0.0.1/")
+	}
+	if n := len(client.Transport.(*guard).places); n != 0 {
+		t.Errorf("%d places are not given back", n)
 	}
 }
