@@ -87,13 +87,10 @@ func (s *Sessions) Person(r *http.Request) (id string, at time.Time, level strin
 }
 
 // SignIn begins the person's session. Whatever session the browser had before is
-// over, so that nobody can plant one beforehand.
+// over, and the new one has a new token, so that nobody can plant one beforehand.
 func (s *Sessions) SignIn(r *http.Request, person, level string) error {
 	ctx := r.Context()
 	if err := s.scs.Destroy(ctx); err != nil {
-		return fmt.Errorf("sign in: %w", err)
-	}
-	if err := s.scs.RenewToken(ctx); err != nil {
 		return fmt.Errorf("sign in: %w", err)
 	}
 	s.scs.Put(ctx, heldPerson, person)
