@@ -4,6 +4,7 @@ package ldp
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -24,27 +25,72 @@ const (
 // EscapedPath). It refuses whatever has two spellings, and repairs nothing:
 // empty segments, "." and ".." however they are encoded, an encoded slash,
 // backslash or NUL, bytes that are not UTF-8, lower-case or needless percent
-// escapes, and paths over the limits.
+// escapes, and paths over the limits. An auxiliary resource is no container, so
+// it refuses a segment that ends in ".acl" or ".meta" and has a slash after it.
 func ParseID(path string) (ID, error) {
 	switch {
 	case len(path) > MaxPath:
 		return "", Refuse(Invalid, "The path is longer than 2048 bytes.")
-	case !strings.HasPrefix(path, "/"):
+	case path == "" || path[0] != '/':
 		return "", Refuse(Invalid, "The path does not start with a slash.")
-	}
-	segments := strings.Split(strings.TrimSuffix(path[1:], "/"), "/")
-	if len(segments) > MaxDepth {
-		return "", Refuse(Invalid, "The path has more than 64 segments.")
-	}
-	if path == "/" {
+	case path == "/":
 		return "/", nil
 	}
-	for _, s := range segments {
+	depth := 0
+	for rest := path[1:]; rest != ""; {
+		s, after, slash := strings.Cut(rest, "/")
+		if depth++; depth > MaxDepth {
+			return "", Refuse(Invalid, "The path has more than 64 segments.")
+		}
 		if err := checkSegment(s); err != nil {
 			return "", err
 		}
+		if slash && (strings.HasSuffix(s, ACLSuffix) || strings.HasSuffix(s, MetaSuffix)) {
+			return "", Refuse(Invalid, "A container's name can't end in .acl or .meta: these are auxiliary resources.")
+		}
+		rest = after
 	}
 	return ID(path), nil
+}
+
+// Respell returns the one canonical spelling of a path that means the same by
+// RFC 3986, section 6.2.2, or that a browser sends as it is: lower-case escapes
+// ("%c3%a5"), needless ones ("%7E") and bytes that want one ("[", "å"). It says
+// nothing about whether [ParseID] takes the result: dots, slashes and NULs that
+// were encoded are no less refused. The second result is false if an escape is
+// broken.
+func Respell(path string) (string, bool) {
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		c, escaped := path[i], false
+		if c == '%' {
+			if i+2 >= len(path) {
+				return "", false
+			}
+			hi, lo := unhex(upper(path[i+1])), unhex(upper(path[i+2]))
+			if hi < 0 || lo < 0 {
+				return "", false
+			}
+			c, escaped = byte(hi<<4|lo), true
+			i += 2
+		}
+		switch {
+		case unreserved(c) || !escaped && (pchar(c) || c == '/'):
+			b.WriteByte(c)
+		default:
+			b.Write([]byte{'%', hexDigits[c>>4], hexDigits[c&15]})
+		}
+	}
+	return b.String(), true
+}
+
+const hexDigits = "0123456789ABCDEF"
+
+func upper(c byte) byte {
+	if 'a' <= c && c <= 'f' {
+		return c - 'a' + 'A'
+	}
+	return c
 }
 
 func checkSegment(s string) error {
@@ -56,16 +102,18 @@ func checkSegment(s string) error {
 	}
 	plain, ok := unescape(s)
 	if !ok {
-		return Refuse(Invalid, "The path has a percent sign that is not followed by two upper-case hexadecimal digits, or escapes a character that needs no escape.")
+		return Refuse(Invalid, "The path is not written canonically: each escape is a percent sign and two upper-case hexadecimal digits, letters, digits and -._~ have none, and what else a URL can't hold has one.")
 	}
 	switch {
 	case plain == "." || plain == "..":
 		return Refuse(Invalid, "The path has a dot segment.")
+	case len(plain) == len(s):
+		return nil
 	case strings.ContainsAny(plain, "/\\\x00"):
 		return Refuse(Invalid, "The path has an encoded slash, backslash or NUL.")
 	case !utf8.ValidString(plain):
 		return Refuse(Invalid, "The path is not UTF-8.")
-	case strings.ContainsFunc(plain, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case strings.ContainsFunc(plain, unicode.IsControl):
 		return Refuse(Invalid, "The path has a control character.")
 	}
 	return nil
@@ -73,8 +121,16 @@ func checkSegment(s string) error {
 
 // unescape decodes a segment; false if it is not the canonical encoding.
 func unescape(s string) (string, bool) {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
+	i := 0
+	for i < len(s) && pchar(s[i]) {
+		i++
+	}
+	if i == len(s) {
+		return s, true
+	}
+	b := make([]byte, i, len(s))
+	copy(b, s)
+	for ; i < len(s); i++ {
 		c := s[i]
 		switch {
 		case c == '%':
@@ -85,15 +141,15 @@ func unescape(s string) (string, bool) {
 			if hi < 0 || lo < 0 || unreserved(byte(hi<<4|lo)) {
 				return "", false
 			}
-			b.WriteByte(byte(hi<<4 | lo))
+			b = append(b, byte(hi<<4|lo))
 			i += 2
 		case pchar(c):
-			b.WriteByte(c)
+			b = append(b, c)
 		default:
 			return "", false
 		}
 	}
-	return b.String(), true
+	return string(b), true
 }
 
 func unhex(c byte) int {

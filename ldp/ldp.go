@@ -77,6 +77,11 @@ type Put struct {
 	// NonRDF is set when the client says that the resource is an LDP Non-RDF
 	// Source.
 	NonRDF bool
+	// Fault, if not nil, is what is wrong with the request's form: no
+	// Content-Type, too large. Whether the agent may is told first, so the
+	// Backend decides that as if the request were good, returns Fault if it
+	// may, and changes nothing.
+	Fault error
 }
 
 // A Post asks a container to take a new member.
@@ -89,6 +94,7 @@ type Post struct {
 	Size      int64
 	Cond      Conditions
 	Key       string // Idempotency-Key; "" if absent. The same key does no second thing
+	Fault     error  // as in [Put]
 }
 
 // A Patch changes the graph of a resource.
@@ -97,6 +103,9 @@ type Patch struct {
 	Type string // text/n3 or application/sparql-update
 	Body []byte
 	Cond Conditions
+	// Fault is as in [Put]; Body may be missing then. What the patch would need
+	// can't be known, so Append is enough to be told.
+	Fault error
 }
 
 // A Delete removes a resource.

@@ -36,15 +36,20 @@
 //
 // A pod's keys in the Store, by first byte; paths never hold a NUL.
 //
-//	p                      the pod itself
-//	r{path}                a resource: header and small body
-//	m{container}\0{name}   a container's member: type, size, time
-//	a{path}                the compiled authorizations of path's own ACL document
-//	w{space}               a Space;  wp{party} the space of a party
-//	e{id}                  an Evidence;  et{type}\0{id} by type
-//	q{id}                  a Request
-//	c{id}                  a Consent
-//	g{space}\0{id}         a Grant to a space's party
-//	l{seq}                 an Entry of the log;  lh its head
-//	n{seq}                 a Notification that waits;  nh the last number
+//	p                        the pod itself
+//	r{path}                  a resource: header and small body
+//	m{container}\0{name}     a container's member: type, size, time
+//	a{path}                  the compiled authorizations of path's own ACL document
+//	w{space}                 a Space;  y{party} the id of the party's space
+//	e{id}                    an Evidence
+//	f{evidence}\0{number}    a signed form that has no recipient yet
+//	f{evidence}\0w{space}    the signed form that a space was given
+//	k{type}\0{issuer}        the id of the current evidence
+//	q{id}                    a Request
+//	c{id}                    a Consent
+//	g{space}\0{id}           a Grant to a space's party
+//	h, l{seq}                the log's head; an Entry
+//	x{day}\0…                a refusal that was logged that day
+//	i{space}\0{key}          what answered an idempotency key
+//	o, n{seq}                the last number of the outbox; a Notification that waits
 package pod

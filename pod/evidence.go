@@ -3,8 +3,13 @@
 package pod
 
 import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
 	"time"
 
+	"skrin/acl"
 	"skrin/ldp"
 )
 
@@ -18,7 +23,8 @@ type Evidence struct {
 	Received time.Time
 	Path     ldp.ID   // where the person finds it in the pod, as RDF
 	Facts    []Fact   // in the order of the type's fields
-	Forms    []Form   // its signed forms, each for one recipient
+	Forms    int      // how many signed forms were delivered
+	Given    int      // how many of them have a recipient
 	Ended    EndState // why it is no longer current; "" while it is
 }
 
@@ -26,13 +32,6 @@ type Evidence struct {
 type Fact struct {
 	Field string // the field's name
 	Value string
-}
-
-// A Form is one SD-JWT VC of the evidence. Forms of one evidence differ in salts
-// and signature, so that two recipients of two forms share nothing.
-type Form struct {
-	Compact string
-	Space   string // the space to which it was given; "" while it is unused
 }
 
 // An EndState says why evidence is no longer current.
@@ -52,4 +51,88 @@ func (e *Evidence) State(now time.Time) EndState {
 		return Expired
 	}
 	return e.Ended
+}
+
+func evidenceKey(id string) string         { return "e" + id }
+func formKey(id string, i int) string      { return fmt.Sprintf("f%s\x00%04d", id, i) }
+func givenKey(id, space string) string     { return "f" + id + "\x00w" + space }
+func currentKey(typ, issuer string) string { return "k" + typ + "\x00" + issuer }
+
+// supersede makes e the current evidence of its type and issuer.
+func (p *Pod) supersede(tx Tx, e *Evidence) error {
+	key := currentKey(e.Type, e.Issuer)
+	id, err := load[string](tx, key)
+	if err != nil {
+		return err
+	}
+	if id != nil {
+		old, err := load[Evidence](tx, evidenceKey(*id))
+		if err != nil {
+			return err
+		}
+		if old != nil && old.Ended == Current {
+			old.Ended = Superseded
+			if err := save(tx, evidenceKey(old.ID), old); err != nil {
+				return err
+			}
+		}
+	}
+	return save(tx, key, e.ID)
+}
+
+// giveForm gives a space a signed form of e that nobody else was given, or the
+// one that it has. "" if all are given away.
+func giveForm(tx Tx, e *Evidence, space string) (string, error) {
+	key := givenKey(e.ID, space)
+	values, err := tx.Get(key, formKey(e.ID, e.Given))
+	if err != nil {
+		return "", err
+	}
+	if values[0] != nil {
+		return string(values[0]), nil
+	}
+	if values[1] == nil {
+		return "", nil
+	}
+	tx.Put(key, values[1])
+	tx.Delete(formKey(e.ID, e.Given))
+	e.Given++
+	return string(values[1]), save(tx, evidenceKey(e.ID), e)
+}
+
+// evidenceFor returns the evidence that a grant is about now: the chosen one, or
+// the current one of its type and issuer for a standing grant. Nil if it is
+// gone.
+func evidenceFor(tx Tx, g *Grant) (*Evidence, error) {
+	id := g.Evidence
+	if g.Standing {
+		current, err := load[string](tx, currentKey(g.Type, g.Issuer))
+		if err != nil || current == nil {
+			return nil, err
+		}
+		id = *current
+	}
+	return load[Evidence](tx, evidenceKey(id))
+}
+
+// Holdings returns the owner's evidence, newest first.
+func (p *Pod) Holdings(ctx context.Context, who acl.Agent) ([]Evidence, error) {
+	var all []Evidence
+	err := p.viewOwn(ctx, who, func(tx Tx) (err error) {
+		all, err = holdings(tx)
+		return err
+	})
+	return all, err
+}
+
+func holdings(tx Tx) ([]Evidence, error) {
+	var all []Evidence
+	err := each(tx, evidenceKey(""), func(e *Evidence) bool {
+		all = append(all, *e)
+		return true
+	})
+	slices.SortFunc(all, func(a, b Evidence) int {
+		return cmp.Or(b.Received.Compare(a.Received), cmp.Compare(b.ID, a.ID))
+	})
+	return all, err
 }

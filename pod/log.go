@@ -2,7 +2,16 @@
 
 package pod
 
-import "time"
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"skrin/acl"
+)
 
 // An Action is what an Entry tells.
 type Action string
@@ -32,6 +41,115 @@ type Entry struct {
 	Consent string    `json:"consent,omitempty"`
 	Path    string    `json:"path,omitempty"` // in the party's space
 	Why     string    `json:"why,omitempty"`  // of a refusal, a short code
-	Prev    string    `json:"prev"`           // hash of the entry before
-	Hash    string    `json:"hash"`           // of this one without Hash
+	Prev    string    `json:"prev"`           // Hash of the entry before; "" for the first
+	Hash    string    `json:"hash"`           // of the entry as JSON with an empty Hash
+}
+
+// logHead is the state of the chain.
+type logHead struct {
+	Seq  uint64
+	Hash string
+}
+
+func logKey(seq uint64) string { return fmt.Sprintf("l%016x", seq) }
+
+// enter appends e to the pod's log, in the transaction of what it tells.
+func (p *Pod) enter(tx Tx, e Entry) error {
+	head, err := load[logHead](tx, "h")
+	if err != nil {
+		return err
+	}
+	if head == nil {
+		head = new(logHead)
+	}
+	e.Seq, e.Prev, e.Time = head.Seq+1, head.Hash, p.Now().UTC().Truncate(time.Second)
+	if e.Hash, err = e.sum(); err != nil {
+		return err
+	}
+	if err := save(tx, logKey(e.Seq), e); err != nil {
+		return err
+	}
+	return save(tx, "h", logHead{e.Seq, e.Hash})
+}
+
+// sum returns the hash that e should have.
+func (e Entry) sum() (string, error) {
+	e.Hash = ""
+	b, err := json.Marshal(e)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:]), nil
+}
+
+// VerifyLog reports the first fault of a chain of entries, in ascending order,
+// that begins with the first: a gap, a changed or a foreign entry.
+func VerifyLog(entries []Entry) error {
+	prev := ""
+	for i, e := range entries {
+		sum, err := e.sum()
+		switch {
+		case err != nil:
+			return err
+		case e.Seq != uint64(i+1):
+			return fmt.Errorf("entry %d is missing", i+1)
+		case e.Prev != prev:
+			return fmt.Errorf("entry %d does not follow the one before it", e.Seq)
+		case e.Hash != sum:
+			return fmt.Errorf("entry %d was changed", e.Seq)
+		}
+		prev = e.Hash
+	}
+	return nil
+}
+
+// Log returns the owner's log, newest first: at most limit entries that come
+// before the entry numbered before; 0 for from the newest.
+func (p *Pod) Log(ctx context.Context, who acl.Agent, before uint64, limit int) ([]Entry, error) {
+	var entries []Entry
+	err := p.viewOwn(ctx, who, func(tx Tx) error {
+		head, err := load[logHead](tx, "h")
+		if err != nil || head == nil {
+			return err
+		}
+		if before == 0 || before > head.Seq {
+			before = head.Seq + 1
+		}
+		var keys []string
+		for seq := before - 1; seq > 0 && len(keys) < limit; seq-- {
+			keys = append(keys, logKey(seq))
+		}
+		values, err := tx.Get(keys...)
+		if err != nil {
+			return err
+		}
+		for i, value := range values {
+			e, err := decode[Entry](keys[i], value)
+			if err != nil {
+				return err
+			}
+			entries = append(entries, *e)
+		}
+		return nil
+	})
+	return entries, err
+}
+
+// refused logs that a party was refused, once a day for each party, path and
+// reason: a party that tries without end must not fill the person's log.
+func (p *Pod) refused(tx Tx, e Entry) error {
+	e.Action = DidRefuse
+	key := fmt.Sprintf("x%s\x00%s\x00%s\x00%s", p.Now().UTC().Format(time.DateOnly), e.Party, e.Why, e.Path)
+	seen, err := load[int](tx, key)
+	if err != nil {
+		return err
+	}
+	if seen != nil {
+		return nil
+	}
+	if err := save(tx, key, 1); err != nil {
+		return err
+	}
+	return p.enter(tx, e)
 }

@@ -80,3 +80,12 @@ func (p *Party) Use(id string) (Use, bool) {
 	}
 	return p.Uses[i], true
 }
+
+// key finds one of the party's keys: credential.Keys.
+func (p *Party) key(issuer, kid string) (jose.JSONWebKey, error) {
+	keys := p.Keys.Key(kid)
+	if issuer != p.Issuer || len(keys) != 1 {
+		return jose.JSONWebKey{}, errors.New("it is not signed with a key that is registered for you.")
+	}
+	return keys[0], nil
+}

@@ -3,10 +3,16 @@
 package pod
 
 import (
+	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"io"
+	"slices"
 	"time"
 
 	"skrin/acl"
+	"skrin/ldp"
 )
 
 // A RequestKind says what a request is about.
@@ -45,9 +51,15 @@ type Request struct {
 	AnswerBy  time.Time
 	State     RequestState
 	Answered  time.Time
-	Reason    string               // of a refusal, if the person gave one
-	Consent   string               // id of the Consent, if agreed
-	Asked     map[string]time.Time // ToRead: providers that were asked for missing evidence, and when
+	Reason    string           // of a refusal, if the person gave one
+	Consent   string           // id of the Consent, if agreed
+	Asked     map[string]Asked // ToRead: providers that were asked for missing evidence
+}
+
+// An Asked is what came of asking a provider for missing evidence.
+type Asked struct {
+	At      time.Time
+	Trouble string // "" or why nothing has come: "none", "refused", "unreachable"
 }
 
 // An Offer is a request with all that the person needs to decide on it.
@@ -59,7 +71,6 @@ type Offer struct {
 	Connected bool            // ToDeposit: the party is connected already, for these types
 	Choices   []Choice        // ToRead: the evidence that would answer, newest first; empty if there is none
 	Suppliers []Supplier      // ToRead: who could deliver evidence of the type
-	Excess    []string        // fields beyond what the use is registered for; always empty here, since such a request is refused
 }
 
 // A Choice is one piece of evidence and what of it would be released.
@@ -76,7 +87,7 @@ type Supplier struct {
 	Party     Party
 	Connected bool
 	Asked     time.Time // zero if it wasn't asked for this request
-	Trouble   string    // "" or a code why nothing has come: "refused", "unreachable", "none"
+	Trouble   string    // as in Asked
 }
 
 // An Answer is what the person decided on a request.
@@ -98,4 +109,435 @@ type Outcome struct {
 	Subject  string            // the pairwise subject identifier (OIDC Core, section 8.1)
 	Details  []json.RawMessage // the authorization_details as granted, with locations
 	Identity bool              // the party shall be told the national number now
+}
+
+func requestKey(id string) string { return "q" + id }
+
+// Begin puts what a party asks before the owner and returns the request's id.
+// The same key again gives the same request.
+func (p *Pod) Begin(ctx context.Context, who acl.Agent, key, party string, details []json.RawMessage) (string, error) {
+	r, err := p.parseDetails(ctx, party, details)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte("request\x00" + key))
+	r.ID = idEncoding.EncodeToString(sum[:16])
+	err = p.updateOwn(ctx, who, func(tx Tx) error {
+		old, err := load[Request](tx, requestKey(r.ID))
+		if err != nil || old != nil {
+			return err
+		}
+		return save(tx, requestKey(r.ID), r)
+	})
+	return r.ID, err
+}
+
+// Requests returns the owner's open requests, the newest first.
+func (p *Pod) Requests(ctx context.Context, who acl.Agent) ([]Offer, error) {
+	var offers []Offer
+	err := p.viewOwn(ctx, who, func(tx Tx) error {
+		var open []*Request
+		err := each(tx, requestKey(""), func(r *Request) bool {
+			if r.State == Open && p.Now().Before(r.AnswerBy) {
+				open = append(open, r)
+			}
+			return true
+		})
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(open, func(a, b *Request) int { return b.Created.Compare(a.Created) })
+		for _, r := range open {
+			o, err := p.offer(ctx, tx, r)
+			if err != nil {
+				return err
+			}
+			offers = append(offers, *o)
+		}
+		return nil
+	})
+	return offers, err
+}
+
+// Offer returns a request of the owner's with all that it takes to decide.
+func (p *Pod) Offer(ctx context.Context, who acl.Agent, id string) (Offer, error) {
+	var offer Offer
+	err := p.viewOwn(ctx, who, func(tx Tx) error {
+		r, err := requestOf(tx, id)
+		if err != nil {
+			return err
+		}
+		o, err := p.offer(ctx, tx, r)
+		if err == nil {
+			offer = *o
+		}
+		return err
+	})
+	return offer, err
+}
+
+func requestOf(tx Tx, id string) (*Request, error) {
+	r, err := load[Request](tx, requestKey(id))
+	if err == nil && r == nil {
+		err = ldp.Refuse(ldp.NotFound, "There is no such request.")
+	}
+	return r, err
+}
+
+func (p *Pod) offer(ctx context.Context, tx Tx, r *Request) (*Offer, error) {
+	party, err := p.partyOrName(ctx, r.Party)
+	if err != nil {
+		return nil, err
+	}
+	o := &Offer{Request: *r, Party: party}
+	o.Use, _ = party.Use(r.Use)
+	for _, id := range r.Types {
+		if t, ok := p.Types.Type(id); ok {
+			o.Types = append(o.Types, t)
+		}
+	}
+	if len(o.Types) != len(r.Types) {
+		return nil, ldp.Refuse(ldp.Gone, "The kind of evidence that was asked for is no longer in use.")
+	}
+	if r.Kind == ToDeposit {
+		s, err := spaceOf(tx, r.Party)
+		o.Connected = err == nil && s != nil && s.Ended.IsZero() && containsAll(s.Types, r.Types)
+		return o, err
+	}
+	if err := p.choices(tx, o); err != nil {
+		return nil, err
+	}
+	return o, p.suppliers(ctx, tx, o)
+}
+
+func containsAll(all, some []string) bool {
+	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
+}
+
+// choices fills in what current evidence would answer the request.
+func (p *Pod) choices(tx Tx, o *Offer) error {
+	all, err := holdings(tx)
+	if err != nil {
+		return err
+	}
+	r, t := &o.Request, o.Types[0]
+	for _, e := range all {
+		if e.Type != t.ID || e.State(p.Now()) != Current {
+			continue
+		}
+		released, _ := release(t, &e, r.Fields)
+		if len(released) < len(r.Fields) {
+			continue // it doesn't hold all that must be had
+		}
+		optional, _ := release(t, &e, r.Optional)
+		_, hidden := release(t, &e, slices.Concat(r.Fields, r.Optional))
+		o.Choices = append(o.Choices, Choice{e, released, optional, hidden, shown(r, &e, released, optional)})
+	}
+	return nil
+}
+
+// suppliers fills in who could deliver what is asked for.
+func (p *Pod) suppliers(ctx context.Context, tx Tx, o *Offer) error {
+	ids, err := p.Registry.Issuers(ctx, o.Types[0].ID)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		party, err := p.Registry.Party(ctx, id)
+		if errors.Is(err, ErrNoParty) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s, err := spaceOf(tx, id)
+		if err != nil {
+			return err
+		}
+		asked := o.Request.Asked[id]
+		o.Suppliers = append(o.Suppliers, Supplier{
+			Party: party, Asked: asked.At, Trouble: asked.Trouble,
+			Connected: s != nil && s.Ended.IsZero() && slices.Contains(s.Types, o.Types[0].ID),
+		})
+	}
+	return nil
+}
+
+// Fetch asks a provider, to whom the owner is connected, for the evidence that a
+// request lacks.
+func (p *Pod) Fetch(ctx context.Context, who acl.Agent, id, supplier string) error {
+	err := p.updateOwn(ctx, who, func(tx Tx) error {
+		r, err := requestOf(tx, id)
+		if err != nil {
+			return err
+		}
+		o, err := p.offer(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(o.Suppliers, func(s Supplier) bool { return s.Party.ID == supplier && s.Connected })
+		if r.State != Open || i < 0 {
+			return ldp.Refuse(ldp.Conflict, "This organisation can't be asked: connect to it first.")
+		}
+		now := p.Now().UTC().Truncate(time.Second)
+		if a := r.Asked[supplier]; a.Trouble == "" && now.Sub(a.At) < time.Minute {
+			return nil // it was asked a moment ago
+		}
+		if r.Asked == nil {
+			r.Asked = map[string]Asked{}
+		}
+		r.Asked[supplier] = Asked{At: now}
+		if err := save(tx, requestKey(id), r); err != nil {
+			return err
+		}
+		s, err := spaceOf(tx, supplier)
+		if err != nil {
+			return err
+		}
+		if err := p.enter(tx, Entry{Action: DidFetch, Party: supplier, Type: r.Types[0]}); err != nil {
+			return err
+		}
+		return p.tell(ctx, tx, Notification{Party: supplier, Space: s.ID, Event: EvidenceWanted, Types: r.Types, Request: id, Location: p.url(s.deposit())})
+	})
+	p.wake(err)
+	return err
+}
+
+// Answer records what the owner decided, and returns what the party is told. To
+// agree makes the grant, the consent and its log entry in one transaction. An
+// Answer to what was not on the screen, or to a request that was answered, is a
+// Conflict.
+func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (Outcome, error) {
+	d, err := p.draft(ctx, who, id, a)
+	if err != nil {
+		return Outcome{}, err
+	}
+	err = p.updateOwn(ctx, who, func(tx Tx) error {
+		r, err := requestOf(tx, id)
+		if err != nil {
+			return err
+		}
+		if r.State != Open || !p.Now().Before(r.AnswerBy) {
+			return ldp.Refuse(ldp.Conflict, "This request has been answered, or its time has passed.")
+		}
+		r.Answered = d.now
+		switch {
+		case !a.Agree:
+			r.State, r.Reason = Declined, a.Reason
+			if err := p.enter(tx, Entry{Action: DidDecline, Party: r.Party, Type: r.Types[0], Fields: r.Fields}); err != nil {
+				return err
+			}
+		case r.Kind == ToDeposit:
+			err = p.connect(tx, r, d)
+		default:
+			err = p.agree(ctx, tx, r, a, d)
+		}
+		if err != nil {
+			return err
+		}
+		return save(tx, requestKey(id), r)
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	out, _, err := p.Outcome(ctx, who, id)
+	return out, err
+}
+
+// A draft is what an answer needs beside the transaction: random names, and the
+// signature on the record, since a transaction may run twice.
+type draft struct {
+	now     time.Time
+	space   *Space // the party's, or a new one that is not stored yet
+	consent *Consent
+}
+
+func (p *Pod) draft(ctx context.Context, who acl.Agent, id string, a Answer) (*draft, error) {
+	if len(a.Reason) > 500 {
+		return nil, ldp.Refuse(ldp.Invalid, "The reason is longer than 500 bytes.")
+	}
+	d := &draft{now: p.Now().UTC().Truncate(time.Second)}
+	if !a.Agree {
+		return d, nil
+	}
+	o, err := p.Offer(ctx, who, id)
+	if err != nil {
+		return nil, err
+	}
+	if d.space, err = p.draftSpace(ctx, who, o.Party.ID); err != nil || o.Request.Kind == ToDeposit {
+		return d, err
+	}
+	choice, err := o.chosen(a)
+	if err != nil {
+		return nil, err
+	}
+	c := &Consent{
+		Request: o.Request, Space: d.space.ID, Evidence: choice.Evidence.ID, Issuer: choice.Evidence.Issuer,
+		Fields: slices.Concat(o.Request.Fields, a.Optional), Shown: a.Shown, Lang: a.Lang, Given: d.now, Until: o.Request.Until,
+	}
+	if !a.Until.IsZero() && a.Until.Before(c.Until) {
+		c.Until = a.Until
+	}
+	if c.ID, err = p.newID(); err != nil {
+		return nil, err
+	}
+	if c.Grant, err = p.newID(); err != nil {
+		return nil, err
+	}
+	c.Record, err = p.signRecord(ctx, c, d.space, &o)
+	d.consent = c
+	return d, err
+}
+
+// draftSpace returns the owner's space for a party, or a new one that is not
+// stored yet.
+func (p *Pod) draftSpace(ctx context.Context, who acl.Agent, party string) (*Space, error) {
+	var s *Space
+	err := p.viewOwn(ctx, who, func(tx Tx) (err error) { s, err = spaceOf(tx, party); return err })
+	if err != nil || s != nil {
+		return s, err
+	}
+	s = &Space{Party: party, Key: make([]byte, 32), Created: day(p.Now())}
+	if _, err := io.ReadFull(p.Rand, s.Key); err != nil {
+		return nil, err
+	}
+	s.ID, err = p.newID()
+	return s, err
+}
+
+// chosen returns the choice that an answer names, if it is still what was on
+// the screen.
+func (o *Offer) chosen(a Answer) (Choice, error) {
+	i := slices.IndexFunc(o.Choices, func(c Choice) bool { return c.Evidence.ID == a.Evidence })
+	if i < 0 || o.Choices[i].Shown != a.Shown {
+		return Choice{}, ldp.Refuse(ldp.Conflict, "What you saw has changed. Look again before you agree.")
+	}
+	c := o.Choices[i]
+	for j, name := range a.Optional {
+		if !slices.ContainsFunc(c.Optional, func(f Fact) bool { return f.Field == name }) || slices.Contains(a.Optional[:j], name) {
+			return Choice{}, ldp.Refuse(ldp.Invalid, "A field was chosen that was not asked for.")
+		}
+	}
+	return c, nil
+}
+
+// openSpace stores the drafted space, unless the party has one.
+func (p *Pod) openSpace(tx Tx, d *draft) (*Space, error) {
+	s, err := spaceOf(tx, d.space.Party)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		s = d.space
+		tx.Claim(Name("w/" + s.ID))
+		if err := save(tx, spaceOfKey(s.Party), s.ID); err != nil {
+			return nil, err
+		}
+	}
+	if s.ID != d.space.ID {
+		return nil, ldp.Refuse(ldp.Conflict, "Two answers to one organisation crossed. Try again.")
+	}
+	return s, save(tx, spaceKey(s.ID), s)
+}
+
+// connect lets a provider deposit.
+func (p *Pod) connect(tx Tx, r *Request, d *draft) error {
+	s, err := p.openSpace(tx, d)
+	if err != nil {
+		return err
+	}
+	for _, t := range r.Types {
+		if !slices.Contains(s.Types, t) {
+			s.Types = append(s.Types, t)
+		}
+	}
+	s.Ended = time.Time{}
+	r.State = Agreed
+	if err := save(tx, spaceKey(s.ID), s); err != nil {
+		return err
+	}
+	return p.enter(tx, Entry{Action: DidConnect, Party: r.Party, Type: r.Types[0]})
+}
+
+// agree makes the grant and the consent.
+func (p *Pod) agree(ctx context.Context, tx Tx, r *Request, a Answer, d *draft) error {
+	o, err := p.offer(ctx, tx, r)
+	if err != nil {
+		return err
+	}
+	choice, err := o.chosen(a) // again, in the transaction
+	if err != nil {
+		return err
+	}
+	s, err := p.openSpace(tx, d)
+	if err != nil {
+		return err
+	}
+	c := d.consent
+	if _, err := giveForm(tx, &choice.Evidence, s.ID); err != nil {
+		return err
+	}
+	g := &Grant{
+		ID: c.Grant, Type: r.Types[0], Issuer: c.Issuer, Evidence: c.Evidence, Standing: r.Standing, Given: day(d.now),
+		Rule: acl.Grant{
+			To: o.Party.WebID, On: string(s.evidence(c.Grant)), Modes: acl.Read, Clients: []string{r.Party},
+			Fields: c.Fields, Purpose: o.Use.Purpose, Until: c.Until, Because: c.ID,
+		},
+	}
+	r.State, r.Consent = Agreed, c.ID
+	if err := save(tx, grantKey(s.ID, g.ID), g); err != nil {
+		return err
+	}
+	if err := save(tx, consentKey(c.ID), c); err != nil {
+		return err
+	}
+	return p.enter(tx, Entry{Action: DidAgree, Party: r.Party, Type: g.Type, Fields: c.Fields, Purpose: o.Use.Purpose, Consent: c.ID})
+}
+
+// Outcome returns what the party is told of the owner's answer to a request;
+// false if it isn't answered yet.
+func (p *Pod) Outcome(ctx context.Context, who acl.Agent, id string) (Outcome, bool, error) {
+	var out Outcome
+	answered := false
+	err := p.viewOwn(ctx, who, func(tx Tx) error {
+		r, err := requestOf(tx, id)
+		if err != nil || r.State == Open {
+			return err
+		}
+		answered = true
+		if out, err = p.outcome(ctx, tx, r); err != nil {
+			return err
+		}
+		return nil
+	})
+	return out, answered, err
+}
+
+func (p *Pod) outcome(ctx context.Context, tx Tx, r *Request) (Outcome, error) {
+	out := Outcome{Party: r.Party, Declined: r.State == Declined}
+	if out.Declined {
+		return out, nil
+	}
+	s, err := spaceOf(tx, r.Party)
+	if err != nil {
+		return out, err
+	}
+	party, err := p.Registry.Party(ctx, r.Party)
+	if err != nil {
+		return out, err
+	}
+	c := new(Consent)
+	if r.Kind == ToRead {
+		if c, err = load[Consent](tx, consentKey(r.Consent)); err != nil {
+			return out, err
+		}
+	}
+	detail, err := p.granted(r, s, c)
+	if err != nil {
+		return out, err
+	}
+	out.WebID, out.Subject = p.SpaceWebID(s.ID), s.ID
+	out.Details = []json.RawMessage{detail}
+	out.Identity = r.Kind == ToDeposit && party.Identity
+	return out, nil
 }

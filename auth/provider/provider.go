@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+// Package provider is the OpenID provider: it gives the parties their access
+// tokens, sends a person to the page where she decides, and tells the party
+// what she decided.
+//
+// The protocol is luikyv/go-oidc's, under its FAPI 2 profile. This package
+// decides what that library is fed with and what becomes of its answers:
+// everything is kept in auth.Records under compare-and-swap, so that a code is
+// redeemed once whatever the race; codes, request URIs and JWT ids are kept as
+// SHA-256; proofs are checked by auth/dpop; and whatever the library would
+// render, redirect or advertise that isn't meant is replaced.
+//
+// Registered parties are the only clients for now. They must use
+// private_key_jwt with the issuer as audience, a signed request object that is
+// pushed, PKCE with S256, a redirect URI that is registered to the letter, and
+// DPoP at the token endpoint. A request that is unsigned, expired, wrongly
+// signed or for a foreign redirect URI is refused where it is pushed, and never
+// redirected.
+//
+// The library looks at the wall clock by itself, so Options.Now must be it but
+// in tests.
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/luikyv/go-oidc/pkg/goidc"
+	op "github.com/luikyv/go-oidc/pkg/provider"
+
+	"skrin/acl"
+	"skrin/auth"
+	"skrin/auth/dpop"
+)
+
+// The types of authorization_details (RFC 9396) that are understood.
+const (
+	EvidenceDeposit = "evidence_deposit"
+	EvidenceRequest = "evidence_request"
+)
+
+const (
+	skew           = auth.Skew
+	maxBody        = 32 << 10         // bytes of a request's form
+	maxObjectLife  = 10 * time.Minute // of a request object and of a client assertion
+	pushedLife     = 5 * time.Minute  // of a request_uri
+	maxTokenLife   = time.Hour
+	maxCodeLife    = time.Minute // FAPI 2, section 5.3.2.1
+	maxInteraction = time.Hour
+)
+
+// A Client is a registered party, as this package needs to know it.
+type Client struct {
+	ID    string
+	Name  string
+	WebID acl.WebID // the party's own
+	// JWKS are the public keys with which the party signs its assertions and
+	// request objects; each has an alg.
+	JWKS         jose.JSONWebKeySet
+	RedirectURIs []string // exact
+	Party        bool     // must use all that the package comment lists; others are refused for now
+	// IdentityClaims is set for a party that may learn a person's number.
+	IdentityClaims bool
+}
+
+// Clients finds clients.
+type Clients interface {
+	// Client returns the client with the id, or ErrNoClient if there is none,
+	// or its registration has ended.
+	Client(ctx context.Context, id string) (Client, error)
+}
+
+// ErrNoClient is what [Clients] answer for an id that they don't know.
+var ErrNoClient = errors.New("no such client")
+
+// Options are what a Provider needs. All must be set but ACRs and Log.
+type Options struct {
+	Base    string // the server's URL as clients see it, without a final slash; also the issuer's name
+	Records auth.Records
+	Clients Clients
+	// Key encrypts what is secret at rest, the signing keys and the claims of
+	// decisions: 32 random bytes. Without it they can't be read again.
+	Key []byte
+	// CheckDetails says whether a client may ask for these
+	// authorization_details, none or many, each of a known type. The text of
+	// its error is sent to the client.
+	CheckDetails func(ctx context.Context, client string, details []json.RawMessage) error
+	// InteractionURL is the page where the person decides.
+	InteractionURL func(id string) string
+	// Page answers a browser that can't be sent back to the client.
+	Page func(w http.ResponseWriter, r *http.Request, status int, reason Reason)
+	ACRs []string // authentication context classes that may be asked for
+	Log  *slog.Logger
+	Now  func() time.Time
+
+	TokenLife       time.Duration // of access tokens; at most an hour, 5 minutes are usual
+	CodeLife        time.Duration // at most a minute
+	InteractionLife time.Duration // how long the person may take; at most an hour
+}
+
+// A Reason is why a browser can't be sent back to the client.
+type Reason string
+
+// The reasons.
+const (
+	Expired      Reason = "expired"       // the request has ended, or was used
+	OtherBrowser Reason = "other browser" // it was begun in another browser
+	BadRequest   Reason = "bad request"   // it is not what a registered client sends
+	Unavailable  Reason = "unavailable"   // our fault; later it may work
+)
+
+// A Provider is an OpenID provider. It is safe for concurrent use, as many of
+// them as there are nodes over one Records.
+type Provider struct {
+	Options
+	keys    *keyring
+	secrets sealer
+	proofs  dpop.Checker
+	library http.Handler
+}
+
+// New makes a Provider, and its first signing key if there is none yet.
+func New(ctx context.Context, o Options) (*Provider, error) {
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("OpenID provider: %w", err)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	p := &Provider{
+		Options: o,
+		secrets: newSealer(o.Key, "decisions"),
+		proofs:  dpop.Checker{Now: o.Now, MaxAge: time.Minute, MaxSkew: skew},
+		keys:    &keyring{records: o.Records, now: o.Now, sealer: newSealer(o.Key, "signing keys")},
+	}
+	if err := p.keys.load(ctx); err != nil {
+		return nil, fmt.Errorf("OpenID provider: signing keys: %w", err)
+	}
+	library, err := op.New(o.Base, store{p}, p.keys.private, p.configure()...)
+	if err != nil {
+		return nil, fmt.Errorf("OpenID provider: %w", err)
+	}
+	p.library = library.Handler()
+	return p, nil
+}
+
+func (o *Options) check() error {
+	u, err := url.Parse(o.Base)
+	switch {
+	case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || o.Base != u.Scheme+"://"+u.Host:
+		return errors.New("the Base is not scheme://host")
+	case o.Records == nil || o.Clients == nil || o.CheckDetails == nil || o.InteractionURL == nil || o.Page == nil || o.Now == nil:
+		return errors.New("an option is missing")
+	case len(o.Key) != 32:
+		return errors.New("the Key does not have 32 bytes")
+	case o.TokenLife < time.Second || o.TokenLife > maxTokenLife:
+		return errors.New("the TokenLife is not between a second and an hour")
+	case o.CodeLife < time.Second || o.CodeLife > maxCodeLife:
+		return errors.New("the CodeLife is not between a second and a minute")
+	case o.InteractionLife < time.Second || o.InteractionLife > maxInteraction:
+		return errors.New("the InteractionLife is not between a second and an hour")
+	}
+	return nil
+}
+
+// clientAlgorithms are what parties may sign with; proofAlgorithms are those of
+// auth/dpop, which checks first.
+func clientAlgorithms() []goidc.SignatureAlgorithm {
+	return []goidc.SignatureAlgorithm{jose.ES256, jose.ES384, jose.PS256, jose.RS256}
+}
+
+func proofAlgorithms() []goidc.SignatureAlgorithm {
+	var algs []goidc.SignatureAlgorithm
+	for alg := range strings.FieldsSeq(dpop.Algorithms) {
+		algs = append(algs, goidc.SignatureAlgorithm(alg))
+	}
+	return algs
+}
+
+// configure turns off or replaces every default of the library that isn't
+// meant. The traps that it has are told in libraries.md, section 3.
+func (p *Provider) configure() []op.Option {
+	signing, proofs := clientAlgorithms(), proofAlgorithms()
+	options := []op.Option{
+		op.WithProfile(goidc.ProfileFAPI2), op.WithProfileValidation(),
+		// No WithPathPrefix: the library would look for it twice in a proof's htu.
+		op.WithAuthorizeEndpoint(authorizePath), op.WithTokenEndpoint(tokenPath), op.WithPAREndpoint(parPath),
+		op.WithAuthCodeGrant(store{p}, goidc.ResponseTypeCode), op.WithClientCredentialsGrant(),
+		op.WithAuthCodeFunc(random), op.WithPARIDFunc(random), op.WithAuthnSessionIDFunc(random), op.WithGrantIDFunc(random), op.WithJWTIDFunc(random),
+		op.WithAuthCodeLifetime(seconds(p.CodeLife)), op.WithAuthSessionLifetime(seconds(p.InteractionLife)),
+		op.WithPARRequired(store{p}), op.WithPARLifetime(seconds(pushedLife)), op.WithPARSessionHandler(p.pushed),
+		op.WithJARRequired(signing[0], signing...),
+		op.WithPKCERequired(goidc.CodeChallengeMethodSHA256),
+		op.WithDPoPRequired(proofs[0], proofs...), op.WithTokenBindingRequired(),
+		op.WithPrivateKeyJWTAuthn(signing[0], signing...), op.WithDefaultAuthn(goidc.AuthnMethodPrivateKeyJWT),
+		op.WithJWTLifetime(seconds(maxObjectLife)), op.WithJWTLeewayTime(seconds(skew)), op.WithJTIConsumer(p.consume),
+		op.WithDCR(store{p}), // only so that it asks us for clients: its routes aren't mounted
+		op.WithRAR(EvidenceDeposit, EvidenceRequest),
+		op.WithScopes(goidc.ScopeOpenID, goidc.NewScope("webid")),
+		op.WithIssuerResponseParameter(),
+		op.WithPolicies(goidc.NewPolicy("person", func(*http.Request, *goidc.AuthnSession, *goidc.Client) bool { return true }, p.authenticate)),
+		op.WithTokenOptions(func(context.Context, *goidc.Grant, *goidc.Client) goidc.TokenOptions {
+			return goidc.NewJWTTokenOptions(jose.ES256, seconds(p.TokenLife))
+		}),
+		op.WithGrantHandler(granted), op.WithTokenClaims(accessClaims), op.WithIDTokenClaims(idClaims),
+		op.WithIDTokenSignatureAlgs(jose.ES256), op.WithIDTokenLifetime(seconds(p.TokenLife)),
+		op.WithErrorHandler(func(ctx context.Context, err error) { callOf(ctx).failure = err }),
+		op.WithErrorRenderer(func(_ http.ResponseWriter, r *http.Request, err error) error {
+			callOf(r.Context()).unsendable = true
+			return nil
+		}),
+		op.WithHTTPClientFunc(func(context.Context) *http.Client { return &http.Client{Transport: offline{}} }),
+	}
+	if len(p.ACRs) > 0 {
+		acrs := make([]goidc.ACR, len(p.ACRs))
+		for i, acr := range p.ACRs {
+			acrs[i] = goidc.ACR(acr)
+		}
+		options = append(options, op.WithACRs(acrs[0], acrs...))
+	}
+	return options
+}
+
+func seconds(d time.Duration) int { return int(d / time.Second) }
+
+// offline refuses: nothing that we ask of the library needs another server.
+type offline struct{}
+
+func (offline) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("the OpenID library may not call other servers")
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Sign signs what the server vouches for besides tokens (receipts, records,
+// notifications) with the current key, as a compact JWS (RFC 7515) with that
+// typ. It refuses the types of tokens, so that nothing that it signs can be
+// taken for one.
+func (p *Provider) Sign(ctx context.Context, typ string, payload []byte) (string, error) {
+	if typ == "" || typ == "JWT" || typ == "at+jwt" {
+		return "", errors.New("sign: this type is a token's")
+	}
+	keys := p.keys.all(ctx, keysFresh)
+	if len(keys) == 0 {
+		return "", errors.New("sign: there is no key")
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: keys[0]}, (&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	return signed.CompactSerialize()
+}

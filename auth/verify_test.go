@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package auth
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"skrin/acl"
+	"skrin/auth/dpop"
+)
+
+const base = "https://skrin.example"
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// A world is an issuer with a key, a client with a key, and our Verifier.
+type world struct {
+	*Verifier
+	clock  time.Time
+	key    *ecdsa.PrivateKey
+	client *dpop.Key
+	asked  int // how often the issuer was asked for a key
+}
+
+func (w *world) Key(_ context.Context, id string) (crypto.PublicKey, jose.SignatureAlgorithm, error) {
+	w.asked++
+	switch id {
+	case "k1":
+		return &w.key.PublicKey, jose.ES256, nil
+	case "broken":
+		return nil, "", errors.New("the disk is gone")
+	}
+	return nil, "", ErrNoKey
+}
+
+func newWorld(t testing.TB) *world {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := dpop.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{clock: noon, key: key, client: client}
+	now := func() time.Time { return w.clock }
+	w.Verifier = &Verifier{
+		Base: base, Issuers: Only(base, w), Cache: NewCache(64), Now: now,
+		Proofs: &dpop.Checker{Now: now, MaxAge: time.Minute, MaxSkew: 10 * time.Second, Seen: dpop.NewMemory(1<<20, now)},
+	}
+	return w
+}
+
+// A draft is a request to be: what a row of a table changes.
+type draft struct {
+	w            *world
+	alg          jose.SignatureAlgorithm
+	signWith     any
+	kid, typ     string
+	claims       map[string]any
+	method, path string
+	host         string
+	scheme       string
+	proofKey     *dpop.Key
+	proofMethod  string
+	proofURL     string
+	proofToken   string // "" for the token itself
+	noATH        bool
+	header       func(http.Header)
+}
+
+func (w *world) draft() *draft {
+	return &draft{
+		w: w, alg: jose.ES256, signWith: w.key, kid: "k1", typ: "at+jwt",
+		claims: map[string]any{
+			"iss": base, "aud": []string{"solid"}, "sub": "af", "webid": "https://skrin.example/.parties/af#it",
+			"client_id": "af", "iat": noon.Unix(), "exp": noon.Unix() + 300, "jti": "1",
+			"cnf": map[string]string{"jkt": w.client.Thumbprint()},
+		},
+		method: "GET", path: "/w/abc/c/", host: "skrin.example", scheme: "DPoP ",
+		proofKey: w.client, proofMethod: "GET", proofURL: base + "/w/abc/c/",
+		header: func(http.Header) {},
+	}
+}
+
+func (d *draft) token(t testing.TB) string {
+	options := (&jose.SignerOptions{}).WithType(jose.ContentType(d.typ)).WithHeader("kid", d.kid)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: d.alg, Key: d.signWith}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jwt.Signed(signer).Claims(d.claims).Serialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func (d *draft) request(t testing.TB, token string) *http.Request {
+	r := httptest.NewRequest(d.method, d.path, nil)
+	r.Host = d.host
+	bound := d.proofToken
+	if bound == "" && !d.noATH {
+		bound = token
+	}
+	proof, err := d.proofKey.Proof(d.proofMethod, d.proofURL, bound, "", d.w.clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", d.scheme+token)
+	r.Header.Set("DPoP", proof)
+	d.header(r.Header)
+	return r
+}
+
+func TestIdentify(t *testing.T) {
+	want := acl.Agent{ID: "https://skrin.example/.parties/af#it", Client: "af", Issuer: base}
+	for _, row := range []struct {
+		what   string
+		change func(*draft)
+	}{
+		{"a good token and proof", func(*draft) {}},
+		{"a proof without ath, as some Solid clients make", func(d *draft) { d.noATH = true }},
+		{"the scheme in another case", func(d *draft) { d.scheme = "dpop " }},
+		{"aud that names others too", func(d *draft) { d.claims["aud"] = []string{"af", "solid"} }},
+		{"a query, which htu leaves out", func(d *draft) { d.path += "?a=b" }},
+		{"an escaped path", func(d *draft) { d.path, d.proofURL = "/w/a%20b%2Fc", base+"/w/a%20b%2Fc" }},
+		{"a Host header that lies: it isn't looked at", func(d *draft) { d.host = "evil.example" }},
+		{"the issuer's clock 20 s fast", func(d *draft) { d.claims["iat"] = noon.Unix() + 20 }},
+		{"20 s after the end: the skew", func(d *draft) { d.claims["exp"] = noon.Unix() - 20 }},
+		{"typ written out in full", func(d *draft) { d.typ = "application/at+jwt" }},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			d := newWorld(t).draft()
+			row.change(d)
+			got, err := d.w.Identify(d.request(t, d.token(t)))
+			if err != nil || got != want {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestIdentifyRefuses(t *testing.T) {
+	other, _ := dpop.NewKey()
+	otherIssuer, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	set := func(name string, value any) func(*draft) { return func(d *draft) { d.claims[name] = value } }
+	unset := func(name string) func(*draft) { return func(d *draft) { delete(d.claims, name) } }
+	for _, row := range []struct {
+		what   string
+		change func(*draft)
+		code   string
+	}{
+		{"sent as Bearer", func(d *draft) { d.scheme = "Bearer " }, InvalidToken},
+		{"sent as Basic", func(d *draft) { d.scheme = "Basic " }, InvalidToken},
+		{"no token after the scheme", func(d *draft) { d.header = func(h http.Header) { h.Set("Authorization", "DPoP ") } }, InvalidToken},
+		{"a token of 17 kB", func(d *draft) { d.claims["pad"] = strings.Repeat("x", 17<<10) }, InvalidToken},
+		{"not a JWT", func(d *draft) { d.header = func(h http.Header) { h.Set("Authorization", "DPoP abc") } }, InvalidToken},
+		{"two Authorization headers", func(d *draft) {
+			d.header = func(h http.Header) { h.Add("Authorization", h.Get("Authorization")) }
+		}, InvalidRequest},
+		{"two DPoP headers", func(d *draft) { d.header = func(h http.Header) { h.Add("DPoP", h.Get("DPoP")) } }, InvalidProof},
+		{"no DPoP header", func(d *draft) { d.header = func(h http.Header) { h.Del("DPoP") } }, InvalidProof},
+		{"no cnf", unset("cnf"), InvalidToken},
+		{"an ID token", func(d *draft) { d.typ = "JWT" }, InvalidToken},
+		{"signed with another key", func(d *draft) { d.signWith = otherIssuer }, InvalidToken},
+		{"an unknown kid", func(d *draft) { d.kid = "k9" }, InvalidToken},
+		{"HS256 with the public key as the secret", func(d *draft) {
+			der, _ := x509.MarshalPKIXPublicKey(&d.w.key.PublicKey)
+			d.alg, d.signWith = jose.HS256, der
+		}, InvalidToken},
+		{"another issuer", set("iss", "https://other.example"), InvalidToken},
+		{"the issuer with a final slash", set("iss", base+"/"), InvalidToken},
+		{"no issuer", unset("iss"), InvalidToken},
+		{"aud for somebody else", set("aud", []string{"af"}), InvalidToken},
+		{"no aud", unset("aud"), InvalidToken},
+		{"expired", set("exp", noon.Unix()-31), InvalidToken},
+		{"no exp", unset("exp"), InvalidToken},
+		{"no iat", unset("iat"), InvalidToken},
+		{"iat in the future", set("iat", noon.Unix()+31), InvalidToken},
+		{"nbf in the future", set("nbf", noon.Unix()+31), InvalidToken},
+		{"no webid", unset("webid"), InvalidToken},
+		{"a webid that is no IRI", set("webid", "alva"), InvalidToken},
+		{"no client_id", unset("client_id"), InvalidToken},
+		{"a proof with another key", func(d *draft) { d.proofKey = other }, InvalidProof},
+		{"a proof for another method", func(d *draft) { d.proofMethod = "PUT" }, InvalidProof},
+		{"a proof for the sibling without a slash", func(d *draft) { d.proofURL = base + "/w/abc/c" }, InvalidProof},
+		{"a proof for the host that was asked, not ours", func(d *draft) {
+			d.host, d.proofURL = "evil.example", "https://evil.example/w/abc/c/"
+		}, InvalidProof},
+		{"a proof for http", func(d *draft) { d.proofURL = "http://skrin.example/w/abc/c/" }, InvalidProof},
+		{"a proof for another token", func(d *draft) { d.proofToken = "other" }, InvalidProof},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			d := newWorld(t).draft()
+			row.change(d)
+			got, err := d.w.Identify(d.request(t, d.token(t)))
+			refused, ok := errors.AsType[*Error](err)
+			if !ok || refused.Code != row.code || got != (acl.Agent{}) {
+				t.Fatalf("got %+v, %v, want %s", got, err, row.code)
+			}
+			challenge := d.w.Challenge(err)
+			if !strings.HasPrefix(challenge, "DPoP ") || !strings.Contains(challenge, `error="`+row.code+`"`) ||
+				!strings.Contains(challenge, `algs="ES256 RS256`) {
+				t.Errorf("challenge %s", challenge)
+			}
+		})
+	}
+}
+
+func TestWithoutCredentialsTheAgentIsAStranger(t *testing.T) {
+	w := newWorld(t)
+	got, err := w.Identify(httptest.NewRequest("GET", "/", nil))
+	if err != nil || got != (acl.Agent{}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if c := w.Challenge(nil); strings.Contains(c, "error") || !strings.Contains(c, `as_uri="https://skrin.example"`) {
+		t.Errorf("challenge %s", c)
+	}
+}
+
+func TestTheServersOwnFailureIsNotTheClients(t *testing.T) {
+	d := newWorld(t).draft()
+	d.kid = "broken"
+	_, err := d.w.Identify(d.request(t, d.token(t)))
+	if _, ok := errors.AsType[*Error](err); err == nil || ok {
+		t.Errorf("got %v, want an error that is not the client's", err)
+	}
+}
+
+func TestAProofIsGoodOnceAlsoWithACachedToken(t *testing.T) {
+	d := newWorld(t).draft()
+	token := d.token(t)
+	r := d.request(t, token)
+	if _, err := d.w.Identify(r); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.w.Identify(r); err == nil {
+		t.Error("the same proof was taken twice")
+	}
+	if _, err := d.w.Identify(d.request(t, token)); err != nil {
+		t.Errorf("a new proof with the cached token: %v", err)
+	}
+	if d.w.asked != 1 {
+		t.Errorf("the token was verified %d times, want once", d.w.asked)
+	}
+}
+
+func TestACachedTokenEnds(t *testing.T) {
+	d := newWorld(t).draft()
+	token := d.token(t)
+	if _, err := d.w.Identify(d.request(t, token)); err != nil {
+		t.Fatal(err)
+	}
+	d.w.clock = noon.Add(300*time.Second + Skew)
+	if _, err := d.w.Identify(d.request(t, token)); err == nil {
+		t.Error("a token was good after its end")
+	}
+}
+
+func TestTheCacheIsBounded(t *testing.T) {
+	c := NewCache(100)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 1000 {
+				digest := sha256.Sum256(fmt.Append(nil, i, j))
+				c.put(digest, identity{})
+				c.get(digest)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(c.young) + len(c.old); n > 100 {
+		t.Errorf("%d tokens, want at most 100", n)
+	}
+}
+
+// FuzzIdentify shows that no header makes the Verifier panic, or makes an
+// agent of one who has no key.
+func FuzzIdentify(f *testing.F) {
+	d := newWorld(f).draft()
+	good := d.token(f)
+	f.Add("DPoP "+good, "x")
+	f.Add("DPoP eyJhbGciOiJub25lIn0.e30.", "e30.e30.")
+	f.Fuzz(func(t *testing.T, authorization, proof string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["Authorization"], r.Header["Dpop"] = []string{authorization}, []string{proof}
+		if agent, err := d.w.Identify(r); err == nil || agent.Known() {
+			t.Errorf("%q %q: %+v", authorization, proof, agent)
+		}
+	})
+}
+
+func BenchmarkRawVerification(b *testing.B) {
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	sum := sha256.Sum256([]byte("x"))
+	sig, _ := ecdsa.SignASN1(rand.Reader, key, sum[:])
+	for b.Loop() {
+		if !ecdsa.VerifyASN1(&key.PublicKey, sum[:], sig) {
+			b.Fatal("bad")
+		}
+	}
+}
+
+func BenchmarkIdentifyWarm(b *testing.B) { benchmarkIdentify(b, false) }
+func BenchmarkIdentifyCold(b *testing.B) { benchmarkIdentify(b, true) }
+
+func benchmarkIdentify(b *testing.B, cold bool) {
+	d := newWorld(b).draft()
+	token := d.token(b)
+	requests := make([]*http.Request, 20_000) // made beforehand: signing isn't what is measured
+	for i := range requests {
+		requests[i] = d.request(b, token)
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		if i%len(requests) == 0 {
+			d.w.Proofs.Seen = dpop.NewMemory(1<<20, d.w.Now)
+		}
+		if cold {
+			d.w.Cache = NewCache(8)
+		}
+		if _, err := d.w.Identify(requests[i%len(requests)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package rdf
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+//go:embed contexts/*.jsonld
+var contextFiles embed.FS
+
+// embeddedContext returns the text of the JSON-LD context with the given IRI;
+// contexts/README.md says where each comes from.
+func embeddedContext(iri string) ([]byte, bool) {
+	name := ""
+	switch iri {
+	case "https://www.w3.org/ns/credentials/v2":
+		name = "credentials-v2"
+	case "https://www.w3.org/ns/solid/oidc-context.jsonld":
+		name = "solid-oidc"
+	case "https://www.w3.org/ns/activitystreams", "https://www.w3.org/ns/activitystreams.jsonld":
+		name = "activitystreams"
+	default:
+		return nil, false
+	}
+	text, err := contextFiles.ReadFile("contexts/" + name + ".jsonld")
+	return text, err == nil
+}
+
+// An inliner puts the contexts that a JSON-LD document refers to in the place of
+// the references, so that the JSON-LD processor loads nothing, and counts what
+// they ask of it.
+type inliner struct {
+	ctx      context.Context
+	lim      Limits
+	contexts int  // "@context" members, and contexts loaded
+	terms    int  // members of all of them
+	scoped   bool // one is nested in another, and so is applied again and again
+	objects  int
+	loading  []string
+	tags     map[string]string // language tags as they are written, by their lower case
+}
+
+// document puts in the contexts of v, and returns the base that v's own
+// contexts give it.
+func (in *inliner) document(v any, base string) (string, error) {
+	if object, ok := v.(map[string]any); ok {
+		var err error
+		if base, err = takeBase(object, base); err != nil {
+			return "", err
+		}
+	}
+	if err := in.walk(v); err != nil {
+		return "", err
+	}
+	if work := in.objects * in.terms; in.scoped && work > in.lim.Work {
+		return "", &LimitError{"the terms of its contexts times its objects", in.lim.Work}
+	}
+	return base, nil
+}
+
+// takeBase takes the "@base" members out of the document's own contexts. The
+// processor resolves references otherwise than RFC 3986 has it; so we resolve
+// them, after it.
+func takeBase(object map[string]any, base string) (string, error) {
+	now := base
+	for _, c := range arrayOf(object["@context"]) {
+		members, ok := c.(map[string]any)
+		if c == nil {
+			now = base
+		}
+		value, has := members["@base"]
+		if !ok || !has {
+			continue
+		}
+		delete(members, "@base")
+		switch ref := value.(type) {
+		case nil:
+			now = ""
+		case string:
+			var err error
+			if now, err = resolveRef(now, ref); err != nil {
+				return "", &SyntaxError{Msg: `"@base": ` + err.Error()}
+			}
+		default:
+			return "", &SyntaxError{Msg: `expected a string or null as "@base"`}
+		}
+	}
+	return now, nil
+}
+
+// walk visits every object of a document.
+func (in *inliner) walk(v any) error {
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			if err := in.walk(item); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		in.objects++
+		for name, member := range v {
+			in.note(name, member)
+			if name == "@context" {
+				inlined, err := in.local(member)
+				if err != nil {
+					return err
+				}
+				v[name] = inlined
+				continue
+			}
+			if err := in.walk(member); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// local returns the value of an "@context" member with no references in it.
+func (in *inliner) local(v any) (any, error) {
+	if err := in.count(); err != nil {
+		return nil, err
+	}
+	inlined := []any{}
+	for _, c := range arrayOf(v) {
+		switch c := c.(type) {
+		case nil:
+			inlined = append(inlined, nil)
+		case string:
+			loaded, err := in.load(c)
+			if err != nil {
+				return nil, err
+			}
+			inlined = append(inlined, arrayOf(loaded)...)
+		case map[string]any:
+			if err := in.members(c); err != nil {
+				return nil, err
+			}
+			inlined = append(inlined, c)
+		default:
+			return nil, &SyntaxError{Msg: `expected a string, an object or null as "@context"`}
+		}
+	}
+	return inlined, nil
+}
+
+// note remembers how a language tag is written, which the processor forgets: a
+// tag is the value of "@language", or a name in a language map.
+func (in *inliner) note(name string, value any) {
+	tag := name
+	if name == "@language" {
+		tag, _ = value.(string)
+	}
+	lower := strings.ToLower(tag)
+	if lower == tag || !isLang(tag) {
+		return
+	}
+	if in.tags == nil {
+		in.tags = map[string]string{}
+	}
+	if old, ok := in.tags[lower]; !ok || tag < old {
+		in.tags[lower] = tag
+	}
+}
+
+func (in *inliner) count() error {
+	if in.contexts++; in.contexts > in.lim.Contexts {
+		return &LimitError{"contexts", in.lim.Contexts}
+	}
+	return in.ctx.Err()
+}
+
+// members looks at the definitions of a context for contexts nested in it.
+func (in *inliner) members(c map[string]any) error {
+	in.terms += len(c)
+	for name, definition := range c {
+		in.note(name, definition)
+		switch name {
+		case "@base":
+			return &SyntaxError{Msg: `"@base" is understood in the document's own context only`}
+		case "@import":
+			return &SyntaxError{Msg: `"@import" is not understood here: list the context in "@context"`}
+		case "@version":
+			c[name] = 1.1 // the processor knows it as a float64 only
+			if fmt.Sprint(definition) != "1.1" {
+				return &SyntaxError{Msg: `expected 1.1 as "@version"`}
+			}
+		}
+		term, ok := definition.(map[string]any)
+		in.note("@language", term["@language"])
+		nested, has := term["@context"]
+		if !ok || !has {
+			continue
+		}
+		in.scoped = true
+		inlined, err := in.local(nested)
+		if err != nil {
+			return err
+		}
+		term["@context"] = inlined
+	}
+	return nil
+}
+
+// load returns the context with the given IRI, with no references in it.
+func (in *inliner) load(iri string) (any, error) {
+	for _, outer := range in.loading {
+		if outer == iri {
+			return nil, &SyntaxError{Msg: "a context refers to itself"}
+		}
+	}
+	text, ok := embeddedContext(iri)
+	if !ok {
+		var err error
+		if text, err = in.fetch(iri); err != nil {
+			return nil, err
+		}
+	}
+	document, err := decodeJSON(text, in.lim.Depth)
+	if err != nil {
+		return nil, fmt.Errorf("the context %s: %w", quoteShort(iri), err)
+	}
+	object, _ := document.(map[string]any)
+	c, ok := object["@context"]
+	if !ok {
+		return nil, &SyntaxError{Msg: "the document " + quoteShort(iri) + " has no context"}
+	}
+	for _, part := range arrayOf(c) {
+		if members, ok := part.(map[string]any); ok {
+			delete(members, "@base") // JSON-LD 1.1 API, section 4.1.2, step 5.7
+		}
+	}
+	in.loading = append(in.loading, iri)
+	defer func() { in.loading = in.loading[:len(in.loading)-1] }()
+	return in.local(c)
+}
+
+// errUnknownContext is what the sender is told about a context that is neither
+// embedded nor loaded.
+func errUnknownContext(iri string) error {
+	return &SyntaxError{Msg: "the context " + quoteShort(iri) + " is not known here: use one that is, or write the context out in the document"}
+}
+
+func (in *inliner) fetch(iri string) ([]byte, error) {
+	if in.lim.LoadContext == nil || !strings.HasPrefix(iri, "https://") {
+		return nil, errUnknownContext(iri)
+	}
+	text, err := in.lim.LoadContext(in.ctx, iri)
+	if err != nil {
+		return nil, errors.Join(errUnknownContext(iri), err)
+	}
+	if len(text) > in.lim.Bytes {
+		return nil, &LimitError{"bytes of a context", in.lim.Bytes}
+	}
+	return text, nil
+}
+
+// arrayOf returns v as the array that JSON-LD takes a single value for.
+func arrayOf(v any) []any {
+	if array, ok := v.([]any); ok {
+		return array
+	}
+	return []any{v}
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"skrin/ldp"
+)
+
+// A Detail is one authorization detail (RFC 9396) of ours, as a party sends it
+// and as it is granted. It is also a copy-paste reference for integrators.
+type Detail struct {
+	Type      RequestKind `json:"type"`
+	Reference string      `json:"reference,omitempty"` // the party's own, at most 128 bytes; never a personal number
+	// evidence_deposit
+	EvidenceTypes []string `json:"evidence_types,omitempty"`
+	// evidence_request
+	Use          string   `json:"use,omitempty"`             // id of the registered use
+	EvidenceType string   `json:"evidence_type,omitempty"`   //
+	Fields       []string `json:"fields,omitempty"`          // must have
+	Optional     []string `json:"optional_fields,omitempty"` // the person may add
+	Purpose      string   `json:"purpose,omitempty"`         // IRI, as registered for the use
+	Until        string   `json:"until,omitempty"`           // last day, "2027-05-21"
+	Standing     bool     `json:"standing,omitempty"`        // later evidence of the type too
+	// as granted
+	Locations []string `json:"locations,omitempty"` // where to deposit, or what to read
+	Consent   string   `json:"consent,omitempty"`   // id of the consent
+}
+
+// answerTime is how long an open request waits for its answer.
+const answerTime = 14 * 24 * time.Hour
+
+// CheckDetails tells whether a party may ask what the details ask; the error
+// names each fault in words for the party.
+func (p *Pod) CheckDetails(ctx context.Context, party string, details []json.RawMessage) error {
+	_, err := p.parseDetails(ctx, party, details)
+	return err
+}
+
+// parseDetails turns a party's details into an open Request without an id.
+func (p *Pod) parseDetails(ctx context.Context, id string, details []json.RawMessage) (*Request, error) {
+	party, err := p.Registry.Party(ctx, id)
+	if errors.Is(err, ErrNoParty) {
+		return nil, ldp.Refuse(ldp.Forbidden, "This organisation is not registered here, or its registration has ended.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(details) != 1 {
+		return nil, ldp.Refuse(ldp.Invalid, "authorization_details must have exactly one element.")
+	}
+	var d Detail
+	dec := json.NewDecoder(bytes.NewReader(details[0]))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&d); err != nil {
+		return nil, ldp.Refuse(ldp.Invalid, "authorization_details: an element is not of the form that its type asks for, or has a member that is not known.")
+	}
+	now := p.Now().UTC().Truncate(time.Second)
+	r := &Request{Kind: d.Type, Party: id, Reference: d.Reference, State: Open, Created: now, AnswerBy: now.Add(answerTime)}
+	var faults []string
+	if len(d.Reference) > 128 || holdsNationalNumber(d.Reference) {
+		faults = append(faults, "reference: at most 128 bytes, and no personal number.")
+	}
+	if d.Locations != nil || d.Consent != "" {
+		faults = append(faults, "locations and consent are for the answer, not for the request.")
+	}
+	switch d.Type {
+	case ToDeposit:
+		faults = append(faults, r.deposit(&party, &d)...)
+	case ToRead:
+		faults = append(faults, p.toRead(r, &party, &d)...)
+	default:
+		faults = append(faults, "type: must be evidence_deposit or evidence_request.")
+	}
+	if faults != nil {
+		return nil, ldp.Refuse(ldp.Unprocessable, "authorization_details can't be accepted.", faults...)
+	}
+	return r, nil
+}
+
+func (r *Request) deposit(party *Party, d *Detail) (faults []string) {
+	if d.Use != "" || d.EvidenceType != "" || d.Fields != nil || d.Optional != nil || d.Purpose != "" || d.Until != "" || d.Standing {
+		faults = append(faults, "evidence_deposit takes only type, reference and evidence_types.")
+	}
+	if len(d.EvidenceTypes) == 0 {
+		faults = append(faults, "evidence_types: name at least one.")
+	}
+	for i, t := range d.EvidenceTypes {
+		if !slices.Contains(party.MayIssue, t) || slices.Contains(d.EvidenceTypes[:i], t) {
+			faults = append(faults, fmt.Sprintf("evidence_types[%d]: you are not registered to issue it, or it stands twice.", i))
+		}
+	}
+	r.Types = d.EvidenceTypes
+	return faults
+}
+
+func (p *Pod) toRead(r *Request, party *Party, d *Detail) (faults []string) {
+	use, ok := party.Use(d.Use)
+	if !ok {
+		return []string{"use: you have no registered use with this id."}
+	}
+	fault := func(bad bool, words string) {
+		if bad {
+			faults = append(faults, words)
+		}
+	}
+	_, known := p.Types.Type(d.EvidenceType)
+	fault(d.EvidenceTypes != nil, "evidence_types: an evidence_request asks for one evidence_type.")
+	fault(d.EvidenceType != use.Type || !known, "evidence_type: it is not the one registered for this use.")
+	fault(d.Purpose != use.Purpose, "purpose: it is not the one registered for this use.")
+	fault(len(d.Fields) == 0, "fields: name at least one.")
+	all := slices.Concat(d.Fields, d.Optional)
+	for i, f := range all {
+		fault(!slices.Contains(use.Fields, f), fmt.Sprintf("field %d: you are not registered to ask for it in this use.", i+1))
+		fault(slices.Contains(all[:i], f), fmt.Sprintf("field %d stands twice.", i+1))
+	}
+	until, err := time.Parse(time.DateOnly, d.Until)
+	end := until.AddDate(0, 0, 1) // the last day counts
+	fault(err != nil, "until: a day like 2027-05-21 is needed.")
+	fault(err == nil && !end.After(p.Now()), "until: the day has passed.")
+	fault(err == nil && until.After(day(p.Now()).AddDate(0, 0, use.Days)), fmt.Sprintf("until: your registration allows at most %d days from today.", use.Days))
+	r.Use, r.Types, r.Fields, r.Optional, r.Until, r.Standing = d.Use, []string{d.EvidenceType}, d.Fields, d.Optional, end, d.Standing
+	return faults
+}
+
+// granted returns the detail of an answered request, as the party is told it.
+func (p *Pod) granted(r *Request, s *Space, c *Consent) (json.RawMessage, error) {
+	d := Detail{Type: r.Kind, Reference: r.Reference}
+	switch r.Kind {
+	case ToDeposit:
+		d.EvidenceTypes, d.Locations = r.Types, []string{p.url(s.deposit())}
+	case ToRead:
+		d.Use, d.EvidenceType, d.Fields = r.Use, r.Types[0], c.Fields
+		d.Until = c.Until.AddDate(0, 0, -1).Format(time.DateOnly)
+		d.Standing, d.Consent = r.Standing, c.ID
+		d.Locations = []string{p.url(s.evidence(c.Grant))}
+	}
+	return json.Marshal(d)
+}

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"skrin/acl"
+	"skrin/ldp"
+	"skrin/ldp/rdf"
+	"skrin/pod/credential"
+)
+
+// Limits of a deposit.
+const (
+	maxDeposit = 512 << 10 // bytes
+	maxForms   = 32        // signed forms of one evidence
+)
+
+// TypeReceipt is the media type of the signed receipt that answers a deposit: a
+// JWS whose payload is a [Receipt].
+const TypeReceipt = "application/jwt"
+
+// A Receipt is what a provider keeps of a delivery that it can't read back.
+type Receipt struct {
+	Issuer   string   `json:"iss"`
+	Audience string   `json:"aud"`      // the provider
+	Location string   `json:"location"` // as in the Location header
+	Type     string   `json:"evidence_type"`
+	Digests  []string `json:"digests"` // hexadecimal SHA-256 of each signed form
+	Received string   `json:"received"`
+}
+
+// A delivery is a deposit that was read and found to be in order.
+type delivery struct {
+	typ             *EvidenceType
+	issued, expires time.Time
+	facts           []Fact
+	forms           []string
+	graph           *rdf.Graph // as sent, without the signed forms; nil if only signed forms were sent
+}
+
+// spacePost takes a provider's deposit: a signed form or several of one
+// evidence, alone (application/dc+sd-jwt, one a line) or within their RDF form.
+func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error) {
+	party, types, err := p.mayDeposit(ctx, who, req.ID)
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	body, err := readAll(req.Body, maxDeposit)
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	id, err := p.newID()
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	receiptID, err := p.newID()
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	d, err := p.readDelivery(ctx, party, types, req.Type, body, p.url(req.ID))
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	location := req.ID + ldp.ID(receiptID)
+	receipt, err := p.receipt(ctx, party, d, p.url(location))
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	done := ldp.Written{ID: location, Created: true, Receipt: []byte(receipt), ReceiptType: TypeReceipt, Description: p.spaceDescription(location)}
+	err = p.inSpace(ctx, who, acl.Append, req.ID, func(tx Tx, a access) error {
+		if !slices.Contains(a.space.Types, d.typ.ID) {
+			return refusal(who)
+		}
+		before, err := repeated(tx, a.space, req.Key, body)
+		if err != nil || before != nil {
+			if before != nil {
+				done.ID, done.Receipt = before.ID, before.Receipt
+			}
+			return err
+		}
+		if err := p.keep(ctx, tx, a, d, id); err != nil {
+			return err
+		}
+		if err := remember(tx, a.space, req.Key, body, done); err != nil {
+			return err
+		}
+		return p.enter(tx, Entry{Action: DidDeliver, Party: a.party.ID, Type: d.typ.ID, Fields: names(d.facts), Path: string(req.ID)})
+	})
+	if err == nil && p.Wake != nil {
+		p.Wake()
+	}
+	return done, err
+}
+
+// mayDeposit refuses early, before a byte of the body is read.
+func (p *Pod) mayDeposit(ctx context.Context, who acl.Agent, id ldp.ID) (party Party, types []string, err error) {
+	err = p.Store.View(ctx, Name("w/"+spaceID(id)), func(tx Tx) error {
+		a, err := p.enterSpace(ctx, tx, who, acl.Append, id)
+		if err == nil {
+			party, types = a.party, a.space.Types
+		}
+		return err
+	})
+	if errors.Is(err, ErrNoPod) {
+		err = refusal(who)
+	}
+	if k := ldp.KindOf(err); err != nil && k == ldp.Forbidden {
+		// Once more, in a transaction that logs the refusal.
+		return party, nil, p.inSpace(ctx, who, acl.Append, id, func(Tx, access) error { return err })
+	}
+	return party, types, err
+}
+
+func readAll(r io.Reader, limit int64) ([]byte, error) {
+	if r == nil {
+		return nil, nil
+	}
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, ldp.Refuse(ldp.Invalid, "The body could not be read to its end.")
+	}
+	if int64(len(b)) > limit {
+		return nil, ldp.Refuse(ldp.TooLarge, fmt.Sprintf("The body is larger than %d bytes.", limit))
+	}
+	return b, nil
+}
+
+// readDelivery reads a deposit and checks all of it: form, party, type,
+// signatures, schema, times.
+func (p *Pod) readDelivery(ctx context.Context, party Party, types []string, contentType string, body []byte, base string) (*delivery, error) {
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return nil, ldp.Refuse(ldp.Invalid, "Content-Type is missing or not well formed.")
+	}
+	var graph *rdf.Graph
+	var forms []string
+	if mediaType == TypeSDJWT {
+		forms = strings.Fields(string(body))
+	} else {
+		f, ok := rdf.FormatOf(mediaType)
+		if !ok || (f != rdf.Turtle && f != rdf.JSONLD) {
+			return nil, ldp.Refuse(ldp.Unsupported, "Evidence is taken as application/dc+sd-jwt, text/turtle or application/ld+json.")
+		}
+		graph, err = rdf.Read(ctx, body, f, base, rdf.Limits{Bytes: maxDeposit, Triples: 10_000})
+		if err != nil {
+			return nil, ldp.Refuse(ldp.Invalid, "The document is not well formed: "+err.Error())
+		}
+		forms = p.takeForms(graph)
+	}
+	if len(forms) == 0 {
+		return nil, ldp.Refuse(ldp.Unprocessable, "The evidence is not signed.", "Send an SD-JWT VC (application/dc+sd-jwt), or name its compact form in the RDF with "+p.term("signedForm")+".")
+	}
+	if len(forms) > maxForms {
+		return nil, ldp.Refuse(ldp.Unprocessable, fmt.Sprintf("There are more than %d signed forms.", maxForms))
+	}
+	d, faults := p.checkForms(party, types, forms)
+	if faults == nil && graph != nil {
+		faults = d.agrees(graph)
+		d.graph = graph
+	}
+	if faults != nil {
+		return nil, ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", faults...)
+	}
+	return d, nil
+}
+
+// term returns the IRI of a term of the server's vocabulary.
+func (p *Pod) term(name string) string { return p.Base + "/ns/core#" + name }
+
+// takeForms takes the signed forms out of a graph: the values of signedForm, in
+// compact serialization.
+func (p *Pod) takeForms(g *rdf.Graph) []string {
+	var forms []string
+	var taken []rdf.Triple
+	for t := range g.Match(rdf.Term{}, rdf.IRI(p.term("signedForm")), rdf.Term{}) {
+		if !t.O.IsIRI() {
+			forms = append(forms, t.O.Value)
+			taken = append(taken, t)
+		}
+	}
+	for _, t := range taken {
+		g.Remove(t.S, t.P, t.O)
+	}
+	return forms
+}
+
+// checkForms verifies every form and that all say the same.
+func (p *Pod) checkForms(party Party, types []string, forms []string) (*delivery, []string) {
+	var d *delivery
+	var faults []string
+	digests := map[[32]byte]bool{}
+	for i, form := range forms {
+		one, err := p.checkForm(party, types, form)
+		switch {
+		case err != nil:
+			faults = append(faults, fmt.Sprintf("signed form %d: %s", i+1, err))
+		case digests[sha256.Sum256([]byte(form))]:
+			faults = append(faults, fmt.Sprintf("signed form %d stands twice; each needs salts of its own.", i+1))
+		case d == nil:
+			d = one
+		case !d.same(one):
+			faults = append(faults, fmt.Sprintf("signed form %d says something else than the first.", i+1))
+		}
+		digests[sha256.Sum256([]byte(form))] = true
+	}
+	if faults == nil {
+		d.forms = forms
+	}
+	return d, faults
+}
+
+func (d *delivery) same(e *delivery) bool {
+	return d.typ == e.typ && d.issued.Equal(e.issued) && d.expires.Equal(e.expires) && slices.Equal(d.facts, e.facts)
+}
+
+// checkForm verifies one SD-JWT VC. Its error is for the provider and names no
+// value.
+func (p *Pod) checkForm(party Party, types []string, form string) (*delivery, error) {
+	c, err := credential.Parse(form)
+	if err != nil {
+		return nil, err
+	}
+	t, ok := p.Types.find(func(t *EvidenceType) bool { return t.VCT == c.Type() })
+	if !ok || !slices.Contains(party.MayIssue, t.ID) || !slices.Contains(types, t.ID) {
+		return nil, errors.New("vct: you may not deliver evidence of this type to this person.")
+	}
+	now := p.Now()
+	v, err := c.Verify(party.key, now, credential.Want{Type: t.VCT, Issuer: party.Issuer})
+	if err != nil {
+		return nil, err
+	}
+	d := &delivery{typ: t, issued: v.Issued, expires: v.Expires}
+	switch {
+	case v.Issued.IsZero() || v.Expires.IsZero():
+		return nil, errors.New("iat and exp are both needed.")
+	case !v.Issued.Equal(day(v.Issued)) || !v.Expires.Equal(day(v.Expires)):
+		return nil, errors.New("iat and exp must be at midnight UTC: exact times would link people.")
+	case v.Issued.After(now):
+		return nil, errors.New("iat is in the future.")
+	}
+	for _, f := range t.Fields {
+		value, ok := v.Claims[f.Name]
+		if !ok {
+			continue
+		}
+		lexical, err := lexicalForm(value, f.Datatype)
+		if err != nil {
+			return nil, fmt.Errorf("claim %s: %w", f.Name, err)
+		}
+		d.facts = append(d.facts, Fact{f.Name, lexical})
+	}
+	for name := range v.Claims {
+		if _, ok := t.Field(name); !ok {
+			return nil, fmt.Errorf("claim %q does not belong to the type.", clip(name))
+		}
+	}
+	if len(d.facts) == 0 {
+		return nil, errors.New("it has none of the type's claims.")
+	}
+	return d, nil
+}
+
+func clip(s string) string {
+	if len(s) > 64 {
+		return s[:64]
+	}
+	return s
+}
+
+const xsd = "http://www.w3.org/2001/XMLSchema#"
+
+// lexicalForm returns a JSON value as its datatype's canonical lexical form.
+func lexicalForm(value any, datatype string) (string, error) {
+	switch v := value.(type) {
+	case bool:
+		if datatype == xsd+"boolean" {
+			return strconv.FormatBool(v), nil
+		}
+	case json.Number:
+		if n, err := v.Int64(); datatype == xsd+"integer" && err == nil {
+			return strconv.FormatInt(n, 10), nil
+		}
+	case string:
+		if holdsNationalNumber(v) {
+			return "", errors.New("it holds what looks like a personal number, which has no place in evidence.")
+		}
+		switch datatype {
+		case xsd + "date":
+			if _, err := time.Parse(time.DateOnly, v); err == nil {
+				return v, nil
+			}
+		case xsd + "string", xsd + "anyURI":
+			if len(v) <= 4096 {
+				return v, nil
+			}
+		}
+	}
+	return "", errors.New("the value is not of the datatype " + strings.TrimPrefix(datatype, xsd) + ".")
+}
+
+// agrees compares the RDF form with the signed facts.
+func (d *delivery) agrees(g *rdf.Graph) (faults []string) {
+	its := g.Subjects(rdf.IRI(rdfType), rdf.IRI(cccev+"Evidence"))
+	if len(its) != 1 {
+		return []string{"the RDF must describe exactly one cccev:Evidence."}
+	}
+	it := its[0]
+	if !g.Has(it, rdf.IRI(dct+"conformsTo"), rdf.IRI(d.typ.IRI)) {
+		faults = append(faults, "dct:conformsTo is not the type of the signed form.")
+	}
+	said := map[string]string{}
+	for _, v := range g.Objects(it, rdf.IRI(cccev+"supportsValue")) {
+		concept, _ := g.Object(v, rdf.IRI(cccev+"providesValueFor"))
+		value, _ := g.Object(v, rdf.IRI(cccev+"value"))
+		said[concept.Value] = value.Value
+	}
+	for _, fact := range d.facts {
+		f, _ := d.typ.Field(fact.Field)
+		if v, ok := said[f.Concept]; ok && v != fact.Value {
+			faults = append(faults, "the value for "+f.Concept+" is not the one that is signed.")
+		}
+		delete(said, f.Concept)
+	}
+	for concept := range said {
+		faults = append(faults, "the value for "+clip(concept)+" is not signed.")
+	}
+	for t := range g.Match(rdf.Term{}, rdf.Term{}, rdf.Term{}) {
+		if holdsNationalNumber(t.O.Value) || holdsNationalNumber(t.S.Value) {
+			return append(faults, "the RDF holds what looks like a personal number, which has no place in evidence.")
+		}
+	}
+	return faults
+}
+
+// keep stores a delivery: the evidence, its forms, and its RDF in the person's
+// own pod; the evidence before it is superseded.
+func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery, id string) error {
+	e := &Evidence{
+		ID: id, Type: d.typ.ID, Issuer: a.party.ID, Issued: d.issued, Expires: d.expires,
+		Received: p.Now().UTC().Truncate(time.Second), Facts: d.facts, Forms: len(d.forms),
+	}
+	own, err := ownerOf(tx)
+	if err != nil {
+		return err
+	}
+	e.Path = ldp.ID("/" + own.Name + "/evidence/" + id)
+	if err := p.supersede(tx, e); err != nil {
+		return err
+	}
+	for i, form := range d.forms {
+		tx.Put(formKey(id, i), []byte(form))
+	}
+	g := d.graph
+	if g == nil {
+		g = p.viewGraph(ctx, d.typ, e, e.Facts, p.url(e.Path))
+	} else {
+		g = rebase(g, p.url(a.space.deposit()), p.url(e.Path))
+	}
+	turtle, err := rdf.Write(g, rdf.Turtle, rdf.WriteOptions{})
+	if err != nil {
+		return err
+	}
+	if err := p.plant(tx, e.Path, TypeTurtle, turtle); err != nil {
+		return err
+	}
+	return save(tx, evidenceKey(id), e)
+}
+
+// rebase moves a document's own names from where it was sent to where it is
+// kept.
+func rebase(g *rdf.Graph, from, to string) *rdf.Graph {
+	return g.Rename(func(iri string) string {
+		if rest, ok := strings.CutPrefix(iri, from); ok && (rest == "" || rest[0] == '#') {
+			return to + rest
+		}
+		return iri
+	})
+}
+
+func (p *Pod) receipt(ctx context.Context, party Party, d *delivery, location string) (string, error) {
+	r := Receipt{Issuer: p.Issuer, Audience: party.ID, Location: location, Type: d.typ.ID, Received: day(p.Now()).Format(time.DateOnly)}
+	for _, form := range d.forms {
+		sum := sha256.Sum256([]byte(form))
+		r.Digests = append(r.Digests, hex.EncodeToString(sum[:]))
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	return p.Sign.Sign(ctx, "delivery-receipt+jwt", b)
+}
+
+// An earlier is what is remembered of a deposit that carried an idempotency
+// key.
+type earlier struct {
+	Body    []byte // SHA-256
+	ID      ldp.ID
+	Receipt []byte
+}
+
+func earlierKey(s *Space, key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return "i" + s.ID + "\x00" + hex.EncodeToString(sum[:])
+}
+
+// repeated returns what answered an earlier deposit with the same idempotency
+// key, nil if there was none.
+func repeated(tx Tx, s *Space, key string, body []byte) (*earlier, error) {
+	if key == "" {
+		return nil, nil
+	}
+	e, err := load[earlier](tx, earlierKey(s, key))
+	if err != nil || e == nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(body); !bytes.Equal(e.Body, sum[:]) {
+		return nil, ldp.Refuse(ldp.Unprocessable, "This Idempotency-Key was used for another body.")
+	}
+	return e, nil
+}
+
+func remember(tx Tx, s *Space, key string, body []byte, done ldp.Written) error {
+	if key == "" {
+		return nil
+	}
+	sum := sha256.Sum256(body)
+	return save(tx, earlierKey(s, key), earlier{sum[:], done.ID, done.Receipt})
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// An Event is the kind of a notification: the last part of an IRI in the
+// server's vocabulary.
+type Event string
+
+// The events that parties are told of.
+const (
+	EvidenceWanted   Event = "EvidenceWanted"   // to a provider: the person asks for evidence
+	ConsentWithdrawn Event = "ConsentWithdrawn" // to a consumer: read no more, erase
+)
+
+// A Notification is what a party must be told, until it has been. It names the
+// person only as the party knows it.
+type Notification struct {
+	Seq       uint64
+	ID        string // of the notification, the same at every attempt
+	Party     string // to whom
+	Space     string
+	Event     Event
+	Types     []string // of evidence
+	Request   string   // the person's request to whose answer it belongs; not told
+	Consent   string
+	Location  string // URL that it is about
+	Reference string // the party's own
+	Queued    time.Time
+	Tries     int
+	Next      time.Time // not before
+}
+
+// How delivery is tried.
+const (
+	lease      = time.Minute     // a taken notification is nobody else's for so long
+	firstRetry = 5 * time.Second // doubled with each try
+	lastRetry  = 6 * time.Hour   // at most between two tries
+	giveUp     = 3 * 24 * time.Hour
+)
+
+func noticeKey(seq uint64) string { return fmt.Sprintf("n%016x", seq) }
+
+// tell queues n, in the transaction of what it tells.
+func (p *Pod) tell(ctx context.Context, tx Tx, n Notification) error {
+	party, err := p.Registry.Party(ctx, n.Party)
+	if err != nil || party.Notify == "" {
+		return nil // nobody to tell; the party sees at its next read
+	}
+	last, err := load[uint64](tx, "o")
+	if err != nil {
+		return err
+	}
+	if last != nil {
+		n.Seq = *last
+	}
+	n.Seq++
+	n.Queued = p.Now().UTC()
+	n.Next = n.Queued
+	if n.ID, err = p.newID(); err != nil {
+		return err
+	}
+	if err := save(tx, "o", n.Seq); err != nil {
+		return err
+	}
+	tx.Due(n.Next)
+	return save(tx, noticeKey(n.Seq), n)
+}
+
+func (p *Pod) wake(err error) {
+	if err == nil && p.Wake != nil {
+		p.Wake()
+	}
+}
+
+// Waiting returns the ids of pods that have notifications to deliver now. It
+// and the methods below are for the deliverer, and need no agent: they tell
+// nobody's data.
+func (p *Pod) Waiting(ctx context.Context, limit int) ([]string, error) {
+	return p.Store.Due(ctx, p.Now(), limit)
+}
+
+// Take returns notifications of a pod that are due, at most limit, and leases
+// them: nobody else gets them for a minute. Each must be given to Delivered or
+// Failed.
+func (p *Pod) Take(ctx context.Context, pod string, limit int) ([]Notification, error) {
+	var taken []Notification
+	err := p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
+		taken = nil
+		now := p.Now().UTC()
+		err := each(tx, "n", func(n *Notification) bool {
+			if !n.Next.After(now) {
+				n.Next = now.Add(lease)
+				taken = append(taken, *n)
+			}
+			return len(taken) < limit
+		})
+		if err != nil {
+			return err
+		}
+		for _, n := range taken {
+			if err := save(tx, noticeKey(n.Seq), n); err != nil {
+				return err
+			}
+		}
+		return settle(tx)
+	})
+	return taken, err
+}
+
+// Delivered removes a notification that has been received.
+func (p *Pod) Delivered(ctx context.Context, pod string, n Notification) error {
+	return p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
+		tx.Delete(noticeKey(n.Seq))
+		return settle(tx)
+	})
+}
+
+// Failed puts a notification back for a later try; or, where final, or after
+// three days, gives it up. What the person waits for is marked with the
+// trouble: "none" (the party has nothing), "refused" or "unreachable".
+func (p *Pod) Failed(ctx context.Context, pod string, n Notification, trouble string, final bool) error {
+	return p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
+		now := p.Now().UTC()
+		n.Tries++
+		if final || now.Sub(n.Queued) > giveUp {
+			tx.Delete(noticeKey(n.Seq))
+		} else {
+			n.Next = now.Add(min(firstRetry<<min(n.Tries-1, 20), lastRetry))
+			if err := save(tx, noticeKey(n.Seq), n); err != nil {
+				return err
+			}
+		}
+		if err := markTrouble(tx, n, trouble); err != nil {
+			return err
+		}
+		return settle(tx)
+	})
+}
+
+func markTrouble(tx Tx, n Notification, trouble string) error {
+	if n.Request == "" {
+		return nil
+	}
+	r, err := load[Request](tx, requestKey(n.Request))
+	if err != nil || r == nil {
+		return err
+	}
+	a := r.Asked[n.Party]
+	a.Trouble = trouble
+	if r.Asked == nil {
+		r.Asked = map[string]Asked{}
+	}
+	r.Asked[n.Party] = a
+	return save(tx, requestKey(r.ID), r)
+}
+
+// settle sets the pod's due time to that of its next notification.
+func settle(tx Tx) error {
+	var next time.Time
+	err := each(tx, "n", func(n *Notification) bool {
+		if next.IsZero() || n.Next.Before(next) {
+			next = n.Next
+		}
+		return true
+	})
+	tx.Due(next)
+	return err
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pebble
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"skrin/pod"
+)
+
+// holder returns the id of the pod that has claimed name, "" if there is none.
+func holder(from pebble.Reader, name pod.Name) (string, error) {
+	if len(name) > maxName {
+		return "", nil
+	}
+	id, err := read(from, nameKey(name))
+	return string(id), err
+}
+
+// View implements pod.Store.
+func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	snapshot := s.db.NewSnapshot()
+	defer func() { _ = snapshot.Close() }() // only forgets it
+	id, err := holder(snapshot, name)
+	if err != nil {
+		return err
+	}
+	if err := s.settled(ctx, s.names.of(string(name)), s.pods.of(id)); err != nil {
+		return err
+	}
+	if id == "" {
+		return pod.ErrNoPod
+	}
+	return fn(newTx(ctx, snapshot, id, true))
+}
+
+// Update implements pod.Store.
+func (s *Store) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+	leave, err := s.enterToWrite(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	id, err := s.guess(name)
+	if err != nil {
+		return err
+	}
+	for {
+		var h held
+		defer h.release()
+		if err := h.lock(ctx, &s.pods, id); err != nil {
+			return err
+		}
+		actual, err := holder(s.db, name)
+		switch {
+		case err != nil:
+			return err
+		case actual == "":
+			if err := s.settled(ctx, s.names.of(string(name)), s.pods.of(id)); err != nil {
+				return err
+			}
+			return pod.ErrNoPod
+		case actual == id: // and stays it: only this pod's Updates release it
+			return s.run(newTx(ctx, s.db, id, false), &h, fn)
+		}
+		h.release()
+		id = actual
+	}
+}
+
+// guess returns the id of the pod that has, most likely, claimed name.
+func (s *Store) guess(name pod.Name) (string, error) {
+	if id, ok := strings.CutPrefix(string(name), "id/"); ok {
+		return id, nil
+	}
+	return holder(s.db, name)
+}
+
+// Create implements pod.Store.
+func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
+	leave, err := s.enterToWrite(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if id == "" || len(id) > maxID {
+		return fmt.Errorf("pod/pebble: a pod's id has 1 to %d bytes", maxID)
+	}
+	var h held
+	defer h.release()
+	if err := h.lock(ctx, &s.pods, id); err != nil {
+		return err
+	}
+	name := pod.Name("id/" + id)
+	taken, err := holder(s.db, name)
+	if err != nil {
+		return err
+	}
+	if taken != "" {
+		return s.taken(ctx, name)
+	}
+	x := newTx(ctx, s.db, id, false)
+	x.Claim(name)
+	return s.run(x, &h, fn)
+}
+
+// taken is ErrTaken, when it is certain that name will stay so.
+func (s *Store) taken(ctx context.Context, name pod.Name) error {
+	if err := s.settled(ctx, s.names.of(string(name))); err != nil {
+		return err
+	}
+	return pod.ErrTaken
+}
+
+// run runs fn on a pod that is locked, and commits.
+func (s *Store) run(x *tx, h *held, fn func(pod.Tx) error) error {
+	if err := fn(x); err != nil {
+		if err := s.settled(x.ctx, *h...); err != nil {
+			return err
+		}
+		return err
+	}
+	if x.err != nil {
+		return x.err
+	}
+	if err := x.ctx.Err(); err != nil {
+		return err
+	}
+	b := s.db.NewBatch()
+	err := s.fill(b, x, h)
+	if err == nil && b.Empty() {
+		err = s.settled(x.ctx, *h...)
+		_ = b.Close()
+		return err
+	}
+	if err != nil {
+		_ = b.Close()
+		return err
+	}
+	return s.commit(x.ctx, b, h)
+}
+
+// fill writes what the transaction changes into b.
+func (s *Store) fill(b *pebble.Batch, x *tx, h *held) error {
+	for key, value := range x.writes {
+		stored := append(x.prefix, key...)
+		if value == nil {
+			_ = b.Delete(stored, nil) // a batch's writes don't fail
+		} else {
+			_ = b.Set(stored, value, nil)
+		}
+	}
+	if err := s.fillNames(b, x, h); err != nil {
+		return err
+	}
+	return s.fillDue(b, x)
+}
+
+// fillNames locks the names and checks the claims. The locks are held until the
+// commit can be seen, so that of two claims at once one sees the other.
+func (s *Store) fillNames(b *pebble.Batch, x *tx, h *held) error {
+	names := make([]string, 0, len(x.names))
+	for name := range x.names {
+		names = append(names, string(name))
+	}
+	if err := h.lock(x.ctx, &s.names, names...); err != nil {
+		return err
+	}
+	for name, claim := range x.names {
+		owner, err := holder(s.db, name)
+		switch {
+		case err != nil:
+			return err
+		case claim && owner == "":
+			_ = b.Set(nameKey(name), []byte(x.id), nil)
+		case claim && owner != x.id:
+			return s.taken(x.ctx, name)
+		case !claim && owner == x.id:
+			_ = b.Delete(nameKey(name), nil)
+		}
+	}
+	return nil
+}
+
+func (s *Store) fillDue(b *pebble.Batch, x *tx) error {
+	if x.due == nil {
+		return nil
+	}
+	old, err := read(s.db, dueOf(x.id))
+	if err != nil {
+		return err
+	}
+	at := appendTime(nil, *x.due)
+	if bytes.Equal(old, at) {
+		return nil
+	}
+	if old != nil {
+		_ = b.Delete(dueAt(old, x.id), nil)
+	}
+	if x.due.IsZero() {
+		_ = b.Delete(dueOf(x.id), nil)
+		return nil
+	}
+	_ = b.Set(dueOf(x.id), at, nil)
+	_ = b.Set(dueAt(at, x.id), nil, nil)
+	return nil
+}
+
+// Due implements pod.Store. It may list a pod whose new time isn't synced yet.
+func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	iter, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{
+		LowerBound: []byte{keyDueAt},
+		UpperBound: after(dueAt(appendTime(nil, before), "")),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("pod/pebble: due: %w", err)
+	}
+	var ids []string
+	for ok := iter.First(); ok && len(ids) < limit; ok = iter.Next() {
+		ids = append(ids, string(iter.Key()[1+timeLen:]))
+	}
+	if err := iter.Close(); err != nil {
+		return nil, fmt.Errorf("pod/pebble: due: %w", err)
+	}
+	return ids, nil
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package podtest
+
+import (
+	"testing"
+	"time"
+
+	"skrin/pod"
+	"skrin/pod/pebble"
+)
+
+// New returns an empty, real Store in memory, which is lost when the test ends.
+func New(t testing.TB) pod.Store {
+	t.Helper()
+	s, err := pebble.OpenMemory(pebble.Options{Now: time.Now})
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	return s
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod_test
+
+import (
+	"testing"
+
+	"skrin/ldp/rdf"
+	"skrin/pod"
+)
+
+// TestVocabulary: every term has a label and a definition in the four languages.
+func TestVocabulary(t *testing.T) {
+	p := &pod.Pod{Base: base}
+	g, err := p.Vocabulary(t.Context())
+	must(t, err)
+	const rdfs = "http://www.w3.org/2000/01/rdf-schema#"
+	for _, term := range []string{"signedForm", string(pod.EvidenceWanted), string(pod.ConsentWithdrawn)} {
+		for _, property := range []string{"label", "comment"} {
+			langs := map[string]bool{}
+			for _, o := range g.Objects(rdf.IRI(base+"/ns/core#"+term), rdf.IRI(rdfs+property)) {
+				langs[o.Lang] = true
+			}
+			if len(langs) != 4 {
+				t.Errorf("%s has a %s in %v", term, property, langs)
+			}
+		}
+	}
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"skrin/acl"
+)
+
+// Parties is a Registry in memory. It is safe for concurrent use: a party that
+// is added or removed is so for the next request.
+type Parties struct {
+	now  func() time.Time
+	mu   sync.RWMutex
+	byID map[string]Party
+}
+
+// NewParties returns an empty registry.
+func NewParties(now func() time.Time) *Parties {
+	return &Parties{now: now, byID: map[string]Party{}}
+}
+
+var partyID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+
+// Add registers a party, or replaces its registration.
+func (r *Parties) Add(p Party) error {
+	if err := p.check(); err != nil {
+		return fmt.Errorf("party %q: %w", p.ID, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, other := range r.byID {
+		if other.ID != p.ID && other.WebID == p.WebID {
+			return fmt.Errorf("party %q: its WebID is that of %q", p.ID, other.ID)
+		}
+	}
+	r.byID[p.ID] = p
+	return nil
+}
+
+func (p *Party) check() error {
+	switch {
+	case !partyID.MatchString(p.ID):
+		return fmt.Errorf("the id must be of a-z, 0-9 and -, at most 64")
+	case p.Name.In("en") == "":
+		return fmt.Errorf("it has no name")
+	case p.WebID == "":
+		return fmt.Errorf("it has no WebID")
+	case len(p.Keys.Keys) == 0:
+		return fmt.Errorf("it has no keys")
+	case p.Until.IsZero():
+		return fmt.Errorf("its registration has no end")
+	case len(p.MayIssue) > 0 && p.Issuer == "":
+		return fmt.Errorf("it may issue evidence, but has no issuer")
+	}
+	for _, k := range p.Keys.Keys {
+		if !k.Valid() || !k.IsPublic() || k.KeyID == "" {
+			return fmt.Errorf("its keys must be public, valid and have a kid")
+		}
+	}
+	for _, u := range p.Uses {
+		if u.ID == "" || u.Purpose == "" || u.Why.In("en") == "" || u.Basis == "" || u.Type == "" || len(u.Fields) == 0 || u.Days < 1 {
+			return fmt.Errorf("use %q: id, purpose, why, basis, type, fields and days are all needed", u.ID)
+		}
+	}
+	return nil
+}
+
+// Party implements Registry.
+func (r *Parties) Party(_ context.Context, id string) (Party, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	p, ok := r.byID[id]
+	if !ok || !r.now().Before(p.Until) {
+		return Party{}, ErrNoParty
+	}
+	return p, nil
+}
+
+// Issuers implements Registry, in the order of the ids.
+func (r *Parties) Issuers(_ context.Context, evidenceType string) ([]string, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var ids []string
+	for id, p := range r.byID {
+		if slices.Contains(p.MayIssue, evidenceType) && r.now().Before(p.Until) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// A PartyFile is a registration as it is written in a file.
+type PartyFile struct {
+	ID        string             `json:"id"`
+	Name      Text               `json:"name"`
+	Number    string             `json:"number"`
+	Home      string             `json:"home"`
+	Privacy   string             `json:"privacy"`
+	Contact   string             `json:"contact"`
+	Authority string             `json:"authority"`
+	Keys      jose.JSONWebKeySet `json:"jwks"`
+	Issuer    string             `json:"issuer"`
+	Redirects []string           `json:"redirects"`
+	Notify    string             `json:"notify"`
+	MayIssue  []string           `json:"may_issue"`
+	Uses      []UseFile          `json:"uses"`
+	Identity  bool               `json:"identity"`
+	Until     string             `json:"until"` // last day, "2027-12-31"
+}
+
+// A UseFile is a Use as it is written in a file.
+type UseFile struct {
+	ID      string   `json:"id"`
+	Purpose string   `json:"purpose"`
+	Why     Text     `json:"why"`
+	Basis   string   `json:"basis"`
+	Type    string   `json:"type"`
+	Fields  []string `json:"fields"`
+	Days    int      `json:"days"`
+}
+
+// ReadParty reads a registration. base is the server's, of which the party's own
+// WebID is a part.
+func ReadParty(b []byte, base string) (Party, error) {
+	var f PartyFile
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&f); err != nil {
+		return Party{}, err
+	}
+	until, err := time.Parse(time.DateOnly, f.Until)
+	if err != nil {
+		return Party{}, fmt.Errorf("until: a day like 2027-12-31 is needed")
+	}
+	p := Party{
+		ID: f.ID, WebID: acl.WebID(base + "/.parties/" + f.ID + "#org"), Name: f.Name, Number: f.Number, Home: f.Home,
+		Privacy: f.Privacy, Contact: f.Contact, Authority: f.Authority, Keys: f.Keys, Issuer: f.Issuer,
+		Redirects: f.Redirects, Notify: f.Notify, MayIssue: f.MayIssue, Identity: f.Identity, Until: until.AddDate(0, 0, 1),
+	}
+	for _, u := range f.Uses {
+		p.Uses = append(p.Uses, Use(u))
+	}
+	return p, nil
+}
+
+// LoadParties reads every .json file of a folder into a registry; edit, if not
+// nil, may change each before it is added.
+func LoadParties(fsys fs.FS, dir, base string, into *Parties, edit func([]byte) []byte) error {
+	names, err := fs.Glob(fsys, path.Join(dir, "*.json"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		b, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return err
+		}
+		if edit != nil {
+			b = edit(b)
+		}
+		p, err := ReadParty(b, base)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if err := into.Add(p); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"skrin/acl"
+	"skrin/ldp"
+	"skrin/ldp/rdf"
+	"skrin/pod/credential"
+)
+
+// The media types in which evidence is read.
+const (
+	TypeSDJWT  = "application/dc+sd-jwt"
+	TypeTurtle = "text/turtle"
+	TypeJSONLD = "application/ld+json"
+)
+
+// release returns what a recipient gets of evidence when these fields were
+// released: those facts, in the type's order, and nothing else. The request page
+// shows, and a read serves, what this function returns.
+func release(t *EvidenceType, e *Evidence, fields []string) (released []Fact, hidden []string) {
+	for _, f := range t.Fields {
+		i := slices.IndexFunc(e.Facts, func(x Fact) bool { return x.Field == f.Name })
+		switch {
+		case i < 0:
+		case slices.Contains(fields, f.Name):
+			released = append(released, e.Facts[i])
+		default:
+			hidden = append(hidden, f.Name)
+		}
+	}
+	return released, hidden
+}
+
+// shown returns the hash that binds an answer to what was on the screen.
+func shown(r *Request, e *Evidence, released, optional []Fact) string {
+	b, _ := json.Marshal([]any{r.ID, r.Party, r.Use, r.Until, r.Standing, e.ID, e.Issuer, e.Issued, e.Expires, released, optional})
+	h := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(h[:])
+}
+
+// spaceGet reads a resource of a space. A read by the party is logged in the
+// transaction that permits it, before a byte leaves.
+func (p *Pod) spaceGet(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resource, error) {
+	if req.ID == ldp.ID("/w/"+spaceID(req.ID)+"/card") {
+		return p.card(ctx, who, req)
+	}
+	var res *ldp.Resource
+	err := p.inSpace(ctx, who, acl.Read, req.ID, func(tx Tx, a access) (err error) {
+		if a.grant == nil {
+			res, err = p.listSpace(tx, a, req)
+		} else {
+			res, err = p.readEvidence(ctx, tx, a, req)
+		}
+		return err
+	})
+	return res, err
+}
+
+// card is the WebID document of a space: whose tokens it takes, and nothing
+// about the person.
+func (p *Pod) card(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resource, error) {
+	var res *ldp.Resource
+	err := p.Store.View(ctx, Name("w/"+spaceID(req.ID)), func(tx Tx) error {
+		a, err := p.enterSpace(ctx, tx, who, acl.Read, req.ID)
+		if err != nil {
+			return err
+		}
+		g := new(rdf.Graph)
+		me := rdf.IRI(string(p.SpaceWebID(a.space.ID)))
+		g.Add(me, rdf.IRI(rdfType), rdf.IRI(foaf+"Agent"))
+		g.Add(me, rdf.IRI(solid+"oidcIssuer"), rdf.IRI(p.Issuer))
+		res, err = graphResource(req, g, a.space, a.space.Created, "card")
+		if err == nil {
+			res.Modes, res.Public = acl.Read, acl.Read
+		}
+		return err
+	})
+	if errors.Is(err, ErrNoPod) {
+		return nil, refusal(who)
+	}
+	return res, err
+}
+
+// listSpace lists the grants of the space's party that still hold.
+func (p *Pod) listSpace(tx Tx, a access, req ldp.Get) (*ldp.Resource, error) {
+	if t := req.Choose(TypeTurtle, TypeJSONLD); t == "" {
+		return nil, notAcceptable(TypeTurtle, TypeJSONLD)
+	}
+	var members []ldp.Member
+	tags := []string{"list"}
+	err := each(tx, grantKey(a.space.ID, ""), func(g *Grant) bool {
+		if id := ldp.ID(g.Rule.On); p.Now().Before(g.Rule.Until) {
+			members = append(members, ldp.Member{ID: id, Type: TypeSDJWT, Modified: g.Given})
+			tags = append(tags, g.ID)
+		}
+		return len(members) < 1000
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.enter(tx, Entry{Action: DidRead, Party: a.party.ID, Path: string(req.ID)}); err != nil {
+		return nil, err
+	}
+	return &ldp.Resource{
+		ID: req.ID, Tag: a.space.tag(tags...), Modified: a.space.Created, Size: -1, Modes: acl.Read,
+		Members: func(yield func(ldp.Member, error) bool) {
+			for _, m := range members {
+				if !yield(m, nil) {
+					return
+				}
+			}
+		},
+		Description: p.spaceDescription(req.ID),
+	}, nil
+}
+
+// readEvidence serves the granted fields of a piece of evidence and logs it.
+func (p *Pod) readEvidence(ctx context.Context, tx Tx, a access, req ldp.Get) (*ldp.Resource, error) {
+	e, err := evidenceFor(tx, a.grant)
+	if err != nil {
+		return nil, err
+	}
+	t, ok := p.Types.Type(a.grant.Type)
+	if e == nil || !ok {
+		return nil, ldp.Refuse(ldp.Gone, "The evidence is no longer there: the person has removed it.")
+	}
+	form, err := giveForm(tx, e, a.space.ID)
+	if err != nil {
+		return nil, err
+	}
+	offers := []string{TypeSDJWT, TypeTurtle, TypeJSONLD}
+	if form == "" {
+		offers = offers[1:]
+	}
+	chosen := req.Choose(offers...)
+	if chosen == "" {
+		return nil, notAcceptable(offers...)
+	}
+	released, _ := release(t, e, a.rule.Fields)
+	res := &ldp.Resource{
+		ID: req.ID, Type: chosen, Tag: a.space.tag(a.grant.ID, e.ID), Modified: e.Issued,
+		Modes: acl.Read, Description: p.spaceDescription(req.ID),
+	}
+	if chosen == TypeSDJWT {
+		err = present(res, form, released)
+	} else {
+		err = writeGraph(res, p.viewGraph(ctx, t, e, released, p.url(req.ID)), chosen)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.grant.Reads, a.grant.Last = a.grant.Reads+1, p.Now().UTC().Truncate(time.Second)
+	if err := save(tx, grantKey(a.space.ID, a.grant.ID), a.grant); err != nil {
+		return nil, err
+	}
+	return res, p.enter(tx, Entry{
+		Action: DidRead, Party: a.party.ID, Type: t.ID, Fields: names(released),
+		Purpose: a.rule.Purpose, Consent: a.rule.Because, Path: string(req.ID),
+	})
+}
+
+func names(facts []Fact) []string {
+	var s []string
+	for _, f := range facts {
+		s = append(s, f.Field)
+	}
+	return s
+}
+
+// present puts the form, with the released disclosures only, into res.
+func present(res *ldp.Resource, form string, released []Fact) error {
+	c, err := credential.Parse(form)
+	if err != nil {
+		return err
+	}
+	presented, err := c.Present(names(released)...)
+	if err != nil {
+		return err
+	}
+	setBody(res, []byte(presented.String()))
+	return nil
+}
+
+// viewGraph says the released facts in the space's own names. It is built up
+// from nothing, never cut down from what the provider sent, so there is nothing
+// in it that was not put there here.
+func (p *Pod) viewGraph(ctx context.Context, t *EvidenceType, e *Evidence, released []Fact, url string) *rdf.Graph {
+	issuer := ""
+	if party, err := p.Registry.Party(ctx, e.Issuer); err == nil {
+		issuer = string(party.WebID)
+	}
+	return evidenceGraph(t, e, released, url, issuer)
+}
+
+// evidenceGraph is evidence in the terms of CCCEV, about a holder without a
+// name.
+func evidenceGraph(t *EvidenceType, e *Evidence, facts []Fact, url, issuer string) *rdf.Graph {
+	g := new(rdf.Graph)
+	it, holder := rdf.IRI(url+"#evidence"), rdf.IRI(url+"#holder")
+	g.Add(it, rdf.IRI(rdfType), rdf.IRI(cccev+"Evidence"))
+	for _, lang := range []string{"sv", "nb", "nn", "en"} {
+		if s := t.Title[lang]; s != "" {
+			g.Add(it, rdf.IRI(dct+"title"), rdf.LangString(s, lang))
+		}
+	}
+	g.Add(it, rdf.IRI(dct+"conformsTo"), rdf.IRI(t.IRI))
+	g.Add(it, rdf.IRI(dct+"subject"), holder)
+	g.Add(holder, rdf.IRI(rdfType), rdf.IRI(foaf+"Agent"))
+	if issuer != "" {
+		g.Add(it, rdf.IRI(dct+"publisher"), rdf.IRI(issuer))
+	}
+	g.Add(it, rdf.IRI(dct+"issued"), rdf.Date(e.Issued))
+	period, begin, end := rdf.IRI(url+"#validity"), rdf.IRI(url+"#begins"), rdf.IRI(url+"#ends")
+	g.Add(it, rdf.IRI(cccev+"validityPeriod"), period)
+	g.Add(period, rdf.IRI(rdfType), rdf.IRI(owlTime+"ProperInterval"))
+	for _, i := range []struct {
+		property string
+		node     rdf.Term
+		day      time.Time
+	}{{"hasBeginning", begin, e.Issued}, {"hasEnd", end, e.Expires}} {
+		g.Add(period, rdf.IRI(owlTime+i.property), i.node)
+		g.Add(i.node, rdf.IRI(rdfType), rdf.IRI(owlTime+"Instant"))
+		g.Add(i.node, rdf.IRI(owlTime+"inXSDDate"), rdf.Date(i.day))
+	}
+	for _, fact := range facts {
+		f, _ := t.Field(fact.Field)
+		value := rdf.IRI(url + "#" + fact.Field)
+		g.Add(it, rdf.IRI(cccev+"supportsConcept"), rdf.IRI(f.Concept))
+		g.Add(it, rdf.IRI(cccev+"supportsValue"), value)
+		g.Add(value, rdf.IRI(rdfType), rdf.IRI(cccev+"SupportedValue"))
+		g.Add(value, rdf.IRI(cccev+"providesValueFor"), rdf.IRI(f.Concept))
+		g.Add(value, rdf.IRI(cccev+"value"), rdf.Typed(fact.Value, f.Datatype))
+	}
+	return g
+}
+
+// The namespaces of what is written here.
+const (
+	rdfType = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
+	cccev   = "http://data.europa.eu/m8g/"
+	dct     = "http://purl.org/dc/terms/"
+	foaf    = "http://xmlns.com/foaf/0.1/"
+	owlTime = "http://www.w3.org/2006/time#"
+	solid   = "http://www.w3.org/ns/solid/terms#"
+)
+
+// graphResource is a generated RDF document of a space.
+func graphResource(req ldp.Get, g *rdf.Graph, s *Space, modified time.Time, tag string) (*ldp.Resource, error) {
+	chosen := req.Choose(TypeTurtle, TypeJSONLD)
+	if chosen == "" {
+		return nil, notAcceptable(TypeTurtle, TypeJSONLD)
+	}
+	res := &ldp.Resource{ID: req.ID, Tag: s.tag(tag), Modified: modified, Description: ldp.Description{Methods: []string{"GET", "HEAD", "OPTIONS"}}}
+	return res, writeGraph(res, g, chosen)
+}
+
+func writeGraph(res *ldp.Resource, g *rdf.Graph, mediaType string) error {
+	f, _ := rdf.FormatOf(mediaType)
+	b, err := rdf.Write(g, f, rdf.WriteOptions{})
+	if err != nil {
+		return err
+	}
+	res.Type = mediaType
+	setBody(res, b)
+	return nil
+}
+
+func setBody(res *ldp.Resource, b []byte) {
+	res.Size = int64(len(b))
+	res.Body = seekCloser{bytes.NewReader(b)}
+}
+
+// A seekCloser is a body in memory.
+type seekCloser struct{ *bytes.Reader }
+
+func (seekCloser) Close() error { return nil }
+
+var _ io.ReadSeekCloser = seekCloser{}
+
+func notAcceptable(offers ...string) error {
+	return ldp.Refuse(ldp.NotAcceptable, "None of the media types in Accept can be had here.", offers...)
+}
+
+// spaceDescription tells what a space's path supports, from its form alone.
+func (p *Pod) spaceDescription(id ldp.ID) ldp.Description {
+	d := ldp.Description{Methods: []string{"GET", "HEAD", "OPTIONS"}}
+	if id == ldp.ID("/w/"+spaceID(id)+"/deposit/") {
+		d.Methods = []string{"OPTIONS", "POST"}
+		d.AcceptPost = []string{TypeSDJWT, TypeTurtle, TypeJSONLD}
+	}
+	return d
+}
