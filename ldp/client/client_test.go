@@ -706,6 +706,7 @@ const granted = "https://pod.example/ns/core#Granted"
 func event(s *server) map[string]any {
 	return map[string]any{
 		"iss": s.URL, "aud": []string{"https://hook.example", clientID}, "jti": "e1", "iat": s.now.Unix(), "txn": "t1",
+		"sub_id": map[string]any{"format": "uri", "uri": s.URL + "/w/abc/card#me"},
 		"events": map[string]any{granted: map[string]any{"reference": "r1"}},
 	}
 }
@@ -760,6 +761,13 @@ func TestANotificationIsVerified(t *testing.T) {
 	}
 	if _, err := c.Notification(t.Context(), []byte(with("aud", clientID)), clientID); err != nil {
 		t.Errorf("aud as a string: %v", err)
+	}
+	if got.WebID != s.URL+"/w/abc/card#me" {
+		t.Errorf("it is about %q", got.WebID)
+	}
+	opaque := with("sub_id", map[string]any{"format": "opaque", "id": "x", "uri": "https://evil.example/"})
+	if got, err := c.Notification(t.Context(), []byte(opaque), clientID); err != nil || got.WebID != "" {
+		t.Errorf("a subject of another format: about %q, %v", got.WebID, err)
 	}
 }
 

@@ -23,6 +23,7 @@ type Event struct {
 	ID          string // jti: do nothing for one that was seen before
 	IssuedAt    time.Time
 	Subject     string                     // sub; "" if the events say what they are about
+	WebID       string                     // of the person whom it is about, as this client alone knows her (sub_id, RFC 9493, format uri); "" if it names none
 	Transaction string                     // txn
 	Events      map[string]json.RawMessage // what happened, by the IRI of its kind; at least one
 }
@@ -69,13 +70,17 @@ func checkType(compact, typ string) error {
 
 func (c *Client) readEvent(payload []byte, wantAudience string) (Event, error) {
 	var claims struct {
-		Issuer      string                     `json:"iss"`
-		Audience    audience                   `json:"aud"`
-		ID          string                     `json:"jti"`
-		IssuedAt    float64                    `json:"iat"`
-		Subject     string                     `json:"sub"`
-		Transaction string                     `json:"txn"`
-		Events      map[string]json.RawMessage `json:"events"`
+		Issuer      string   `json:"iss"`
+		Audience    audience `json:"aud"`
+		ID          string   `json:"jti"`
+		IssuedAt    float64  `json:"iat"`
+		Subject     string   `json:"sub"`
+		Transaction string   `json:"txn"`
+		SubjectID   struct {
+			Format string `json:"format"`
+			URI    string `json:"uri"`
+		} `json:"sub_id"`
+		Events map[string]json.RawMessage `json:"events"`
 	}
 	if err := json.Unmarshal(payload, &claims); err != nil {
 		return Event{}, errors.New("the claims are not of the right form")
@@ -92,7 +97,11 @@ func (c *Client) readEvent(payload []byte, wantAudience string) (Event, error) {
 	case age > MaxEventAge || age < -time.Minute:
 		return Event{}, errors.New("iat is too long ago, or in the future")
 	}
-	return Event{claims.ID, issued, claims.Subject, claims.Transaction, claims.Events}, nil
+	event := Event{ID: claims.ID, IssuedAt: issued, Subject: claims.Subject, Transaction: claims.Transaction, Events: claims.Events}
+	if claims.SubjectID.Format == "uri" {
+		event.WebID = claims.SubjectID.URI
+	}
+	return event, nil
 }
 
 // An audience is a string or a list of strings (RFC 7519, section 4.1.3).
