@@ -31,6 +31,18 @@ func TestPublic(t *testing.T) {
 	}
 }
 
+func TestWhatIsDialled(t *testing.T) {
+	for address, want := range map[string]bool{
+		"1.1.1.1:443": true, "1.1.1.1:80": true, "1.1.1.1:8443": true, "[2a00::1]:443": true,
+		"1.1.1.1:22": false, "1.1.1.1:25": false, "10.0.0.1:443": false, "[::ffff:10.0.0.1]:443": false, "[fe80::1%eth0]:443": false,
+		"name:443": false, "": false,
+	} {
+		if err := new(guard).control("tcp", address, nil); (err == nil) != want || err != nil && !errors.Is(err, ErrGuarded) {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
 func TestAGuardedClientRefuses(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
@@ -58,14 +70,20 @@ func TestAGuardedClientsLimits(t *testing.T) {
 	defer server.Close()
 	mux.HandleFunc("/small", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, guardBody)) })
 	mux.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, guardBody+1)) })
+	var bomb bytes.Buffer
+	z := gzip.NewWriter(&bomb)
+	_, _ = z.Write(make([]byte, 8*guardBody))
+	_ = z.Close()
 	mux.HandleFunc("/bomb", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
-		z := gzip.NewWriter(w)
-		_, _ = z.Write(make([]byte, 64<<20))
-		_ = z.Close()
+		_, _ = w.Write(bomb.Bytes())
 	})
+	loops := 0
 	mux.HandleFunc("/header", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 2*guardHeader)) })
-	mux.HandleFunc("/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/loop", http.StatusFound) })
+	mux.HandleFunc("/loop", func(w http.ResponseWriter, r *http.Request) {
+		loops++
+		http.Redirect(w, r, "/loop", http.StatusFound)
+	})
 	mux.HandleFunc("/private", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://10.0.0.1/", http.StatusFound)
 	})
@@ -92,12 +110,15 @@ func TestAGuardedClientsLimits(t *testing.T) {
 			t.Errorf("%s: %v", row.path, err)
 		}
 	}
+	if loops != 1+guardRedirects {
+		t.Errorf("a loop was followed for %d requests", loops)
+	}
 	resp, err := client.Get(server.URL + "/bomb")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if body, err := io.ReadAll(resp.Body); err != nil || !bytes.HasPrefix(body, []byte{0x1f, 0x8b}) {
+	if body, err := io.ReadAll(resp.Body); err != nil || !bytes.Equal(body, bomb.Bytes()) {
 		t.Errorf("a compressed body was expanded: %d bytes, %v", len(body), err)
 	}
 }
