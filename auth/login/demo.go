@@ -20,10 +20,14 @@ type Persona struct {
 	Number string // from the authorities' published test series, never a real one
 }
 
-// Masked returns the number with its end hidden: "19900101-••••".
+// Masked returns the date of birth in the number, and hides the rest:
+// "19900101-••••" for one with the century, "010190-••••" for others.
 func (p Persona) Masked() string {
-	shown := max(len(p.Number)-4, 0)
-	return p.Number[:shown] + "-••••"
+	shown := 6
+	if len(p.Number) == 12 {
+		shown = 8
+	}
+	return p.Number[:min(shown, len(p.Number))] + "-••••"
 }
 
 // DemoOptions is what the demo eID needs. All fields are required.

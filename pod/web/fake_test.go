@@ -263,7 +263,7 @@ func samplePod(types *pod.Catalogue) *fakePod {
 		made: true,
 		offers: map[string]pod.Offer{
 			"r-consent": toRead("r-consent", t, choice(e1)), "r-choose": toRead("r-choose", t, choice(e1), choice(e2)),
-			"r-missing": missing, "r-waiting": waiting, "r-slow": slow, "r-away": away, "r-trouble": trouble, "r-late": late, "r-evil": evil,
+			"r-timed-out": toRead("r-timed-out", t, choice(e1)), "r-missing": missing, "r-waiting": waiting, "r-slow": slow, "r-away": away, "r-trouble": trouble, "r-late": late, "r-evil": evil,
 			"r-connect": {
 				Request: pod.Request{ID: "r-connect", Kind: pod.ToDeposit, Party: af, Types: []string{typeID}, AnswerBy: now.Add(time.Hour), State: pod.Open},
 				Party:   parties[af], Types: []*pod.EvidenceType{t},

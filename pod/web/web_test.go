@@ -228,6 +228,15 @@ func TestConsentShows(t *testing.T) {
 			t.Errorf("%s has a look of its own", do)
 		}
 	}
+	var names []string
+	for _, n := range find(parse(t, b.do(call{path: "/me/answer/choose"}).Body.String()), "input") {
+		names = append(names, attr(n, "name"))
+	}
+	for _, want := range []string{"also-e1", "also-e2", "shown-e1", "shown-e2"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("of two choices each has its own %s; there are %v", want, names)
+		}
+	}
 	connect := textOf(find(parse(t, b.do(call{path: "/me/answer/connect"}).Body.String()), "main")[0])
 	for _, want := range []string{"Arbetslöshetsintyg", "kan inte läsa", "personnummer", "202100-2114"} {
 		if !strings.Contains(connect, want) {
@@ -288,7 +297,7 @@ func TestAnswer(t *testing.T) {
 }
 
 func TestChangedIsSaid(t *testing.T) {
-	w := newBench(t).do(call{path: "/me/answer/consent", form: form("do", "agree", "evidence", "e1", "shown-e1", "old", "also-e1", "registered")})
+	w := newBench(t).do(call{path: "/me/answer/choose", form: form("do", "agree", "choose", "1", "evidence", "e1", "shown-e1", "old", "also-e1", "registered")})
 	page := w.Body.String()
 	if !strings.Contains(page, "Något har ändrats") || !strings.Contains(page, `value="hash-e1"`) || strings.Contains(page, " checked") {
 		t.Errorf("the page doesn't show what is there now:\n%s", page)
