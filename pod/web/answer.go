@@ -78,7 +78,7 @@ func (v *visit) request() (string, error) {
 	if id := vars["id"]; id != "" {
 		return id, nil
 	}
-	ask, err := v.Asks.Ask(v.r.Context(), vars["ask"])
+	ask, err := v.Asks.Ask(v.r, vars["ask"])
 	if err != nil {
 		return "", fmt.Errorf("find an ask: %w", err)
 	}
@@ -125,7 +125,7 @@ func (v *visit) lost(err error) error {
 // onward returns where the person goes after an answer.
 func (v *visit) onward(o pod.Outcome) (string, error) {
 	if v.ask != nil {
-		return v.Asks.Finish(v.r.Context(), mux.Vars(v.r)["ask"], v.person, o)
+		return v.Asks.Finish(v.r, mux.Vars(v.r)["ask"], v.person, o)
 	}
 	if o.Declined {
 		return "/me/?done=declined", nil

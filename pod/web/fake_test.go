@@ -292,7 +292,7 @@ func samplePod(types *pod.Catalogue) *fakePod {
 // asks are the authorizations that wait: every id that the pod has an offer for.
 type asks struct{ finished []string }
 
-func (a *asks) Ask(_ context.Context, id string) (web.Ask, error) {
+func (a *asks) Ask(_ *http.Request, id string) (web.Ask, error) {
 	switch id {
 	case "unknown":
 		return web.Ask{}, ldp.NotFound
@@ -304,7 +304,7 @@ func (a *asks) Ask(_ context.Context, id string) (web.Ask, error) {
 	return web.Ask{Party: ink, Until: now.Add(time.Hour), ReturnOrigin: "https://forsakring.example.se/cb?x=1"}, nil
 }
 
-func (a *asks) Finish(_ context.Context, id, person string, o pod.Outcome) (string, error) {
+func (a *asks) Finish(_ *http.Request, id, person string, o pod.Outcome) (string, error) {
 	a.finished = append(a.finished, id)
 	return "https://skrin.example/.oidc/continue/" + id, nil
 }

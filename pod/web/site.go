@@ -90,10 +90,12 @@ type Ask struct {
 // Asks are the authorizations that wait. Errors wrap an ldp.Kind: NotFound or
 // Gone for one that doesn't exist or has ended.
 type Asks interface {
-	Ask(ctx context.Context, id string) (Ask, error)
+	//
+	// r is the browser's request: an Ask may belong to the browser that began it.
+	Ask(r *http.Request, id string) (Ask, error)
 	// Finish tells the outcome, and returns the URL at which the browser goes on.
 	// The same outcome twice is no error as long as the Ask lasts.
-	Finish(ctx context.Context, id, person string, o pod.Outcome) (continueURL string, err error)
+	Finish(r *http.Request, id, person string, o pod.Outcome) (continueURL string, err error)
 }
 
 // A Site is the person's pages of one server. All fields but Methods are
@@ -111,6 +113,10 @@ type Site struct {
 	Now      func() time.Time //
 	Log      *slog.Logger     // is told of failures of the server's own
 }
+
+// Ended is the page for a browser that comes back to an authorization which has
+// ended, or which another browser began.
+const Ended = "/me/ended"
 
 // maxBody is the most bytes that a form may have.
 const maxBody = 64 << 10
@@ -159,6 +165,7 @@ func (s *site) routes() *mux.Router {
 			r.Path(path).Methods("POST").Handler(s.personal(page.post))
 		}
 	}
+	r.Path(Ended).Methods("GET", "HEAD").Handler(s.public(func(v *visit) error { return v.problem(endedAsk) }))
 	r.Path("/me/sign-in").Methods("GET", "HEAD").Handler(s.public((*visit).signIn))
 	r.Path("/me/sign-out").Methods("POST").Handler(s.public((*visit).signOut))
 	r.Path("/me/language").Methods("POST").Handler(s.public((*visit).chooseLanguage))
