@@ -14,7 +14,10 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/web"
 )
+
+var _ web.Pod = (*pod.Pod)(nil)
 
 func form(pairs ...string) url.Values {
 	v := url.Values{}
