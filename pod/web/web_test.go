@@ -14,7 +14,10 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/web"
 )
+
+var _ web.Pod = (*pod.Pod)(nil)
 
 func form(pairs ...string) url.Values {
 	v := url.Values{}
@@ -340,7 +343,7 @@ func TestFetch(t *testing.T) {
 		t.Errorf("CSP: %s", csp)
 	}
 	for path, want := range map[string]string{
-		"/me/answer/slow": "längre tid", "/me/answer/away": "Gå till af.example.se", "/me/answer/trouble": "svarar inte just nu",
+		"/me/answer/struck": "gäller inte längre", "/me/answer/slow": "längre tid", "/me/answer/away": "Gå till af.example.se", "/me/answer/trouble": "svarar inte just nu",
 	} {
 		page := b.do(call{path: path}).Body.String()
 		if !strings.Contains(page, want) || strings.Contains(page, "refresh") {
