@@ -89,17 +89,17 @@ func mustPresent(t testing.TB, c *Credential, names ...string) *Credential {
 	return p
 }
 
-// vector reads an example of RFC 9901.
+// vector reads an example of the SD-JWT specification: see testdata/README.md.
 func vector(t testing.TB, name string) string {
 	t.Helper()
-	text, err := os.ReadFile("testdata/rfc9901-" + name + ".txt")
+	text, err := os.ReadFile("testdata/ietf-" + name + ".txt")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(text)
 }
 
-// rfcKey is the issuer's key of RFC 9901, appendix A.5.
+// rfcKey is the issuer's key of those examples, appendix A.5.
 func rfcKey(t testing.TB) jose.JSONWebKey {
 	t.Helper()
 	var key jose.JSONWebKey
@@ -110,7 +110,7 @@ func rfcKey(t testing.TB) jose.JSONWebKey {
 	return key
 }
 
-func TestTheExamplesOfRFC9901AreReadAndSigned(t *testing.T) {
+func TestTheExamplesOfTheSpecificationAreReadAndSigned(t *testing.T) {
 	for name, want := range map[string]string{
 		"5.1-issued":    `{"iss":"https://issuer.example.com","iat":1683000000,"exp":1883000000,"sub":"user_42","nationalities":["US","DE"],"cnf":{"jwk":{"kty":"EC","crv":"P-256","x":"TCAER19Zvu3OHF4j4W4vfSVoHIP1ILilDls7vCeGemc","y":"ZxjiWWbZMQGHVWKVQ4hbSIirsVfuecCE6t4jT9F2HZQ"}},"given_name":"John","family_name":"Doe","email":"johndoe@example.com","phone_number":"+1-202-555-0101","phone_number_verified":true,"address":{"street_address":"123 Main St","locality":"Anytown","region":"Anystate","country":"US"},"birthdate":"1940-01-01","updated_at":1570000000}`,
 		"5.2-presented": `{"iss":"https://issuer.example.com","iat":1683000000,"exp":1883000000,"sub":"user_42","nationalities":["US"],"cnf":{"jwk":{"kty":"EC","crv":"P-256","x":"TCAER19Zvu3OHF4j4W4vfSVoHIP1ILilDls7vCeGemc","y":"ZxjiWWbZMQGHVWKVQ4hbSIirsVfuecCE6t4jT9F2HZQ"}},"family_name":"Doe","address":{"street_address":"123 Main St","locality":"Anytown","region":"Anystate","country":"US"},"given_name":"John"}`,
@@ -132,7 +132,7 @@ func TestTheExamplesOfRFC9901AreReadAndSigned(t *testing.T) {
 	}
 }
 
-func TestTheCredentialOfRFC9901VerifiesAndIsBound(t *testing.T) {
+func TestTheCredentialOfTheSpecificationVerifiesAndIsBound(t *testing.T) {
 	c := mustParse(t, vector(t, "A.3-presented"))
 	presented := time.Unix(1748537000, 0)
 	keys := func(string, string) (jose.JSONWebKey, error) { return rfcKey(t), nil }

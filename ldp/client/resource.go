@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package client
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// A Problem is an answer that is not a success (RFC 9457).
+type Problem struct {
+	Status   int         `json:"-"` // of HTTP
+	Type     string      `json:"type"`
+	Title    string      `json:"title"`
+	Detail   string      `json:"detail"`   // what to mend
+	Instance string      `json:"instance"` // the request's id, for the operator
+	Errors   []string    `json:"errors"`   // each fault of a document that has several
+	Header   http.Header `json:"-"`        // such as Retry-After, WWW-Authenticate
+}
+
+// Error gives status, detail and faults.
+func (p *Problem) Error() string {
+	text := fmt.Sprintf("%d %s", p.Status, p.Title)
+	for _, more := range append([]string{p.Detail}, p.Errors...) {
+		if more != "" {
+			text += ": " + more
+		}
+	}
+	return text
+}
+
+// A Resource is what a Get read.
+type Resource struct {
+	Type string // media type with its parameters
+	ETag string // for Content.IfMatch
+	Body []byte // at most 32 MB
+}
+
+// Content is what is written.
+type Content struct {
+	Type    string // media type
+	Body    []byte
+	Slug    string // Post: the name that one would like
+	IfMatch string // only if the resource still has this ETag
+	IfNone  bool   // Put: only if there is no such resource
+	// Key is an Idempotency-Key: a Post that is repeated with it does no second
+	// thing, so it can be repeated when it is not known whether it arrived.
+	Key string
+}
+
+// Written is what came of a Put or Post.
+type Written struct {
+	Location string // the URL of what was written
+	ETag     string
+	Created  bool
+	Type     string // of the Body
+	Body     []byte // such as a delivery receipt
+}
+
+// Get reads a resource, in a media type that Accept names ("" for any). What
+// is not a success is a *Problem, as with all of Get, Put, Post and Delete.
+func (c *Client) Get(ctx context.Context, url, accept string) (*Resource, error) {
+	header := http.Header{}
+	if accept != "" {
+		header.Set("Accept", accept)
+	}
+	resp, body, err := c.call(ctx, http.MethodGet, url, header, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Resource{resp.Header.Get("Content-Type"), resp.Header.Get("ETag"), body}, nil
+}
+
+// Put makes or replaces a resource.
+func (c *Client) Put(ctx context.Context, url string, content Content) (*Written, error) {
+	return c.write(ctx, http.MethodPut, url, content)
+}
+
+// Post adds a resource to a container.
+func (c *Client) Post(ctx context.Context, url string, content Content) (*Written, error) {
+	return c.write(ctx, http.MethodPost, url, content)
+}
+
+// Patch changes an RDF resource: an N3 Patch (text/n3) or a SPARQL Update.
+func (c *Client) Patch(ctx context.Context, url string, content Content) (*Written, error) {
+	return c.write(ctx, http.MethodPatch, url, content)
+}
+
+// Delete removes a resource.
+func (c *Client) Delete(ctx context.Context, url string) error {
+	_, _, err := c.call(ctx, http.MethodDelete, url, http.Header{}, nil)
+	return err
+}
+
+func (c *Client) write(ctx context.Context, method, address string, content Content) (*Written, error) {
+	header := http.Header{}
+	for name, value := range map[string]string{
+		"Content-Type": content.Type, "Slug": url.PathEscape(content.Slug),
+		"If-Match": content.IfMatch, "Idempotency-Key": content.Key,
+	} {
+		if value != "" {
+			header.Set(name, value)
+		}
+	}
+	if content.IfNone {
+		header.Set("If-None-Match", "*")
+	}
+	resp, body, err := c.call(ctx, method, address, header, content.Body)
+	if err != nil {
+		return nil, err
+	}
+	w := &Written{
+		Location: address, ETag: resp.Header.Get("ETag"), Created: resp.StatusCode == http.StatusCreated,
+		Type: resp.Header.Get("Content-Type"), Body: body,
+	}
+	if place, err := resp.Location(); err == nil {
+		w.Location = place.String()
+	}
+	return w, nil
+}
+
+// call sends one request and reads the answer whole.
+func (c *Client) call(ctx context.Context, method, address string, header http.Header, content []byte) (*http.Response, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(content))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", strings.ToLower(method), err)
+	}
+	req.Header = header
+	resp, err := c.Do(req)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", strings.ToLower(method), err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := readAll(resp.Body, maxBody)
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("%s: %w", strings.ToLower(method), err)
+	case resp.StatusCode < 200 || resp.StatusCode > 299:
+		return nil, nil, problem(resp, text)
+	}
+	return resp, text, nil
+}
