@@ -1139,3 +1139,34 @@ func (b *bench) wellFormed() {
 		}
 	}
 }
+
+// A meanwhile is a body during whose reading something happens.
+type meanwhile struct {
+	happens func()
+	io.Reader
+}
+
+func (m *meanwhile) Read(b []byte) (int, error) {
+	if m.happens != nil {
+		m.happens()
+		m.happens = nil
+	}
+	return m.Reader.Read(b)
+}
+
+// TestRightThatEndsMeanwhile: what counts is who may in the transaction, and not
+// when the request came.
+func TestRightThatEndsMeanwhile(t *testing.T) {
+	b := newBench(t)
+	b.must(b.put(b.owner, "c/x", plain, "x"))
+	body := func() io.Reader {
+		b.allow(bob.ID, "c/", "RAW", "RAW")
+		return &meanwhile{func() { b.must(b.delete(b.owner, "c/.acl")) }, strings.NewReader("y")}
+	}
+	b.want("PUT", status(b.Pod.Put(t.Context(), bob, ldp.Put{ID: b.id("c/x"), Type: plain, Body: body(), Size: -1})), 403)
+	b.want("PUT of something new", status(b.Pod.Put(t.Context(), bob, ldp.Put{ID: b.id("c/y"), Type: plain, Body: body(), Size: -1})), 403)
+	b.want("POST", status(b.Pod.Post(t.Context(), bob, ldp.Post{ID: b.id("c/"), Type: plain, Body: body(), Size: -1})), 403)
+	if b.text("c/x") != "x" || b.list("c/") != "x" {
+		t.Error("it was written all the same")
+	}
+}
