@@ -70,10 +70,15 @@ func (o *Options) today() time.Time { return o.Now().UTC().Truncate(24 * time.Ho
 // term gives the IRI of a term of the server's vocabulary.
 func (o *Options) term(name string) string { return o.Server + "/ns/core#" + name }
 
-// newClient makes the organisation's client. Its proofs are signed with a new
-// key, as tokens don't outlive the process.
+// newClient makes the organisation's client. Its proofs are signed with the
+// same key, which outlives the process: a person who was sent away before a
+// restart may come back after it, and the code is bound to the proofs' key.
 func (o *Options) newClient(key jose.JSONWebKey) (*client.Client, error) {
-	proofs, err := dpop.NewKey()
+	text, err := key.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	proofs, err := dpop.ParseKey(text)
 	if err != nil {
 		return nil, err
 	}
