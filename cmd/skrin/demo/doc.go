@@ -55,7 +55,7 @@ func (o *Options) check() error {
 	for _, text := range []string{o.Origin, o.Server} {
 		u, err := url.Parse(text)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || text != u.Scheme+"://"+u.Host {
-			return errors.New("Origin and Server must be scheme://host")
+			return errors.New("the Origin and the Server must be scheme://host")
 		}
 	}
 	if o.ID == "" || o.Dir == "" || o.HTTP == nil || o.Log == nil || o.Now == nil {
