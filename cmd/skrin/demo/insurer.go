@@ -120,7 +120,7 @@ type claim struct {
 	Expires time.Time
 	Graph   string // the same as linked data, if it was asked for
 
-	Read    time.Time // the last try
+	Refused time.Time // when we last tried and were refused; zero if we have read since
 	Erased  time.Time
 	EraseBy string // the day by which the server wanted it erased
 }
@@ -321,9 +321,9 @@ func (in *Insurer) read(ctx context.Context, c claim, asGraph bool) error {
 		if now.Consent != c.Consent {
 			return // it was asked for anew meanwhile
 		}
-		now.Read = in.Now().UTC()
 		switch {
 		case refused:
+			now.Refused = in.Now().UTC()
 			in.erase(now, ended)
 			in.Log.Info("a read was refused")
 		case now.State == withdrawn: // we were told while we read
@@ -332,7 +332,7 @@ func (in *Insurer) read(ctx context.Context, c claim, asGraph bool) error {
 			in.Log.Warn("evidence was not believed", "reason", string(bad))
 		default:
 			now.State, now.Facts, now.Issued, now.Expires, now.Graph = verified, found.Facts, found.Issued, found.Expires, found.Graph
-			now.Erased = time.Time{}
+			now.Refused, now.Erased = time.Time{}, time.Time{}
 			in.Log.Info("evidence was read and verified")
 		}
 	})
