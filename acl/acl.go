@@ -93,16 +93,25 @@ func (m Mode) String() string {
 // Because. Fields and Purpose narrow it further; they can't be said in a WAC
 // document, so they live only here.
 type Grant struct {
-	To      WebID     // an agent, Public or Authenticated
+	To      WebID     // an agent, Public or Authenticated; empty if the grant is to a Group
+	Group   string    // IRI of a vcard:Group; see [Grant.For]. Decide ignores such a grant
 	On      string    // a canonical path, "/pod/notes/"; a container if it ends in "/"
 	Inherit bool      // the grant holds for all below the container On, and not for On itself
 	Modes   Mode      //
 	Clients []string  // only when acting through one of these clients; nil for any
 	Issuers []string  // only when vouched for by one of these issuers; nil for any
+	Origins []string  // a web page's script only from one of these origins; nil for any
 	Fields  []string  // IRIs of the concepts that are released; nil for the whole resource
 	Purpose string    // IRI of the purpose; empty if none was stated
 	Until   time.Time // the grant ends at this moment; zero for never
 	Because string    // what it comes from: an ACL document's path, a consent's id
+}
+
+// For returns a grant to a group as the grant that it is to one member. That the
+// agent is a member, whoever calls it has found out.
+func (g Grant) For(member WebID) Grant {
+	g.To, g.Group = member, ""
+	return g
 }
 
 // Decide returns a grant that permits who to do all of mode to path at the time
@@ -115,8 +124,9 @@ func Decide(grants []Grant, who Agent, mode Mode, path string, now time.Time) (G
 	}
 	var first Grant
 	missing := mode
-	for _, g := range grants {
-		if !g.covers(who, path, now) {
+	for i := range grants {
+		g := &grants[i]
+		if !g.covers(&who, path, now) {
 			continue
 		}
 		got := missing & g.effective()
@@ -124,7 +134,7 @@ func Decide(grants []Grant, who Agent, mode Mode, path string, now time.Time) (G
 			continue
 		}
 		if missing == mode {
-			first = g
+			first = *g
 		}
 		if missing &^= got; missing == 0 {
 			return first, true
@@ -136,8 +146,8 @@ func Decide(grants []Grant, who Agent, mode Mode, path string, now time.Time) (G
 // Modes returns all the modes that grants give who on path at the time now.
 func Modes(grants []Grant, who Agent, path string, now time.Time) Mode {
 	var m Mode
-	for _, g := range grants {
-		if g.covers(who, path, now) {
+	for i := range grants {
+		if g := &grants[i]; g.covers(&who, path, now) {
 			m |= g.effective()
 		}
 	}
@@ -151,11 +161,12 @@ func (g *Grant) effective() Mode {
 	return g.Modes
 }
 
-func (g *Grant) covers(who Agent, path string, now time.Time) bool {
+func (g *Grant) covers(who *Agent, path string, now time.Time) bool {
 	return g.on(path) && g.to(who) &&
 		(g.Until.IsZero() || now.Before(g.Until)) &&
 		(g.Clients == nil || who.Client != "" && slices.Contains(g.Clients, who.Client)) &&
-		(g.Issuers == nil || who.Issuer != "" && slices.Contains(g.Issuers, who.Issuer))
+		(g.Issuers == nil || who.Issuer != "" && slices.Contains(g.Issuers, who.Issuer)) &&
+		(g.Origins == nil || who.Origin == "" || slices.Contains(g.Origins, who.Origin))
 }
 
 func (g *Grant) on(path string) bool {
@@ -165,13 +176,13 @@ func (g *Grant) on(path string) bool {
 	return strings.HasSuffix(g.On, "/") && len(path) > len(g.On) && strings.HasPrefix(path, g.On)
 }
 
-func (g *Grant) to(who Agent) bool {
-	switch g.To {
-	case "":
+func (g *Grant) to(who *Agent) bool {
+	switch {
+	case g.To == "" || g.Group != "":
 		return false
-	case Public:
+	case g.To == Public:
 		return true
-	case Authenticated:
+	case g.To == Authenticated:
 		return who.Known()
 	}
 	return who.ID == g.To

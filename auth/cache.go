@@ -7,43 +7,68 @@ import (
 	"sync"
 )
 
-// A Cache remembers what verified tokens prove, by their SHA-256. It holds at
-// most the number of tokens that it was made for, some 400 bytes each; those
-// that weren't used for longest are forgotten first, about.
+// A Cache remembers what verified tokens prove, by their SHA-256: some 400
+// bytes each.
 type Cache struct {
-	mu         sync.RWMutex
-	half       int
-	young, old map[[sha256.Size]byte]identity
+	generations[[sha256.Size]byte, identity]
 }
 
 // NewCache makes a Cache for at most the given number of tokens.
 func NewCache(tokens int) *Cache {
-	return &Cache{half: max(1, tokens/2), young: map[[sha256.Size]byte]identity{}}
+	c := &Cache{}
+	c.half = tokens / 2
+	return c
 }
 
-// get looks a token up. Whether it has ended is for the caller.
-func (c *Cache) get(digest [sha256.Size]byte) (identity, bool) {
-	c.mu.RLock()
-	known, ok := c.young[digest]
-	if ok {
-		c.mu.RUnlock()
-		return known, true
-	}
-	known, ok = c.old[digest]
-	c.mu.RUnlock()
-	if ok {
-		c.put(digest, known)
-	}
-	return known, ok
+// generations is a map of at most 2·half entries. Those that weren't used for
+// longest are forgotten first, about: when the young half is full, it becomes
+// the old one, and the old one is forgotten. There is no list to keep, and no
+// sweep that takes long.
+type generations[K comparable, V any] struct {
+	mu         sync.RWMutex
+	half       int
+	young, old map[K]V
 }
 
-// put remembers a token. When the young half is full, it becomes the old one,
-// and the old one is forgotten: no list to keep, and no sweep that takes long.
-func (c *Cache) put(digest [sha256.Size]byte, known identity) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.young) >= c.half {
-		c.old, c.young = c.young, map[[sha256.Size]byte]identity{}
+// get looks an entry up. Whether it has ended is for the caller.
+func (g *generations[K, V]) get(key K) (V, bool) {
+	g.mu.RLock()
+	v, ok := g.young[key]
+	if ok {
+		g.mu.RUnlock()
+		return v, true
 	}
-	c.young[digest] = known
+	v, ok = g.old[key]
+	g.mu.RUnlock()
+	if ok {
+		g.put(key, v)
+	}
+	return v, ok
+}
+
+func (g *generations[K, V]) put(key K, v V) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.add(key, v)
+}
+
+// getOr looks an entry up, and puts the fallback where there is none.
+func (g *generations[K, V]) getOr(key K, fallback V) V {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if v, ok := g.young[key]; ok {
+		return v
+	}
+	if v, ok := g.old[key]; ok {
+		fallback = v
+	}
+	g.add(key, fallback)
+	return fallback
+}
+
+func (g *generations[K, V]) add(key K, v V) {
+	if g.young == nil || len(g.young) >= g.half {
+		g.old, g.young = g.young, map[K]V{}
+	}
+	g.young[key] = v
 }

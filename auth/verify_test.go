@@ -39,15 +39,15 @@ type world struct {
 	asked  int // how often the issuer was asked for a key
 }
 
-func (w *world) Key(_ context.Context, id string) (crypto.PublicKey, jose.SignatureAlgorithm, error) {
+func (w *world) Key(_ context.Context, id string) (crypto.PublicKey, error) {
 	w.asked++
 	switch id {
 	case "k1":
-		return &w.key.PublicKey, jose.ES256, nil
+		return &w.key.PublicKey, nil
 	case "broken":
-		return nil, "", errors.New("the disk is gone")
+		return nil, errors.New("the disk is gone")
 	}
-	return nil, "", ErrNoKey
+	return nil, ErrNoKey
 }
 
 func newWorld(t testing.TB) *world {
@@ -290,6 +290,18 @@ func TestTheCacheIsBounded(t *testing.T) {
 	wg.Wait()
 	if n := len(c.young) + len(c.old); n > 100 {
 		t.Errorf("%d tokens, want at most 100", n)
+	}
+}
+
+func TestTheCacheKeepsWhatIsUsed(t *testing.T) {
+	c := NewCache(20)
+	used := sha256.Sum256([]byte("used"))
+	c.put(used, identity{thumbprint: "x"})
+	for i := range 1000 {
+		if known, ok := c.get(used); !ok || known.thumbprint != "x" {
+			t.Fatalf("forgotten after %d others", i)
+		}
+		c.put(sha256.Sum256(fmt.Append(nil, i)), identity{})
 	}
 }
 

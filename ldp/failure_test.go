@@ -157,6 +157,11 @@ func TestContent(t *testing.T) {
 	if code := serve(request("PUT", "Test alva", strings.NewReader(strings.Repeat("x", 1001)))); code != 413 {
 		t.Errorf("too much content of unknown length: %d", code)
 	}
+	known := request("PUT", "Test alva", badBody{t: t})
+	known.ContentLength = 1001
+	if code := serve(known); code != 413 {
+		t.Errorf("too much content of known length, of which nothing need be read: %d", code)
+	}
 	if code := serve(request("PUT", "Test alva", strings.NewReader(strings.Repeat("x", 1000)))); code != 201 {
 		t.Errorf("just enough content of unknown length: %d", code)
 	}
@@ -195,6 +200,17 @@ func TestListingThatFails(t *testing.T) {
 			t.Errorf("%s: logged %q", accept, late.String())
 		}
 	}
+}
+
+// A body that is shorter than was told breaks off too.
+func TestBodyThatIsShort(t *testing.T) {
+	f := &fixed{newFake(t), ldp.Resource{Type: "text/turtle", Tag: "a", Size: 10}, []byte("12345")}
+	defer func() {
+		if recover() != http.ErrAbortHandler {
+			t.Error("half a body looked whole")
+		}
+	}()
+	answer(t, f, "GET /c/t")
 }
 
 // The first part leaves while the Backend is still reading the members.

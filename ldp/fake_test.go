@@ -43,7 +43,7 @@ type doc struct {
 	mod   time.Time
 }
 
-var clock = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+var clock = time.Date(2026, 11, 21, 12, 0, 0, 5e8, time.UTC) // finer than HTTP can say
 
 const (
 	alva = acl.WebID("https://pod.example/alva/card#me") // owns all

@@ -85,7 +85,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (x *exchange) serve() error {
 	// The path as it was spelt: EscapedPath would mend a RawPath that is no
-	// valid encoding, and so make "/a[%2Fb" into "/a%5B/b".
+	// valid encoding, and so make `/a"%2Fb` into "/a%22/b".
 	path := x.r.URL.RawPath
 	if path == "" {
 		path = x.r.URL.EscapedPath()

@@ -24,7 +24,9 @@ import (
 // An Identifier tells who sends a request.
 type Identifier interface {
 	// Identify returns the agent that the request's credentials prove; the zero
-	// Agent if it has none; an error if it has bad ones.
+	// Agent if it has none; an error if it has bad ones, or one that wraps
+	// another Kind than Unauthenticated if that can't be found out. The Handler
+	// fills in Agent.Origin.
 	Identify(*http.Request) (acl.Agent, error)
 	// Challenge returns the WWW-Authenticate header for a 401; err is
 	// Identify's error, or nil where credentials were missing.
@@ -60,8 +62,9 @@ type Get struct {
 	// client accepts none. The Backend calls it once, before it logs a read, and
 	// answers NotAcceptable for "".
 	Choose func(offers ...string) string
-	// NoneMatch and Since are If-None-Match and If-Modified-Since. The handler
-	// answers them; the Backend may use them to save work, and need not.
+	// NoneMatch (tags as in [Conditions]) and Since are If-None-Match and
+	// If-Modified-Since. The handler answers them; the Backend may use them to
+	// save work, and need not.
 	NoneMatch []string
 	Since     time.Time
 }
@@ -116,12 +119,16 @@ type Delete struct {
 
 // A Resource is the state of one resource, as one agent may see it.
 type Resource struct {
-	ID       ID
-	Type     string // media type of Body, as stored or as chosen
-	Tag      string // names this state; different states, different tags. [A-Za-z0-9_-]
+	ID   ID
+	Type string // media type of Body, as stored or as chosen
+	// Tag names this state: different states, different tags, [A-Za-z0-9_-]. A
+	// container's state includes what its Members say of themselves.
+	Tag      string
 	Modified time.Time
-	Size     int64         // bytes of Body; -1 if not known
-	Body     io.ReadCloser // the bytes; nil for a container. An io.Seeker where ranges can be had
+	Size     int64 // bytes of Body; -1 if not known
+	// Body is the bytes; nil for a container. It is an io.Seeker where ranges can
+	// be had, and best an io.WriterTo where the bytes are in memory.
+	Body io.ReadCloser
 	// Members yields a container's members in ascending order of their IDs,
 	// read as they are asked for; nil for other resources.
 	Members iter.Seq2[Member, error]
@@ -160,7 +167,7 @@ type Member struct {
 // A Written is the outcome of a write.
 type Written struct {
 	ID       ID     // what was written; where a Post put it
-	Created  bool   // it did not exist before
+	Created  bool   // it did not exist before; a Post has always made something
 	Tag      string // of the new state; "" where the agent may not know it
 	Modified time.Time
 	// Receipt, if not nil, is sent as the body of the answer.

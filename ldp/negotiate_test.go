@@ -5,6 +5,8 @@ package ldp
 import (
 	"strings"
 	"testing"
+
+	"skrin/acl"
 )
 
 // FuzzHeaders feeds every parser of header values what the network may send.
@@ -59,6 +61,23 @@ func TestEntityTags(t *testing.T) {
 	} {
 		if got := strings.Join(entityTags([]string{c.header}, c.strong), " "); got != c.want {
 			t.Errorf("%s: %s is %q", c.why, c.header, got)
+		}
+	}
+}
+
+func TestWACAllow(t *testing.T) {
+	for _, c := range []struct {
+		why          string
+		user, public acl.Mode
+		want         string
+	}{
+		{"none", 0, 0, `user="",public=""`},
+		{"what everybody may the agent may", 0, acl.Read, `user="read",public="read"`},
+		{"who may write may append", acl.Write, acl.Append, `user="write append",public="append"`},
+		{"all", acl.Read | acl.Append | acl.Write | acl.Control, acl.Read | acl.Write, `user="read write append control",public="read write append"`},
+	} {
+		if got := wacAllow(c.user, c.public); got != c.want {
+			t.Errorf("%s: %s", c.why, got)
 		}
 	}
 }

@@ -56,6 +56,9 @@ type delivery struct {
 // evidence, alone (application/dc+sd-jwt, one a line) or within their RDF form.
 func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error) {
 	party, types, err := p.mayDeposit(ctx, who, req.ID)
+	if err == nil {
+		err = req.Fault // of the form of the request, told to whoever may
+	}
 	if err != nil {
 		return ldp.Written{}, err
 	}

@@ -51,5 +51,6 @@
 //	h, l{seq}                the log's head; an Entry
 //	x{day}\0…                a refusal that was logged that day
 //	i{space}\0{key}          what answered an idempotency key
+//	j{day}{digest}           the same for a POST to the standard pod
 //	o, n{seq}                the last number of the outbox; a Notification that waits
 package pod

@@ -480,7 +480,7 @@ func (p *Pod) agree(ctx context.Context, tx Tx, r *Request, a Answer, d *draft) 
 	g := &Grant{
 		ID: c.Grant, Type: r.Types[0], Issuer: c.Issuer, Evidence: c.Evidence, Standing: r.Standing, Given: day(d.now),
 		Rule: acl.Grant{
-			To: o.Party.WebID, On: string(s.evidence(c.Grant)), Modes: acl.Read, Clients: []string{r.Party},
+			To: o.Party.WebID, On: string(s.evidence(c.Grant)), Modes: acl.Read, Clients: []string{r.Party}, Issuers: []string{p.Issuer},
 			Fields: c.Fields, Purpose: o.Use.Purpose, Until: c.Until, Because: c.ID,
 		},
 	}

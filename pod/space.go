@@ -79,9 +79,9 @@ func (p *Pod) grants(tx Tx, s *Space, party *Party, id ldp.ID) ([]acl.Grant, *Gr
 	case id == s.root()+"card":
 		return []acl.Grant{{To: acl.Public, On: string(id), Modes: acl.Read, Because: "WebID"}}, nil, nil
 	case id == s.deposit() && len(s.Types) > 0:
-		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Because: "connection"}}, nil, nil
+		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
 	case ok && grant == "":
-		return []acl.Grant{{To: me, On: string(id), Modes: acl.Read, Clients: []string{party.ID}, Because: "connection"}}, nil, nil
+		return []acl.Grant{{To: me, On: string(id), Modes: acl.Read, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
 	case ok && isID(grant):
 		g, err := load[Grant](tx, grantKey(s.ID, grant))
 		if err != nil || g == nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -47,6 +48,7 @@ func (w *world) from(browser *http.Client) *http.Request {
 
 func TestACodeIsRedeemedOnce(t *testing.T) {
 	w := newWorld(t)
+	w.records.slow = codeKind
 	for range 5 {
 		code := w.ins.code()
 		var won, lost atomic.Int32
@@ -82,6 +84,7 @@ func TestAnInteractionEndsOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := w.decide(i)
+	w.records.slow = flowKind
 	var decided, codes atomic.Int32
 	var wg sync.WaitGroup
 	for range 20 {
@@ -153,6 +156,9 @@ func TestARequestURI(t *testing.T) {
 		if again := w.get(hers, w.authorizeURL("ins", uri)).header.Get("Location"); again != first || first == "" {
 			t.Errorf("a reload leads to %s, want %s", again, first)
 		}
+		if beside := w.get(hers, w.authorizeURL("ins", uri)+"&scope=x&redirect_uri="+w.ins.redirect()).header.Get("Location"); beside != first {
+			t.Errorf("with parameters beside it, which don't count: %s, want %s", beside, first)
+		}
 		hers.CheckRedirect = follow
 		w.get(hers, first).back(t, w.ins)
 		if got := w.get(hers, w.authorizeURL("ins", uri)); !strings.Contains(got.body, string(Expired)) {
@@ -176,6 +182,21 @@ func TestARequestURI(t *testing.T) {
 				t.Errorf("got %s, want %s", got, row.want)
 			}
 		})
+	}
+}
+
+func TestNeitherAReloadNorAStrangerChangesAnInteraction(t *testing.T) {
+	w := newWorld(t)
+	uri, hers := w.ins.push(w.ins.object(nil)).text("request_uri"), w.newBrowser()
+	hers.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	id := path.Base(w.get(hers, w.authorizeURL("ins", uri)).header.Get("Location"))
+	before, _ := w.records.Load(t.Context(), flowKind, digest(id))
+	time.Sleep(1100 * time.Millisecond) // the library counts in seconds
+	for _, browser := range []*http.Client{hers, w.newBrowser()} {
+		w.get(browser, w.authorizeURL("ins", uri))
+		if after, _ := w.records.Load(t.Context(), flowKind, digest(id)); !reflect.DeepEqual(before, after) {
+			t.Errorf("it became %s, %v; was %s, %v", after.Value, after.Until, before.Value, before.Until)
+		}
 	}
 }
 
@@ -339,10 +360,10 @@ func TestKeys(t *testing.T) {
 	}
 	fresh := node.keys.public(t.Context()).Keys[0].KeyID
 	w.keys.loaded = w.keys.loaded.Add(-2 * keysRetry)
-	if _, _, err := w.Key(t.Context(), fresh); err != nil {
+	if _, err := w.Key(t.Context(), fresh); err != nil {
 		t.Errorf("the other node's new key isn't found: %v", err)
 	}
-	if _, _, err := w.Key(t.Context(), "x"); !errors.Is(err, auth.ErrNoKey) {
+	if _, err := w.Key(t.Context(), "x"); !errors.Is(err, auth.ErrNoKey) {
 		t.Errorf("an unknown key: %v", err)
 	}
 	w.decode(old, "at+jwt") // what the old key signed stays good
@@ -359,6 +380,19 @@ func TestKeys(t *testing.T) {
 	o.Key = []byte(strings.Repeat("x", 32))
 	if _, err := New(t.Context(), o); err == nil {
 		t.Error("it starts with the wrong key, and would have made new ones")
+	}
+}
+
+func TestNothingThatIsSignedCanBeTakenForAToken(t *testing.T) {
+	w := newWorld(t)
+	for _, typ := range []string{"", "JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+JWT", "dpop+jwt"} {
+		if _, err := w.Sign(t.Context(), typ, []byte(`{}`)); err == nil {
+			t.Errorf("signed as %q", typ)
+		}
+	}
+	signed, err := w.Sign(t.Context(), "skrin-receipt", []byte(`{"a":"b"}`))
+	if err != nil || w.decode(signed, "skrin-receipt")["a"] != "b" {
+		t.Errorf("%s, %v", signed, err)
 	}
 }
 

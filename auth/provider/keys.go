@@ -119,15 +119,15 @@ func (k *keyring) public(ctx context.Context) jose.JSONWebKeySet {
 
 // Key obeys auth.Issuer. An id that isn't known makes it look, once a second
 // at most, whether another node has made that key.
-func (p *Provider) Key(ctx context.Context, id string) (crypto.PublicKey, jose.SignatureAlgorithm, error) {
+func (p *Provider) Key(ctx context.Context, id string) (crypto.PublicKey, error) {
 	for _, fresh := range []time.Duration{keysFresh, keysRetry} {
 		for _, key := range p.keys.all(ctx, fresh) {
 			if key.KeyID == id {
-				return key.Public().Key, jose.ES256, nil
+				return key.Public().Key, nil
 			}
 		}
 	}
-	return nil, "", auth.ErrNoKey
+	return nil, auth.ErrNoKey
 }
 
 // Rotate makes a new signing key. The two before it stay published, so that

@@ -175,7 +175,7 @@ func (o *Options) check() error {
 // clientAlgorithms are what parties may sign with; proofAlgorithms are those of
 // auth/dpop, which checks first.
 func clientAlgorithms() []goidc.SignatureAlgorithm {
-	return []goidc.SignatureAlgorithm{jose.ES256, jose.ES384, jose.PS256, jose.RS256}
+	return []goidc.SignatureAlgorithm{jose.ES256, jose.ES384, jose.PS256, jose.RS256, jose.EdDSA}
 }
 
 func proofAlgorithms() []goidc.SignatureAlgorithm {

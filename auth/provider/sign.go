@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -15,7 +16,8 @@ import (
 // typ. It refuses the types of tokens, so that nothing that it signs can be
 // taken for one.
 func (p *Provider) Sign(ctx context.Context, typ string, payload []byte) (string, error) {
-	if typ == "" || typ == "JWT" || typ == "at+jwt" {
+	switch strings.TrimPrefix(strings.ToLower(typ), "application/") { // as a reader compares (RFC 7515, section 4.1.9)
+	case "", "jwt", "at+jwt", "dpop+jwt", "oauth-authz-req+jwt":
 		return "", errors.New("sign: this type is a token's")
 	}
 	keys := p.keys.all(ctx, keysFresh)

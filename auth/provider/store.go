@@ -46,7 +46,6 @@ type flow struct {
 	Locales  string `json:"locales,omitempty"`
 	Until    int    `json:"until,omitempty"`    // Unix seconds; set when a browser came
 	Decision []byte `json:"decision,omitempty"` // sealed; nil until the person has decided
-	Ended    bool   `json:"ended,omitempty"`
 }
 
 type storedFlow struct {
@@ -76,13 +75,13 @@ func grantOf(g *goidc.Grant) *grant      { return g.Store[rider].(*grant) }
 func unix(seconds int) time.Time { return time.Unix(int64(seconds), 0) }
 
 // SaveSession obeys goidc.AuthManager. A flow that has succeeded or failed
-// leaves a stone, so that of two who finish it at once one does.
+// leaves an empty record, so that of two who finish it at once one does.
 func (s store) SaveSession(ctx context.Context, session *goidc.AuthnSession) error {
 	ours := flowOf(session)
 	kept := storedFlow{Session: *session, Ours: *ours}
 	kept.Session.Store, kept.Session.PushedAuthReqID = nil, ""
 	if session.Status != goidc.StatusPending {
-		kept = storedFlow{Ours: flow{Ended: true}}
+		kept = storedFlow{} // its end is long past
 	}
 	value, err := marshal(kept)
 	if err != nil || bytes.Equal(value, ours.stored) {
@@ -136,7 +135,7 @@ func (p *Provider) flow(ctx context.Context, id string) (*goidc.AuthnSession, er
 	if err := json.Unmarshal(record.Value, &kept); err != nil {
 		return nil, failed{fmt.Errorf("decode flow: %w", err)}
 	}
-	if kept.Ours.Ended || !p.Now().Before(unix(kept.Session.ExpiresAt)) {
+	if !p.Now().Before(unix(kept.Session.ExpiresAt)) {
 		return nil, goidc.ErrNotFound
 	}
 	kept.Ours.id, kept.Ours.version, kept.Ours.stored = id, record.Version, record.Value

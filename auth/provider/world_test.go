@@ -31,12 +31,15 @@ import (
 	"skrin/auth/dpop"
 )
 
-// memory is the smallest auth.Records. broken makes every call fail.
+// memory is the smallest auth.Records. broken makes every call fail; slow is the
+// kind that takes long to load, so that those who race have all loaded it
+// before one of them saves.
 type memory struct {
 	sync.Mutex
 	records map[[2]string]auth.Record
 	now     func() time.Time
 	broken  bool
+	slow    string
 }
 
 var errBroken = errors.New("the disk is gone")
@@ -57,6 +60,11 @@ func (m *memory) Load(_ context.Context, kind, key string) (auth.Record, error) 
 		return auth.Record{}, auth.ErrNoRecord
 	}
 	r.Value = slices.Clone(r.Value)
+	if kind == m.slow {
+		m.Unlock()
+		time.Sleep(50 * time.Millisecond)
+		m.Lock()
+	}
 	return r, nil
 }
 

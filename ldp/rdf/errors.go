@@ -2,7 +2,10 @@
 
 package rdf
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // A SyntaxError is a place where a document is not what its media type says it
 // is. It is for the sender: it says what was expected, and quotes no values of
@@ -34,3 +37,24 @@ func (e *LimitError) Error() string {
 type TermError struct{ Msg string }
 
 func (e *TermError) Error() string { return "not a valid triple: " + e.Msg }
+
+// A SemanticError is a patch that is well-formed and not what Solid allows: the
+// sender is told so with 422.
+type SemanticError struct{ Msg string }
+
+func (e *SemanticError) Error() string { return e.Msg }
+
+// An UnsupportedError is a form of SPARQL Update that is not done here: 501.
+type UnsupportedError struct{ What string }
+
+func (e *UnsupportedError) Error() string {
+	return e.What + " is not supported in a patch: use INSERT DATA, DELETE DATA, DELETE WHERE, or DELETE and INSERT with a WHERE of plain triples"
+}
+
+// Why a patch can't be applied to a graph: all of them are conflicts, 409.
+var (
+	ErrNoMatch   = errors.New("the condition of the patch matches nothing in the resource")
+	ErrAmbiguous = errors.New("the condition of the patch matches the resource in more than one way")
+	ErrMissing   = errors.New("the patch deletes a triple that is not in the resource")
+	ErrInvalid   = errors.New("the patch inserts a triple that is not valid, such as one with a literal as its subject")
+)

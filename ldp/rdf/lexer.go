@@ -453,7 +453,11 @@ func (l *lexer) plain(quote string) {
 // escape reads what follows a backslash in a string.
 func (l *lexer) escape(text []byte) []byte {
 	if c := l.peek(); c == 'u' || c == 'U' {
-		return utf8.AppendRune(text, l.codePoint())
+		r := l.codePoint()
+		if l.syntax == sparqlSyntax && strings.ContainsRune("\"'\\\n\r", r) { // SPARQL 1.1 Query, section 19.2
+			l.fail("an escape stands for a character that can't be here")
+		}
+		return utf8.AppendRune(text, r)
 	}
 	const names, values = `tbnrf"'\`, "\t\b\n\r\f\"'\\"
 	n := strings.IndexByte(names, l.peek())

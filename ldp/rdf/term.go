@@ -18,7 +18,8 @@ const (
 	IRIKind
 	BlankKind
 	LiteralKind
-	varKind // a variable, inside a Patch only
+	varKind     // a variable, inside a Patch only
+	formulaKind // triples in braces, while an N3 Patch is read; Value is their number
 )
 
 // A Term is an IRI, a blank node or a literal (RDF 1.1 Concepts, section 3).

@@ -11,7 +11,8 @@ import (
 // with the additions of the other two where the syntax says so.
 type reader struct {
 	*lexer
-	emit func(s, p, o id)
+	emit     func(s, p, o id)
+	formulas [][]Triple // of N3
 
 	// The numbers of the terms that the grammar itself needs.
 	aType, first, rest, nilList id
@@ -69,31 +70,34 @@ func (r *reader) document(d *Dataset) {
 
 // directive reads a prefix or base in either spelling, if one comes next.
 func (r *reader) directive() bool {
-	switch r.peek() {
-	case '@':
-		r.pos++
-		switch {
-		case r.exactly("prefix"):
-			r.prefix()
-		case r.exactly("base"):
-			r.setBase()
-		default:
-			r.fail("expected @prefix or @base")
-		}
-		r.expect('.', "'.' after a directive")
-		return true
-	case 'p', 'P':
-		if r.keyword("PREFIX") {
-			r.prefix()
-			return true
-		}
-	case 'b', 'B':
-		if r.keyword("BASE") {
-			r.setBase()
-			return true
-		}
+	if r.peek() != '@' {
+		return r.declaration()
 	}
-	return false
+	r.pos++
+	switch {
+	case r.exactly("prefix"):
+		r.prefix()
+	case r.exactly("base"):
+		r.setBase()
+	default:
+		r.fail("expected @prefix or @base")
+	}
+	r.expect('.', "'.' after a directive")
+	return true
+}
+
+// declaration reads a prefix or base in the spelling of SPARQL, if one comes
+// next.
+func (r *reader) declaration() bool {
+	switch c := r.peek() | 0x20; {
+	case c == 'p' && r.keyword("PREFIX"):
+		r.prefix()
+	case c == 'b' && r.keyword("BASE"):
+		r.setBase()
+	default:
+		return false
+	}
+	return true
 }
 
 // exactly is keyword with its case.
@@ -189,14 +193,19 @@ func (r *reader) triplesInBraces() {
 
 // triplesBlock is Turtle's rule "triples".
 func (r *reader) triplesBlock() {
-	if r.next() == '[' && !r.anonymous() {
-		s := r.properties()
-		if c := r.next(); c != '.' && c != '}' {
-			r.predicates(s)
-		}
+	var s id
+	switch c := r.next(); {
+	case c == '[' && !r.anonymous():
+		s = r.properties()
+	case c == '(' && r.syntax == sparqlSyntax:
+		s = r.list()
+	default:
+		r.predicates(r.subject())
 		return
 	}
-	r.predicates(r.subject())
+	if c := r.next(); c != '.' && c != '}' {
+		r.predicates(s)
+	}
 }
 
 // anonymous reports whether "[" "]" comes next.
@@ -227,7 +236,7 @@ func (r *reader) resource() id {
 		return r.iriRef()
 	case c == '_' && r.peekAt(1) == ':':
 		return r.blankLabel()
-	case c == '?' && r.syntax == n3Syntax:
+	case r.variableNext():
 		return r.variable()
 	}
 	return r.prefixedName()
@@ -236,7 +245,9 @@ func (r *reader) resource() id {
 // predicates is Turtle's rule "predicateObjectList".
 func (r *reader) predicates(s id) {
 	for {
+		r.refusePath("^!(")
 		p := r.verb()
+		r.refusePath("^/|*+?")
 		r.objects(s, p)
 		if !r.accept(';') {
 			return
@@ -267,7 +278,7 @@ func (r *reader) verb() id {
 		return r.aType
 	case c == '<':
 		return r.iriRef()
-	case c == '?' && r.syntax == n3Syntax:
+	case r.variableNext():
 		return r.variable()
 	}
 	return r.prefixedName()
@@ -286,9 +297,11 @@ func (r *reader) object() id {
 	case c == '[':
 		return r.subject()
 	case c == '{' && r.syntax == n3Syntax:
-		r.fail("expected a term: a formula may only be what is deleted, inserted or where")
+		return r.formula()
 	case c == 't' && r.exactly("true"), c == 'f' && r.exactly("false"):
 		return r.terms.intern(Bool(c == 't'))
+	case r.syntax == sparqlSyntax && (r.keyword("true") || r.keyword("false")):
+		return r.terms.intern(Bool(c|0x20 == 't'))
 	}
 	return r.resource()
 }
@@ -332,7 +345,18 @@ func (r *reader) list() id {
 	return head
 }
 
-// variable reads "?name".
+// variableNext reports whether a variable comes next.
+func (l *lexer) variableNext() bool {
+	switch l.peek() {
+	case '?':
+		return l.syntax == n3Syntax || l.syntax == sparqlSyntax
+	case '$':
+		return l.syntax == sparqlSyntax
+	}
+	return false
+}
+
+// variable reads "?name", or "$name" of SPARQL.
 func (l *lexer) variable() id {
 	l.pos++
 	start := l.pos

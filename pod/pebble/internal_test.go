@@ -222,6 +222,88 @@ func number(t testing.TB, tx pod.Tx, key string) (n int64) {
 	return n
 }
 
+// A slowFS is a file system whose Sync waits while the lock is held.
+type slowFS struct {
+	vfs.FS
+	slow *sync.RWMutex
+}
+
+func (f slowFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	file, err := f.FS.Create(name, c)
+	return slowFile{file, f.slow}, err
+}
+
+type slowFile struct {
+	vfs.File
+	slow *sync.RWMutex
+}
+
+func (f slowFile) Sync() error {
+	f.slow.RLock()
+	defer f.slow.RUnlock()
+	return f.File.Sync()
+}
+
+func (f slowFile) SyncData() error { return f.Sync() }
+
+// TestUnsynced looks at commits that are not on the disk yet: nobody may return
+// what a power cut would unmake, and nobody need wait who has not seen it.
+func TestUnsynced(t *testing.T) {
+	fs := slowFS{vfs.NewMem(), new(sync.RWMutex)}
+	s := openOn(t, fs, nil)
+	for _, id := range []string{"a", "b"} {
+		must(t, s.Create(t.Context(), id, nothing))
+		must(t, put(s, id, "k", "old"))
+	}
+	must(t, s.Save(t.Context(), "kind", "key", auth.Record{}))
+	fs.slow.Lock()
+	var wg sync.WaitGroup
+	wg.Go(func() { must(t, put(s, "a", "k", "new")) })
+	wg.Go(func() { must(t, s.Create(t.Context(), "c", nothing)) })
+	wg.Go(func() { must(t, s.Save(t.Context(), "kind", "key", auth.Record{Version: 1})) })
+	for visible := 0; visible != 3; time.Sleep(time.Millisecond) {
+		visible = 0
+		for _, key := range []string{"p\x01ak=new", "nid/c=c"} {
+			k, v, _ := strings.Cut(key, "=")
+			if got, err := read(s.db, []byte(k)); err == nil && string(got) == v {
+				visible++
+			}
+		}
+		if r, err := s.record(label("kind", "key")); err == nil && r.Version == 2 {
+			visible++
+		}
+	}
+	mine := errors.New("mine")
+	for what, call := range map[string]func(context.Context) error{
+		"View": func(ctx context.Context) error { return s.View(ctx, "id/a", nothing) },
+		"Update": func(ctx context.Context) error {
+			return s.Update(ctx, "id/a", func(tx pod.Tx) error { tx.Put("l", nil); return nil })
+		},
+		"Update without a write":  func(ctx context.Context) error { return s.Update(ctx, "id/a", nothing) },
+		"Update that fails":       func(ctx context.Context) error { return s.Update(ctx, "id/a", func(pod.Tx) error { return mine }) },
+		"Create of what is taken": func(ctx context.Context) error { return s.Create(ctx, "c", nothing) },
+		"Claim of what is taken": func(ctx context.Context) error {
+			return s.Update(ctx, "id/b", func(tx pod.Tx) error { tx.Claim("id/c"); return nil })
+		},
+		"Load":                    func(ctx context.Context) error { _, err := s.Load(ctx, "kind", "key"); return err },
+		"Save of a stale version": func(ctx context.Context) error { return s.Save(ctx, "kind", "key", auth.Record{Version: 1}) },
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s has seen what is not synced and returns %v", what, err)
+		}
+		cancel()
+	}
+	if v := value(t, s, "b", "k"); v != "old" {
+		t.Errorf("the other pod holds %q", v)
+	}
+	fs.slow.Unlock()
+	wg.Wait()
+	if v := value(t, s, "a", "k"); v != "new" {
+		t.Errorf("after the sync it is %q", v)
+	}
+}
+
 // A fullFS is a file system that can be filled.
 type fullFS struct {
 	vfs.FS
@@ -358,6 +440,9 @@ func TestSweep(t *testing.T) {
 	save("made endless", 0, 10)
 	save("made endless", 1, 0)
 	save("later", 0, 20)
+	if n := count(t, s, keyEndings); n != 3*sweepBatch+1+2 {
+		t.Errorf("%d endings are kept", n)
+	}
 	now.Store(10)
 	s.sweepAll()
 	if n := count(t, s, keyRecord); n != 3 {
@@ -365,6 +450,11 @@ func TestSweep(t *testing.T) {
 	}
 	if n := count(t, s, keyEndings); n != 2 {
 		t.Errorf("%d endings are left", n)
+	}
+	// A Save came between the sweep's look at the endings and its lock.
+	must(t, s.sweepOne(label("kind", "moved"), endingKey(appendTime(nil, time.Unix(10, 0)), label("kind", "moved")), s.now()))
+	if _, err := s.Load(t.Context(), "kind", "moved"); err != nil {
+		t.Errorf("the sweep took a living record: %v", err)
 	}
 	now.Store(40)
 	s.sweepAll()

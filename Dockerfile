@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: EUPL-1.2
+# A static binary, no shell, not root.
+FROM golang:1.26-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /skrin ./cmd/skrin && mkdir /data
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /skrin /skrin
+COPY --from=build --chown=65532:65532 /data /data
+USER 65532:65532
+VOLUME /data
+EXPOSE 8080
+ENTRYPOINT ["/skrin"]
+CMD ["serve", "--help"]

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: EUPL-1.2
+# "make test" installs what the tests need on a Debian machine with Go, and runs
+# all of them. Everything else here is a part of it.
+
+FUZZTIME ?= 2s
+BIN := bin
+
+.PHONY: all build test deps check unit race browser fuzz bench clean
+
+all: build
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o $(BIN)/skrin ./cmd/skrin
+
+test: deps check unit race fuzz
+
+# What the tests need besides Go: a real browser and Node.js to drive it.
+deps:
+	fixtures/browser/install.sh
+
+check:
+	@unformatted=$$(gofmt -l acl auth ldp pod cmd fixtures); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+# SKRIN_TEST_ALL makes a missing browser an error, not a skip.
+unit:
+	SKRIN_TEST_ALL=1 go test -timeout 15m ./...
+
+# The packages in which requests meet.
+race:
+	go test -race -short -timeout 10m ./acl ./auth/... ./ldp ./pod ./pod/pebble ./pod/notify
+
+# A short run of every fuzz target.
+fuzz:
+	fixtures/fuzz.sh $(FUZZTIME)
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+clean:
+	rm -rf $(BIN) fixtures/browser/node_modules

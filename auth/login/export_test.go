@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package login
+
+var DemoTexts = demoTexts

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"skrin/acl"
+	"skrin/auth"
+	"skrin/auth/login"
+	"skrin/auth/provider"
+	"skrin/ldp"
+	"skrin/pod"
+	"skrin/pod/web"
+)
+
+// clients shows the registered parties to the OpenID provider.
+type clients struct{ parties pod.Registry }
+
+// Client implements provider.Clients.
+func (c clients) Client(ctx context.Context, id string) (provider.Client, error) {
+	p, err := c.parties.Party(ctx, id)
+	if errors.Is(err, pod.ErrNoParty) {
+		return provider.Client{}, provider.ErrNoClient
+	}
+	if err != nil {
+		return provider.Client{}, err
+	}
+	return provider.Client{
+		ID: p.ID, Name: p.Name.In("en"), WebID: p.WebID, JWKS: p.Keys, RedirectURIs: p.Redirects,
+		Party: true, IdentityClaims: p.Identity,
+	}, nil
+}
+
+// identifier tells the resources who asks. What isn't the client's fault is not
+// answered as if it were.
+type identifier struct{ *auth.Verifier }
+
+// Identify implements ldp.Identifier.
+func (i identifier) Identify(r *http.Request) (acl.Agent, error) {
+	who, err := i.Verifier.Identify(r)
+	if bad := new(auth.Error); err != nil && !errors.As(err, &bad) {
+		return acl.Agent{}, fmt.Errorf("%w: %w", ldp.Unavailable, err)
+	}
+	return who, err
+}
+
+// checkDetails lets the pod judge what a party asks, and puts its words into one
+// text for the party.
+func (s *server) checkDetails(ctx context.Context, client string, details []json.RawMessage) error {
+	err := s.pod.CheckDetails(ctx, client, details)
+	if f := new(ldp.Fault); errors.As(err, &f) {
+		return errors.New(strings.Join(append([]string{f.Detail}, f.Errors...), " "))
+	}
+	return err
+}
+
+// asks joins an OAuth authorization that waits with the page on which the person
+// answers it.
+type asks struct{ *server }
+
+// Ask implements web.Asks.
+func (a asks) Ask(r *http.Request, id string) (web.Ask, error) {
+	in, err := a.provider.Interaction(r, id)
+	if errors.Is(err, provider.ErrNoInteraction) {
+		return web.Ask{}, fmt.Errorf("ask: %w", ldp.Gone)
+	}
+	if err != nil {
+		return web.Ask{}, err
+	}
+	party, err := a.parties.Party(r.Context(), in.ClientID)
+	if err != nil {
+		return web.Ask{}, fmt.Errorf("ask: %w", ldp.Gone)
+	}
+	return web.Ask{Party: in.ClientID, Details: in.Details, Until: in.Until, ReturnOrigin: originOf(party.Redirects), Locales: in.Locales}, nil
+}
+
+// originOf returns the origin to which the browser goes back: a party's redirect
+// URLs share one.
+func originOf(redirects []string) string {
+	if len(redirects) == 0 {
+		return ""
+	}
+	u, err := url.Parse(redirects[0])
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// numberClaims are the claims in which a national number is told, by its scheme
+// (the Swedish OIDC profile).
+var numberClaims = map[string]string{
+	"se:personnummer": "https://id.oidc.se/claim/personalIdentityNumber",
+}
+
+// Finish implements web.Asks.
+func (a asks) Finish(r *http.Request, id, person string, o pod.Outcome) (string, error) {
+	_, at, level, ok := a.sessions.Person(r)
+	if !ok {
+		return "", fmt.Errorf("finish: %w", ldp.Unauthenticated)
+	}
+	d := provider.Decision{Declined: o.Declined, Reason: "The person declined."}
+	if !o.Declined {
+		d = provider.Decision{Person: person, WebID: o.WebID, Sub: o.Subject, GrantedDetails: o.Details, AuthTime: at, ACR: level}
+	}
+	if o.Identity {
+		var err error
+		if d.Claims, err = a.numbers(r.Context(), person); err != nil {
+			return "", err
+		}
+	}
+	next, err := a.provider.Decide(r, id, d)
+	if errors.Is(err, provider.ErrNoInteraction) {
+		return "", fmt.Errorf("finish: %w", ldp.Gone)
+	}
+	if errors.Is(err, provider.ErrDecided) {
+		return next, nil // a second click
+	}
+	return next, err
+}
+
+// numbers returns the claims with the person's national numbers, for a provider
+// that is registered to learn them, at the moment of connection.
+func (a asks) numbers(ctx context.Context, person string) (map[string]any, error) {
+	claims := map[string]any{}
+	for scheme, claim := range numberClaims {
+		number, err := a.vault.Number(ctx, person, scheme)
+		if errors.Is(err, login.ErrNoIdentity) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		claims[claim] = number
+	}
+	return claims, nil
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// A config is what a server needs to know before it starts. Nothing in it has a
+// default that could be unsafe: what is missing stops the server.
+type config struct {
+	Base    string        // "https://pod.example.se": the origin of every URL, without a slash
+	Dir     string        // where everything is kept
+	Key     []byte        // the master key, 32 bytes: whoever has it can read what is encrypted
+	Parties string        // a folder of registrations; may be empty
+	Demo    bool          // made-up people, sign-in without proof, plain http on loopback
+	Token   time.Duration // how long an access token lives
+}
+
+func (c *config) check() error {
+	u, err := url.Parse(c.Base)
+	switch {
+	case err != nil || u.Host == "" || c.Base != u.Scheme+"://"+u.Host:
+		return fmt.Errorf("base URL %q: want https:// and a host, and nothing after it", c.Base)
+	case u.Scheme != "https" && !c.Demo:
+		return fmt.Errorf("base URL %q: must be https; plain http is for the demo only", c.Base)
+	case c.Dir == "":
+		return errors.New("no data directory: say where everything is to be kept (--dir)")
+	case len(c.Key) != keySize:
+		return fmt.Errorf("the master key has %d bytes, not %d", len(c.Key), keySize)
+	}
+	return nil
+}
+
+// keySize is the master key's, in bytes.
+const keySize = 32
+
+// derive returns the key for one purpose.
+func (c *config) derive(purpose string) ([]byte, error) {
+	return hkdf.Key(sha256.New, c.Key, nil, "skrin "+purpose, keySize)
+}
+
+// testMark begins a key file that only the demo takes.
+const testMark = "TEST-"
+
+// newKey returns a new master key as text, marked as a test key for the demo.
+func newKey(demo bool) string {
+	b := make([]byte, keySize)
+	rand.Read(b)
+	s := base64.StdEncoding.EncodeToString(b) + "\n"
+	if demo {
+		return testMark + s
+	}
+	return s
+}
+
+// readKey reads a master key. A test key is refused outside the demo.
+func readKey(file string, demo bool) ([]byte, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	text, test := strings.CutPrefix(strings.TrimSpace(string(b)), testMark)
+	if test && !demo {
+		return nil, fmt.Errorf("%s holds a TEST key, which only the demo takes: make one with \"skrin key\"", file)
+	}
+	key, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(key) != keySize {
+		return nil, fmt.Errorf("%s: not a master key: make one with \"skrin key\"", file)
+	}
+	return key, nil
+}
+
+// demoKey reads the demo's key from its directory, and makes it the first time.
+func demoKey(dir string) ([]byte, error) {
+	file := filepath.Join(dir, testMark+"master.key")
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		if err := os.WriteFile(file, []byte(newKey(true)), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return readKey(file, true)
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+// Command skrin keeps people's papers: the server, its demo, and what an
+// operator needs.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+type commands struct {
+	Demo   demoCommand   `cmd:"" help:"Try it: the server, an authority, an insurer and made-up people, on this machine."`
+	Serve  serveCommand  `cmd:"" help:"Run the server."`
+	Key    keyCommand    `cmd:"" help:"Print a new master key for serve --key-file."`
+	Token  tokenCommand  `cmd:"" help:"For a party: get an access token."`
+	Proof  proofCommand  `cmd:"" help:"For a party: make the DPoP proof of one request."`
+	Issue  issueCommand  `cmd:"" help:"For a provider: sign evidence as SD-JWT VC."`
+	Verify verifyCommand `cmd:"" help:"For a consumer: verify evidence, offline."`
+}
+
+func main() {
+	var c commands
+	k := kong.Parse(&c,
+		kong.Name("skrin"),
+		kong.Description("Skrin keeps people's papers, and lets each person decide who reads them."),
+		kong.UsageOnError(),
+	)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	k.BindTo(ctx, (*context.Context)(nil))
+	if err := k.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "skrin:", err)
+		os.Exit(1)
+	}
+}

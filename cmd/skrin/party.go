@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"skrin/auth/dpop"
+	"skrin/ldp/client"
+	"skrin/pod/credential"
+)
+
+// The commands here are for the back end of a provider or a consumer that has no
+// SDK at hand: what curl can't make by itself.
+
+// partyKey is a flag of them.
+type partyKey struct {
+	Key string `required:"" help:"File with the party's private key (JWK, or PKCS #8 in PEM)." type:"existingfile"`
+}
+
+func (k partyKey) signing() (jose.JSONWebKey, error) {
+	b, err := os.ReadFile(k.Key)
+	if err != nil {
+		return jose.JSONWebKey{}, err
+	}
+	return client.ParseKey(b)
+}
+
+func (k partyKey) dpop() (*dpop.Key, error) {
+	b, err := os.ReadFile(k.Key)
+	if err != nil {
+		return nil, err
+	}
+	return dpop.ParseKey(b)
+}
+
+// tokenCommand gets an access token.
+type tokenCommand struct {
+	partyKey
+	Server string `required:"" help:"The server's issuer, like https://pod.example.se."`
+	ID     string `required:"" name:"id" help:"The id with which the party is registered."`
+}
+
+// Run obeys kong.
+func (c *tokenCommand) Run(ctx context.Context) error {
+	key, err := c.signing()
+	if err != nil {
+		return err
+	}
+	proofs, err := c.dpop()
+	if err != nil {
+		return err
+	}
+	party := &client.Client{HTTP: &http.Client{Timeout: 20 * time.Second}, Issuer: c.Server, ID: c.ID, Key: key, DPoP: proofs, Now: time.Now}
+	token, err := party.Token(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Println(token)
+	return nil
+}
+
+// proofCommand makes a DPoP proof.
+type proofCommand struct {
+	partyKey
+	Token  string `help:"The access token that the proof goes with." env:"TOKEN"`
+	Method string `arg:"" help:"The request's method, like GET."`
+	URL    string `arg:"" help:"The request's URL."`
+}
+
+// Run obeys kong.
+func (c *proofCommand) Run() error {
+	key, err := c.dpop()
+	if err != nil {
+		return err
+	}
+	proof, err := key.Proof(c.Method, c.URL, c.Token, "", time.Now())
+	if err != nil {
+		return err
+	}
+	fmt.Println(proof)
+	return nil
+}
+
+// issueCommand signs evidence.
+type issueCommand struct {
+	partyKey
+	Issuer string `required:"" help:"The iss with which the party is registered."`
+	Type   string `required:"" help:"The type of evidence (vct)."`
+	Days   int    `default:"30" help:"How many days it is good."`
+	Forms  int    `default:"8" help:"How many forms, each for one recipient."`
+}
+
+// Run obeys kong. It reads the claims, a JSON object, from standard input, and
+// prints a form a line.
+func (c *issueCommand) Run() error {
+	key, err := c.signing()
+	if err != nil {
+		return err
+	}
+	var claims map[string]any
+	if err := json.NewDecoder(io.LimitReader(os.Stdin, 1<<20)).Decode(&claims); err != nil {
+		return fmt.Errorf("claims: want one JSON object on standard input: %w", err)
+	}
+	now := time.Now()
+	s := credential.Statement{Type: c.Type, Issuer: c.Issuer, Issued: now, Expires: now.AddDate(0, 0, c.Days), Decoys: 4}
+	for name, value := range claims {
+		s.Claims = append(s.Claims, credential.Claim{Name: name, Value: value})
+	}
+	slices.SortFunc(s.Claims, func(a, b credential.Claim) int { return strings.Compare(a.Name, b.Name) })
+	for range c.Forms {
+		form, err := credential.Issue(key, s)
+		if err != nil {
+			return err
+		}
+		fmt.Println(form)
+	}
+	return nil
+}
+
+// verifyCommand verifies evidence without asking anybody.
+type verifyCommand struct {
+	Keys   string `required:"" help:"File with the issuer's public keys (JWKS)." type:"existingfile"`
+	Issuer string `required:"" help:"The issuer (iss) that is expected."`
+	Type   string `required:"" help:"The type of evidence (vct) that is expected."`
+}
+
+// Run obeys kong. It reads an SD-JWT VC from standard input, and prints the
+// disclosed claims.
+func (c *verifyCommand) Run() error {
+	b, err := os.ReadFile(c.Keys)
+	if err != nil {
+		return err
+	}
+	var keys jose.JSONWebKeySet
+	if err := json.Unmarshal(b, &keys); err != nil {
+		return fmt.Errorf("%s: %w", c.Keys, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(os.Stdin, 1<<20))
+	if err != nil {
+		return err
+	}
+	cred, err := credential.Parse(strings.TrimSpace(string(text)))
+	if err != nil {
+		return err
+	}
+	find := func(_, kid string) (jose.JSONWebKey, error) {
+		if found := keys.Key(kid); len(found) == 1 {
+			return found[0], nil
+		}
+		return jose.JSONWebKey{}, errors.New("the issuer has no such key")
+	}
+	v, err := cred.Verify(find, time.Now(), credential.Want{Type: c.Type, Issuer: c.Issuer})
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(os.Stdout)
+	out.SetIndent("", "  ")
+	return out.Encode(v.Claims)
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"skrin/auth/provider"
+	"skrin/ldp"
+	"skrin/ldp/rdf"
+	"skrin/pod"
+	"skrin/pod/web"
+)
+
+// routes joins the paths of the server: what is named here, and everything else
+// is somebody's pod.
+func (s *server) routes(pages http.Handler, resources *ldp.Handler) http.Handler {
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	r.Path("/healthz").Methods("GET", "HEAD").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	r.Path("/").Methods("GET", "HEAD").Handler(http.RedirectHandler("/me/", http.StatusSeeOther))
+	r.Path("/.well-known/openid-configuration").Handler(s.provider.Handler())
+	r.PathPrefix("/.oidc/").Handler(s.provider.Handler())
+	r.Path("/.parties/{id}").Methods("GET", "HEAD").HandlerFunc(s.party)
+	r.Path("/ns/core").Methods("GET", "HEAD").HandlerFunc(s.vocabulary)
+	r.Path("/me").Handler(pages)
+	r.PathPrefix("/me/").Handler(pages)
+	r.PathPrefix("/").Handler(resources)
+	return r
+}
+
+// party tells who a registered organisation is: what its WebID dereferences to.
+func (s *server) party(w http.ResponseWriter, r *http.Request) {
+	p, err := s.parties.Party(r.Context(), mux.Vars(r)["id"])
+	if errors.Is(err, pod.ErrNoParty) {
+		http.Error(w, "No such organisation is registered here.", http.StatusNotFound)
+		return
+	}
+	s.graph(w, r, s.pod.Profile(p), err)
+}
+
+// vocabulary serves the server's own terms.
+func (s *server) vocabulary(w http.ResponseWriter, r *http.Request) {
+	g, err := s.pod.Vocabulary(r.Context())
+	s.graph(w, r, g, err)
+}
+
+// graph answers with a public document, as JSON-LD to who asks for that alone
+// and as Turtle to everybody else.
+func (s *server) graph(w http.ResponseWriter, r *http.Request, g *rdf.Graph, err error) {
+	format := rdf.Turtle
+	if a := r.Header.Get("Accept"); strings.Contains(a, rdf.JSONLD.MediaType()) && !strings.Contains(a, rdf.Turtle.MediaType()) {
+		format = rdf.JSONLD
+	}
+	var body []byte
+	if err == nil {
+		body, err = rdf.Write(g, format, rdf.WriteOptions{})
+	}
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", format.MediaType())
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Vary", "Accept")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.Write(body)
+}
+
+// oauthTrouble answers a browser that can't be sent back to the party.
+func oauthTrouble(w http.ResponseWriter, r *http.Request, _ int, _ provider.Reason) {
+	http.Redirect(w, r, web.Ended, http.StatusSeeOther)
+}
+
+// failed answers a page that went wrong on the server's side.
+func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) {
+	s.log.ErrorContext(r.Context(), "page", "error", err)
+	http.Error(w, "The server failed. Try again later.", http.StatusInternalServerError)
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"skrin/acl"
+	"skrin/auth"
+	"skrin/auth/dpop"
+	"skrin/auth/login"
+	"skrin/auth/provider"
+	"skrin/fixtures"
+	"skrin/ldp"
+	"skrin/pod"
+	"skrin/pod/blob"
+	"skrin/pod/notify"
+	"skrin/pod/pebble"
+	"skrin/pod/web"
+)
+
+// A server is all parts, joined. This file is the one place where they are.
+type server struct {
+	config
+	log      *slog.Logger
+	now      func() time.Time
+	store    *pebble.Store
+	blobs    *blob.Dir
+	parties  *pod.Parties
+	vault    *login.Vault
+	sessions *login.Sessions
+	provider *provider.Provider
+	pod      *pod.Pod
+	notices  *notify.Deliverer
+	handler  http.Handler
+}
+
+// newServer opens the directory and joins the parts.
+func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	s := &server{config: c, log: log, now: time.Now}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if err := s.openStore(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", c.Dir, err)
+	}
+	for _, join := range []func(context.Context) error{s.joinParties, s.joinLogin, s.joinProvider, s.joinPod, s.joinHandler} {
+		if err := join(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *server) openStore() (err error) {
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return err
+	}
+	if s.store, err = pebble.Open(filepath.Join(s.Dir, "store"), pebble.Options{Log: s.log, Now: s.now}); err != nil {
+		return err
+	}
+	s.blobs, err = blob.Open(filepath.Join(s.Dir, "blobs"))
+	return err
+}
+
+func (s *server) joinParties(context.Context) error {
+	s.parties = pod.NewParties(s.now)
+	if s.Parties == "" {
+		return nil
+	}
+	return pod.LoadParties(os.DirFS(s.Parties), ".", s.Base, s.parties, nil)
+}
+
+func (s *server) joinLogin(context.Context) error {
+	key, err := s.derive("identity vault")
+	if err != nil {
+		return err
+	}
+	s.vault, err = login.NewVault(login.VaultOptions{Records: s.store, Key: key, Now: s.now, Rand: rand.Reader})
+	if err != nil {
+		return err
+	}
+	s.sessions, err = login.NewSessions(login.SessionOptions{Records: s.store, Base: s.Base, Now: s.now, Fail: s.failed})
+	return err
+}
+
+func (s *server) joinProvider(ctx context.Context) error {
+	key, err := s.derive("OpenID provider")
+	if err != nil {
+		return err
+	}
+	s.provider, err = provider.New(ctx, provider.Options{
+		Base: s.Base, Records: s.store, Clients: clients{s.parties}, Key: key,
+		CheckDetails:   s.checkDetails,
+		InteractionURL: func(id string) string { return s.Base + "/me/answer/" + id },
+		Page:           oauthTrouble,
+		Log:            s.log, Now: s.now,
+		TokenLife: s.Token, CodeLife: time.Minute, InteractionLife: time.Hour,
+	})
+	return err
+}
+
+func (s *server) joinPod(context.Context) error {
+	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	if err != nil {
+		return err
+	}
+	s.pod = &pod.Pod{
+		Store: s.store, Blobs: s.blobs, Registry: s.parties, Types: types, Sign: s.provider,
+		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader,
+	}
+	s.notices = notify.New(s.pod, auth.Guarded(s.Demo), s.log)
+	return nil
+}
+
+func (s *server) joinHandler(context.Context) error {
+	pages, err := s.pages()
+	if err != nil {
+		return err
+	}
+	s.handler = s.routes(pages, &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier()}, Base: s.Base, Log: s.log})
+	return nil
+}
+
+// proofAge is how long a DPoP proof is good.
+const proofAge = time.Minute
+
+func (s *server) verifier() *auth.Verifier {
+	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.store, MaxAge: proofAge, Now: s.now}
+	return &auth.Verifier{
+		Base: s.Base, Issuers: s.issuer(auth.NewForeign(auth.Guarded(s.Demo), s.now)), Cache: auth.NewCache(16 << 10), Now: s.now,
+		Proofs: &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used, NotBefore: s.now().Truncate(time.Second)},
+	}
+}
+
+// issuer believes our own provider about everybody, and others about those whose
+// WebID names them.
+func (s *server) issuer(foreign *auth.Foreign) func(context.Context, string, acl.WebID) (auth.Issuer, error) {
+	return func(ctx context.Context, name string, webID acl.WebID) (auth.Issuer, error) {
+		if name == s.Base {
+			return s.provider, nil
+		}
+		return foreign.Issuer(ctx, name, webID)
+	}
+}
+
+func (s *server) pages() (http.Handler, error) {
+	site := web.Site{
+		Pod: s.pod, Registry: s.parties, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s},
+		Base: s.Base, Name: "Skrin", Zone: zone(), Now: s.now, Log: s.log,
+	}
+	if s.Demo {
+		eid, err := s.demoEID()
+		if err != nil {
+			return nil, err
+		}
+		site.Methods = append(site.Methods, eid)
+	}
+	h, err := site.Handler()
+	if err != nil {
+		return nil, err
+	}
+	return s.sessions.Wrap(h), nil
+}
+
+// zone is that of the people here; UTC where the machine doesn't know it.
+func zone() *time.Location {
+	if z, err := time.LoadLocation("Europe/Stockholm"); err == nil {
+		return z
+	}
+	return time.UTC
+}
+
+// Serve answers on l, and delivers notifications, until ctx is done.
+func (s *server) Serve(ctx context.Context, l net.Listener) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() { s.notices.Run(ctx) })
+	err := serveHTTP(ctx, l, s.handler, s.log)
+	stop()
+	wg.Wait()
+	return err
+}
+
+// Close closes what was opened, after Serve has returned.
+func (s *server) Close() error {
+	var errs []error
+	if s.blobs != nil {
+		errs = append(errs, s.blobs.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}

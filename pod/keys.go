@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"skrin/acl"
+	"skrin/ldp"
+)
+
+// The keys of a standard pod; package pod's documentation has them all.
+const (
+	homeKey = "p"
+	onceKey = "j"
+)
+
+func recordKey(id ldp.ID) string { return "r" + string(id) }
+func rulesKey(id ldp.ID) string  { return "a" + string(id) }
+
+// membersKey is what the keys of a container's members begin with; a member's
+// name follows.
+func membersKey(container ldp.ID) string { return "m" + string(container) + "\x00" }
+
+// spaces is the first segment of the paths of pairwise spaces.
+const spaces = "w"
+
+// rootOf returns the root container of the pod that a path is in, "/{pod}/".
+func rootOf(id ldp.ID) ldp.ID { return "/" + ldp.ID(id.First()) + "/" }
+
+// A home is what a pod knows about itself.
+type home struct {
+	Owner  acl.WebID
+	Name   string // the first segment of its URLs
+	Person string // the internal id of its owner
+}
+
+// ownerOf returns whose pod it is.
+func ownerOf(tx Tx) (home, error) {
+	values, err := tx.Get(homeKey)
+	if err != nil {
+		return home{}, err
+	}
+	return decodeHome(values[0])
+}
+
+func (h home) encode() []byte {
+	b := []byte{layout}
+	for _, s := range []string{string(h.Owner), h.Name, h.Person} {
+		b = appendString(b, s)
+	}
+	return b
+}
+
+func decodeHome(b []byte) (home, error) {
+	in := reader{rest: b}
+	in.layout()
+	h := home{Owner: acl.WebID(in.string()), Name: in.string(), Person: in.string()}
+	return h, in.err
+}
+
+// A change is the time and the randomness of one write. Both are drawn before
+// its transaction, so that a transaction that is run twice does the same.
+type change struct {
+	at   time.Time
+	seed [16]byte
+}
+
+func (p *Pod) change() (change, error) {
+	c := change{at: p.Now().UTC().Truncate(time.Second)}
+	if _, err := io.ReadFull(p.Rand, c.seed[:]); err != nil {
+		return c, fmt.Errorf("random bytes: %w", err)
+	}
+	return c, nil
+}
+
+// tag returns the tag of the state that the change gives to a resource.
+func (c *change) tag(id ldp.ID) (t tag) {
+	copy(t[:], c.derive("tag", string(id)))
+	return t
+}
+
+func (c *change) derive(use, of string) []byte {
+	h := sha256.New()
+	h.Write(c.seed[:])
+	io.WriteString(h, use+"\x00"+of)
+	return h.Sum(nil)
+}
+
+// reservedPath reports whether the server itself answers for a path of a pod.
+func reservedPath(id ldp.ID) bool {
+	name, _, _ := strings.Cut(strings.TrimPrefix(string(id), string(rootOf(id))), "/")
+	return name == ".well-known"
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"skrin/acl"
+	"skrin/ldp"
+	"skrin/ldp/rdf"
+)
+
+// Where things are in a pod that was just made, from its root.
+const (
+	card               = "profile/card"
+	inbox              = "inbox/"
+	settings           = "settings/"
+	preferences        = settings + "prefs.ttl"
+	privateTypes       = settings + "privateTypeIndex.ttl"
+	publicTypes        = settings + "publicTypeIndex.ttl"
+	storageDescription = ".well-known/solid"
+)
+
+// Owner returns the owner of the person's pod as an agent, or ErrNoPod if the
+// person has none.
+func (p *Pod) Owner(ctx context.Context, person string) (acl.Agent, error) {
+	var h home
+	err := p.Store.View(ctx, Name("person/"+person), func(tx Tx) (err error) {
+		h, err = ownerOf(tx)
+		return err
+	})
+	if err != nil {
+		return acl.Agent{}, err
+	}
+	return acl.Agent{ID: h.Owner, Issuer: p.Issuer}, nil
+}
+
+// Make makes the pod of a person, named by an internal id, and returns its owner
+// as an agent; if the person has a pod, that one's. The pod's id, and its name in
+// URLs, are random and tell nothing. It has a WebID document that everybody may
+// read, an inbox to which whoever signed in may append, preferences and type
+// indexes; and what the owner puts there is the owner's alone.
+func (p *Pod) Make(ctx context.Context, person string) (acl.Agent, error) {
+	owner, err := p.Owner(ctx, person)
+	if !errors.Is(err, ErrNoPod) {
+		return owner, err
+	}
+	ch, err := p.change()
+	if err != nil {
+		return acl.Agent{}, err
+	}
+	name := idEncoding.EncodeToString(ch.derive("pod name", "")[:16])
+	id := idEncoding.EncodeToString(ch.derive("pod id", "")[:16])
+	root := ldp.ID("/" + name + "/")
+	h := home{Owner: acl.WebID(p.url(root+card) + "#me"), Name: name, Person: person}
+	err = p.Store.Create(ctx, id, func(tx Tx) error {
+		tx.Claim(Name("pod/" + name))
+		tx.Claim(Name("person/" + person))
+		tx.Put(homeKey, h.encode())
+		return p.furnish(ctx, tx, &ch, h, root)
+	})
+	if errors.Is(err, ErrTaken) { // by the same person, a moment ago
+		return p.Owner(ctx, person)
+	}
+	if err != nil {
+		return acl.Agent{}, fmt.Errorf("make a pod: %w", err)
+	}
+	return acl.Agent{ID: h.Owner, Issuer: p.Issuer}, nil
+}
+
+// furnish fills a new pod.
+func (p *Pod) furnish(ctx context.Context, tx Tx, ch *change, h home, root ldp.ID) error {
+	me := rdf.IRI(string(h.Owner))
+	at := func(path string) rdf.Term { return rdf.IRI(p.url(root) + path) }
+	a := rdf.IRI(rdfType)
+
+	profile := new(rdf.Graph)
+	profile.Add(at(card), a, rdf.IRI(foaf+"PersonalProfileDocument"))
+	profile.Add(at(card), rdf.IRI(foaf+"maker"), me)
+	profile.Add(at(card), rdf.IRI(foaf+"primaryTopic"), me)
+	for _, class := range []string{foaf + "Agent", foaf + "Person", "http://schema.org/Person"} {
+		profile.Add(me, a, rdf.IRI(class))
+	}
+	profile.Add(me, rdf.IRI(solid+"oidcIssuer"), rdf.IRI(p.Issuer))
+	profile.Add(me, rdf.IRI(solid+"account"), at(""))
+	profile.Add(me, rdf.IRI(pimNS+"storage"), at(""))
+	profile.Add(me, rdf.IRI(ldpNS+"inbox"), at(inbox))
+	profile.Add(me, rdf.IRI(pimNS+"preferencesFile"), at(preferences))
+	profile.Add(me, rdf.IRI(solid+"publicTypeIndex"), at(publicTypes))
+
+	prefs := new(rdf.Graph)
+	prefs.Add(at(preferences), a, rdf.IRI(pimNS+"ConfigurationFile"))
+	prefs.Add(me, rdf.IRI(solid+"publicTypeIndex"), at(publicTypes))
+	prefs.Add(me, rdf.IRI(solid+"privateTypeIndex"), at(privateTypes))
+
+	index := func(path, kind string) *rdf.Graph {
+		g := new(rdf.Graph)
+		g.Add(at(path), a, rdf.IRI(solid+"TypeIndex"))
+		g.Add(at(path), a, rdf.IRI(solid+kind))
+		return g
+	}
+	for _, d := range []struct {
+		path  string
+		graph *rdf.Graph
+	}{
+		{"", new(rdf.Graph)},
+		{".acl", p.rules(root, acl.Grant{To: h.Owner, Modes: all}, acl.Grant{To: h.Owner, Modes: all, Inherit: true})},
+		{inbox, new(rdf.Graph)},
+		{inbox + ".acl", p.rules(root+inbox, acl.Grant{To: h.Owner, Modes: all}, acl.Grant{To: h.Owner, Modes: all, Inherit: true},
+			acl.Grant{To: acl.Authenticated, Modes: acl.Append})},
+		{card, profile},
+		{card + ".acl", p.rules(root+card, acl.Grant{To: h.Owner, Modes: all}, acl.Grant{To: acl.Public, Modes: acl.Read})},
+		{preferences, prefs},
+		{privateTypes, index(privateTypes, "UnlistedDocument")},
+		{publicTypes, index(publicTypes, "ListedDocument")},
+		{publicTypes + ".acl", p.rules(root+publicTypes, acl.Grant{To: h.Owner, Modes: all}, acl.Grant{To: acl.Public, Modes: acl.Read})},
+	} {
+		if err := p.place(ctx, tx, ch, root+ldp.ID(d.path), d.graph); err != nil {
+			return fmt.Errorf("place %q: %w", d.path, err)
+		}
+	}
+	return nil
+}
+
+const all = acl.Read | acl.Write | acl.Control
+
+// rules returns the ACL document of a resource that makes these grants on it.
+func (p *Pod) rules(of ldp.ID, grants ...acl.Grant) *rdf.Graph {
+	for i := range grants {
+		grants[i].On = string(of)
+	}
+	return acl.Project(grants, acl.Document{Base: p.Base, Path: string(of + ldp.ACLSuffix), Of: string(of)})
+}
+
+// plant writes a document, and the containers above it, in a transaction that
+// somebody else has begun and permitted. The body is at most [inline] bytes.
+func (p *Pod) plant(tx Tx, id ldp.ID, media string, body []byte) error {
+	if len(body) > inline {
+		return tooLarge(inline)
+	}
+	ch, err := p.change()
+	if err != nil {
+		return err
+	}
+	r, err := p.look(tx, acl.Agent{}, id, true)
+	if err != nil {
+		return err
+	}
+	ch.save(tx, r, 0, &record{tag: ch.tag(id), modified: ch.at.Unix(), media: media, body: body, size: int64(len(body))})
+	return nil
+}
+
+// place writes a graph to a new pod, whatever kind of resource it is to be.
+func (p *Pod) place(ctx context.Context, tx Tx, ch *change, id ldp.ID, g *rdf.Graph) error {
+	body, err := rdf.Write(g, rdf.Turtle, rdf.WriteOptions{})
+	if err != nil {
+		return err
+	}
+	r, err := p.look(tx, acl.Agent{}, id, true)
+	if err != nil {
+		return err
+	}
+	data := new(rdf.Dataset)
+	for t := range g.All() {
+		data.Default().Add(t.S, t.P, t.O)
+	}
+	_, err = p.store(ctx, tx, ch, r, &content{media: rdf.Turtle.MediaType(), body: body, size: int64(len(body)), data: data})
+	return err
+}
+
+// isProfile reports whether the resource is the owner's WebID document.
+func (p *Pod) isProfile(r *right) bool {
+	document, _, _ := strings.Cut(string(r.home.Owner), "#")
+	return p.url(r.id) == document
+}
+
+// protect refuses a WebID document that would give the owner another OpenID
+// provider, or none: whoever could write it could sign in as the owner (Solid
+// WebID Profile, protected triples).
+func (p *Pod) protect(r *right, c *content) error {
+	var issuers []rdf.Term
+	if c.data != nil {
+		issuers = c.data.Default().Objects(rdf.IRI(string(r.home.Owner)), rdf.IRI(solid+"oidcIssuer"))
+	}
+	if len(issuers) != 1 || issuers[0] != rdf.IRI(p.Issuer) {
+		return ldp.Refuse(ldp.Conflict, "The owner's solid:oidcIssuer can't be changed here. Send the document with <"+p.Issuer+"> as the only one.")
+	}
+	return nil
+}
+
+func isStorageDescription(id ldp.ID) bool { return id == rootOf(id)+storageDescription }
+
+// storageDescription answers for the description of a storage (Solid Protocol,
+// section 4.1.1). It says what follows from the URL, for pods that there are and
+// that there aren't.
+func (p *Pod) storageDescription(req ldp.Get) (*ldp.Resource, error) {
+	if req.Choose(rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()) == "" {
+		return nil, ldp.Refuse(ldp.NotAcceptable, "The description of a storage is to be had as text/turtle and application/ld+json.")
+	}
+	g := new(rdf.Graph)
+	g.Add(rdf.IRI(p.url(rootOf(req.ID))), rdf.IRI(rdfType), rdf.IRI(pimNS+"Storage"))
+	return &ldp.Resource{ID: req.ID, Type: rdf.Turtle.MediaType(), Tag: "storage", Size: -1, Graph: g,
+		Modes: acl.Read, Public: acl.Read, Description: p.Describe(req.ID)}, nil
+}

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"skrin/acl"
+	"skrin/ldp"
+	"skrin/ldp/rdf"
+)
+
+// A right is all that decides what an agent may do to one resource, as one
+// transaction saw it.
+type right struct {
+	who  acl.Agent
+	now  time.Time
+	home home
+	id   ldp.ID // what was asked for
+	aux  string // its suffix, if it is an auxiliary resource
+
+	// line is the resource, or what the auxiliary resource belongs to; its
+	// container; and so on up to the root.
+	line []link
+	rec  *record // of id; nil if there is none
+}
+
+// A link is one resource of a line.
+type link struct {
+	id    ldp.ID
+	rec   *record     // nil if there is none; read only for writing
+	twin  bool        // there is one that differs in the slash; read only for writing
+	rules []acl.Grant // of its own ACL document; nil if it has none
+}
+
+// may returns the right of who to do all of mode to the resource, or to what the
+// auxiliary resource belongs to, whether that exists or not. Else it returns an
+// error that is the same whatever is there.
+func (p *Pod) may(tx Tx, who acl.Agent, mode acl.Mode, id ldp.ID) (*right, error) {
+	r, err := p.look(tx, who, id, false)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.need(0, mode)
+}
+
+// look reads, in one round trip, all that decides about a resource: the ACL
+// documents of it and of all containers above; for writing also what exists of
+// these.
+func (p *Pod) look(tx Tx, who acl.Agent, id ldp.ID, writing bool) (*right, error) {
+	subject, aux := id.Subject()
+	r := &right{who: who, now: p.Now(), id: id, aux: aux}
+	root := rootOf(id)
+	keys := []string{homeKey, recordKey(id)}
+	for up := subject; len(up) >= len(root); up = up.Parent() {
+		r.line = append(r.line, link{id: up})
+		keys = append(keys, rulesKey(up))
+		if writing {
+			keys = append(keys, recordKey(up), recordKey(up.Twin()))
+		}
+	}
+	if len(r.line) == 0 || r.line[len(r.line)-1].id != root {
+		return nil, refusal(who) // "/pod" without a slash, or above every pod
+	}
+	values, err := tx.Get(keys...)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.fill(values, writing); err != nil {
+		return nil, fmt.Errorf("look at %s: %w", id, err)
+	}
+	return r, p.expandGroups(tx, r)
+}
+
+// fill takes the values in the order in which look asked for them.
+func (r *right) fill(values [][]byte, writing bool) (err error) {
+	next := func() []byte { v := values[0]; values = values[1:]; return v }
+	if r.home, err = decodeHome(next()); err != nil {
+		return err
+	}
+	if r.rec, err = decodeRecord(next()); err != nil {
+		return err
+	}
+	for i := range r.line {
+		l := &r.line[i]
+		if l.rules, err = decodeRules(l.id, next()); err != nil {
+			return err
+		}
+		if !writing {
+			continue
+		}
+		if l.rec, err = decodeRecord(next()); err != nil {
+			return err
+		}
+		l.twin = next() != nil
+	}
+	return nil
+}
+
+// grants returns what is in effect on link i: what its own ACL document says, or
+// else the nearest above it that has one (Web Access Control, section 5.1); and
+// that the owner is never locked out.
+func (r *right) grants(i int) []acl.Grant {
+	owner := acl.Grant{To: r.home.Owner, On: string(r.line[i].id), Modes: acl.Read | acl.Write | acl.Control, Because: "owner"}
+	for _, l := range r.line[i:] {
+		if l.rules != nil {
+			return append(l.rules[:len(l.rules):len(l.rules)], owner)
+		}
+	}
+	return []acl.Grant{owner}
+}
+
+// allows reports whether the agent may do all of mode to link i.
+func (r *right) allows(i int, mode acl.Mode) bool {
+	_, ok := acl.Decide(r.grants(i), r.who, mode, string(r.line[i].id), r.now)
+	return ok
+}
+
+// need refuses unless the agent may do all of mode to link i. An ACL document
+// takes Control, whatever is done to it.
+func (r *right) need(i int, mode acl.Mode) error {
+	if r.aux == ldp.ACLSuffix {
+		mode = acl.Control
+	}
+	if !r.allows(i, mode) {
+		return refusal(r.who)
+	}
+	return nil
+}
+
+// modes returns what the agent, and everybody, may do to the resource.
+func (r *right) modes() (user, public acl.Mode) {
+	grants, path := r.grants(0), string(r.line[0].id)
+	user = acl.Modes(grants, r.who, path, r.now)
+	public = acl.Modes(grants, acl.Agent{Origin: r.who.Origin}, path, r.now)
+	if r.aux == ldp.ACLSuffix {
+		return controlled(user), controlled(public)
+	}
+	return user, public
+}
+
+// controlled says what may be done to an ACL document by whoever has m on what
+// it belongs to: everything or nothing.
+func controlled(m acl.Mode) acl.Mode {
+	if m.Has(acl.Control) {
+		return acl.Read | acl.Append | acl.Write | acl.Control
+	}
+	return 0
+}
+
+// mayRead refuses unless the resource may be read, and then unless it is there.
+func (r *right) mayRead() error {
+	if err := r.need(0, acl.Read); err != nil {
+		return err
+	}
+	if r.rec == nil {
+		return absent()
+	}
+	return nil
+}
+
+// mayWrite refuses unless the agent may change the resource, which takes update;
+// or make it, which takes create on it and Append on the container, and Append
+// likewise on every container that must be made on the way.
+func (r *right) mayWrite(update, create acl.Mode) error {
+	switch {
+	case r.rec != nil:
+		return r.need(0, update)
+	case r.aux != "":
+		return r.need(0, create)
+	}
+	if err := r.need(0, create); err != nil {
+		return err
+	}
+	for i := 1; i < len(r.line); i++ {
+		if err := r.need(i, acl.Append); err != nil || r.line[i].rec != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayDelete refuses unless the agent may remove the resource: Write on it and on
+// its container, and Read too on a container. Whoever may read it is told that it
+// isn't there.
+func (r *right) mayDelete() error {
+	if r.rec == nil {
+		return r.mayRead()
+	}
+	mode := acl.Write
+	if r.id.IsContainer() {
+		mode |= acl.Read
+	}
+	if err := r.need(0, mode); err != nil || r.aux != "" || len(r.line) == 1 {
+		return err
+	}
+	return r.need(1, acl.Write)
+}
+
+func absent() error { return ldp.Refuse(ldp.NotFound, "There is no such resource.") }
+
+// view is Store.View on the pod that a path is in. Where there is no such pod, the
+// answer is the same as where there is one that the agent may not see.
+func (p *Pod) view(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) error) error {
+	return hide(who, p.Store.View(ctx, Name("pod/"+id.First()), fn))
+}
+
+// update is Store.Update likewise.
+func (p *Pod) update(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) error) error {
+	return hide(who, p.Store.Update(ctx, Name("pod/"+id.First()), fn))
+}
+
+func hide(who acl.Agent, err error) error {
+	if errors.Is(err, ErrNoPod) {
+		return refusal(who)
+	}
+	return err
+}
+
+// MaxGroups is how many groups of an ACL document are looked into.
+const maxGroups = 16
+
+// expandGroups makes of each grant to a group that has the agent as a member a
+// grant to the agent. Groups count whose document lies in the same pod, as RDF of
+// at most [inline] bytes: of others nobody is known to be a member.
+func (p *Pod) expandGroups(tx Tx, r *right) error {
+	if !r.who.Known() {
+		return nil
+	}
+	var groups, keys []string
+	for _, l := range r.line {
+		for _, g := range l.rules {
+			if id, ok := p.local(g.Group); ok && rootOf(id) == rootOf(r.id) && len(groups) < maxGroups {
+				groups, keys = append(groups, g.Group), append(keys, recordKey(id))
+			}
+		}
+	}
+	if len(groups) == 0 {
+		return nil
+	}
+	values, err := tx.Get(keys...)
+	if err != nil {
+		return err
+	}
+	member := map[string]bool{}
+	for i, group := range groups {
+		rec, err := decodeRecord(values[i])
+		if err != nil {
+			return err
+		}
+		member[group] = p.hasMember(rec, group, r.who.ID)
+	}
+	for i := range r.line {
+		for j, g := range r.line[i].rules {
+			if member[g.Group] {
+				r.line[i].rules[j] = g.For(r.who.ID)
+			}
+		}
+	}
+	return nil
+}
+
+// local returns the path of an IRI of this server, without its fragment.
+func (p *Pod) local(iri string) (ldp.ID, bool) {
+	path, ok := strings.CutPrefix(iri, p.Base)
+	if !ok {
+		return "", false
+	}
+	path, _, _ = strings.Cut(path, "#")
+	id, err := ldp.ParseID(path)
+	return id, err == nil
+}
+
+// hasMember reports whether a group's document says that who is a member.
+func (p *Pod) hasMember(rec *record, group string, who acl.WebID) bool {
+	if rec == nil || rec.digest != "" || !bytes.Contains(rec.body, []byte("hasMember")) {
+		return false
+	}
+	format, ok := rdf.FormatOf(rec.media)
+	if !ok {
+		return false
+	}
+	doc, _, _ := strings.Cut(group, "#")
+	g, err := rdf.Read(context.Background(), rec.body, format, doc, rdf.Limits{})
+	return err == nil && g.Has(rdf.IRI(group), rdf.IRI("http://www.w3.org/2006/vcard/ns#hasMember"), rdf.IRI(string(who)))
+}

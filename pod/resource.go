@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+
+	"skrin/acl"
+	"skrin/ldp"
+	"skrin/ldp/rdf"
+)
+
+// Limits of what is stored.
+const (
+	inline       = 64 << 10  // a longer body goes to Blobs; also what a container's own triples and a patch's group may take
+	maxMediaType = 255       // bytes
+	defaultBytes = 512 << 20 // of Pod.MaxBytes
+	defaultRDF   = 8 << 20   // of Pod.MaxRDF
+)
+
+// Get implements ldp.Backend.
+func (p *Pod) Get(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resource, error) {
+	switch {
+	case req.ID.First() == spaces:
+		return p.spaceGet(ctx, who, req)
+	case isStorageDescription(req.ID):
+		return p.storageDescription(req)
+	}
+	var res *ldp.Resource
+	var rec *record
+	var podID string
+	err := p.view(ctx, who, req.ID, func(tx Tx) error {
+		r, err := p.look(tx, who, req.ID, false)
+		if err != nil {
+			return err
+		}
+		if err := r.mayRead(); err != nil {
+			return err
+		}
+		if req.Choose(offers(r)...) == "" {
+			return ldp.Refuse(ldp.NotAcceptable, "The resource is not to be had in any of the types that the Accept header names.")
+		}
+		rec, podID = r.rec, tx.Pod()
+		res = p.describe(r)
+		if req.ID.IsContainer() {
+			return p.list(ctx, tx, r, res)
+		}
+		return nil
+	})
+	if err != nil || req.ID.IsContainer() {
+		return res, err
+	}
+	if res.Body, err = p.open(ctx, podID, rec); err != nil {
+		return nil, fmt.Errorf("get %s: %w", req.ID, err)
+	}
+	return res, nil
+}
+
+// offers returns the media types in which a resource can be had: as it is stored
+// first.
+func offers(r *right) []string {
+	if r.id.IsContainer() {
+		return []string{rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()}
+	}
+	all := []string{r.rec.media}
+	if format, ok := rdf.FormatOf(r.rec.media); ok {
+		for _, f := range []rdf.Format{rdf.Turtle, rdf.JSONLD} {
+			if f != format {
+				all = append(all, f.MediaType())
+			}
+		}
+	}
+	return all
+}
+
+// describe returns the resource without its content.
+func (p *Pod) describe(r *right) *ldp.Resource {
+	tag, modified := r.rec.state()
+	res := &ldp.Resource{ID: r.id, Type: r.rec.media, Tag: tag, Modified: modified, Size: r.rec.size, Description: p.Describe(r.id)}
+	res.Modes, res.Public = r.modes()
+	if res.Root {
+		res.Owner = string(r.home.Owner)
+	}
+	if _, ok := rdf.FormatOf(r.rec.media); !ok && !r.id.IsContainer() {
+		res.Methods = without(res.Methods, "PATCH")
+	}
+	return res
+}
+
+func (p *Pod) open(ctx context.Context, podID string, rec *record) (io.ReadCloser, error) {
+	if rec.digest != "" {
+		return p.Blobs.Open(ctx, podID, rec.digest)
+	}
+	return seekCloser{bytes.NewReader(rec.body)}, nil
+}
+
+// Put implements ldp.Backend. A blob that is replaced stays, for readers who have
+// begun, until the sweep finds that no resource refers to it; so does one whose
+// transaction failed.
+func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written, error) {
+	if req.ID.First() == spaces {
+		return ldp.Written{}, refusal(who)
+	}
+	check := func(tx Tx) (*right, error) {
+		r, err := p.look(tx, who, req.ID, true)
+		if err != nil {
+			return nil, err
+		}
+		if err := r.mayWrite(acl.Write, acl.Append); err != nil {
+			return nil, err
+		}
+		return r, r.fits(req.Cond, req.Fault, req.NonRDF)
+	}
+	var podID string
+	err := p.view(ctx, who, req.ID, func(tx Tx) error { // before a byte of the body is read
+		podID = tx.Pod()
+		_, err := check(tx)
+		return err
+	})
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	c, err := p.take(ctx, podID, req.ID, req.Type, req.Body, req.Size)
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	ch, err := p.change()
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	var done ldp.Written
+	err = p.update(ctx, who, req.ID, func(tx Tx) error {
+		r, err := check(tx)
+		if err != nil {
+			return err
+		}
+		done, err = p.store(ctx, tx, &ch, r, c)
+		return err
+	})
+	return done, err
+}
+
+// fits refuses what can't be written whoever asks: what would stand beside its
+// twin, an auxiliary resource of nothing or of another; and what the request's
+// form or conditions forbid.
+func (r *right) fits(cond ldp.Conditions, fault error, nonRDF bool) error {
+	if fault != nil {
+		return fault
+	}
+	if err := r.fitsPath(); err != nil {
+		return err
+	}
+	if nonRDF && (r.id.IsContainer() || r.aux != "") {
+		return ldp.Refuse(ldp.Conflict, "This can only be an RDF source. Leave out the Link header that asks for a non-RDF source.")
+	}
+	tag, modified := r.rec.state()
+	return cond.Check(tag, modified)
+}
+
+func (r *right) fitsPath() error {
+	if reservedPath(r.id) {
+		return ldp.Refuse(ldp.NotAllowed, "The server itself keeps what is under .well-known/ here. Choose another path.")
+	}
+	if r.aux != "" {
+		if _, nested := r.line[0].id.Subject(); nested != "" {
+			return ldp.Refuse(ldp.Conflict, "An auxiliary resource has no auxiliary resources.")
+		}
+		if r.line[0].rec == nil {
+			return ldp.Refuse(ldp.Conflict, "What this would describe does not exist. Make that first.")
+		}
+	}
+	for _, l := range r.line {
+		if l.rec != nil {
+			break
+		}
+		if l.twin {
+			return ldp.Refuse(ldp.Conflict, "The same URL with or without its last slash exists: a document and a container can't share a name.")
+		}
+	}
+	return nil
+}
+
+// A content is a body that has been taken in and is to become a resource.
+type content struct {
+	media  string
+	body   []byte // nil if it is in a blob
+	digest string
+	size   int64
+	data   *rdf.Dataset // what it says, if it is RDF
+}
+
+// take reads a body, checks it and stores it as a blob if it is large: durable,
+// and seen by nobody.
+func (p *Pod) take(ctx context.Context, podID string, id ldp.ID, media string, body io.Reader, size int64) (*content, error) {
+	if media == "" && id.IsContainer() {
+		return &content{data: new(rdf.Dataset)}, nil
+	}
+	if _, _, err := mime.ParseMediaType(media); err != nil || len(media) > maxMediaType {
+		return nil, ldp.Refuse(ldp.Invalid, "The Content-Type is not a media type, or is longer than 255 bytes.")
+	}
+	_, aux := id.Subject()
+	format, isRDF := rdf.FormatOf(media)
+	if !isRDF && (aux != "" || id.IsContainer()) {
+		return nil, ldp.Refuse(ldp.Unsupported, "This is an RDF source. Send it as text/turtle or application/ld+json.")
+	}
+	limit := limitOf(p.MaxBytes, defaultBytes)
+	switch {
+	case aux != "" || id.IsContainer():
+		limit = inline
+	case isRDF:
+		limit = limitOf(p.MaxRDF, defaultRDF)
+	}
+	if size > limit {
+		return nil, tooLarge(limit)
+	}
+	c := &content{media: media}
+	body = &counted{body, limit}
+	var err error
+	if isRDF {
+		c.body, err = io.ReadAll(body)
+		c.size = int64(len(c.body))
+	} else {
+		c.body, err = io.ReadAll(io.LimitReader(body, inline+1))
+		c.size = int64(len(c.body))
+		if err == nil && c.size > inline {
+			c.digest, c.size, err = p.Blobs.Put(ctx, podID, io.MultiReader(bytes.NewReader(c.body), body), limit)
+			c.body = nil
+		}
+	}
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, cutShort()
+	case err != nil:
+		return nil, fmt.Errorf("read the body: %w", err)
+	case size >= 0 && c.size != size:
+		return nil, cutShort()
+	case !isRDF:
+		return c, nil
+	}
+	if c.data, err = p.parse(ctx, c.body, format, id); err != nil {
+		return nil, err
+	}
+	return c, p.spill(ctx, podID, c)
+}
+
+// spill moves a body that is too long for the store to a blob.
+func (p *Pod) spill(ctx context.Context, podID string, c *content) (err error) {
+	if len(c.body) > inline {
+		c.digest, c.size, err = p.Blobs.Put(ctx, podID, bytes.NewReader(c.body), int64(len(c.body)))
+		c.body = nil
+	}
+	return err
+}
+
+func limitOf(set, standard int64) int64 {
+	if set > 0 {
+		return set
+	}
+	return standard
+}
+
+func cutShort() error {
+	return ldp.Refuse(ldp.Invalid, "The body is not as long as its Content-Length.")
+}
+
+func tooLarge(limit int64) error {
+	return ldp.Refuse(ldp.TooLarge, fmt.Sprintf("The body is larger than the %d bytes that are allowed here.", limit))
+}
+
+// counted reads at most left bytes; one more is an error.
+type counted struct {
+	r    io.Reader
+	left int64
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b[:min(int64(len(b)), c.left+1)])
+	if c.left -= int64(n); c.left < 0 {
+		return 0, ldp.Refuse(ldp.TooLarge, "The body is larger than what is allowed here.")
+	}
+	return n, err
+}
+
+// parse reads RDF as the content of the resource id.
+func (p *Pod) parse(ctx context.Context, body []byte, format rdf.Format, id ldp.ID) (*rdf.Dataset, error) {
+	d, err := rdf.ReadDataset(ctx, body, format, p.url(id), rdf.Limits{Bytes: int(limitOf(p.MaxRDF, defaultRDF))})
+	return d, unreadable(err)
+}
+
+// unreadable turns the reader's error into one that the sender may see.
+func unreadable(err error) error {
+	switch e := err.(type) {
+	case *rdf.SyntaxError:
+		return ldp.Refuse(ldp.Invalid, "The document can't be read: "+e.Error()+".")
+	case *rdf.LimitError:
+		return ldp.Refuse(ldp.Unprocessable, "The document can't be taken: "+e.Error()+".")
+	}
+	return err
+}
+
+// store makes c the state of the resource, with all that follows from it, in one
+// transaction.
+func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content) (ldp.Written, error) {
+	rec := &record{tag: ch.tag(r.id), modified: ch.at.Unix(), media: c.media, body: c.body, digest: c.digest, size: c.size}
+	created := r.rec == nil
+	var err error
+	switch {
+	case r.id.IsContainer():
+		err = p.keepOwn(rec, r, c)
+	case r.aux == ldp.ACLSuffix:
+		err = p.compile(tx, r, c)
+	case p.isProfile(r):
+		err = p.protect(r, c)
+	}
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	if r.aux != "" {
+		tx.Put(recordKey(r.id), rec.encode())
+	} else {
+		ch.save(tx, r, 0, rec)
+	}
+	tag, modified := rec.state()
+	return ldp.Written{ID: r.id, Created: created, Tag: tag, Modified: modified, Description: p.Describe(r.id)}, nil
+}
+
+// save makes rec the state of link i, and tells the containers above: a new
+// member changes what the container has, and so its time; a change of what its
+// listing says of a member changes only its tag.
+func (ch *change) save(tx Tx, r *right, i int, rec *record) {
+	l := &r.line[i]
+	old := l.rec
+	l.rec = rec
+	tx.Put(recordKey(l.id), rec.encode())
+	if i+1 == len(r.line) {
+		return
+	}
+	line := rec.member()
+	if old != nil && bytes.Equal(old.member(), line) {
+		return
+	}
+	above := r.line[i+1]
+	tx.Put(membersKey(above.id)+l.id.Name(), line)
+	ch.touch(tx, r, i+1, old == nil)
+}
+
+// touch changes the tag of container i, and its time if its members are others
+// now; it makes the container if there is none.
+func (ch *change) touch(tx Tx, r *right, i int, contains bool) {
+	l := r.line[i]
+	next := record{tag: ch.tag(l.id), modified: ch.at.Unix()}
+	if l.rec != nil {
+		next = *l.rec
+		next.tag = ch.tag(l.id)
+		if contains {
+			next.modified = ch.at.Unix()
+		}
+	}
+	ch.save(tx, r, i, &next)
+}
+
+// Delete implements ldp.Backend.
+func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
+	if req.ID.First() == spaces {
+		return refusal(who)
+	}
+	ch, err := p.change()
+	if err != nil {
+		return err
+	}
+	return p.update(ctx, who, req.ID, func(tx Tx) error {
+		r, err := p.look(tx, who, req.ID, true)
+		if err != nil {
+			return err
+		}
+		if err := r.mayDelete(); err != nil {
+			return err
+		}
+		if err := p.canGo(tx, r); err != nil {
+			return err
+		}
+		tag, modified := r.rec.state()
+		if err := req.Cond.Check(tag, modified); err != nil {
+			return err
+		}
+		ch.remove(tx, r)
+		return nil
+	})
+}
+
+// canGo refuses to remove what has to stay.
+func (p *Pod) canGo(tx Tx, r *right) error {
+	root := r.line[0].id == rootOf(r.id)
+	switch {
+	case root && r.aux != ldp.MetaSuffix:
+		return ldp.Refuse(ldp.NotAllowed, "The pod's root container and its ACL can't be deleted.")
+	case p.isProfile(r):
+		return ldp.Refuse(ldp.Conflict, "This document says who the owner of the pod is. It can be changed, and not deleted.")
+	case r.aux != "" || !r.id.IsContainer():
+		return nil
+	}
+	members, err := tx.Scan(membersKey(r.id), "", 1)
+	if err == nil && len(members) > 0 {
+		err = ldp.Refuse(ldp.Conflict, "The container is not empty. Delete what it holds first.")
+	}
+	return err
+}
+
+// remove takes away the resource and what belongs to it.
+func (ch *change) remove(tx Tx, r *right) {
+	tx.Delete(recordKey(r.id))
+	if r.aux == ldp.ACLSuffix {
+		tx.Delete(rulesKey(r.line[0].id))
+	}
+	if r.aux != "" {
+		return
+	}
+	tx.Delete(rulesKey(r.id))
+	tx.Delete(recordKey(r.id + ldp.ACLSuffix))
+	tx.Delete(recordKey(r.id + ldp.MetaSuffix))
+	tx.Delete(membersKey(r.line[1].id) + r.id.Name())
+	ch.touch(tx, r, 1, true)
+}
+
+// Describe implements ldp.Backend.
+func (p *Pod) Describe(id ldp.ID) ldp.Description {
+	if id.First() == spaces {
+		return p.spaceDescription(id)
+	}
+	if isStorageDescription(id) {
+		return ldp.Description{Storage: id, Methods: []string{"GET", "HEAD", "OPTIONS"}}
+	}
+	subject, aux := id.Subject()
+	root := rootOf(id)
+	d := ldp.Description{
+		Storage: root + storageDescription,
+		Root:    id == root,
+		Methods: []string{"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"},
+	}
+	switch {
+	case aux == "":
+		d.ACL, d.DescribedBy = id+ldp.ACLSuffix, id+ldp.MetaSuffix
+	case aux == ldp.MetaSuffix:
+		d.ACL = subject + ldp.ACLSuffix
+	}
+	if id == root || id == root+card {
+		d.Inbox = root + inbox
+	}
+	if id.IsContainer() {
+		d.Methods = append(d.Methods, "POST")
+	}
+	if subject == root && aux != ldp.MetaSuffix {
+		d.Methods = without(d.Methods, "DELETE")
+	}
+	return d
+}
+
+func without(list []string, s string) []string {
+	var rest []string
+	for _, x := range list {
+		if x != s {
+			rest = append(rest, x)
+		}
+	}
+	return rest
+}

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package web_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"skrin/acl"
+	"skrin/ldp"
+	"skrin/pod"
+	"skrin/pod/web"
+)
+
+var now = time.Date(2026, 11, 21, 13, 5, 0, 0, time.UTC)
+
+const typeFile = `{
+	"id": "se:af:arbetsloshetsintyg:1", "iri": "https://af.example.se/evidence#arbetsloshetsintyg",
+	"vct": "https://af.example.se/vct/arbetsloshetsintyg/1",
+	"title": {"sv": "Arbetslöshetsintyg", "nb": "Bekreftelse på arbeidsledighet", "nn": "Stadfesting på arbeidsløyse", "en": "Unemployment certificate"},
+	"about": {"sv": "Visar att du är inskriven som arbetssökande.", "nb": "Viser at du er registrert som arbeidssøker.", "nn": "Viser at du er registrert som arbeidssøkjar.", "en": "Shows that you are registered as a jobseeker."},
+	"basis": "https://lagen.nu/2002:546",
+	"fields": [
+		{"name": "registered", "concept": "https://af.example.se/evidence#registered", "datatype": "http://www.w3.org/2001/XMLSchema#boolean",
+		 "title": {"sv": "Inskriven som arbetssökande", "nb": "Registrert som arbeidssøker", "nn": "Registrert som arbeidssøkjar", "en": "Registered as a jobseeker"},
+		 "question": {"sv": "Är du inskriven?", "nb": "Er du registrert?", "nn": "Er du registrert?", "en": "Are you registered?"}, "derived": false},
+		{"name": "registrationDate", "concept": "https://af.example.se/evidence#registrationDate", "datatype": "http://www.w3.org/2001/XMLSchema#date",
+		 "title": {"sv": "Inskrivningsdatum", "nb": "Registreringsdato", "nn": "Registreringsdato", "en": "Registration date"}, "question": {}, "derived": false},
+		{"name": "registered30days", "concept": "https://af.example.se/evidence#registered30days", "datatype": "http://www.w3.org/2001/XMLSchema#boolean",
+		 "title": {"sv": "Inskriven i minst 30 dagar", "nb": "Registrert i minst 30 dager", "nn": "Registrert i minst 30 dagar", "en": "Registered for at least 30 days"},
+		 "question": {"sv": "Har du varit inskriven i minst 30 dagar?", "nb": "Har du vært registrert i minst 30 dager?", "nn": "Har du vore registrert i minst 30 dagar?", "en": "Have you been registered for at least 30 days?"}, "derived": true},
+		{"name": "office", "concept": "https://af.example.se/evidence#office", "datatype": "http://www.w3.org/2001/XMLSchema#string",
+		 "title": {"sv": "Kontor", "nb": "Kontor", "nn": "Kontor", "en": "Office"}, "question": {}, "derived": false}
+	]}`
+
+const (
+	af     = "af"
+	ink    = "ink"
+	typeID = "se:af:arbetsloshetsintyg:1"
+)
+
+var parties = map[string]pod.Party{
+	af: {
+		ID: af, Name: pod.Text{"sv": "Arbetsförmedlingen (exempel)"}, Number: "SE.2021002114", Home: "https://af.example.se",
+		Contact: "mailto:dso@af.example.se", MayIssue: []string{typeID}, Identity: true,
+	},
+	ink: {
+		ID: ink, Name: pod.Text{"sv": "Exempel Försäkring", "en": "Example Insurance"}, Number: "SE.5560000001", Home: "https://forsakring.example.se",
+		Privacy: "https://forsakring.example.se/integritet", Contact: "https://forsakring.example.se/radera",
+		Uses: []pod.Use{{
+			ID: "ink-2026", Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Basis: "https://w3id.org/dpv/legal/eu/gdpr#A6-1-a", Type: typeID,
+			Fields: []string{"registered30days", "registered"}, Days: 200,
+			Why: pod.Text{
+				"sv": "Avgöra om du har rätt till ersättning från din inkomstförsäkring.", "nb": "Avgjøre om du har rett til utbetaling fra inntektsforsikringen din.",
+				"nn": "Avgjere om du har rett til utbetaling frå inntektsforsikringa di.", "en": "Decide whether you are entitled to a payment from your income insurance.",
+			},
+		}},
+	},
+	"mallory": {
+		ID: "mallory", Name: pod.Text{"sv": `<script>alert(1)</script>"'` + "\u202eevil"}, Number: `"><img src=x>`, Home: "javascript:alert(1)", Privacy: "data:text/html,x",
+		Uses: []pod.Use{{ID: "x", Why: pod.Text{"sv": "</p><style>*{}</style>"}, Basis: "javascript:alert(2)", Type: typeID}},
+	},
+}
+
+type registry struct{}
+
+func (registry) Party(_ context.Context, id string) (pod.Party, error) {
+	p, ok := parties[id]
+	if !ok {
+		return p, pod.ErrNoParty
+	}
+	return p, nil
+}
+
+func (registry) Issuers(context.Context, string) ([]string, error) { return []string{af}, nil }
+
+// fakePod is one person's pod in memory. Its Offer is what the test puts there.
+type fakePod struct {
+	mu        sync.Mutex
+	offers    map[string]pod.Offer
+	shares    []pod.Share
+	conns     []pod.Connection
+	holdings  []pod.Evidence
+	entries   []pod.Entry // newest first
+	answers   []pod.Answer
+	outcome   *pod.Outcome
+	fetched   string
+	withdrawn string
+	made      bool
+	err       error // of everything
+}
+
+func (p *fakePod) Owner(context.Context, string) (acl.Agent, error) {
+	if !p.made {
+		return acl.Agent{}, pod.ErrNoPod
+	}
+	return acl.Agent{ID: "https://skrin.example/alva/profile/card#me"}, p.err
+}
+
+func (p *fakePod) Make(ctx context.Context, person string) (acl.Agent, error) {
+	p.made = true
+	return p.Owner(ctx, person)
+}
+
+func (p *fakePod) Begin(_ context.Context, _ acl.Agent, key, _ string, _ []json.RawMessage) (string, error) {
+	return "r-" + key, p.err
+}
+
+func (p *fakePod) Offer(_ context.Context, _ acl.Agent, id string) (pod.Offer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o, ok := p.offers[id]
+	if !ok {
+		return o, ldp.Refuse(ldp.NotFound, "There is no such request.")
+	}
+	return o, p.err
+}
+
+func (p *fakePod) Fetch(_ context.Context, _ acl.Agent, id, supplier string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fetched = supplier
+	o := p.offers[id]
+	o.Suppliers = slices.Clone(o.Suppliers)
+	o.Suppliers[0].Asked = now
+	p.offers[id] = o
+	return p.err
+}
+
+func (p *fakePod) Answer(_ context.Context, _ acl.Agent, id string, a pod.Answer) (pod.Outcome, error) {
+	o := p.offers[id]
+	if p.outcome != nil || !now.Before(o.Request.AnswerBy) {
+		return pod.Outcome{}, ldp.Refuse(ldp.Conflict, "This request has been answered, or its time has passed.")
+	}
+	if a.Agree && o.Request.Kind == pod.ToRead {
+		i := slices.IndexFunc(o.Choices, func(c pod.Choice) bool { return c.Evidence.ID == a.Evidence && c.Shown == a.Shown })
+		if i < 0 {
+			return pod.Outcome{}, ldp.Refuse(ldp.Conflict, "What you saw has changed.")
+		}
+	}
+	p.answers = append(p.answers, a)
+	p.outcome = &pod.Outcome{Party: o.Party.ID, Declined: !a.Agree}
+	return *p.outcome, nil
+}
+
+func (p *fakePod) Outcome(context.Context, acl.Agent, string) (pod.Outcome, bool, error) {
+	if p.outcome == nil {
+		return pod.Outcome{}, false, nil
+	}
+	return *p.outcome, true, nil
+}
+
+func (p *fakePod) Withdraw(_ context.Context, _ acl.Agent, consent string) error {
+	p.withdrawn = consent
+	return p.err
+}
+
+func (p *fakePod) Requests(context.Context, acl.Agent) ([]pod.Offer, error) {
+	var all []pod.Offer
+	for _, id := range []string{"r-consent", "r-connect"} {
+		if o, ok := p.offers[id]; ok {
+			all = append(all, o)
+		}
+	}
+	return all, p.err
+}
+func (p *fakePod) Shares(context.Context, acl.Agent) ([]pod.Share, error) { return p.shares, p.err }
+func (p *fakePod) Connections(context.Context, acl.Agent) ([]pod.Connection, error) {
+	return p.conns, p.err
+}
+func (p *fakePod) Holdings(context.Context, acl.Agent) ([]pod.Evidence, error) {
+	return p.holdings, p.err
+}
+
+func (p *fakePod) Log(_ context.Context, _ acl.Agent, before uint64, limit int) ([]pod.Entry, error) {
+	all := p.entries
+	if before != 0 {
+		all = slices.DeleteFunc(slices.Clone(all), func(e pod.Entry) bool { return e.Seq >= before })
+	}
+	return all[:min(limit, len(all))], p.err
+}
+
+func day(s string) time.Time {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func evidence(id, issued string, facts ...pod.Fact) pod.Evidence {
+	return pod.Evidence{ID: id, Type: typeID, Issuer: af, Issued: day(issued), Expires: day("2027-05-22"), Received: now.Add(-time.Hour), Facts: facts}
+}
+
+var (
+	full = []pod.Fact{{Field: "registered", Value: "true"}, {Field: "registrationDate", Value: "2026-10-01"}, {Field: "registered30days", Value: "true"}, {Field: "office", Value: "Kista <b>"}}
+	e1   = evidence("e1", "2026-11-20", full...)
+	e2   = evidence("e2", "2026-11-10", full...)
+)
+
+func choice(e pod.Evidence) pod.Choice {
+	return pod.Choice{
+		Evidence: e, Shown: "hash-" + e.ID, Released: []pod.Fact{{Field: "registered30days", Value: "true"}},
+		Optional: []pod.Fact{{Field: "registered", Value: "true"}}, Hidden: []string{"registrationDate", "office"},
+	}
+}
+
+func toRead(id string, types *pod.EvidenceType, choices ...pod.Choice) pod.Offer {
+	return pod.Offer{
+		Request: pod.Request{
+			ID: id, Kind: pod.ToRead, Party: ink, Types: []string{typeID}, Use: "ink-2026", Fields: []string{"registered30days"}, Optional: []string{"registered"},
+			Until: day("2027-05-22"), Standing: true, Created: now, AnswerBy: now.Add(14 * 24 * time.Hour), State: pod.Open,
+		},
+		Party: parties[ink], Use: parties[ink].Uses[0], Types: []*pod.EvidenceType{types}, Choices: choices,
+		Suppliers: []pod.Supplier{{Party: parties[af], Connected: true}},
+	}
+}
+
+// samplePod has something on every page.
+func samplePod(types *pod.Catalogue) *fakePod {
+	t, _ := types.Type(typeID)
+	missing := toRead("r-missing", t)
+	waiting := toRead("r-waiting", t)
+	waiting.Suppliers = []pod.Supplier{{Party: parties[af], Connected: true, Asked: now.Add(-5 * time.Second)}}
+	slow := toRead("r-slow", t)
+	slow.Suppliers = []pod.Supplier{{Party: parties[af], Connected: true, Asked: now.Add(-5 * time.Minute)}}
+	away := toRead("r-away", t)
+	away.Suppliers = []pod.Supplier{{Party: parties[af]}}
+	trouble := toRead("r-trouble", t)
+	trouble.Suppliers = []pod.Supplier{{Party: parties[af], Connected: true, Asked: now.Add(-time.Minute), Trouble: "unreachable"}}
+	late := toRead("r-late", t, choice(e1))
+	late.Request.AnswerBy = now
+	struck := toRead("r-struck", t, choice(e1))
+	struck.Party, struck.Request.Party = pod.Party{ID: "struck"}, "struck"
+	evil := toRead("r-evil", t, pod.Choice{Evidence: e1, Shown: `"><b>`, Released: []pod.Fact{{Field: "office", Value: "<script>alert(3)</script>\u202e"}}})
+	evil.Request.Party, evil.Party, evil.Use = "mallory", parties["mallory"], parties["mallory"].Uses[0]
+	expired := evidence("e3", "2026-01-10", full...)
+	expired.Expires = day("2026-07-01")
+	revoked := evidence("e4", "2026-03-10", full...)
+	revoked.Ended = pod.Revoked
+	consent := func(id string, until string) pod.Consent {
+		return pod.Consent{ID: id, Request: pod.Request{Party: ink, Use: "ink-2026", Standing: true}, Fields: []string{"registered30days", "registered"}, Given: now.Add(-24 * time.Hour), Until: day(until)}
+	}
+	share := func(c pod.Consent, active bool, reads int) pod.Share {
+		s := pod.Share{Consent: c, Party: parties[ink], Type: t, Use: parties[ink].Uses[0], Active: active, Reads: reads}
+		if reads > 0 {
+			s.Last = now.Add(-2 * time.Hour)
+		}
+		return s
+	}
+	gone := consent("c3", "2027-05-22")
+	gone.Withdrawn = now.Add(-time.Hour)
+	purpose := parties[ink].Uses[0].Purpose
+	p := &fakePod{
+		made: true,
+		offers: map[string]pod.Offer{
+			"r-consent": toRead("r-consent", t, choice(e1)), "r-choose": toRead("r-choose", t, choice(e1), choice(e2)),
+			"r-timed-out": toRead("r-timed-out", t, choice(e1)), "r-missing": missing, "r-waiting": waiting, "r-slow": slow, "r-away": away, "r-trouble": trouble, "r-late": late, "r-struck": struck, "r-evil": evil,
+			"r-connect": {
+				Request: pod.Request{ID: "r-connect", Kind: pod.ToDeposit, Party: af, Types: []string{typeID}, AnswerBy: now.Add(time.Hour), State: pod.Open},
+				Party:   parties[af], Types: []*pod.EvidenceType{t},
+			},
+		},
+		shares:   []pod.Share{share(consent("c1", "2027-05-22"), true, 3), share(consent("c2", "2026-11-28"), true, 0), share(gone, false, 1), share(consent("c4", "2026-11-01"), false, 2)},
+		conns:    []pod.Connection{{Space: pod.Space{ID: "s1", Party: af, Types: []string{typeID}, Created: day("2026-11-20")}, Party: parties[af]}},
+		holdings: []pod.Evidence{e1, expired, revoked},
+	}
+	actions := []pod.Entry{
+		{Action: pod.DidRefuse, Party: ink, Why: "not granted"},
+		{Action: pod.DidWithdraw, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
+		{Action: pod.DidRead, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
+		{Action: pod.DidAgree, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
+		{Action: pod.DidDeliver, Party: af, Type: typeID}, {Action: pod.DidFetch, Party: af, Type: typeID},
+		{Action: pod.DidDecline, Party: "gone-party", Type: typeID}, {Action: pod.DidConnect, Party: af, Type: typeID}, {Action: "new", Party: af},
+	}
+	for i := range 120 {
+		e := actions[i%len(actions)]
+		e.Seq, e.Time = uint64(120-i), now.Add(-time.Duration(i)*3*time.Hour)
+		p.entries = append(p.entries, e)
+	}
+	return p
+}
+
+// asks are the authorizations that wait: every id that the pod has an offer for.
+type asks struct{ finished []string }
+
+func (a *asks) Ask(_ *http.Request, id string) (web.Ask, error) {
+	switch id {
+	case "unknown":
+		return web.Ask{}, ldp.NotFound
+	case "timed-out":
+		return web.Ask{Party: ink, Until: now}, nil
+	case "norsk":
+		return web.Ask{Party: ink, Until: now.Add(time.Hour), Locales: []string{"xx", "no"}}, nil
+	}
+	return web.Ask{Party: ink, Until: now.Add(time.Hour), ReturnOrigin: "https://forsakring.example.se/cb?x=1"}, nil
+}
+
+func (a *asks) Finish(_ *http.Request, id, person string, o pod.Outcome) (string, error) {
+	a.finished = append(a.finished, id)
+	return "https://skrin.example/.oidc/continue/" + id, nil
+}
+
+// sessions say that the person is whom the header X-Person names.
+type sessions struct{ out bool }
+
+func (s *sessions) Person(r *http.Request) (string, time.Time, string, bool) {
+	id := r.Header.Get("X-Person")
+	return id, now, "loa3", id != ""
+}
+
+func (s *sessions) SignOut(*http.Request) error { s.out = true; return nil }
+
+type method struct{}
+
+func (method) ID() string   { return "exempel-eid" }
+func (method) Name() string { return "Exempel-eID" }
+func (method) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Write([]byte("the method answers " + r.URL.Path))
+}
+
+// A bench is a site with all its parts at hand.
+type bench struct {
+	pod      *fakePod
+	asks     *asks
+	sessions *sessions
+	site     web.Site
+	h        http.Handler
+}
+
+func loadTypes(t testing.TB) *pod.Catalogue {
+	t.Helper()
+	types, err := pod.LoadCatalogue(fstest.MapFS{"types/af.json": {Data: []byte(typeFile)}}, "types")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return types
+}
+
+func newBench(t testing.TB) *bench {
+	t.Helper()
+	stockholm, err := time.LoadLocation("Europe/Stockholm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	types := loadTypes(t)
+	b := &bench{pod: samplePod(types), asks: new(asks), sessions: new(sessions)}
+	b.site = web.Site{
+		Pod: b.pod, Registry: registry{}, Types: types, Sessions: b.sessions, Asks: b.asks, Methods: []web.Method{method{}},
+		Base: "https://skrin.example", Name: "Skrin", Zone: stockholm, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+	}
+	if b.h, err = b.site.Handler(); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A call is one request; the zero call is a signed-in person's GET in Swedish.
+type call struct {
+	path     string
+	form     url.Values // a POST if not nil
+	stranger bool
+	lang     string // Accept-Language
+	cookie   string // the chosen language
+	site     string // Sec-Fetch-Site; "same-origin" if empty
+}
+
+func (b *bench) do(c call) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("GET", "https://skrin.example"+c.path, nil)
+	if c.form != nil {
+		r = httptest.NewRequest("POST", "https://skrin.example"+c.path, strings.NewReader(c.form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	if c.site != "" {
+		r.Header.Set("Sec-Fetch-Site", c.site)
+	}
+	if !c.stranger {
+		r.Header.Set("X-Person", "alva")
+	}
+	if c.lang != "" {
+		r.Header.Set("Accept-Language", c.lang)
+	}
+	if c.cookie != "" {
+		r.AddCookie(&http.Cookie{Name: "skrin-language", Value: c.cookie})
+	}
+	w := httptest.NewRecorder()
+	b.h.ServeHTTP(w, r)
+	return w
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+// Package web is the person's pages, under /me/.
+//
+// They are made on the server and work without JavaScript. Everything that they
+// show or do is a method of the pod with the signed-in person as the agent; here
+// is only how it looks and what it is called, in four languages. A request of a
+// party is put before the person at /me/answer/{ask}, where an OAuth redirect
+// waits for the answer, or at /me/requests/{id}, where nobody waits.
+//
+// The words are in messages/, one file a language; the pages in pages/; the one
+// stylesheet, with every colour, size and distance as a property, in static/.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"skrin/acl"
+	"skrin/pod"
+)
+
+// A Pod is what the pages use of a pod.Pod.
+type Pod interface {
+	Keeper
+	Asked
+	Given
+}
+
+// A Keeper finds and makes pods, and tells what is in them.
+type Keeper interface {
+	Make(ctx context.Context, person string) (acl.Agent, error)
+	Owner(ctx context.Context, person string) (acl.Agent, error)
+	Holdings(ctx context.Context, who acl.Agent) ([]pod.Evidence, error)
+	Log(ctx context.Context, who acl.Agent, before uint64, limit int) ([]pod.Entry, error)
+}
+
+// Asked is what parties ask, and the answers.
+type Asked interface {
+	Begin(ctx context.Context, who acl.Agent, key, party string, details []json.RawMessage) (string, error)
+	Requests(ctx context.Context, who acl.Agent) ([]pod.Offer, error)
+	Offer(ctx context.Context, who acl.Agent, request string) (pod.Offer, error)
+	Fetch(ctx context.Context, who acl.Agent, request, supplier string) error
+	Answer(ctx context.Context, who acl.Agent, request string, a pod.Answer) (pod.Outcome, error)
+	Outcome(ctx context.Context, who acl.Agent, request string) (pod.Outcome, bool, error)
+}
+
+// Given is what came of the answers.
+type Given interface {
+	Shares(ctx context.Context, who acl.Agent) ([]pod.Share, error)
+	Withdraw(ctx context.Context, who acl.Agent, consent string) error
+	Connections(ctx context.Context, who acl.Agent) ([]pod.Connection, error)
+}
+
+// Sessions tell who has signed in. The handler's requests have come through
+// whatever they need to do so.
+type Sessions interface {
+	// Person returns who has signed in, when and at which level; false for nobody.
+	Person(r *http.Request) (id string, at time.Time, level string, ok bool)
+	// SignOut ends the session.
+	SignOut(r *http.Request) error
+}
+
+// A Method is a way to sign in. It answers everything under /me/sign-in/{ID};
+// the first request is a GET with the parameters next and lang. When somebody
+// has signed in it redirects to /me/sign-in with the parameter next as it was.
+type Method interface {
+	ID() string   // a-z and "-"
+	Name() string // as it is known to people
+	http.Handler
+}
+
+// An Ask is an OAuth authorization that waits for the person.
+type Ask struct {
+	Party        string            // who asks
+	Details      []json.RawMessage // authorization_details (RFC 9396)
+	Until        time.Time         // nobody waits any more from this moment on
+	ReturnOrigin string            // "https://host": where the browser goes after the answer
+	Locales      []string          // ui_locales: languages that the party suggests
+}
+
+// Asks are the authorizations that wait. Errors wrap an ldp.Kind: NotFound or
+// Gone for one that doesn't exist or has ended.
+type Asks interface {
+	//
+	// r is the browser's request: an Ask may belong to the browser that began it.
+	Ask(r *http.Request, id string) (Ask, error)
+	// Finish tells the outcome, and returns the URL at which the browser goes on.
+	// The same outcome twice is no error as long as the Ask lasts.
+	Finish(r *http.Request, id, person string, o pod.Outcome) (continueURL string, err error)
+}
+
+// A Site is the person's pages of one server. All fields but Methods are
+// required.
+type Site struct {
+	Pod      Pod
+	Registry pod.Registry   // names of parties
+	Types    *pod.Catalogue // names of evidence and its fields
+	Sessions Sessions
+	Asks     Asks
+	Methods  []Method         // ways to sign in, the best first
+	Base     string           // "https://host" of this server
+	Name     string           // of the service, as people know it: "Skrin"
+	Zone     *time.Location   // in which times of day are told
+	Now      func() time.Time //
+	Log      *slog.Logger     // is told of failures of the server's own
+}
+
+// Ended is the page for a browser that comes back to an authorization which has
+// ended, or which another browser began.
+const Ended = "/me/ended"
+
+// maxBody is the most bytes that a form may have.
+const maxBody = 64 << 10
+
+// A site is a Site that serves.
+type site struct {
+	Site
+	tongues map[string]*tongue
+	assets  map[string]asset
+}
+
+// Handler returns the handler of everything under /me/. It fails if the Site, a
+// page or a message file is not whole.
+func (s Site) Handler() (http.Handler, error) {
+	if s.Pod == nil || s.Registry == nil || s.Types == nil || s.Sessions == nil || s.Asks == nil ||
+		s.Base == "" || s.Name == "" || s.Zone == nil || s.Now == nil || s.Log == nil {
+		return nil, errors.New("pages: a field of the Site is missing")
+	}
+	in := &site{Site: s}
+	var err error
+	if in.assets, err = loadAssets(); err != nil {
+		return nil, fmt.Errorf("pages: %w", err)
+	}
+	if in.tongues, err = loadTongues(s.Name, s.Zone, in.assets); err != nil {
+		return nil, fmt.Errorf("pages: %w", err)
+	}
+	cross := http.NewCrossOriginProtection()
+	cross.SetDenyHandler(in.public(func(v *visit) error { return v.problem(foreignForm) }))
+	return guard(cross.Handler(in.routes())), nil
+}
+
+func (s *site) routes() *mux.Router {
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	r.Path("/me").Methods("GET", "HEAD").Handler(http.RedirectHandler("/me/", http.StatusSeeOther))
+	for path, page := range map[string]struct{ get, post page }{
+		"/me/":              {get: (*visit).home},
+		"/me/evidence":      {get: (*visit).evidence},
+		"/me/sharing":       {get: (*visit).sharing, post: (*visit).withdraw},
+		"/me/log":           {get: (*visit).log},
+		"/me/connections":   {get: (*visit).connections},
+		"/me/answer/{ask}":  {get: (*visit).question, post: (*visit).answer},
+		"/me/requests/{id}": {get: (*visit).question, post: (*visit).answer},
+	} {
+		r.Path(path).Methods("GET", "HEAD").Handler(s.personal(page.get))
+		if page.post != nil {
+			r.Path(path).Methods("POST").Handler(s.personal(page.post))
+		}
+	}
+	r.Path(Ended).Methods("GET", "HEAD").Handler(s.public(func(v *visit) error { return v.problem(endedAsk) }))
+	r.Path("/me/sign-in").Methods("GET", "HEAD").Handler(s.public((*visit).signIn))
+	r.Path("/me/sign-out").Methods("POST").Handler(s.public((*visit).signOut))
+	r.Path("/me/language").Methods("POST").Handler(s.public((*visit).chooseLanguage))
+	r.Path("/me/static/{name}").Methods("GET", "HEAD").HandlerFunc(s.static)
+	for _, m := range s.Methods {
+		r.Path("/me/sign-in/" + m.ID()).Handler(m)
+		r.PathPrefix("/me/sign-in/" + m.ID() + "/").Handler(m)
+	}
+	r.NotFoundHandler = s.public(func(v *visit) error { return v.problem(noPage) })
+	r.MethodNotAllowedHandler = s.public(func(v *visit) error { return v.problem(noMethod) })
+	return r
+}
+
+// policy is the Content-Security-Policy of every page. Chromium applies
+// form-action to the redirects that follow a form as well, so a page whose form
+// ends at a party adds that party's origin.
+func policy(returnOrigin string, live bool) string {
+	p := "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; form-action 'self'"
+	if o := origin(returnOrigin); o != "" {
+		p += " " + o
+	}
+	p += "; frame-ancestors 'none'; base-uri 'none'"
+	if live {
+		p += "; connect-src 'self'" // static/live.js asks for the page again
+	}
+	return p
+}
+
+// origin returns the scheme and host of a URL; "" if it isn't http or https, or
+// has anything in its host that could end a directive.
+func origin(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
+		return ""
+	}
+	for _, c := range u.Host {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '-' || c == ':' || c == '[' || c == ']') {
+			return ""
+		}
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// guard sets what every answer has, and bounds what every request may bring.
+func guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy("", false))
+		h.Set("Cache-Control", "no-store")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package web
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+	"golang.org/x/text/language"
+
+	"skrin/pod"
+)
+
+//go:embed layout pages messages static
+var files embed.FS
+
+// languages are the ones that the pages are written in, with their own names.
+var languages = []struct{ Code, Name string }{
+	{"sv", "Svenska"}, {"nb", "Norsk bokmål"}, {"nn", "Norsk nynorsk"}, {"en", "English"},
+}
+
+// spoken maps what browsers and parties call a language to one of ours.
+var spoken = map[string]string{"sv": "sv", "nb": "nb", "no": "nb", "da": "nb", "nn": "nn", "en": "en"}
+
+const languageCookie = "skrin-language"
+
+// chosenLanguage returns the language of the person's explicit choice, else the
+// first that the party suggests or the browser accepts and we know, else English
+// where the browser says something and Swedish where it is silent.
+func chosenLanguage(r *http.Request, suggested []string) string {
+	if c, err := r.Cookie(languageCookie); err == nil && spoken[c.Value] == c.Value {
+		return c.Value
+	}
+	header := r.Header.Get("Accept-Language")
+	if len(header) > 1000 {
+		header = ""
+	}
+	accepted, _, _ := language.ParseAcceptLanguage(header)
+	for _, s := range suggested {
+		if tag, err := language.Parse(s); err == nil {
+			accepted = append([]language.Tag{tag}, accepted...)
+			break
+		}
+	}
+	for _, tag := range accepted {
+		base, _ := tag.Base()
+		if l := spoken[base.String()]; l != "" {
+			return l
+		}
+	}
+	if header != "" {
+		return "en"
+	}
+	return "sv"
+}
+
+func (v *visit) chooseLanguage() error {
+	if l := v.r.PostFormValue("lang"); spoken[l] == l {
+		http.SetCookie(v.w, &http.Cookie{
+			Name: languageCookie, Value: l, Path: "/me/", MaxAge: 365 * 24 * 60 * 60,
+			HttpOnly: true, Secure: strings.HasPrefix(v.Base, "https://"), SameSite: http.SameSiteLaxMode,
+		})
+	}
+	return v.seeOther(local(v.r.PostFormValue("back")))
+}
+
+// A tongue is a language: its messages, its ways to write dates and numbers, and
+// the pages in it.
+type tongue struct {
+	lang   string
+	words  map[string]string
+	months []string
+	zone   *time.Location
+	pages  map[string]*template.Template
+}
+
+func loadTongues(site string, zone *time.Location, assets map[string]asset) (map[string]*tongue, error) {
+	all := map[string]*tongue{}
+	for _, l := range languages {
+		g := &tongue{lang: l.Code, zone: zone}
+		b, err := files.ReadFile("messages/" + l.Code + ".json")
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(b, &g.words); err != nil {
+			return nil, fmt.Errorf("messages/%s.json: %w", l.Code, err)
+		}
+		for key, words := range g.words {
+			g.words[key] = strings.ReplaceAll(words, "{site}", site)
+		}
+		if g.months = strings.Fields(g.words["date.months"]); len(g.months) != 12 {
+			return nil, fmt.Errorf("messages/%s.json: date.months needs twelve names", l.Code)
+		}
+		if g.pages, err = g.loadPages(assets); err != nil {
+			return nil, err
+		}
+		all[l.Code] = g
+	}
+	return all, nil
+}
+
+func (g *tongue) loadPages(assets map[string]asset) (map[string]*template.Template, error) {
+	funcs := template.FuncMap{
+		"t": g.say, "tn": g.count, "lang": func() string { return g.lang }, "languages": func() any { return languages },
+		"text": g.text, "day": g.day, "lastDay": g.lastDay, "moment": g.moment, "clock": g.clock, "list": g.list,
+		"number": organisation, "web": webAddress, "host": host,
+		"tab": func(now, key, url string) any {
+			return struct {
+				Key, URL string
+				Here     bool
+			}{key, url, now == key}
+		},
+		"asset": func(name string) string { return "/me/static/" + name + "?v=" + assets[name].version },
+	}
+	base, err := template.New("layout.html").Funcs(funcs).ParseFS(files, "layout/*.html")
+	if err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(files, "pages/*.html")
+	if err != nil {
+		return nil, err
+	}
+	pages := map[string]*template.Template{}
+	for _, name := range names {
+		page, err := base.Clone()
+		if err == nil {
+			_, err = page.ParseFS(files, name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		pages[strings.TrimSuffix(path.Base(name), ".html")] = page
+	}
+	return pages, nil
+}
+
+// say returns the message with its {names} replaced: say("k", "party", "AF").
+func (g *tongue) say(key string, pairs ...any) (string, error) {
+	words, ok := g.words[key]
+	if !ok {
+		return "", fmt.Errorf("no message %q in %s", key, g.lang)
+	}
+	old := make([]string, 0, len(pairs))
+	for i := 0; i+1 < len(pairs); i += 2 {
+		old = append(old, "{"+fmt.Sprint(pairs[i])+"}", fmt.Sprint(pairs[i+1]))
+	}
+	return strings.NewReplacer(old...).Replace(words), nil
+}
+
+// t is say for keys that are written in this package, and so exist: a test looks.
+func (g *tongue) t(key string, pairs ...any) string {
+	words, err := g.say(key, pairs...)
+	if err != nil {
+		panic(err)
+	}
+	return words
+}
+
+// count returns the message for n things: key.none, key.one or key.other.
+func (g *tongue) count(key string, n int) (string, error) {
+	switch n {
+	case 0:
+		return g.say(key + ".none")
+	case 1:
+		return g.say(key + ".one")
+	}
+	return g.say(key+".other", "n", n)
+}
+
+// text returns a foreign text in the language, fit to be shown.
+func (g *tongue) text(t pod.Text) string { return plain(t.In(g.lang)) }
+
+// plain makes what controls the direction of writing, or nothing visible,
+// visible: nobody shall read something else than what is there.
+func plain(s string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c < ' ', 0x7f <= c && c < 0xa0, 0x200b <= c && c <= 0x200f, 0x2028 <= c && c <= 0x202e, 0x2060 <= c && c <= 0x206f, c == 0xfeff, c == 0x061c:
+			return '\uFFFD'
+		}
+		return c
+	}, s)
+}
+
+// day writes a date that is a whole day: "21 november 2026".
+func (g *tongue) day(t time.Time) string { return g.date(t.UTC()) }
+
+// lastDay writes the last day before t.
+func (g *tongue) lastDay(t time.Time) string { return g.date(t.UTC().Add(-time.Nanosecond)) }
+
+// moment writes a date with the time of day, where the person is.
+func (g *tongue) moment(t time.Time) string {
+	return g.t("date.moment", "date", g.date(t.In(g.zone)), "clock", g.clock(t))
+}
+
+func (g *tongue) clock(t time.Time) string {
+	t = t.In(g.zone)
+	return g.t("date.clock", "hour", fmt.Sprintf("%02d", t.Hour()), "minute", fmt.Sprintf("%02d", t.Minute()))
+}
+
+func (g *tongue) date(t time.Time) string {
+	return g.t("date.day", "day", t.Day(), "month", g.months[t.Month()-1], "year", t.Year())
+}
+
+// list writes "a, b and c".
+func (g *tongue) list(all []string) string {
+	if len(all) < 2 {
+		return strings.Join(all, "")
+	}
+	last := len(all) - 1
+	return strings.Join(all[:last], ", ") + " " + g.t("list.and") + " " + all[last]
+}
+
+// A fact is a field and its value in plain words.
+type fact struct{ Field, Label, Value string }
+
+// facts puts facts of a type into words, exactly as many as there are.
+func (g *tongue) facts(t *pod.EvidenceType, all []pod.Fact) []fact {
+	var out []fact
+	for _, f := range all {
+		field, _ := t.Field(f.Field)
+		out = append(out, fact{f.Field, g.label(t, f.Field), g.value(field.Datatype, f.Value)})
+	}
+	return out
+}
+
+// label returns what a field asks, or else what it is called.
+func (g *tongue) label(t *pod.EvidenceType, name string) string {
+	field, _ := t.Field(name)
+	if q := g.text(field.Question); q != "" {
+		return q
+	}
+	return g.title(t, name)
+}
+
+// title returns what a field is called.
+func (g *tongue) title(t *pod.EvidenceType, name string) string {
+	field, ok := t.Field(name)
+	if !ok {
+		return plain(name)
+	}
+	return g.text(field.Title)
+}
+
+// titles returns what fields are called.
+func (g *tongue) titles(t *pod.EvidenceType, names []string) []string {
+	var out []string
+	for _, name := range names {
+		out = append(out, g.title(t, name))
+	}
+	return out
+}
+
+// xsd is the namespace of the datatypes of fields.
+const xsd = "http://www.w3.org/2001/XMLSchema#"
+
+// value writes a value in plain words; what can't be read as its datatype says
+// is written as it is.
+func (g *tongue) value(datatype, s string) string {
+	switch strings.TrimPrefix(datatype, xsd) {
+	case "boolean":
+		switch s {
+		case "true", "1":
+			return g.t("value.yes")
+		case "false", "0":
+			return g.t("value.no")
+		}
+	case "date":
+		if t, err := time.Parse(time.DateOnly, s); err == nil {
+			return g.day(t)
+		}
+	}
+	return plain(s)
+}
+
+// organisation writes an organisation number as its country does.
+func organisation(s string) string {
+	country, n, _ := strings.Cut(s, ".")
+	switch {
+	case country == "SE" && len(n) == 10:
+		return n[:6] + "-" + n[6:]
+	case country == "NO" && len(n) == 9:
+		return n[:3] + "\u00a0" + n[3:6] + "\u00a0" + n[6:]
+	}
+	return plain(s)
+}
+
+// webAddress returns s if it is a web address, else "".
+func webAddress(s string) string {
+	if origin(s) == "" {
+		return ""
+	}
+	return s
+}
+
+// host returns the host of a web address.
+func host(s string) string {
+	_, h, _ := strings.Cut(origin(s), "://")
+	return h
+}
+
+// An asset is a static file. Its version is part of the address that the pages
+// use, so that a browser may keep it for ever.
+type asset struct {
+	body    []byte
+	kind    string
+	version string
+}
+
+// kinds are the media types of static files; the machine's own list may differ.
+var kinds = map[string]string{
+	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+}
+
+func loadAssets() (map[string]asset, error) {
+	entries, err := files.ReadDir("static")
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]asset{}
+	for _, e := range entries {
+		b, err := files.ReadFile("static/" + e.Name())
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(b)
+		all[e.Name()] = asset{b, kinds[path.Ext(e.Name())], base64.RawURLEncoding.EncodeToString(sum[:9])}
+	}
+	return all, nil
+}
+
+func (s *site) static(w http.ResponseWriter, r *http.Request) {
+	a, ok := s.assets[mux.Vars(r)["name"]]
+	if !ok {
+		s.public(func(v *visit) error { return v.problem(noPage) }).ServeHTTP(w, r)
+		return
+	}
+	if r.URL.Query().Get("v") == a.version {
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	w.Header().Set("Content-Type", a.kind)
+	if r.Method != http.MethodHead {
+		w.Write(a.body)
+	}
+}
