@@ -271,7 +271,7 @@ func (in *Insurer) claim(w http.ResponseWriter, r *http.Request) error {
 type shown struct {
 	claim
 	Rows        []row
-	Issuer      string
+	Sharing     string // the page of the person's profile where consents are withdrawn
 	LastDay     time.Time
 	LastErasure time.Time
 }
@@ -279,7 +279,7 @@ type shown struct {
 type row struct{ Name, Title, Value string }
 
 func (in *Insurer) shown(c claim, lang string) shown {
-	s := shown{claim: c, Issuer: in.trust.Issuer}
+	s := shown{claim: c, Sharing: in.Server + "/me/sharing"}
 	s.LastDay, _ = time.Parse(time.DateOnly, c.Until)
 	s.LastErasure, _ = time.Parse(time.DateOnly, c.EraseBy)
 	for _, name := range c.Fields {
