@@ -4,6 +4,7 @@ package demo
 
 import (
 	"bytes"
+	"context"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"skrin/ldp/client"
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
 )
@@ -212,6 +214,7 @@ func TestTheAuthorityDeliversWhenItIsAsked(t *testing.T) {
 	newBrowser(t).press(o.URL+"/connect", nil)
 	want("of Nils, who is not registered", "e2", wanted, 404, 0)
 	o.s.number = ""
+	o.a.register = append(o.a.register, Person{Name: "No Number", Registered: o.s.now.AddDate(-1, 0, 0)})
 	newBrowser(t).press(o.URL+"/connect", nil)
 	want("of somebody without a number", "e3", wanted, 404, 0)
 	o.s.number = person(t, "alva").Number
@@ -242,6 +245,22 @@ func TestTheAuthorityDeliversWhenItIsAsked(t *testing.T) {
 		t.Error("what was refused is sent again as it was")
 	}
 	searchNumbers(t, o.dir, o.log.String(), o.s.deposits[0].body)
+}
+
+func TestANotificationIsTakenOnce(t *testing.T) {
+	o := newOffice(t)
+	answer, taken := http.StatusServiceUnavailable, 0
+	o.serve(o.a.wrap(o.a.notices(o.a.client, func(context.Context, client.Event) int { taken++; return answer })))
+	for _, row := range []struct {
+		id     string
+		status int
+		taken  int
+	}{{"e1", 503, 1}, {"e1", 202, 2}, {"e1", 202, 2}, {"e2", 202, 3}} {
+		answer = row.status
+		if got := o.s.notify(o.URL, "af", row.id, "EvidenceWanted", nil); got != row.status || taken != row.taken {
+			t.Errorf("%+v: answered %d, taken %d times", row, got, taken)
+		}
+	}
 }
 
 func TestAPersonDoesNotConnect(t *testing.T) {
@@ -350,8 +369,13 @@ func TestAPersonLetsTheInsurerReadAndWithdraws(t *testing.T) {
 	if got := c.s.notify(at, "forsakring", "w1", "ConsentWithdrawn", other); got != 202 {
 		t.Errorf("another consent: answered %d", got)
 	}
+	c.s.about = c.s.URL + "/w/xyz/card#me"
+	if got := c.s.notify(at, "forsakring", "w1b", "ConsentWithdrawn", withdrawal); got != 202 {
+		t.Errorf("another person's: answered %d", got)
+	}
+	c.s.about = ""
 	if _, page = b.get(at + "/claims/4711"); !strings.Contains(page, "Du uppfyller villkoret") {
-		t.Error("the withdrawal of another consent erased this one")
+		t.Error("the withdrawal of another consent, or another person's, erased this one")
 	}
 	for range 2 {
 		if got := c.s.notify(at, "forsakring", "w2", "ConsentWithdrawn", withdrawal); got != 202 {
@@ -379,6 +403,72 @@ func TestAPersonLetsTheInsurerReadAndWithdraws(t *testing.T) {
 		t.Errorf("the insurer kept %s, %v", kept, err)
 	}
 	searchNumbers(t, c.dir, c.log.String(), page)
+}
+
+// What comes of a read that something overtakes.
+func TestAReadIsOvertaken(t *testing.T) {
+	c := newCompany(t)
+	c.hold(t, c.a.key, theFact)
+	newBrowser(t).press(c.place.URL+"/claims", nil)
+	for what, row := range map[string]struct {
+		meanwhile func(*claim)
+		kept      bool
+	}{
+		"nothing":      {func(*claim) {}, true},
+		"a withdrawal": {func(c *claim) { c.State, c.Facts = withdrawn, nil }, false},
+		"a new answer": {func(c *claim) { c.State, c.Facts, c.Consent = granted, nil, "c2" }, false},
+	} {
+		state, _ := c.in.state.get()
+		before := state.Claims["4711"]
+		if err := c.in.change("4711", row.meanwhile); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.in.read(t.Context(), before, false); err != nil {
+			t.Fatal(err)
+		}
+		state, _ = c.in.state.get()
+		if kept := state.Claims["4711"].Facts != nil; kept != row.kept {
+			t.Errorf("%s: kept = %t", what, kept)
+		}
+		if err := c.in.change("4711", func(c *claim) { *c = before }); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestATokenGoesNowhereElse(t *testing.T) {
+	c := newCompany(t)
+	c.s.place = c.office.URL
+	if status, _ := newBrowser(t).press(c.office.URL+"/connect", nil); status != 502 {
+		t.Errorf("the authority was sent elsewhere: %d", status)
+	}
+	if status, _ := newBrowser(t).press(c.place.URL+"/claims", nil); status != 502 {
+		t.Errorf("the insurer was sent elsewhere: %d", status)
+	}
+}
+
+func TestAnAnswerIsTakenOnceAndByOneBrowser(t *testing.T) {
+	o := newOffice(t)
+	o.s.number = person(t, "alva").Number
+	b, other := newBrowser(t), newBrowser(t)
+	at, _ := url.Parse(o.URL)
+	var callback string
+	b.CheckRedirect = func(req *http.Request, _ []*http.Request) error {
+		if req.URL.Path == "/callback" {
+			callback = req.URL.String()
+			other.Jar.SetCookies(at, b.Jar.Cookies(at)) // somebody knows the cookie, or planted it
+		}
+		return nil
+	}
+	if status, page := b.press(o.URL+"/connect", nil); status != 200 || !strings.Contains(page, "Alva") {
+		t.Fatalf("%d %s", status, page)
+	}
+	if _, page := other.get(o.URL + "/done"); strings.Contains(page, "Alva") {
+		t.Error("who knew the cookie before sees what is new")
+	}
+	if status, _ := b.get(callback); status != 400 {
+		t.Errorf("the same answer again: %d", status)
+	}
 }
 
 func TestTheInsurerIsRefused(t *testing.T) {

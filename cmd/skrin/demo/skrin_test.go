@@ -4,6 +4,7 @@ package demo
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -35,6 +36,8 @@ type skrin struct {
 	now      time.Time
 	number   string // of the person who agrees; "" for none
 	decline  bool
+	about    string                    // whom notifications are about; "" for the person who agreed
+	place    string                    // where the spaces are said to be; "" for here
 	asked    map[string]map[string]any // request objects, by request_uri and by code
 	status   int                       // of the answer to the next deposits and reads
 	deposits []received
@@ -121,9 +124,10 @@ func (s *skrin) granted(object map[string]any) (string, []any) {
 		"iat": s.now.Unix(), "exp": s.now.Add(time.Minute).Unix(), "webid": s.webID(),
 	}
 	d := object["authorization_details"].([]any)[0].(map[string]any)
-	d["locations"] = []string{s.URL + "/w/abc/deposit/"}
+	at := cmp.Or(s.place, s.URL) + "/w/abc"
+	d["locations"] = []string{at + "/deposit/"}
 	if d["type"] == "evidence_request" {
-		d["locations"], d["consent"] = []string{s.URL + "/w/abc/evidence/e1"}, "c1"
+		d["locations"], d["consent"] = []string{at + "/evidence/e1"}, "c1"
 		d["fields"] = append(d["fields"].([]any), "registered") // the person chose it
 		delete(d, "optional_fields")
 	} else if s.number != "" {
@@ -172,7 +176,7 @@ func (s *skrin) notify(to, audience, id, kind string, says map[string]any) int {
 	s.t.Helper()
 	token := s.sign("secevent+jwt", map[string]any{
 		"iss": s.URL, "aud": audience, "jti": id, "iat": s.clock().Unix(),
-		"sub_id": map[string]any{"format": "uri", "uri": s.webID()},
+		"sub_id": map[string]any{"format": "uri", "uri": cmp.Or(s.about, s.webID())},
 		"events": map[string]any{s.URL + "/ns/core#" + kind: says},
 	})
 	resp, err := http.Post(to+"/notices", "application/secevent+jwt", strings.NewReader(token))
