@@ -101,7 +101,7 @@ func TestPagesAreSound(t *testing.T) {
 			checkElements(doc, bad)
 			checkHeadings(doc, bad)
 			for name, want := range map[string]string{
-				"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "Content-Type": "text/html; charset=utf-8",
+				"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff", "Content-Type": "text/html; charset=utf-8",
 			} {
 				if got := w.Header().Get(name); got != want {
 					bad(name + ": " + got)
