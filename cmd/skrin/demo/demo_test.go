@@ -389,7 +389,7 @@ func TestAPersonLetsTheInsurerReadAndWithdraws(t *testing.T) {
 		} else {
 			_, page = b.press(at+"/claims/4711"+what, nil)
 		}
-		for _, words := range []string{"Åtkomsten har upphört", "Du har återkallat", "Det vi hade läst raderade vi den 21 november 2026", "Det skulle ske senast den 21 december 2026"} {
+		for _, words := range []string{"Åtkomsten har upphört", "Du har återkallat", "Vi raderade det vi hade läst. Det skedde den 21 november 2026", "Det skulle ske senast den 21 december 2026"} {
 			if !strings.Contains(page, words) {
 				t.Errorf("after the withdrawal and %q the page does not say %q", what, words)
 			}
