@@ -170,7 +170,7 @@ func (a *Authority) callback(w http.ResponseWriter, r *http.Request) error {
 		return errors.New("connect: the server's answer has no WebID, or no place of its own to deposit")
 	}
 	known := customer{Person: -1, Deposit: granted[0].Locations[0], Connected: a.today()}
-	if claims.Number != "" {
+	if claims.Number != "" { // not everybody has one
 		known.Person = slices.IndexFunc(a.register, func(p Person) bool { return p.Number == claims.Number })
 	}
 	err = a.state.change(func(s *register) error {
@@ -243,7 +243,7 @@ func (a *Authority) deposit(w http.ResponseWriter, r *http.Request) error {
 	case !formKey.MatchString(key):
 		return trouble{http.StatusBadRequest, "lost"}
 	}
-	if err := a.deliver(r.Context(), webID, "form/"+key, c.Deposit, p); err != nil {
+	if err := a.deliver(r.Context(), webID, "form/"+webID+"/"+key, c.Deposit, p); err != nil {
 		return err
 	}
 	http.Redirect(w, r, "/done", http.StatusSeeOther)
@@ -273,7 +273,7 @@ func (a *Authority) take(ctx context.Context, event client.Event) int {
 	case !known || !registered || !slices.Contains(wanted.Types, a.kind.ID):
 		return http.StatusNotFound // we hold no such evidence
 	}
-	if err := a.deliver(ctx, event.WebID, "notice/"+event.ID, wanted.Location, p); err != nil {
+	if err := a.deliver(ctx, event.WebID, "notice/"+event.WebID+"/"+event.ID, wanted.Location, p); err != nil {
 		a.Log.Error("deliver", "error", err)
 		return http.StatusServiceUnavailable
 	}

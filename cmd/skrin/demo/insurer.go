@@ -120,7 +120,7 @@ type claim struct {
 	Expires time.Time
 	Graph   string // the same as linked data, if it was asked for
 
-	Read    time.Time // the last try
+	Refused time.Time // when we last tried and were refused; zero if we have read since
 	Erased  time.Time
 	EraseBy string // the day by which the server wanted it erased
 }
@@ -271,7 +271,7 @@ func (in *Insurer) claim(w http.ResponseWriter, r *http.Request) error {
 type shown struct {
 	claim
 	Rows        []row
-	Issuer      string
+	Sharing     string // the page of the person's profile where consents are withdrawn
 	LastDay     time.Time
 	LastErasure time.Time
 }
@@ -279,7 +279,7 @@ type shown struct {
 type row struct{ Name, Title, Value string }
 
 func (in *Insurer) shown(c claim, lang string) shown {
-	s := shown{claim: c, Issuer: in.trust.Issuer}
+	s := shown{claim: c, Sharing: in.Server + "/me/sharing"}
 	s.LastDay, _ = time.Parse(time.DateOnly, c.Until)
 	s.LastErasure, _ = time.Parse(time.DateOnly, c.EraseBy)
 	for _, name := range c.Fields {
@@ -321,9 +321,9 @@ func (in *Insurer) read(ctx context.Context, c claim, asGraph bool) error {
 		if now.Consent != c.Consent {
 			return // it was asked for anew meanwhile
 		}
-		now.Read = in.Now().UTC()
 		switch {
 		case refused:
+			now.Refused = in.Now().UTC()
 			in.erase(now, ended)
 			in.Log.Info("a read was refused")
 		case now.State == withdrawn: // we were told while we read
@@ -332,7 +332,7 @@ func (in *Insurer) read(ctx context.Context, c claim, asGraph bool) error {
 			in.Log.Warn("evidence was not believed", "reason", string(bad))
 		default:
 			now.State, now.Facts, now.Issued, now.Expires, now.Graph = verified, found.Facts, found.Issued, found.Expires, found.Graph
-			now.Erased = time.Time{}
+			now.Refused, now.Erased = time.Time{}, time.Time{}
 			in.Log.Info("evidence was read and verified")
 		}
 	})
