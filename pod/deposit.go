@@ -111,6 +111,9 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 
 // mayDeposit refuses early, before a byte of the body is read.
 func (p *Pod) mayDeposit(ctx context.Context, who acl.Agent, id ldp.ID) (party Party, types []string, err error) {
+	if !who.Known() {
+		return party, nil, refusal(who)
+	}
 	err = p.Store.View(ctx, Name("w/"+spaceID(id)), func(tx Tx) error {
 		a, err := p.enterSpace(ctx, tx, who, acl.Append, id)
 		if err == nil {
