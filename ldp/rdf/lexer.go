@@ -63,7 +63,7 @@ func newLexer(ctx context.Context, body []byte, s syntax, base string, lim Limit
 }
 
 // parse runs a grammar to its end.
-func (l *lexer) parse(grammar func()) (err error) {
+func parse(grammar func()) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
