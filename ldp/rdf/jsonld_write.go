@@ -19,14 +19,7 @@ import (
 // shows them: nodes nest where they can, and IRIs that have a prefix are
 // abbreviated. The context has prefixes only, so that a document means the same
 // wherever it is read.
-type jsonWriter struct {
-	*shapes
-	*namer
-	terms  []Term
-	labels map[Term]int
-	types  id
-	dst    []byte
-}
+type jsonWriter struct{ *layout }
 
 func writeJSONLD(graphs []named, opt WriteOptions) ([]byte, error) {
 	if opt.Context != "" {
@@ -55,15 +48,19 @@ func jsonGraphs(graphs []named, opt WriteOptions) (body []byte, used map[string]
 	shared := sharedBlanks(graphs)
 	names := newNamer(graphs[0].graph, opt)
 	for _, n := range graphs {
-		if err := errors.Join(n.check(), n.graph.check()); err != nil {
+		if err := n.check(); err != nil {
 			return nil, nil, err
 		}
 		names.avoidSchemes(n)
 	}
 	labels := map[Term]int{}
 	for _, n := range graphs {
-		w := &jsonWriter{namer: names, terms: n.graph.dict.terms, labels: labels, types: n.graph.dict.find(IRI(rdfType)), dst: body}
-		w.shapes = newShapes(n.graph, func(b id) bool { return shared[w.terms[b]] }, w.compare)
+		l, err := newLayout(n.graph, names, labels, func(t Term) bool { return shared[t] })
+		if err != nil {
+			return nil, nil, err
+		}
+		w := &jsonWriter{l}
+		w.dst = body
 		w.graph(n.name)
 		body = w.dst
 	}
@@ -92,26 +89,23 @@ func (n *namer) avoidSchemes(g named) {
 // graph writes the nodes of the graph, inside a node for its name if it has one.
 func (w *jsonWriter) graph(name Term) {
 	if name.IsZero() {
-		w.roots()
+		w.nodes()
 		return
 	}
 	w.separate()
 	w.dst = append(w.dst, `{"@id":`...)
-	w.id(name)
+	if name.Kind == BlankKind {
+		w.blank(name)
+	} else {
+		w.iri(name.Value, w.abbreviate(name.Value))
+	}
 	w.dst = append(w.dst, `,"@graph":[`...)
-	w.roots()
+	w.nodes()
 	w.dst = append(w.dst, "]}"...)
 }
 
-func (w *jsonWriter) roots() {
-	var roots []id
-	for n := range w.g.subjects {
-		if w.g.subjects[n].n > 0 && !w.nested(id(n)) {
-			roots = append(roots, id(n))
-		}
-	}
-	slices.SortFunc(roots, w.compare)
-	for _, n := range roots {
+func (w *jsonWriter) nodes() {
+	for _, n := range w.roots() {
 		w.separate()
 		w.node(n)
 	}
@@ -127,59 +121,52 @@ func (w *jsonWriter) separate() {
 // node writes the node object of n.
 func (w *jsonWriter) node(n id) {
 	w.dst = append(w.dst, '{')
-	if w.terms[n].Kind == IRIKind || w.apart(n) || !w.nested(n) && w.g.count(w.g.objects, n) > 0 {
+	if !w.nested(n) && !w.hidden(n) {
 		w.dst = append(w.dst, `"@id":`...)
-		w.id(w.terms[n])
+		w.id(n)
 	}
-	rows := slices.SortedFunc(w.g.match(row{s: n}), w.compareRows)
-	for len(rows) > 0 {
-		end := slices.IndexFunc(rows, func(r row) bool { return w.key(r) != w.key(rows[0]) })
-		if end < 0 {
-			end = len(rows)
+	all := w.push(n)
+	for rest := all; len(rest) > 0; {
+		end := 1
+		for end < len(rest) && rest[end].p == rest[0].p && w.isType(rest[end]) == w.isType(rest[0]) {
+			end++
 		}
-		w.property(rows[:end])
-		rows = rows[end:]
+		w.property(rest[:end])
+		rest = rest[end:]
 	}
+	w.pop(all)
 	w.dst = append(w.dst, '}')
 }
 
-// key returns what groups rows under one member: their predicate, or 0 for
-// "@type".
-func (w *jsonWriter) key(r row) id {
-	if r.p == w.types && w.terms[r.o].Kind == IRIKind {
-		return 0
-	}
-	return r.p
+// isType reports whether s is written under "@type", which has IRIs only.
+func (w *jsonWriter) isType(s statement) bool {
+	return s.p == w.types && w.terms[s.o].Kind == IRIKind
 }
 
-func (w *jsonWriter) property(rows []row) {
+func (w *jsonWriter) property(all []statement) {
 	w.separate()
-	isType := w.key(rows[0]) == 0
+	isType := w.isType(all[0])
 	if isType {
 		w.dst = append(w.dst, `"@type"`...)
 	} else {
-		w.iri(w.terms[rows[0].p].Value)
+		w.id(all[0].p)
 	}
 	w.dst = append(w.dst, ':')
-	if len(rows) > 1 {
+	if len(all) > 1 {
 		w.dst = append(w.dst, '[')
 	}
-	for _, r := range rows {
+	for _, s := range all {
 		w.separate()
 		if isType {
-			w.iri(w.terms[r.o].Value)
+			w.id(s.o)
 		} else {
-			w.value(r.o)
+			w.value(s.o)
 		}
 	}
-	if len(rows) > 1 {
+	if len(all) > 1 {
 		w.dst = append(w.dst, ']')
 	}
 }
-
-func (w *jsonWriter) compareRows(a, b row) int { return compareRows(w.terms, w.types, a, b) }
-
-func (w *jsonWriter) compare(a, b id) int { return compareTerms(w.terms[a], w.terms[b]) }
 
 // value writes an object.
 func (w *jsonWriter) value(n id) {
@@ -195,7 +182,7 @@ func (w *jsonWriter) value(n id) {
 		w.node(n)
 	default:
 		w.dst = append(w.dst, `{"@id":`...)
-		w.id(t)
+		w.id(n)
 		w.dst = append(w.dst, '}')
 	}
 }
@@ -209,24 +196,31 @@ func (w *jsonWriter) list(n id) {
 	w.dst = append(w.dst, "]}"...)
 }
 
-func (w *jsonWriter) id(t Term) {
-	if t.Kind == IRIKind {
-		w.iri(t.Value)
+// id writes an IRI or the label of a blank node.
+func (w *jsonWriter) id(n id) {
+	if w.terms[n].Kind == BlankKind {
+		w.blank(w.terms[n])
 		return
 	}
-	if w.labels[t] == 0 {
-		w.labels[t] = len(w.labels) + 1
-	}
-	w.dst = append(w.dst, `"_:b`...)
-	w.dst = strconv.AppendInt(w.dst, int64(w.labels[t]), 10)
+	w.iri(w.terms[n].Value, w.name(n))
+}
+
+func (w *jsonWriter) blank(t Term) {
+	w.dst = append(w.dst, '"')
+	w.label(t)
 	w.dst = append(w.dst, '"')
 }
 
-func (w *jsonWriter) iri(iri string) {
-	if m := w.abbreviate(iri); m.prefix != "" {
-		iri = m.prefix + ":" + iri[m.cut:]
+func (w *jsonWriter) iri(iri string, as name) {
+	if as.prefix == "" {
+		w.dst = appendJSONString(w.dst, iri)
+		return
 	}
-	w.dst = appendJSONString(w.dst, iri)
+	w.dst = append(w.dst, '"')
+	w.dst = append(w.dst, as.prefix...)
+	w.dst = append(w.dst, ':')
+	w.dst = append(w.dst, iri[as.cut:]...)
+	w.dst = append(w.dst, '"')
 }
 
 // literal writes a literal as a JSON string, boolean or integer where that
@@ -244,7 +238,7 @@ func (w *jsonWriter) literal(t Term) {
 		return
 	default:
 		w.dst = append(w.dst, `{"@type":`...)
-		w.iri(t.Datatype)
+		w.iri(t.Datatype, w.abbreviate(t.Datatype))
 	}
 	w.dst = append(w.dst, `,"@value":`...)
 	w.dst = appendJSONString(w.dst, t.Value)

@@ -26,10 +26,14 @@ func newReader(l *lexer, emit func(s, p, o id)) *reader {
 	}
 }
 
+// bytesPerTriple guesses how long a triple is in a document.
+const bytesPerTriple = 64
+
 // readText reads the four textual formats. Terms are numbered by the default
 // graph, and triples of that graph go into it by number.
 func readText(ctx context.Context, body []byte, f Format, base string, lim Limits) (*Dataset, error) {
 	d := new(Dataset)
+	d.graph.expect(len(body) / bytesPerTriple)
 	s := turtleSyntax
 	switch f {
 	case TriG:

@@ -30,7 +30,7 @@ func Write(g *Graph, f Format, opt WriteOptions) ([]byte, error) {
 	case Turtle, TriG:
 		return AppendTurtle(nil, g, opt)
 	case NTriples, NQuads:
-		return appendLines(nil, g, Term{})
+		return appendLines(make([]byte, 0, 2*bytesPerTriple*g.Len()), g, Term{})
 	case JSONLD:
 		return writeJSONLD([]named{{graph: g}}, opt)
 	}
