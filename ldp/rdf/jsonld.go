@@ -67,10 +67,14 @@ func expand(ctx context.Context, document any) (expanded []any, err error) {
 	return expanded, nil
 }
 
+// goldBase is the base that json-gold is given: one that it can't parse, so that
+// it leaves references alone, but for the empty one, which becomes this.
+const goldBase = "%the base"
+
 // goldOptions are the only options with which json-gold is used. Its defaults
 // load contexts over HTTP and from files.
 func goldOptions() *ld.JsonLdOptions {
-	opts := ld.NewJsonLdOptions("")
+	opts := ld.NewJsonLdOptions(goldBase)
 	opts.DocumentLoader = noLoader{}
 	opts.ProcessingMode = ld.JsonLd_1_1
 	opts.Algorithm = ld.AlgorithmURDNA2015
@@ -294,7 +298,20 @@ func (t *toRDF) subject(v any) (Term, error) {
 }
 
 func (t *toRDF) iri(ref string) (Term, error) {
+	switch {
+	case ref == goldBase:
+		ref = ""
+	case ref == "": // what json-gold makes of a word that looks like a keyword
+		return Term{}, &SyntaxError{Msg: "not valid JSON-LD: expected an IRI in place of a word that begins with '@'"}
+	case strings.HasPrefix(ref, "_:"):
+		return Term{}, &SyntaxError{Msg: "expected an IRI, found a blank node"}
+	}
 	iri, err := resolveRef(t.base, ref)
+	if err == nil {
+		if msg := invalidIRI(iri); msg != "" {
+			err = errors.New(msg)
+		}
+	}
 	if err != nil {
 		return Term{}, &SyntaxError{Msg: err.Error()}
 	}
@@ -363,6 +380,7 @@ func (t *toRDF) number(n json.Number, datatype string) (Term, error) {
 	if err != nil {
 		return Term{}, &SyntaxError{Msg: "a number is out of range"}
 	}
+	f += 0 // minus zero is zero
 	if whole := strconv.FormatFloat(f, 'f', 0, 64); datatype != xsdDouble && f > -1e21 && f < 1e21 && f == math.Trunc(f) {
 		return typedOr(whole, datatype, xsdInteger), nil
 	}
