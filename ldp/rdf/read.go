@@ -49,7 +49,7 @@ func Read(ctx context.Context, body []byte, f Format, base string, lim Limits) (
 	if err != nil {
 		return nil, err
 	}
-	if len(d.names) > 0 {
+	if len(d.Names()) > 0 {
 		return nil, &SyntaxError{Msg: "the document has named graphs; one graph without a name was expected"}
 	}
 	return d.Default(), nil
