@@ -8,7 +8,9 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -78,6 +80,9 @@ type inliner struct {
 	objects  int
 	loading  []string          // the contexts that are being loaded, one in the other
 	base     string            // of the document
+	vocab    bool              // a context has "@vocab"
+	oddName  bool              // a member's name is an IRI that json-gold does not take for one
+	odd      []string          // datatypes of that kind; see hideDatatype
 	tags     map[string]string // language tags as they are written, by their lower case
 }
 
@@ -97,7 +102,45 @@ func (in *inliner) document(v any, base string) (string, error) {
 	if work := in.objects * in.terms; in.scoped && work > in.lim.Work {
 		return "", &LimitError{"the terms of its contexts times its objects", in.lim.Work}
 	}
+	if in.vocab && in.oddName {
+		return "", &SyntaxError{Msg: "a property is not a valid IRI"} // json-gold would take it for a term of @vocab
+	}
 	return base, nil
+}
+
+// isOdd reports whether s has the form of an IRI, and json-gold takes it for a
+// relative one, because net/url can't parse it. JSON-LD goes by the form.
+func isOdd(s string) bool {
+	if schemeLen(s) == 0 {
+		return false
+	}
+	_, err := url.Parse(s)
+	return err != nil
+}
+
+// oddDatatype and a number stand for an IRI that json-gold would refuse as a
+// datatype.
+const oddDatatype = "urn:x-odd-datatype:"
+
+// hideDatatype replaces an odd datatype, as our own writer writes it, while
+// json-gold looks.
+func (in *inliner) hideDatatype(object map[string]any) {
+	datatype, _ := object["@type"].(string)
+	_, isValue := object["@value"]
+	if isValue && (isOdd(datatype) || strings.HasPrefix(datatype, oddDatatype)) {
+		in.odd = append(in.odd, datatype)
+		object["@type"] = oddDatatype + strconv.Itoa(len(in.odd)-1)
+	}
+}
+
+// shown returns the datatype that hideDatatype hid behind iri.
+func (in *inliner) shown(iri string) string {
+	if rest, ok := strings.CutPrefix(iri, oddDatatype); ok {
+		if n, err := strconv.Atoi(rest); err == nil && n < len(in.odd) {
+			return in.odd[n]
+		}
+	}
+	return iri
 }
 
 // takeBase takes the "@base" members out of the document's own contexts. The
@@ -141,8 +184,10 @@ func (in *inliner) walk(v any) error {
 		}
 	case map[string]any:
 		in.objects++
+		in.hideDatatype(v)
 		for name, member := range v {
 			in.note(name, member)
+			in.oddName = in.oddName || isOdd(name)
 			if name == "@context" {
 				inlined, err := in.local(member)
 				if err != nil {
@@ -223,6 +268,8 @@ func (in *inliner) members(c map[string]any) error {
 			return &SyntaxError{Msg: `"@base" is understood in the document's own context only`}
 		case "@import":
 			return &SyntaxError{Msg: `"@import" is not understood here: list the context in "@context"`}
+		case "@vocab":
+			in.vocab = true
 		case "@version":
 			c[name] = 1.1 // the processor knows it as a float64 only
 			if fmt.Sprint(definition) != "1.1" {

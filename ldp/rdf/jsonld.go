@@ -40,7 +40,7 @@ func readJSONLD(ctx context.Context, body []byte, base string, lim Limits) (*Dat
 	if err != nil {
 		return nil, err
 	}
-	t := &toRDF{ctx: ctx, lim: lim, base: base, tags: in.tags, dataset: new(Dataset)}
+	t := &toRDF{ctx: ctx, lim: lim, base: base, in: in, dataset: new(Dataset)}
 	if err := t.nodes(expanded, t.dataset.Default()); err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ type toRDF struct {
 	ctx     context.Context
 	lim     Limits
 	base    string
-	tags    map[string]string // see inliner
+	in      *inliner
 	dataset *Dataset
 	made    int
 	triples int
@@ -338,7 +338,7 @@ func (t *toRDF) value(v any, object map[string]any) (Term, error) {
 		return Typed(string(text), rdfJSON), err
 	}
 	if datatype != "" {
-		iri, err := t.iri(datatype)
+		iri, err := t.iri(t.in.shown(datatype))
 		if err != nil {
 			return Term{}, err
 		}
@@ -349,7 +349,7 @@ func (t *toRDF) value(v any, object map[string]any) (Term, error) {
 		return Term{}, nil
 	case string:
 		if lang, ok := object["@language"].(string); ok {
-			return LangString(v, cmp.Or(t.tags[lang], lang)), nil
+			return LangString(v, cmp.Or(t.in.tags[lang], lang)), nil
 		}
 		return Typed(v, datatype), nil
 	case bool:
