@@ -331,11 +331,11 @@ func (g *Graph) hash(s, p, o id) uint32 {
 	return uint32(hi ^ lo)
 }
 
-// expect makes room for as many triples and terms as are expected.
+// expect makes room for as many triples as are expected, and half as many terms.
 func (g *Graph) expect(n int) {
-	g.dict.init(n)
+	g.dict.init(n / 2)
 	g.rows = make([]row, 0, n)
-	g.uses = make([]use, 0, n)
+	g.uses = make([]use, 0, n/2)
 }
 
 // compact forgets the removed rows, and the terms that no row has.

@@ -39,7 +39,7 @@ func newLayout(g *Graph, names *namer, labels map[Term]int, apart func(Term) boo
 	l := &layout{
 		namer: names, terms: g.dict.terms, names: make([]name, len(g.dict.terms)), labels: labels, types: g.dict.find(IRI(rdfType)),
 	}
-	work := 64*g.Len() + 1024
+	work := 8*g.Len() + 4096 // a small graph is told apart whole, a large one as far as four steps around
 	if l.colours = newColours(g, &work); len(l.colours.blanks) > 0 {
 		l.colours.refine()
 	}

@@ -33,14 +33,14 @@ const bytesPerTriple = 64
 // graph, and triples of that graph go into it by number.
 func readText(ctx context.Context, body []byte, f Format, base string, lim Limits) (*Dataset, error) {
 	d := new(Dataset)
-	d.graph.expect(len(body) / bytesPerTriple)
-	s := turtleSyntax
+	s, expected := turtleSyntax, len(body)/bytesPerTriple
 	switch f {
 	case TriG:
 		s = trigSyntax
 	case NTriples, NQuads:
-		s = linesSyntax
+		s, expected = linesSyntax, expected/2
 	}
+	d.graph.expect(expected)
 	l, err := newLexer(ctx, body, s, base, lim, &d.graph.dict)
 	if err != nil {
 		return nil, err
