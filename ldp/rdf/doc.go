@@ -37,6 +37,6 @@
 // with the document's, and refuses every urn: and mailto:, all of it silently
 // but the last. Tests use it to check ours against. piprate/json-gold expands
 // and compacts JSON-LD, behind a recover and a check of every term. We gave up
-// other people's maintenance of some 3,000 lines, and hold them to the W3C's
+// other people's maintenance of some 6,000 lines, and hold them to the W3C's
 // tests instead.
 package rdf

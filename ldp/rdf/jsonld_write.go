@@ -22,10 +22,10 @@ import (
 type jsonWriter struct{ *layout }
 
 func writeJSONLD(graphs []named, opt WriteOptions) ([]byte, error) {
-	if opt.Context != "" {
-		return writeWithContext(graphs, opt)
+	if len(opt.Contexts) > 0 {
+		return writeWithContexts(graphs, opt)
 	}
-	body, used, err := jsonGraphs(graphs, opt)
+	body, count, used, err := jsonGraphs(graphs, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -39,17 +39,21 @@ func writeJSONLD(graphs []named, opt WriteOptions) ([]byte, error) {
 		dst[len(dst)-1] = '}'
 		dst = append(dst, ',')
 	}
+	if count == 1 {
+		return append(append(dst, body[1:]...), '\n'), nil
+	}
 	dst = append(dst, `"@graph":[`...)
 	return append(append(dst, body...), "]}\n"...), nil
 }
 
-// jsonGraphs returns the nodes of all graphs, and the prefixes used for them.
-func jsonGraphs(graphs []named, opt WriteOptions) (body []byte, used map[string]string, err error) {
+// jsonGraphs returns the nodes of all graphs, how many there are side by side,
+// and the prefixes used for them.
+func jsonGraphs(graphs []named, opt WriteOptions) (body []byte, count int, used map[string]string, err error) {
 	shared := sharedBlanks(graphs)
 	names := newNamer(graphs[0].graph, opt)
 	for _, n := range graphs {
 		if err := n.check(); err != nil {
-			return nil, nil, err
+			return nil, 0, nil, err
 		}
 		names.avoidSchemes(n)
 	}
@@ -57,14 +61,14 @@ func jsonGraphs(graphs []named, opt WriteOptions) (body []byte, used map[string]
 	for _, n := range graphs {
 		l, err := newLayout(n.graph, names, labels, func(t Term) bool { return shared[t] })
 		if err != nil {
-			return nil, nil, err
+			return nil, 0, nil, err
 		}
 		w := &jsonWriter{l}
 		w.dst = body
-		w.graph(n.name)
+		count += w.graph(n.name)
 		body = w.dst
 	}
-	return body, names.used, nil
+	return body, count, names.used, nil
 }
 
 // avoidSchemes takes care that no prefix equals the scheme of an IRI, which
@@ -86,11 +90,11 @@ func (n *namer) avoidSchemes(g named) {
 	}
 }
 
-// graph writes the nodes of the graph, inside a node for its name if it has one.
-func (w *jsonWriter) graph(name Term) {
+// graph writes the nodes of the graph, inside a node for its name if it has one,
+// and returns how many it wrote side by side.
+func (w *jsonWriter) graph(name Term) int {
 	if name.IsZero() {
-		w.nodes()
-		return
+		return w.nodes()
 	}
 	w.separate()
 	w.dst = append(w.dst, `{"@id":`...)
@@ -102,13 +106,16 @@ func (w *jsonWriter) graph(name Term) {
 	w.dst = append(w.dst, `,"@graph":[`...)
 	w.nodes()
 	w.dst = append(w.dst, "]}"...)
+	return 1
 }
 
-func (w *jsonWriter) nodes() {
-	for _, n := range w.roots() {
+func (w *jsonWriter) nodes() int {
+	roots := w.roots()
+	for _, n := range roots {
 		w.separate()
 		w.node(n)
 	}
+	return len(roots)
 }
 
 // separate writes a comma after a value.
@@ -251,50 +258,60 @@ func isJSONInteger(s string) bool {
 	return err == nil && -1<<53 < n && n < 1<<53 && s == strconv.FormatInt(n, 10)
 }
 
-// writeWithContext compacts the graphs with json-gold. Since that is not our
+// writeWithContexts compacts the graphs with json-gold. Since that is not our
 // own, the result is read again and compared.
-func writeWithContext(graphs []named, opt WriteOptions) ([]byte, error) {
-	body, _, err := jsonGraphs(graphs, WriteOptions{Continue: true})
+func writeWithContexts(graphs []named, opt WriteOptions) ([]byte, error) {
+	body, _, _, err := jsonGraphs(graphs, WriteOptions{Continue: true})
 	if err != nil {
 		return nil, err
 	}
 	body = append(append([]byte{'['}, body...), ']')
 	lim := Limits{Bytes: max(2*len(body), 1<<20), Triples: len(body), IRI: len(body), Literal: len(body)}.withDefaults()
-	in := &inliner{ctx: context.Background(), lim: lim}
-	local, err := in.local(opt.Context)
+	out, err := compact(body, opt.Contexts, lim)
+	if err == nil {
+		err = readsBack(out, graphs, lim)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("write: %w", err)
 	}
+	return out, nil
+}
+
+// compact returns the document with the contexts as its own.
+func compact(body []byte, contexts []string, lim Limits) (out []byte, err error) {
+	defer recoverGold(&err)
 	nodes, err := decodeJSON(body, lim.Depth)
 	if err != nil {
 		return nil, err
 	}
-	compacted, err := compact(nodes, local)
-	if err != nil {
-		return nil, fmt.Errorf("write: %w", err)
+	named := []any{}
+	for _, iri := range contexts {
+		named = append(named, iri)
 	}
-	compacted["@context"] = opt.Context
-	out, err := json.Marshal(compacted)
+	in := &inliner{ctx: context.Background(), lim: lim}
+	local, err := in.local(named)
 	if err != nil {
 		return nil, err
 	}
-	return append(out, '\n'), readsBack(out, graphs, lim)
-}
-
-func compact(nodes, local any) (compacted map[string]any, err error) {
-	defer recoverGold(&err)
-	compacted, err = ld.NewJsonLdProcessor().Compact(nodes, map[string]any{"@context": local}, goldOptions())
+	opts := goldOptions()
+	opts.Base = "" // all IRIs are absolute, and are to stay so
+	compacted, err := ld.NewJsonLdProcessor().Compact(nodes, map[string]any{"@context": local}, opts)
 	if err != nil {
 		return nil, goldError(err)
 	}
-	return compacted, nil
+	compacted["@context"] = named
+	if len(named) == 1 {
+		compacted["@context"] = named[0]
+	}
+	out, err = json.Marshal(compacted)
+	return append(out, '\n'), err
 }
 
 // readsBack returns an error if the document does not say what the graphs say.
 func readsBack(document []byte, graphs []named, lim Limits) error {
 	got, err := ReadDataset(context.Background(), document, JSONLD, "", lim)
 	if err != nil {
-		return fmt.Errorf("write: the compacted document does not read back: %w", err)
+		return fmt.Errorf("the compacted document does not read back: %w", err)
 	}
 	want := new(Dataset)
 	for _, n := range graphs {
@@ -303,7 +320,7 @@ func readsBack(document []byte, graphs []named, lim Limits) error {
 		}
 	}
 	if same, err := CompareDatasets(got, want, lim); !same {
-		return errors.Join(errors.New("write: the context does not fit the graph"), err)
+		return errors.Join(errors.New("the contexts do not fit the graph"), err)
 	}
 	return nil
 }

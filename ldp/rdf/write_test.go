@@ -80,11 +80,11 @@ func TestWriteJSONLD(t *testing.T) {
 		name, in, want string
 	}{
 		{"an authorization", `<#owner> a acl:Authorization ; acl:accessTo <./> ; acl:mode acl:Write, acl:Read .`,
-			`{"@context":{"acl":"http://www.w3.org/ns/auth/acl#"},"@graph":[{"@id":"https://pod.example/alva/doc#owner","@type":"acl:Authorization","acl:accessTo":{"@id":"https://pod.example/alva/"},"acl:mode":[{"@id":"acl:Read"},{"@id":"acl:Write"}]}]}`},
+			`{"@context":{"acl":"http://www.w3.org/ns/auth/acl#"},"@id":"https://pod.example/alva/doc#owner","@type":"acl:Authorization","acl:accessTo":{"@id":"https://pod.example/alva/"},"acl:mode":[{"@id":"acl:Read"},{"@id":"acl:Write"}]}`},
 		{"values", `[] acl:p 1, 01, true, 1.0, "x", "x"@sv-SE, (), ( [] ) .`,
-			`{"@context":{"acl":"http://www.w3.org/ns/auth/acl#","xsd":"http://www.w3.org/2001/XMLSchema#"},"@graph":[{"acl:p":[{"@list":[]},{"@list":[{}]},{"@type":"xsd:integer","@value":"01"},1,{"@type":"xsd:decimal","@value":"1.0"},true,"x",{"@language":"sv-SE","@value":"x"}]}]}`},
+			`{"@context":{"acl":"http://www.w3.org/ns/auth/acl#","xsd":"http://www.w3.org/2001/XMLSchema#"},"acl:p":[{"@list":[]},{"@list":[{}]},{"@type":"xsd:integer","@value":"01"},1,{"@type":"xsd:decimal","@value":"1.0"},true,"x",{"@language":"sv-SE","@value":"x"}]}`},
 		{"a prefix that is the scheme of an IRI is not used", `<acl:x> acl:p <urn:y> .`,
-			`{"@graph":[{"@id":"acl:x","http://www.w3.org/ns/auth/acl#p":{"@id":"urn:y"}}]}`},
+			`{"@id":"acl:x","http://www.w3.org/ns/auth/acl#p":{"@id":"urn:y"}}`},
 		{"a type that is no IRI is a property", `<#a> a "x", _:b . _:b a _:b .`, `{"@context":{"rdf":"http://www.w3.org/1999/02/22-rdf-syntax-ns#"},"@graph":[{"@id":"https://pod.example/alva/doc#a","rdf:type":[{"@id":"_:b1"},"x"]},{"@id":"_:b1","rdf:type":{"@id":"_:b1"}}]}`},
 	}
 	for _, tt := range tests {
@@ -108,12 +108,16 @@ func TestWriteWithAContext(t *testing.T) {
 	g.Add(n, rdf.IRI(rdfNS+"type"), rdf.IRI(as+"#Update"))
 	g.Add(n, rdf.IRI(as+"#object"), rdf.IRI("https://pod.example/x"))
 	g.Add(n, rdf.IRI(as+"#published"), rdf.Typed("2026-11-21T00:00:00Z", "http://www.w3.org/2001/XMLSchema#dateTime"))
-	out, err := rdf.Write(g, rdf.JSONLD, rdf.WriteOptions{Context: as})
+	out, err := rdf.Write(g, rdf.JSONLD, rdf.WriteOptions{Contexts: []string{as}})
 	want := `{"@context":"https://www.w3.org/ns/activitystreams","id":"urn:n","object":"https://pod.example/x","published":"2026-11-21T00:00:00Z","type":"Update"}` + "\n"
 	if err != nil || string(out) != want {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if _, err := rdf.Write(g, rdf.JSONLD, rdf.WriteOptions{Context: "https://other.example/"}); err == nil {
+	out, err = rdf.Write(g, rdf.JSONLD, rdf.WriteOptions{Contexts: []string{as, "https://www.w3.org/ns/solid/notification/v1"}})
+	if err != nil || !strings.HasPrefix(string(out), `{"@context":["https://www.w3.org/ns/activitystreams","https://www.w3.org/ns/solid/notification/v1"],"id"`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := rdf.Write(g, rdf.JSONLD, rdf.WriteOptions{Contexts: []string{"https://other.example/"}}); err == nil {
 		t.Error("written with a context that is not known")
 	}
 }
