@@ -40,7 +40,7 @@ func readJSONLD(ctx context.Context, body []byte, base string, lim Limits) (*Dat
 	if err != nil {
 		return nil, err
 	}
-	t := &toRDF{ctx: ctx, lim: lim, base: base, tags: in.tags, dataset: new(Dataset)}
+	t := &toRDF{ctx: ctx, lim: lim, base: base, in: in, dataset: new(Dataset)}
 	if err := t.nodes(expanded, t.dataset.Default()); err != nil {
 		return nil, err
 	}
@@ -67,10 +67,14 @@ func expand(ctx context.Context, document any) (expanded []any, err error) {
 	return expanded, nil
 }
 
+// goldBase is the base that json-gold is given: one that it can't parse, so that
+// it leaves references alone, but for the empty one, which becomes this.
+const goldBase = "%the base"
+
 // goldOptions are the only options with which json-gold is used. Its defaults
 // load contexts over HTTP and from files.
 func goldOptions() *ld.JsonLdOptions {
-	opts := ld.NewJsonLdOptions("")
+	opts := ld.NewJsonLdOptions(goldBase)
 	opts.DocumentLoader = noLoader{}
 	opts.ProcessingMode = ld.JsonLd_1_1
 	opts.Algorithm = ld.AlgorithmURDNA2015
@@ -113,7 +117,7 @@ type toRDF struct {
 	ctx     context.Context
 	lim     Limits
 	base    string
-	tags    map[string]string // see inliner
+	in      *inliner
 	dataset *Dataset
 	made    int
 	triples int
@@ -294,7 +298,20 @@ func (t *toRDF) subject(v any) (Term, error) {
 }
 
 func (t *toRDF) iri(ref string) (Term, error) {
+	switch {
+	case ref == goldBase:
+		ref = ""
+	case ref == "": // what json-gold makes of a word that looks like a keyword
+		return Term{}, &SyntaxError{Msg: "not valid JSON-LD: expected an IRI in place of a word that begins with '@'"}
+	case strings.HasPrefix(ref, "_:"):
+		return Term{}, &SyntaxError{Msg: "expected an IRI, found a blank node"}
+	}
 	iri, err := resolveRef(t.base, ref)
+	if err == nil {
+		if msg := invalidIRI(iri); msg != "" {
+			err = errors.New(msg)
+		}
+	}
 	if err != nil {
 		return Term{}, &SyntaxError{Msg: err.Error()}
 	}
@@ -321,7 +338,7 @@ func (t *toRDF) value(v any, object map[string]any) (Term, error) {
 		return Typed(string(text), rdfJSON), err
 	}
 	if datatype != "" {
-		iri, err := t.iri(datatype)
+		iri, err := t.iri(t.in.shown(datatype))
 		if err != nil {
 			return Term{}, err
 		}
@@ -332,7 +349,7 @@ func (t *toRDF) value(v any, object map[string]any) (Term, error) {
 		return Term{}, nil
 	case string:
 		if lang, ok := object["@language"].(string); ok {
-			return LangString(v, cmp.Or(t.tags[lang], lang)), nil
+			return LangString(v, cmp.Or(t.in.tags[lang], lang)), nil
 		}
 		return Typed(v, datatype), nil
 	case bool:
@@ -363,6 +380,7 @@ func (t *toRDF) number(n json.Number, datatype string) (Term, error) {
 	if err != nil {
 		return Term{}, &SyntaxError{Msg: "a number is out of range"}
 	}
+	f += 0 // minus zero is zero
 	if whole := strconv.FormatFloat(f, 'f', 0, 64); datatype != xsdDouble && f > -1e21 && f < 1e21 && f == math.Trunc(f) {
 		return typedOr(whole, datatype, xsdInteger), nil
 	}
