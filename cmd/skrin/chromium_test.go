@@ -33,12 +33,25 @@ func TestChromium(t *testing.T) {
 		"journey/desktop":             {"journey.mjs", "1280"},
 		"journey/desktop, no scripts": {"journey.mjs", "1280", "plain"},
 		"journey/keyboard":            {"journey.mjs", "1280", "keyboard"},
+		"unhappy":                     {"unhappy.mjs"},
+		"pages":                       {"pages.mjs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			drive(t, args...)
 		})
 	}
+}
+
+// TestScreenshots writes pictures of every page into a folder, for people to
+// look at, if SKRIN_SCREENSHOTS names one.
+func TestScreenshots(t *testing.T) {
+	folder := os.Getenv("SKRIN_SCREENSHOTS")
+	if folder == "" {
+		t.Skip("SKRIN_SCREENSHOTS names no folder: run make screenshots")
+	}
+	needBrowser(t)
+	drive(t, "screenshots.mjs", folder)
 }
 
 // needBrowser ends the test where there is no browser: as a failure where all
@@ -68,7 +81,7 @@ func drive(t *testing.T, args ...string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(tmp) })
-	ctx, cancel := context.WithTimeout(t.Context(), 80*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/usr/bin/node", args...)
 	cmd.Dir = drivers
