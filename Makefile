@@ -5,7 +5,7 @@
 FUZZTIME ?= 2s
 BIN := bin
 
-.PHONY: all build test deps check unit race browser fuzz bench clean
+.PHONY: all build test deps check unit race screenshots fuzz bench clean
 
 all: build
 
@@ -27,6 +27,11 @@ check:
 unit:
 	SKRIN_TEST_ALL=1 go test -timeout 15m ./...
 
+# Pictures of every page in every state, to look at.
+screenshots: deps
+	rm -rf screenshots
+	SKRIN_TEST_ALL=1 SKRIN_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 -run TestScreenshots ./cmd/skrin
+
 # The packages in which requests meet.
 race:
 	go test -race -short -timeout 10m ./acl ./auth/... ./ldp ./pod ./pod/pebble ./pod/notify
@@ -39,4 +44,4 @@ bench:
 	go test -run '^$$' -bench . -benchmem ./...
 
 clean:
-	rm -rf $(BIN) fixtures/browser/node_modules
+	rm -rf $(BIN) screenshots fixtures/browser/node_modules

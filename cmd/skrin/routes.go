@@ -20,7 +20,8 @@ import (
 // is somebody's pod.
 func (s *server) routes(pages http.Handler, resources *ldp.Handler) http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	r.Path("/healthz").Methods("GET", "HEAD").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	r.Path("/healthz").Methods("GET", "HEAD").HandlerFunc(nothing)
+	r.Path("/favicon.ico").Methods("GET", "HEAD").HandlerFunc(nothing) // browsers ask where a page names no icon
 	r.Path("/").Methods("GET", "HEAD").Handler(http.RedirectHandler("/me/", http.StatusSeeOther))
 	r.Path("/.well-known/openid-configuration").Handler(s.provider.Handler())
 	r.PathPrefix("/.oidc/").Handler(s.provider.Handler())
@@ -31,6 +32,8 @@ func (s *server) routes(pages http.Handler, resources *ldp.Handler) http.Handler
 	r.PathPrefix("/").Handler(resources)
 	return r
 }
+
+func nothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
 
 // party tells who a registered organisation is: what its WebID dereferences to.
 func (s *server) party(w http.ResponseWriter, r *http.Request) {
