@@ -327,7 +327,7 @@ func TestDiscovery(t *testing.T) {
 	if claims, _ := got.json["claims_supported"].([]any); !slices.Contains(claims, "webid") {
 		t.Error("claims_supported lacks webid")
 	}
-	if keys := w.get(http.DefaultClient, w.Base+jwksPath); strings.Contains(keys.body, `"d"`) || len(keys.json["keys"].([]any)) != 1 {
+	if keys := w.get(http.DefaultClient, w.Base+jwksPath); strings.Contains(keys.body, `"d"`) || len(keys.json["keys"].([]any)) != 2 {
 		t.Errorf("jwks: %s", keys)
 	}
 	for _, path := range []string{discoveryPath, jwksPath, tokenPath} {
@@ -373,7 +373,7 @@ func TestKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(node.keys.public(t.Context()).Keys); n != keptKeys {
+	if n := len(node.keys.public(t.Context()).Keys); n != 2*keptPairs {
 		t.Errorf("%d keys are kept", n)
 	}
 	o := w.Options
