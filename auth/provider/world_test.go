@@ -91,7 +91,16 @@ func (m *memory) Delete(_ context.Context, kind, key string) error {
 }
 
 func (m *memory) List(_ context.Context, kind, prefix, after string, limit int) ([]string, error) {
-	return nil, errors.ErrUnsupported
+	m.Lock()
+	defer m.Unlock()
+	var keys []string
+	for k := range m.records {
+		if _, ok := m.live(k[0], k[1]); ok && k[0] == kind && strings.HasPrefix(k[1], prefix) && k[1] > after {
+			keys = append(keys, k[1])
+		}
+	}
+	slices.Sort(keys)
+	return keys[:min(len(keys), limit)], nil
 }
 
 // dump is all that a thief of the store would have.
