@@ -111,6 +111,9 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 
 // mayDeposit refuses early, before a byte of the body is read.
 func (p *Pod) mayDeposit(ctx context.Context, who acl.Agent, id ldp.ID) (party Party, types []string, err error) {
+	if !who.Known() {
+		return party, nil, refusal(who)
+	}
 	err = p.Store.View(ctx, Name("w/"+spaceID(id)), func(tx Tx) error {
 		a, err := p.enterSpace(ctx, tx, who, acl.Append, id)
 		if err == nil {
@@ -239,7 +242,7 @@ func (p *Pod) checkForm(party Party, types []string, form string) (*delivery, er
 	}
 	t, ok := p.Types.find(func(t *EvidenceType) bool { return t.VCT == c.Type() })
 	if !ok || !slices.Contains(party.MayIssue, t.ID) || !slices.Contains(types, t.ID) {
-		return nil, errors.New("vct: you may not deliver evidence of this type to this person.")
+		return nil, errors.New("vct: you may not deliver evidence of this type to this person")
 	}
 	now := p.Now()
 	v, err := c.Verify(party.key, now, credential.Want{Type: t.VCT, Issuer: party.Issuer})
@@ -249,11 +252,11 @@ func (p *Pod) checkForm(party Party, types []string, form string) (*delivery, er
 	d := &delivery{typ: t, issued: v.Issued, expires: v.Expires}
 	switch {
 	case v.Issued.IsZero() || v.Expires.IsZero():
-		return nil, errors.New("iat and exp are both needed.")
+		return nil, errors.New("iat and exp are both needed")
 	case !v.Issued.Equal(day(v.Issued)) || !v.Expires.Equal(day(v.Expires)):
-		return nil, errors.New("iat and exp must be at midnight UTC: exact times would link people.")
+		return nil, errors.New("iat and exp must be at midnight UTC: exact times would link people")
 	case v.Issued.After(now):
-		return nil, errors.New("iat is in the future.")
+		return nil, errors.New("iat is in the future")
 	}
 	for _, f := range t.Fields {
 		value, ok := v.Claims[f.Name]
@@ -268,11 +271,11 @@ func (p *Pod) checkForm(party Party, types []string, form string) (*delivery, er
 	}
 	for name := range v.Claims {
 		if _, ok := t.Field(name); !ok {
-			return nil, fmt.Errorf("claim %q does not belong to the type.", clip(name))
+			return nil, fmt.Errorf("claim %q does not belong to the type", clip(name))
 		}
 	}
 	if len(d.facts) == 0 {
-		return nil, errors.New("it has none of the type's claims.")
+		return nil, errors.New("it has none of the type's claims")
 	}
 	return d, nil
 }
@@ -299,7 +302,7 @@ func lexicalForm(value any, datatype string) (string, error) {
 		}
 	case string:
 		if holdsNationalNumber(v) {
-			return "", errors.New("it holds what looks like a personal number, which has no place in evidence.")
+			return "", errors.New("it holds what looks like a personal number, which has no place in evidence")
 		}
 		switch datatype {
 		case xsd + "date":
@@ -312,7 +315,7 @@ func lexicalForm(value any, datatype string) (string, error) {
 			}
 		}
 	}
-	return "", errors.New("the value is not of the datatype " + strings.TrimPrefix(datatype, xsd) + ".")
+	return "", errors.New("the value is not of the datatype " + strings.TrimPrefix(datatype, xsd))
 }
 
 // agrees compares the RDF form with the signed facts.

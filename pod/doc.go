@@ -12,6 +12,9 @@
 //	Pod           pod.go         the door: all pods of one server
 //	Store, Tx     store.go       ordered keys, one transaction per pod; an engine provides them
 //	Blobs         store.go       large immutable bytes
+//	right         may.go         what an agent may do to a resource of the standard pod, and what decides it
+//	record        record.go      a resource of the standard pod, as the store keeps it
+//	change        keys.go        the time and randomness of one write
 //	Party         party.go       a registered organisation: provider (gives evidence), consumer (asks for it)
 //	Use           party.go       what a consumer may ask for, and why: one purpose of one registration
 //	EvidenceType  catalogue.go   what a provider can attest: fields, titles, SD-JWT type

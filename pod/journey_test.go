@@ -520,6 +520,11 @@ func TestAnswersThatAreRefused(t *testing.T) {
 	if _, err := w.pod.Answer(t.Context(), w.alva, id, seen); ldp.KindOf(err) != ldp.Conflict {
 		t.Errorf("after the evidence was superseded: %v", err)
 	}
+	w.strike(insurer)
+	if _, err := w.pod.Answer(t.Context(), w.alva, id, seen); ldp.KindOf(err) != ldp.Gone {
+		t.Errorf("to a party that is no longer registered: %v", err)
+	}
+	w.unstrike()
 	if n := len(w.shares()); n != 0 {
 		t.Errorf("%d consents were made", n)
 	}
@@ -530,6 +535,69 @@ func TestAnswersThatAreRefused(t *testing.T) {
 	}
 	if _, err := w.pod.Answer(t.Context(), w.alva, id, seen); ldp.KindOf(err) != ldp.Conflict {
 		t.Errorf("a second answer: %v", err)
+	}
+}
+
+// strike takes a party off the register, until unstrike.
+func (w *town) strike(party string) { w.pod.Registry = without{w.pod.Registry, party} }
+func (w *town) unstrike()           { w.pod.Registry = w.pod.Registry.(without).Registry }
+
+// without is a Registry without one party.
+type without struct {
+	pod.Registry
+	struck string
+}
+
+func (r without) Party(ctx context.Context, id string) (pod.Party, error) {
+	if id == r.struck {
+		return pod.Party{}, pod.ErrNoParty
+	}
+	return r.Registry.Party(ctx, id)
+}
+
+// TestAStruckPartyReadsNothing: the end of a registration ends all access at
+// once, and its return gives back what the person has not withdrawn.
+func TestAStruckPartyReadsNothing(t *testing.T) {
+	w := newTown(t)
+	to := w.connect()
+	w.deposit(to, w.issue(1, nil))
+	there := w.location(w.answer("ask", insurer, asks(), agree))
+	for _, struck := range []string{insurer, authority} {
+		w.strike(struck)
+		_, readErr := w.read(insurer, there, pod.TypeTurtle)
+		_, postErr := w.pod.Post(t.Context(), w.agent(authority), post(to, pod.TypeSDJWT, w.issue(1, nil)[0]))
+		if (ldp.KindOf(readErr) == ldp.Forbidden) != (struck == insurer) || (ldp.KindOf(postErr) == ldp.Forbidden) != (struck == authority) {
+			t.Errorf("without %s: read %v, deposit %v", struck, readErr, postErr)
+		}
+		w.unstrike()
+	}
+	if _, err := w.read(insurer, there, pod.TypeTurtle); err != nil {
+		t.Errorf("registered again: %v", err)
+	}
+}
+
+// TestARequestEnds: who answers too late agrees to nothing.
+func TestARequestEnds(t *testing.T) {
+	w := newTown(t)
+	w.deposit(w.connect(), w.issue(1, func(s *credential.Statement) { s.Expires = w.now.AddDate(1, 0, 0) }))
+	short := json.RawMessage(strings.Replace(string(asks()), "2027-05-21", "2026-11-22", 1))
+	for is, row := range map[string]struct {
+		detail json.RawMessage
+		after  time.Duration
+	}{
+		"after two weeks":                    {asks(), 14 * 24 * time.Hour},
+		"after what was asked for has ended": {short, 48 * time.Hour},
+	} {
+		id, err := w.pod.Begin(t.Context(), w.alva, is, insurer, []json.RawMessage{row.detail})
+		must(t, err)
+		o, err := w.pod.Offer(t.Context(), w.alva, id)
+		must(t, err)
+		began := w.now
+		w.now = w.now.Add(row.after)
+		if _, err := w.pod.Answer(t.Context(), w.alva, id, agree(o)); ldp.KindOf(err) != ldp.Conflict {
+			t.Errorf("%s: %v", is, err)
+		}
+		w.now = began
 	}
 }
 

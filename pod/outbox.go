@@ -86,8 +86,8 @@ func (p *Pod) Waiting(ctx context.Context, limit int) ([]string, error) {
 }
 
 // Take returns notifications of a pod that are due, at most limit, and leases
-// them: nobody else gets them for a minute. Each must be given to Delivered or
-// Failed.
+// them: nobody else gets them for a minute. Each must be given to Delivered,
+// Failed or Postponed.
 func (p *Pod) Take(ctx context.Context, pod string, limit int) ([]Notification, error) {
 	var taken []Notification
 	err := p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
@@ -117,6 +117,17 @@ func (p *Pod) Take(ctx context.Context, pod string, limit int) ([]Notification, 
 func (p *Pod) Delivered(ctx context.Context, pod string, n Notification) error {
 	return p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
 		tx.Delete(noticeKey(n.Seq))
+		return settle(tx)
+	})
+}
+
+// Postponed puts a notification back that was not tried, for the next sweep.
+func (p *Pod) Postponed(ctx context.Context, pod string, n Notification) error {
+	return p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
+		n.Next = p.Now().UTC().Add(time.Second)
+		if err := save(tx, noticeKey(n.Seq), n); err != nil {
+			return err
+		}
 		return settle(tx)
 	})
 }

@@ -85,7 +85,7 @@ func (p *Party) Use(id string) (Use, bool) {
 func (p *Party) key(issuer, kid string) (jose.JSONWebKey, error) {
 	keys := p.Keys.Key(kid)
 	if issuer != p.Issuer || len(keys) != 1 {
-		return jose.JSONWebKey{}, errors.New("it is not signed with a key that is registered for you.")
+		return jose.JSONWebKey{}, errors.New("it is not signed with a key that is registered for you")
 	}
 	return keys[0], nil
 }

@@ -171,11 +171,11 @@ func (in *reader) varint() int64 {
 	return v
 }
 
-// length reads a count of things, each of which takes at least a byte.
+// length reads a count: of things that take at least a byte each, or one more.
 func (in *reader) length() int {
 	v, n := binary.Uvarint(in.rest)
 	in.bytes(advance(n, len(in.rest)))
-	if v > uint64(len(in.rest)) {
+	if v > uint64(len(in.rest))+1 {
 		in.err, in.rest = errLayout, nil
 		return 0
 	}

@@ -317,7 +317,7 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 		if err != nil {
 			return err
 		}
-		if r.State != Open || !p.Now().Before(r.AnswerBy) {
+		if r.State != Open || !p.Now().Before(r.AnswerBy) || a.Agree && r.Kind == ToRead && !p.Now().Before(r.Until) {
 			return ldp.Refuse(ldp.Conflict, "This request has been answered, or its time has passed.")
 		}
 		r.Answered = d.now
@@ -363,6 +363,9 @@ func (p *Pod) draft(ctx context.Context, who acl.Agent, id string, a Answer) (*d
 	o, err := p.Offer(ctx, who, id)
 	if err != nil {
 		return nil, err
+	}
+	if o.Party.WebID == "" {
+		return nil, ldp.Refuse(ldp.Gone, "The organisation that asked is no longer registered here.")
 	}
 	if d.space, err = p.draftSpace(ctx, who, o.Party.ID); err != nil || o.Request.Kind == ToDeposit {
 		return d, err

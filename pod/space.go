@@ -147,8 +147,12 @@ func refusal(who acl.Agent) error {
 
 // inSpace runs do where who may do mode at id, logs a refusal of a registered
 // party in the same transaction in which it was decided, and answers what is
-// absent like what is hidden. do runs as part of an Update.
+// absent like what is hidden. do runs as part of an Update. A stranger may
+// nothing in any space, so the store isn't even asked.
 func (p *Pod) inSpace(ctx context.Context, who acl.Agent, mode acl.Mode, id ldp.ID, do func(Tx, access) error) error {
+	if !who.Known() {
+		return refusal(who)
+	}
 	var denied error
 	err := p.Store.Update(ctx, Name("w/"+spaceID(id)), func(tx Tx) error {
 		denied = nil

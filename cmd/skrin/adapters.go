@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 
+	"skrin/acl"
+	"skrin/auth"
 	"skrin/auth/login"
 	"skrin/auth/provider"
 	"skrin/ldp"
@@ -34,6 +36,19 @@ func (c clients) Client(ctx context.Context, id string) (provider.Client, error)
 		ID: p.ID, Name: p.Name.In("en"), WebID: p.WebID, JWKS: p.Keys, RedirectURIs: p.Redirects,
 		Party: true, IdentityClaims: p.Identity,
 	}, nil
+}
+
+// identifier tells the resources who asks. What isn't the client's fault is not
+// answered as if it were.
+type identifier struct{ *auth.Verifier }
+
+// Identify implements ldp.Identifier.
+func (i identifier) Identify(r *http.Request) (acl.Agent, error) {
+	who, err := i.Verifier.Identify(r)
+	if bad := new(auth.Error); err != nil && !errors.As(err, &bad) {
+		return acl.Agent{}, fmt.Errorf("%w: %w", ldp.Unavailable, err)
+	}
+	return who, err
 }
 
 // checkDetails lets the pod judge what a party asks, and puts its words into one

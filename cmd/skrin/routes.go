@@ -79,5 +79,6 @@ func oauthTrouble(w http.ResponseWriter, r *http.Request, _ int, _ provider.Reas
 // failed answers a page that went wrong on the server's side.
 func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) {
 	s.log.ErrorContext(r.Context(), "page", "error", err)
-	http.Error(w, "The server failed. Try again later.", http.StatusInternalServerError)
+	w.Header().Set("Retry-After", "10")
+	http.Error(w, "The server can't answer right now. Try again in a moment.", http.StatusServiceUnavailable)
 }

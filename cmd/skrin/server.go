@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"skrin/acl"
 	"skrin/auth"
 	"skrin/auth/dpop"
 	"skrin/auth/login"
@@ -132,7 +133,7 @@ func (s *server) joinHandler(context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.handler = s.routes(pages, &ldp.Handler{Backend: s.pod, Identifier: s.verifier(), Base: s.Base, Log: s.log})
+	s.handler = s.routes(pages, &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier()}, Base: s.Base, Log: s.log})
 	return nil
 }
 
@@ -142,8 +143,19 @@ const proofAge = time.Minute
 func (s *server) verifier() *auth.Verifier {
 	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.store, MaxAge: proofAge, Now: s.now}
 	return &auth.Verifier{
-		Base: s.Base, Issuers: auth.Only(s.Base, s.provider), Cache: auth.NewCache(16 << 10), Now: s.now,
+		Base: s.Base, Issuers: s.issuer(auth.NewForeign(auth.Guarded(s.Demo), s.now)), Cache: auth.NewCache(16 << 10), Now: s.now,
 		Proofs: &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used, NotBefore: s.now().Truncate(time.Second)},
+	}
+}
+
+// issuer believes our own provider about everybody, and others about those whose
+// WebID names them.
+func (s *server) issuer(foreign *auth.Foreign) func(context.Context, string, acl.WebID) (auth.Issuer, error) {
+	return func(ctx context.Context, name string, webID acl.WebID) (auth.Issuer, error) {
+		if name == s.Base {
+			return s.provider, nil
+		}
+		return foreign.Issuer(ctx, name, webID)
 	}
 }
 

@@ -28,7 +28,8 @@ const MediaType = "application/secevent+jwt"
 
 // Limits of delivery.
 const (
-	workers    = 8
+	workers    = 16               // pods that are delivered for at once
+	lane       = 4                // attempts at one party at once, so that a dead one holds up nobody else
 	timeout    = 10 * time.Second // of one attempt
 	batch      = 16               // notifications of one pod at a time
 	pods       = 128              // pods of one round
@@ -43,12 +44,17 @@ type Deliverer struct {
 	Client *http.Client // the guarded one: it must not follow redirects, nor reach private addresses
 	Log    *slog.Logger
 
-	wake chan struct{}
+	wake  chan struct{}
+	slots chan struct{}
+	busy  sync.WaitGroup
+
+	mu    sync.Mutex
+	lanes map[string]int // attempts under way, by party
 }
 
 // New returns a Deliverer for p, and lets p wake it.
 func New(p *pod.Pod, client *http.Client, log *slog.Logger) *Deliverer {
-	d := &Deliverer{Pod: p, Client: client, Log: log, wake: make(chan struct{}, 1)}
+	d := &Deliverer{Pod: p, Client: client, Log: log, wake: make(chan struct{}, 1), slots: make(chan struct{}, workers), lanes: map[string]int{}}
 	p.Wake = func() {
 		select {
 		case d.wake <- struct{}{}:
@@ -60,8 +66,9 @@ func New(p *pod.Pod, client *http.Client, log *slog.Logger) *Deliverer {
 
 // Run delivers until ctx is done: at once what is queued by this process, and
 // within seconds what another node queued or what waits for a later try. It
-// sweeps at the start.
+// sweeps at the start, and returns when nothing of it runs any more.
 func (d *Deliverer) Run(ctx context.Context) {
+	defer d.busy.Wait()
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
@@ -77,24 +84,26 @@ func (d *Deliverer) Run(ctx context.Context) {
 	}
 }
 
-// sweep delivers all that is due now, some pods at a time.
+// sweep starts the delivery of all that is due now. It doesn't wait for it: what
+// was taken is leased, so the next sweep leaves it alone.
 func (d *Deliverer) sweep(ctx context.Context) error {
 	due, err := d.Pod.Waiting(ctx, pods)
 	if err != nil {
 		return err
 	}
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, workers)
 	for _, id := range due {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
+		select {
+		case d.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		d.busy.Go(func() {
+			defer func() { <-d.slots }()
 			if err := d.drain(ctx, id); err != nil && ctx.Err() == nil {
 				d.Log.Error("outbox of a pod", "error", err)
 			}
 		})
 	}
-	wg.Wait()
 	return nil
 }
 
@@ -104,20 +113,46 @@ func (d *Deliverer) drain(ctx context.Context, id string) error {
 		return err
 	}
 	for _, n := range notices {
-		trouble, final := d.deliver(ctx, n)
-		if ctx.Err() != nil {
-			return nil // the lease ends by itself
-		}
-		if trouble == "" {
-			err = d.Pod.Delivered(ctx, id, n)
-		} else {
-			err = d.Pod.Failed(ctx, id, n, trouble, final)
-		}
-		if err != nil {
-			return err
+		if err := d.try(ctx, id, n); err != nil || ctx.Err() != nil {
+			return err // what isn't settled comes back when its lease ends
 		}
 	}
 	return nil
+}
+
+// try makes one attempt, if the party's lane has room, and settles what came of
+// it.
+func (d *Deliverer) try(ctx context.Context, id string, n pod.Notification) error {
+	if !d.enter(n.Party) {
+		return d.Pod.Postponed(ctx, id, n)
+	}
+	trouble, final := d.deliver(ctx, n)
+	d.leave(n.Party)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case trouble == "":
+		return d.Pod.Delivered(ctx, id, n)
+	}
+	return d.Pod.Failed(ctx, id, n, trouble, final)
+}
+
+func (d *Deliverer) enter(party string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lanes[party] >= lane {
+		return false
+	}
+	d.lanes[party]++
+	return true
+}
+
+func (d *Deliverer) leave(party string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lanes[party]--; d.lanes[party] == 0 {
+		delete(d.lanes, party)
+	}
 }
 
 // deliver makes one attempt; trouble is "" if the party has received it.

@@ -3,6 +3,7 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -215,6 +216,11 @@ func (v *visit) put(status int, id string, q question) error {
 	}
 	if !v.Now().Before(o.Request.AnswerBy) || len(o.Types) == 0 {
 		return v.problem(endedAsk)
+	}
+	if _, err := v.Registry.Party(v.r.Context(), o.Request.Party); errors.Is(err, pod.ErrNoParty) {
+		return v.problem(endedAsk) // the page says that who asks is registered
+	} else if err != nil {
+		return fmt.Errorf("find who asks: %w", err)
 	}
 	q.Offer, q.Party, q.AnswerBy = o, v.text(o.Party.Name), o.Request.AnswerBy
 	if o.Request.Kind == pod.ToDeposit {

@@ -240,8 +240,10 @@ func samplePod(types *pod.Catalogue) *fakePod {
 	trouble.Suppliers = []pod.Supplier{{Party: parties[af], Connected: true, Asked: now.Add(-time.Minute), Trouble: "unreachable"}}
 	late := toRead("r-late", t, choice(e1))
 	late.Request.AnswerBy = now
+	struck := toRead("r-struck", t, choice(e1))
+	struck.Party, struck.Request.Party = pod.Party{ID: "struck"}, "struck"
 	evil := toRead("r-evil", t, pod.Choice{Evidence: e1, Shown: `"><b>`, Released: []pod.Fact{{Field: "office", Value: "<script>alert(3)</script>\u202e"}}})
-	evil.Party, evil.Use = parties["mallory"], parties["mallory"].Uses[0]
+	evil.Request.Party, evil.Party, evil.Use = "mallory", parties["mallory"], parties["mallory"].Uses[0]
 	expired := evidence("e3", "2026-01-10", full...)
 	expired.Expires = day("2026-07-01")
 	revoked := evidence("e4", "2026-03-10", full...)
@@ -263,7 +265,7 @@ func samplePod(types *pod.Catalogue) *fakePod {
 		made: true,
 		offers: map[string]pod.Offer{
 			"r-consent": toRead("r-consent", t, choice(e1)), "r-choose": toRead("r-choose", t, choice(e1), choice(e2)),
-			"r-timed-out": toRead("r-timed-out", t, choice(e1)), "r-missing": missing, "r-waiting": waiting, "r-slow": slow, "r-away": away, "r-trouble": trouble, "r-late": late, "r-evil": evil,
+			"r-timed-out": toRead("r-timed-out", t, choice(e1)), "r-missing": missing, "r-waiting": waiting, "r-slow": slow, "r-away": away, "r-trouble": trouble, "r-late": late, "r-struck": struck, "r-evil": evil,
 			"r-connect": {
 				Request: pod.Request{ID: "r-connect", Kind: pod.ToDeposit, Party: af, Types: []string{typeID}, AnswerBy: now.Add(time.Hour), State: pod.Open},
 				Party:   parties[af], Types: []*pod.EvidenceType{t},

@@ -14,7 +14,10 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/web"
 )
+
+var _ web.Pod = (*pod.Pod)(nil)
 
 func form(pairs ...string) url.Values {
 	v := url.Values{}
@@ -98,7 +101,7 @@ func TestPagesAreSound(t *testing.T) {
 			checkElements(doc, bad)
 			checkHeadings(doc, bad)
 			for name, want := range map[string]string{
-				"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "Content-Type": "text/html; charset=utf-8",
+				"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff", "Content-Type": "text/html; charset=utf-8",
 			} {
 				if got := w.Header().Get(name); got != want {
 					bad(name + ": " + got)
@@ -340,7 +343,7 @@ func TestFetch(t *testing.T) {
 		t.Errorf("CSP: %s", csp)
 	}
 	for path, want := range map[string]string{
-		"/me/answer/slow": "längre tid", "/me/answer/away": "Gå till af.example.se", "/me/answer/trouble": "svarar inte just nu",
+		"/me/answer/struck": "gäller inte längre", "/me/answer/slow": "längre tid", "/me/answer/away": "Gå till af.example.se", "/me/answer/trouble": "svarar inte just nu",
 	} {
 		page := b.do(call{path: path}).Body.String()
 		if !strings.Contains(page, want) || strings.Contains(page, "refresh") {

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"bytes"
+	"io/fs"
+	"net/http"
+	"net/http/httputil"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"skrin/cmd/skrin/demo"
+	"skrin/ldp/client"
+)
+
+// TestNoNumberAnywhere: after a whole run no personal number is in anything that
+// was written or said, but encrypted in the store: not in a file, a key or value
+// of the store, the log, the insurer's pages or what it was sent. Nor does the
+// insurer learn Alva's name, her pod, or the authority's names for her.
+func TestNoNumberAnywhere(t *testing.T) {
+	dir := t.TempDir()
+	r := startDemo(t, dir)
+	b := newBrowser(t)
+	r.connect(b, "Alva Lindqvist")
+	r.ask(b)
+	r.fetch(b)
+	b.press("Ja, dela")
+	claim := b.at.String()
+	evidence, deposit := r.granted("Alva Lindqvist")
+	insurer := r.party("exempel-forsakring")
+	var sent []string
+	for _, accept := range []string{"text/turtle", "application/ld+json", "application/dc+sd-jwt"} {
+		sent = append(sent, accept+"\n"+raw(t, insurer, evidence, accept))
+	}
+	for _, address := range []string{evidence + "x", r.Base + "/w/x", strings.Replace(evidence, "evidence", "deposit", 1)} {
+		sent = append(sent, "a refusal at "+address+"\n"+raw(t, insurer, address, "*/*"))
+	}
+	b.open(r.Base + "/me/sharing")
+	b.press("Ta tillbaka")
+	b.waitFor(claim, "Vi raderade")
+	who, err := r.vault.Person(t.Context(), "se:personnummer", demo.People()[0].Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, err := r.pod.Owner(t.Context(), who)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+
+	everywhere := map[string][]byte{"the log": []byte(r.log.String())}
+	files(t, dir, everywhere)
+	stored(t, filepath.Join(dir, "store"), everywhere)
+	for _, page := range b.seen {
+		everywhere["a page at "+strings.SplitN(page, "\n", 2)[0]] = []byte(page)
+	}
+	for i, body := range sent {
+		everywhere["an answer to the insurer: "+strings.SplitN(sent[i], "\n", 2)[0]] = []byte(body)
+	}
+	if len(everywhere) < 100 {
+		t.Fatalf("only %d places were searched", len(everywhere))
+	}
+	for place, content := range everywhere {
+		for _, p := range demo.People() {
+			if p.Number == "" {
+				continue
+			}
+			for _, form := range []string{p.Number, p.Number[2:], p.Number[:8] + "-" + p.Number[8:], p.Number[2:8] + "-" + p.Number[8:]} {
+				if bytes.Contains(content, []byte(form)) {
+					t.Errorf("%s's number is in %s", p.Short, place)
+				}
+			}
+		}
+	}
+	secrets := map[string]string{
+		"Alva's name": "Lindqvist", "Alva's pod": strings.Split(string(owner.ID), "/")[3],
+		"the authority's space": strings.Split(deposit, "/")[4], "Alva's internal id": who, "the date": "2026-10-01",
+	}
+	insurers := map[string][]byte{}
+	files(t, filepath.Join(dir, "parties", "exempel-forsakring"), insurers)
+	for i, body := range sent {
+		insurers[sent[i]] = []byte(body)
+	}
+	for _, page := range b.seen {
+		if strings.HasPrefix(page, r.origins[2]) {
+			insurers[page] = []byte(page)
+		}
+	}
+	for place, content := range insurers {
+		for what, secret := range secrets {
+			if bytes.Contains(content, []byte(secret)) {
+				t.Errorf("the insurer has %s: %.200s", what, place)
+			}
+		}
+	}
+}
+
+// raw returns all that a server answers a party: status, headers, body.
+func raw(t *testing.T, c *client.Client, address, accept string) string {
+	t.Helper()
+	req, err := http.NewRequest("GET", address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", accept)
+	resp, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := httputil.DumpResponse(resp, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// files adds the names and the contents of all files below dir.
+func files(t *testing.T, dir string, to map[string][]byte) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		to["the file "+path] = append(b, path...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stored adds each key and value of the store, which in its files are packed.
+func stored(t *testing.T, dir string, to map[string][]byte) {
+	t.Helper()
+	db, err := pebble.Open(dir, &pebble.Options{ReadOnly: true, Logger: silent{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	all, err := db.NewIter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer all.Close()
+	for all.First(); all.Valid(); all.Next() {
+		key := string(all.Key())
+		to["the store at "+key] = append([]byte(key), all.Value()...)
+	}
+	if err := all.Error(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type silent struct{}
+
+func (silent) Infof(string, ...any)      {}
+func (silent) Errorf(string, ...any)     {}
+func (silent) Fatalf(f string, _ ...any) { panic(f) }

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"skrin/auth/login"
+	"skrin/cmd/skrin/demo"
+	"skrin/fixtures"
+	"skrin/pod"
+)
+
+// demoCommand shows the main job on this machine.
+type demoCommand struct {
+	Dir  string `help:"Directory to keep it in. Without one it is temporary, and removed at the end." type:"path"`
+	Port int    `default:"8080" help:"First of three ports on loopback; 0 for any that are free."`
+}
+
+// Run obeys kong.
+func (c *demoCommand) Run(ctx context.Context) error {
+	dir := c.Dir
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "skrin-demo-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	t, err := newTown(ctx, dir, c.Port, log)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	t.Tell(os.Stdout, c.Dir)
+	return t.Serve(ctx)
+}
+
+// A town is the demo: the server, an authority and an insurer, each on a port
+// of its own.
+type town struct {
+	*server
+	authority *demo.Authority
+	insurer   *demo.Insurer
+	origins   [3]string // of the server, the authority, the insurer
+	listeners [3]net.Listener
+}
+
+// The origins that the registrations in fixtures are written with.
+const (
+	authorityOrigin = "https://af.example.se"
+	insurerOrigin   = "https://forsakring.example.se"
+)
+
+// newTown builds the demo in a directory, on three ports.
+func newTown(ctx context.Context, dir string, port int, log *slog.Logger) (_ *town, err error) {
+	t := new(town)
+	defer func() {
+		if err != nil {
+			t.Close()
+		}
+	}()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := t.listen(port); err != nil {
+		return nil, err
+	}
+	key, err := demoKey(dir)
+	if err != nil {
+		return nil, err
+	}
+	if t.server, err = newServer(ctx, config{Base: t.origins[0], Dir: dir, Key: key, Demo: true, Token: 5 * time.Minute}, log); err != nil {
+		return nil, err
+	}
+	options := func(i int, id string) demo.Options {
+		return demo.Options{
+			Origin: t.origins[i], Server: t.Base, ID: id, Dir: filepath.Join(dir, "parties", id),
+			HTTP: &http.Client{Timeout: 20 * time.Second}, Log: log, Now: t.now,
+		}
+	}
+	if t.authority, err = demo.NewAuthority(options(1, "arbetsformedlingen")); err != nil {
+		return nil, err
+	}
+	if t.insurer, err = demo.NewInsurer(options(2, "exempel-forsakring"), demo.Trusted{Issuer: t.origins[1], Keys: t.authority.Keys()}); err != nil {
+		return nil, err
+	}
+	return t, t.register(map[string]jose.JSONWebKeySet{"arbetsformedlingen": t.authority.Keys(), "exempel-forsakring": t.insurer.Keys()})
+}
+
+func (t *town) listen(port int) (err error) {
+	for i := range t.listeners {
+		at := port
+		if port != 0 {
+			at += i
+		}
+		if t.listeners[i], err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(at))); err != nil {
+			return fmt.Errorf("%w: choose other ports with --port", err)
+		}
+		t.origins[i] = fmt.Sprintf("http://localhost:%d", t.listeners[i].Addr().(*net.TCPAddr).Port)
+	}
+	return nil
+}
+
+// register adds the registrations of fixtures whose keys are at hand, with the
+// origins of this demo.
+func (t *town) register(keys map[string]jose.JSONWebKeySet) error {
+	for id, set := range keys {
+		b, err := registration(id)
+		if err != nil {
+			return err
+		}
+		b = bytes.ReplaceAll(b, []byte(authorityOrigin+"/evidence"), []byte("{evidence}")) // names of terms stay
+		b = bytes.ReplaceAll(b, []byte(authorityOrigin), []byte(t.origins[1]))
+		b = bytes.ReplaceAll(b, []byte(insurerOrigin), []byte(t.origins[2]))
+		b = bytes.ReplaceAll(b, []byte("{evidence}"), []byte(authorityOrigin+"/evidence"))
+		p, err := pod.ReadParty(b, t.Base)
+		if err != nil {
+			return fmt.Errorf("registration of %s: %w", id, err)
+		}
+		p.Keys = set
+		if err := t.parties.Add(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// registration returns the file in which a party is registered.
+func registration(id string) ([]byte, error) {
+	names, err := fs.Glob(fixtures.Files, "parties/*.json")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		b, err := fs.ReadFile(fixtures.Files, name)
+		if err != nil {
+			return nil, err
+		}
+		var f struct {
+			ID string `json:"id"`
+		}
+		if err := json.Unmarshal(b, &f); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if f.ID == id {
+			return b, nil
+		}
+	}
+	return nil, fmt.Errorf("nobody with the id %q is in fixtures", id)
+}
+
+// Tell prints where to click.
+func (t *town) Tell(w io.Writer, dir string) {
+	fmt.Fprintf(w, `Skrin's demo runs. All people and organisations in it are made up.
+
+  1. The authority    %s   save your certificate to your profile; sign in as Alva
+  2. The insurer      %s   make a claim: it asks, you fetch, look and agree
+  3. Your own pages   %s/me/   see who read what; withdraw, and go back to the insurer
+
+`, t.origins[1], t.origins[2], t.origins[0])
+	if dir == "" {
+		fmt.Fprintln(w, "It is kept in a temporary directory and gone when you end it. Keep it with --dir.")
+	} else {
+		fmt.Fprintf(w, "It is kept in %s.\n", dir)
+	}
+	fmt.Fprintln(w, "End it with Ctrl-C.")
+}
+
+// Serve serves all three until ctx is done.
+func (t *town) Serve(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	serve := []func() error{
+		func() error { return t.server.Serve(ctx, t.listeners[0]) },
+		func() error { return serveHTTP(ctx, t.listeners[1], t.authority.Handler(), t.log) },
+		func() error { return serveHTTP(ctx, t.listeners[2], t.insurer.Handler(), t.log) },
+	}
+	errs := make([]error, len(serve))
+	var wg sync.WaitGroup
+	for i, run := range serve {
+		wg.Go(func() {
+			defer stop() // if one ends, all do
+			errs[i] = run()
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Close releases everything, after Serve has returned.
+func (t *town) Close() error {
+	for _, l := range t.listeners {
+		if l != nil {
+			l.Close() // closed already if it was served
+		}
+	}
+	if t.authority != nil {
+		t.authority.Close()
+	}
+	if t.insurer != nil {
+		t.insurer.Close()
+	}
+	if t.server == nil {
+		return nil
+	}
+	return t.server.Close()
+}
+
+// demoEID is the sign-in of the demo: it believes whoever clicks.
+func (s *server) demoEID() (*login.Demo, error) {
+	var cast []login.Persona
+	for _, p := range demo.People() {
+		cast = append(cast, login.Persona{Name: p.Name, Scheme: p.Scheme, Number: p.Number})
+	}
+	return login.NewDemo(login.DemoOptions{
+		Demo: s.Demo, Cast: cast, Vault: s.vault, Sessions: s.sessions,
+		Fail: s.failed,
+	})
+}
