@@ -201,6 +201,7 @@ type AppInfo struct {
 	Name    string // as it calls itself: nobody has checked it
 	Address string // where she is sent afterwards: "https://app.example", or the scheme of an installed app
 	Offline bool   // it wants to go on when she has left it
+	Onward  string // where to send the browser at once, if she who has signed in has approved it before; or ""
 }
 
 func (a *app) info(redirect, scope string) *AppInfo {

@@ -148,12 +148,12 @@ func (p *Provider) authenticateApp(w http.ResponseWriter, r *http.Request, s *go
 	}
 	if f.Browser == "" {
 		f.Browser, f.Until = p.markBrowser(w, r), s.ExpiresAt
-		if done, status, err := p.arrive(r, s); done {
-			return status, err
-		}
 	}
 	s.ExpiresAt = f.Until // the library prolongs it each time
 	if f.Decision == nil {
+		if done, status, err := p.arrive(r, s); done {
+			return status, err
+		}
 		http.Redirect(w, r, p.InteractionURL(s.ID), http.StatusSeeOther)
 		return goidc.StatusPending, nil
 	}
@@ -186,8 +186,8 @@ func (p *Provider) arrive(r *http.Request, s *goidc.AuthnSession) (done bool, _ 
 		return false, "", nil
 	}
 	known := false
-	if err == nil && strings.HasPrefix(s.RedirectURI, "https://") && (silent || len(prompt) == 0) { // other apps on a device can pose as the one (RFC 8252, section 8.6)
-		known, err = p.approved(r.Context(), v.WebID, s.ClientID)
+	if err == nil {
+		known, err = p.remembered(r.Context(), s, v)
 	}
 	switch {
 	case err != nil:
@@ -200,6 +200,16 @@ func (p *Provider) arrive(r *http.Request, s *goidc.AuthnSession) (done bool, _ 
 		return true, goidc.StatusFailure, goidc.NewError("consent_required", "the person has not approved the app")
 	}
 	return false, "", nil
+}
+
+// remembered reports whether the person has approved the app before, so that
+// she need not be asked. On a person's own device other programs can pose as the
+// app (RFC 8252, section 8.6): there she is asked each time.
+func (p *Provider) remembered(ctx context.Context, s *goidc.AuthnSession, v *Visitor) (bool, error) {
+	if !strings.HasPrefix(s.RedirectURI, "https://") || s.Prompt != "" && s.Prompt != "none" || v.At.Before(since(s)) {
+		return false, nil
+	}
+	return p.approved(ctx, v.WebID, s.ClientID)
 }
 
 // since returns the time since when the person must have signed in; zero for any.

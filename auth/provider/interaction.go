@@ -166,14 +166,9 @@ func (p *Provider) Interaction(r *http.Request, id string) (Interaction, error) 
 	}
 	var info *AppInfo
 	if isApp(s.ClientID) {
-		a, err := p.findApp(r.Context(), s.ClientID)
-		if errors.Is(err, goidc.ErrNotFound) {
-			return Interaction{}, ErrNoInteraction
-		}
-		if err != nil {
+		if info, err = p.appInfo(r, s); err != nil {
 			return Interaction{}, err
 		}
-		info = a.info(s.RedirectURI, s.Scopes)
 	}
 	return Interaction{
 		App: info, Since: since(s), ID: id, ClientID: s.ClientID, Details: details, Scope: s.Scopes,
@@ -181,6 +176,29 @@ func (p *Provider) Interaction(r *http.Request, id string) (Interaction, error) 
 		Created: unix(s.CreatedAt), Until: unix(s.ExpiresAt), Decided: flowOf(s).Decision != nil,
 	}, nil
 }
+
+// appInfo tells of the app that asks.
+func (p *Provider) appInfo(r *http.Request, s *goidc.AuthnSession) (*AppInfo, error) {
+	a, err := p.findApp(r.Context(), s.ClientID)
+	if errors.Is(err, goidc.ErrNotFound) {
+		return nil, ErrNoInteraction
+	}
+	if err != nil {
+		return nil, err
+	}
+	info := a.info(s.RedirectURI, s.Scopes)
+	v, err := p.SignedIn(r)
+	if err != nil || v == nil {
+		return info, err
+	}
+	known, err := p.remembered(r.Context(), s, v)
+	if known || flowOf(s).Decision != nil {
+		info.Onward = p.callbackURL(s.ID)
+	}
+	return info, err
+}
+
+func (p *Provider) callbackURL(id string) string { return p.Base + authorizePath + "/" + id }
 
 // interaction loads a flow that a browser has begun, for that browser.
 func (p *Provider) interaction(r *http.Request, id string) (*goidc.AuthnSession, error) {
@@ -202,7 +220,7 @@ func (p *Provider) interaction(r *http.Request, id string) (*goidc.AuthnSession,
 // back to the client. A second decision changes nothing: it returns ErrDecided,
 // and the same URL.
 func (p *Provider) Decide(r *http.Request, id string, d Decision) (continueURL string, err error) {
-	next := p.Base + authorizePath + "/" + id
+	next := p.callbackURL(id)
 	for range 3 { // the browser may be loading pages meanwhile
 		s, err := p.interaction(r, id)
 		if err != nil {
