@@ -291,6 +291,7 @@ func TestAnApprovalIsRememberedForThePersonAndTheApp(t *testing.T) {
 	app, other := w.newApp(nil), w.newApp(nil)
 	local := w.newApp(map[string]any{"redirect_uris": []string{"http://localhost:1/"}})
 	app.code(nil)
+	local.code(nil)
 	w.decide = func(Interaction) Decision { return Decision{Declined: true} }
 	signed := time.Now().Add(-time.Minute)
 	for _, row := range []struct {
