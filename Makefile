@@ -14,9 +14,11 @@ build:
 
 test: deps check unit race fuzz
 
-# What the tests need besides Go: a real browser and Node.js to drive it.
+# What the tests need besides Go: a real browser, Node.js to drive it, and clients
+# that others have written.
 deps:
 	fixtures/browser/install.sh
+	fixtures/clients/install.sh
 
 check:
 	@unformatted=$$(gofmt -l acl auth ldp pod cmd fixtures); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
@@ -44,4 +46,4 @@ bench:
 	go test -run '^$$' -bench . -benchmem ./...
 
 clean:
-	rm -rf $(BIN) screenshots fixtures/browser/node_modules
+	rm -rf $(BIN) screenshots fixtures/browser/node_modules fixtures/clients/node_modules

@@ -24,7 +24,8 @@ func (s *server) routes(pages http.Handler, resources *ldp.Handler) http.Handler
 	r.Path("/favicon.ico").Methods("GET", "HEAD").HandlerFunc(nothing) // browsers ask where a page names no icon
 	r.Path("/").Methods("GET", "HEAD").Handler(http.RedirectHandler("/me/", http.StatusSeeOther))
 	r.Path("/.well-known/openid-configuration").Handler(s.provider.Handler())
-	r.PathPrefix("/.oidc/").Handler(s.provider.Handler())
+	r.PathPrefix("/.oidc/").Handler(s.sessions.Wrap(s.provider.Handler()))
+	r.Path("/.parties/").Methods("GET", "HEAD").HandlerFunc(s.publishParties)
 	r.Path("/.parties/{id}").Methods("GET", "HEAD").HandlerFunc(s.party)
 	r.Path("/ns/core").Methods("GET", "HEAD").HandlerFunc(s.vocabulary)
 	r.Path("/me").Handler(pages)

@@ -110,6 +110,7 @@ func (s *server) joinProvider(ctx context.Context) error {
 		InteractionURL: func(id string) string { return s.Base + "/me/answer/" + id },
 		Page:           oauthTrouble,
 		Log:            s.log, Now: s.now,
+		SignedIn: s.signedIn, SignOut: s.sessions.SignOut, Fetch: auth.Guarded(s.Demo), Admit: s.admit(),
 		TokenLife: s.Token, CodeLife: time.Minute, InteractionLife: time.Hour,
 	})
 	return err
@@ -144,7 +145,8 @@ func (s *server) verifier() *auth.Verifier {
 	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.store, MaxAge: proofAge, Now: s.now}
 	return &auth.Verifier{
 		Base: s.Base, Issuers: s.issuer(auth.NewForeign(auth.Guarded(s.Demo), s.now)), Cache: auth.NewCache(16 << 10), Now: s.now,
-		Proofs: &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used, NotBefore: s.now().Truncate(time.Second)},
+		Revoked: s.provider.Revoked,
+		Proofs:  &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used, NotBefore: s.now().Truncate(time.Second)},
 	}
 }
 

@@ -77,7 +77,7 @@ type chosen struct {
 }
 
 // request returns the id of the request that the page is about. At the end of a
-// redirect the person sees it for the first time here.
+// redirect the person sees it for the first time here. It is "" if an app asks.
 func (v *visit) request() (string, error) {
 	vars := mux.Vars(v.r)
 	if id := vars["id"]; id != "" {
@@ -92,6 +92,9 @@ func (v *visit) request() (string, error) {
 	}
 	v.ask = &ask
 	v.tongue = v.tongues[chosenLanguage(v.r, ask.Locales)]
+	if ask.App != nil {
+		return "", nil
+	}
 	return v.Pod.Begin(v.r.Context(), v.who, vars["ask"], ask.Party, ask.Details)
 }
 
@@ -100,6 +103,9 @@ func (v *visit) question() error {
 	id, err := v.request()
 	if err != nil {
 		return v.lost(err)
+	}
+	if v.ask != nil && v.ask.App != nil {
+		return v.app()
 	}
 	o, answered, err := v.Pod.Outcome(v.r.Context(), v.who, id)
 	if err != nil {
@@ -143,6 +149,9 @@ func (v *visit) answer() error {
 	id, err := v.request()
 	if err != nil {
 		return v.lost(err)
+	}
+	if v.ask != nil && v.ask.App != nil {
+		return v.answerApp()
 	}
 	form := v.r.PostForm
 	switch form.Get("do") {
