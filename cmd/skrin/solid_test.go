@@ -231,8 +231,8 @@ func modesOf(letters string) (m acl.Mode) {
 
 // A row is one sentence of a specification. Its request is written as HTTP has
 // it: "PUT c/new alice", headers, an empty line, the body. The path is relative
-// to a container that is furnished anew for each row, or with a slash in front
-// relative to the pod's root; the agent is alice, bob, or left out for a
+// to a container that is furnished anew for each row ("./" is that itself), or
+// with a slash in front to the pod's root; the agent is alice, bob, or left out for a
 // stranger. Before it come the requests of first, which must succeed. "$" stands
 // for the container's URL, "$etag" for the tag that the last of first was
 // answered with.
@@ -298,7 +298,7 @@ func (w *world) request(text, at, etag string) answer {
 	head, body, hasBody := strings.Cut(text, "\n\n")
 	lines := strings.Split(head, "\n")
 	first := strings.Split(lines[0], " ")
-	path := at + first[1]
+	path := at + strings.TrimPrefix(first[1], "./")
 	if strings.HasPrefix(first[1], "/") {
 		path = first[1]
 	}
