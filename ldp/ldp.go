@@ -59,8 +59,8 @@ type Backend interface {
 type Get struct {
 	ID ID
 	// Choose picks a media type among those offered, best first; "" if the
-	// client accepts none. The Backend calls it once, before it logs a read, and
-	// answers NotAcceptable for "".
+	// client accepts none. The Backend calls it before it logs a read, with the
+	// same offers if more than once, and answers NotAcceptable for "".
 	Choose func(offers ...string) string
 	// NoneMatch (tags as in [Conditions]) and Since are If-None-Match and
 	// If-Modified-Since. The handler answers them; the Backend may use them to

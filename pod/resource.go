@@ -34,23 +34,23 @@ func (p *Pod) Get(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resourc
 	var res *ldp.Resource
 	var rec *record
 	var podID string
-	err := p.view(ctx, who, req.ID, func(tx Tx) error {
+	err := p.read(ctx, who, req.ID, func(tx Tx) (acl.Mode, error) {
 		r, err := p.look(tx, who, req.ID, false)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if err := r.mayRead(); err != nil {
-			return err
+			return 0, err
 		}
 		if req.Choose(offers(r)...) == "" {
-			return ldp.Refuse(ldp.NotAcceptable, "The resource is not to be had in any of the types that the Accept header names.")
+			return 0, ldp.Refuse(ldp.NotAcceptable, "The resource is not to be had in any of the types that the Accept header names.")
 		}
 		rec, podID = r.rec, tx.Pod()
 		res = p.describe(r)
 		if req.ID.IsContainer() {
-			return p.list(ctx, tx, r, res)
+			err = p.list(ctx, tx, r, res)
 		}
-		return nil
+		return res.Public, err
 	})
 	if err != nil || req.ID.IsContainer() {
 		return res, err
