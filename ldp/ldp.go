@@ -148,7 +148,10 @@ type Description struct {
 	Root        bool   // it is the storage's root container
 	Owner       string // rel=solid:owner, on the root; "" if not told
 	Inbox       ID     // rel=ldp:inbox; "" if there is none
-	Types       []string
+	// Conditions are the types of acl:condition that are understood; only of an
+	// ACL resource (Web Access Control, editor's draft 1.1).
+	Conditions []string
+	Types      []string
 	// Methods are what the resource supports: a subset of GET, HEAD, OPTIONS,
 	// PUT, POST, PATCH, DELETE.
 	Methods []string

@@ -461,6 +461,8 @@ func (p *Pod) Describe(id ldp.ID) ldp.Description {
 		d.ACL, d.DescribedBy = id+ldp.ACLSuffix, id+ldp.MetaSuffix
 	case aux == ldp.MetaSuffix:
 		d.ACL = subject + ldp.ACLSuffix
+	case aux == ldp.ACLSuffix:
+		d.Conditions = []string{acl.ClientCondition, acl.IssuerCondition}
 	}
 	if id == root || id == root+card {
 		d.Inbox = root + inbox
