@@ -360,7 +360,7 @@ func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery, id string)
 	if err != nil {
 		return err
 	}
-	e.Path = ldp.ID("/" + own.Name + "/evidence/" + id)
+	e.Path = ldp.ID("/" + own.Name + "/" + evidences + id)
 	if err := p.supersede(tx, e); err != nil {
 		return err
 	}

@@ -194,10 +194,29 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() { s.notices.Run(ctx) })
+	wg.Go(func() { s.settle(ctx) })
 	err := serveHTTP(ctx, l, s.handler, s.log)
 	stop()
 	wg.Wait()
 	return err
+}
+
+// settle stores what was counted, every minute and at the end.
+func (s *server) settle(ctx context.Context) {
+	every := time.NewTicker(time.Minute)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+		}
+		if err := s.pod.Settle(context.WithoutCancel(ctx)); err != nil {
+			s.log.Error("counts of reads were not stored", "error", err)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
 }
 
 // Close closes what was opened, after Serve has returned.
