@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -64,12 +65,18 @@ func newKey(t *testing.T, id string) jose.JSONWebKey {
 
 func newTown(t *testing.T) *town {
 	t.Helper()
+	return newTownOf(t, fixtures.Files)
+}
+
+// newTownOf is newTown with the types and parties of other files.
+func newTownOf(t *testing.T, files fs.FS) *town {
+	t.Helper()
 	w := &town{t: t, now: time.Date(2026, 11, 21, 10, 4, 9, 123, time.UTC), keys: map[string]jose.JSONWebKey{}}
 	clock := func() time.Time { return w.now }
-	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	types, err := pod.LoadCatalogue(files, "types")
 	must(t, err)
 	parties := pod.NewParties(clock)
-	must(t, pod.LoadParties(fixtures.Files, "parties", base, parties, func(b []byte) []byte {
+	must(t, pod.LoadParties(files, "parties", base, parties, func(b []byte) []byte {
 		var f pod.PartyFile
 		must(t, json.Unmarshal(b, &f))
 		key := newKey(t, f.ID+"-1")

@@ -11,6 +11,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -101,6 +102,20 @@ func (r *Parties) Issuers(_ context.Context, evidenceType string) ([]string, err
 	}
 	slices.Sort(ids)
 	return ids, nil
+}
+
+// All returns the parties whose registration holds, in the order of their ids.
+func (r *Parties) All() []Party {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var all []Party
+	for _, p := range r.byID {
+		if r.now().Before(p.Until) {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b Party) int { return strings.Compare(a.ID, b.ID) })
+	return all
 }
 
 // A PartyFile is a registration as it is written in a file.
