@@ -37,6 +37,8 @@ type town struct {
 	now  time.Time
 	keys map[string]jose.JSONWebKey // private, by party
 	alva acl.Agent
+
+	count int // of what was made
 }
 
 // sign is a Signer that needs no provider.
@@ -259,14 +261,19 @@ func TestTheMainJob(t *testing.T) {
 	}
 }
 
+// keyOf returns a party's public key: credential.Keys.
+func (w *town) keyOf(party string) credential.Keys {
+	private := w.keys[party]
+	key := private.Public()
+	return func(string, string) (jose.JSONWebKey, error) { return key, nil }
+}
+
 func (w *town) verifies(compact string, want map[string]any) {
 	w.t.Helper()
 	c, err := credential.Parse(compact)
 	must(w.t, err)
-	private := w.keys[authority]
-	key := private.Public()
 	s := w.statement()
-	v, err := c.Verify(func(string, string) (jose.JSONWebKey, error) { return key, nil }, w.now, credential.Want{Type: s.Type, Issuer: s.Issuer})
+	v, err := c.Verify(w.keyOf(authority), w.now, credential.Want{Type: s.Type, Issuer: s.Issuer})
 	must(w.t, err)
 	if fmt.Sprint(v.Claims) != fmt.Sprint(want) {
 		w.t.Errorf("disclosed %v, want %v", v.Claims, want)
