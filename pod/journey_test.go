@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +37,8 @@ type town struct {
 	now  time.Time
 	keys map[string]jose.JSONWebKey // private, by party
 	alva acl.Agent
+
+	count int // of what was made
 }
 
 // sign is a Signer that needs no provider.
@@ -64,12 +67,18 @@ func newKey(t *testing.T, id string) jose.JSONWebKey {
 
 func newTown(t *testing.T) *town {
 	t.Helper()
+	return newTownOf(t, fixtures.Files)
+}
+
+// newTownOf is newTown with the types and parties of other files.
+func newTownOf(t *testing.T, files fs.FS) *town {
+	t.Helper()
 	w := &town{t: t, now: time.Date(2026, 11, 21, 10, 4, 9, 123, time.UTC), keys: map[string]jose.JSONWebKey{}}
 	clock := func() time.Time { return w.now }
-	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	types, err := pod.LoadCatalogue(files, "types")
 	must(t, err)
 	parties := pod.NewParties(clock)
-	must(t, pod.LoadParties(fixtures.Files, "parties", base, parties, func(b []byte) []byte {
+	must(t, pod.LoadParties(files, "parties", base, parties, func(b []byte) []byte {
 		var f pod.PartyFile
 		must(t, json.Unmarshal(b, &f))
 		key := newKey(t, f.ID+"-1")
@@ -252,14 +261,19 @@ func TestTheMainJob(t *testing.T) {
 	}
 }
 
+// keyOf returns a party's public key: credential.Keys.
+func (w *town) keyOf(party string) credential.Keys {
+	private := w.keys[party]
+	key := private.Public()
+	return func(string, string) (jose.JSONWebKey, error) { return key, nil }
+}
+
 func (w *town) verifies(compact string, want map[string]any) {
 	w.t.Helper()
 	c, err := credential.Parse(compact)
 	must(w.t, err)
-	private := w.keys[authority]
-	key := private.Public()
 	s := w.statement()
-	v, err := c.Verify(func(string, string) (jose.JSONWebKey, error) { return key, nil }, w.now, credential.Want{Type: s.Type, Issuer: s.Issuer})
+	v, err := c.Verify(w.keyOf(authority), w.now, credential.Want{Type: s.Type, Issuer: s.Issuer})
 	must(w.t, err)
 	if fmt.Sprint(v.Claims) != fmt.Sprint(want) {
 		w.t.Errorf("disclosed %v, want %v", v.Claims, want)

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -117,7 +118,12 @@ func (s *server) joinProvider(ctx context.Context) error {
 }
 
 func (s *server) joinPod(context.Context) error {
-	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	var files fs.FS = fixtures.Files
+	folder := "types"
+	if s.Types != "" {
+		files, folder = os.DirFS(s.Types), "."
+	}
+	types, err := pod.LoadCatalogue(files, folder)
 	if err != nil {
 		return err
 	}
