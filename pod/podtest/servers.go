@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -69,14 +70,28 @@ func (s *Server) Start() {
 
 // Kill ends it as a power cut would, with all its processes.
 func (s *Server) Kill() {
-	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+	s.signal(syscall.SIGKILL)
 	_ = s.cmd.Wait() // it was killed
 }
 
 // Pause stops it where it stands, with all its processes, until Resume: a
 // machine that hangs, or a line that is cut.
-func (s *Server) Pause()  { _ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGSTOP) }
-func (s *Server) Resume() { _ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGCONT) }
+func (s *Server) Pause()  { s.signal(syscall.SIGSTOP) }
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+
+// signal reaches the process, stopped so that it makes no more of them, and its
+// children.
+func (s *Server) signal(sig syscall.Signal) {
+	pid := s.cmd.Process.Pid
+	_ = syscall.Kill(pid, syscall.SIGSTOP)
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	for child := range strings.FieldsSeq(string(children)) {
+		if pid, err := strconv.Atoi(child); err == nil {
+			_ = syscall.Kill(pid, sig) // else it has ended by itself
+		}
+	}
+	_ = syscall.Kill(pid, sig)
+}
 
 // A Postgres is an empty PostgreSQL.
 type Postgres struct {
@@ -121,10 +136,10 @@ func NewPostgres(t testing.TB) *Postgres {
 }
 
 // unprivileged gives dir to the user that a server is run as: this one, and for
-// root, which PostgreSQL refuses, postgres. The server is a process group.
+// root, which PostgreSQL refuses, postgres.
 func unprivileged(t testing.TB, dir string) *syscall.SysProcAttr {
 	t.Helper()
-	attr := &syscall.SysProcAttr{Setpgid: true}
+	attr := new(syscall.SysProcAttr)
 	if os.Getuid() != 0 {
 		return attr
 	}
@@ -139,10 +154,28 @@ func unprivileged(t testing.TB, dir string) *syscall.SysProcAttr {
 	return attr
 }
 
-// Schema returns the URL of an empty database of this server.
+// Schema returns the URL of an empty database of this server: a schema of its
+// own.
 func (p *Postgres) Schema() string {
+	p.t.Helper()
 	name := fmt.Sprint("test", p.schemas.Add(1))
-	return "postgres:///postgres?" + url.Values{"host": {p.socket}, "user": {"skrin"}, "search_path": {name}}.Encode()
+	p.Exec(p.url("public"), "create schema "+name)
+	return p.url(name)
+}
+
+// Last returns the URL that Schema returned last.
+func (p *Postgres) Last() string { return p.url(fmt.Sprint("test", p.schemas.Load())) }
+
+func (p *Postgres) url(schema string) string {
+	return "postgres:///postgres?" + url.Values{"host": {p.socket}, "user": {"skrin"}, "options": {"-csearch_path=" + schema}}.Encode()
+}
+
+// Exec runs SQL in the schema of a URL that Schema returned.
+func (p *Postgres) Exec(address, sql string) {
+	p.t.Helper()
+	if out, err := exec.Command("psql", "-q", "-v", "ON_ERROR_STOP=1", address, "-c", sql).CombinedOutput(); err != nil {
+		p.t.Fatalf("psql: %v\n%s", err, out)
+	}
 }
 
 // An S3 is an S3 server with one empty bucket.
@@ -173,9 +206,7 @@ func NewS3(t testing.TB) *S3 {
 	s.Server = &Server{
 		t: t,
 		start: func() *exec.Cmd {
-			cmd := exec.Command(program, "--quiet", "--port", address, "--access", "test", "--secret", "test-secret", "posix", s.Dir)
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-			return cmd
+			return exec.Command(program, "--quiet", "--port", address, "--access", "test", "--secret", "test-secret", "posix", s.Dir)
 		},
 		alive: func() error {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
