@@ -14,18 +14,19 @@ build:
 
 test: deps check unit race fuzz
 
-# What the tests need besides Go: a real browser, Node.js to drive it, and clients
-# that others have written.
+# What the tests need besides Go: a real browser and Node.js to drive it, clients
+# that others have written, PostgreSQL, and a server that speaks S3.
 deps:
 	fixtures/browser/install.sh
 	fixtures/clients/install.sh
+	fixtures/servers/install.sh
 
 check:
 	@unformatted=$$(gofmt -l acl auth ldp pod cmd fixtures); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 
-# SKRIN_TEST_ALL makes a missing browser or Solid client an error, not a skip.
+# SKRIN_TEST_ALL makes a missing browser, client or server an error, not a skip.
 unit:
 	SKRIN_TEST_ALL=1 go test -timeout 15m ./...
 

@@ -154,7 +154,7 @@ func (w *town) seeOnce(r *rapid.T) int {
 
 	// What the insurer asks, and what the person sees and chooses.
 	fields := some(r, all, 1, "asked")
-	optional := some(r, without(all, fields), 0, "optional")
+	optional := some(r, except(all, fields), 0, "optional")
 	o = begin("a", insurer, pod.Detail{Type: pod.ToRead, Use: "u", EvidenceType: typ.ID, Fields: fields, Optional: optional,
 		Purpose: "https://w3id.org/dpv#Purpose", Until: "2027-01-01", Standing: rapid.Bool().Draw(r, "standing")})
 	if !holdsAll(values, fields) {
@@ -251,7 +251,7 @@ func factsOf(facts []pod.Fact) map[string]string {
 	return m
 }
 
-func without(all, some []string) []string {
+func except(all, some []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
 }
 
