@@ -8,6 +8,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -78,12 +79,18 @@ type inliner struct {
 	terms    int  // members of all of them
 	scoped   bool // one is nested in another, and so is applied again and again
 	objects  int
-	loading  []string          // the contexts that are being loaded, one in the other
-	base     string            // of the document
-	vocab    bool              // a context has "@vocab"
-	oddName  bool              // a member's name is an IRI that json-gold does not take for one
-	odd      []string          // datatypes of that kind; see hideDatatype
-	tags     map[string]string // language tags as they are written, by their lower case
+	loading  []string // the contexts that are being loaded, one in the other
+	base     string   // of the document
+	vocab    bool     // a context has "@vocab"
+	oddName  bool     // a member's name is an IRI that json-gold does not take for one
+	odd      []string // datatypes of that kind; see hideDatatype
+
+	names, termNames map[string]bool   // of the document's members, and of its contexts'
+	tags             map[string]string // language tags as they are written, by their lower case
+}
+
+func newInliner(ctx context.Context, lim Limits) *inliner {
+	return &inliner{ctx: ctx, lim: lim, names: map[string]bool{}, termNames: map[string]bool{}}
 }
 
 // document puts in the contexts of v, and returns the base that v's own
@@ -187,6 +194,7 @@ func (in *inliner) walk(v any) error {
 		in.hideDatatype(v)
 		for name, member := range v {
 			in.note(name, member)
+			in.names[name] = true
 			in.oddName = in.oddName || isOdd(name)
 			if name == "@context" {
 				inlined, err := in.local(member)
@@ -263,6 +271,7 @@ func (in *inliner) members(c map[string]any) error {
 	in.terms += len(c)
 	for name, definition := range c {
 		in.note(name, definition)
+		in.termNames[name] = true
 		switch name {
 		case "@base":
 			return &SyntaxError{Msg: `"@base" is understood in the document's own context only`}
@@ -342,24 +351,31 @@ func (in *inliner) load(ref string) (any, error) {
 	return in.local(c)
 }
 
-// errUnknownContext is what the sender is told about a context that is neither
-// embedded nor loaded.
-func errUnknownContext(iri string) error {
-	return &SyntaxError{Msg: "the context " + quoteShort(iri) + " is not known here: use one that is, or write the context out in the document"}
-}
-
 func (in *inliner) fetch(iri string) ([]byte, error) {
 	if in.lim.LoadContext == nil || !strings.HasPrefix(iri, "https://") {
-		return nil, errUnknownContext(iri)
+		return nil, &ContextError{iri}
 	}
 	text, err := in.lim.LoadContext(in.ctx, iri)
-	if err != nil {
-		return nil, errors.Join(errUnknownContext(iri), err)
-	}
-	if len(text) > in.lim.Bytes {
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("load a JSON-LD context: %w", err)
+	case text == nil:
+		return nil, &ContextError{iri}
+	case len(text) > in.lim.Bytes:
 		return nil, &LimitError{"bytes of a context", in.lim.Bytes}
 	}
 	return text, nil
+}
+
+// meaningless returns a member's name that cannot be a property, or "": json-gold
+// says only that there is one.
+func (in *inliner) meaningless() string {
+	for _, name := range slices.Sorted(maps.Keys(in.names)) {
+		if !in.termNames[name] && !strings.ContainsAny(name, ":@") {
+			return name
+		}
+	}
+	return ""
 }
 
 // arrayOf returns v as the array that JSON-LD takes a single value for.

@@ -80,8 +80,8 @@ func TestContextsOfOthers(t *testing.T) {
 	const body = `{"@context": "https://other.example/c", "@id": "urn:s", "p": "v"}`
 	t.Run("are refused, with a word on what to do", func(t *testing.T) {
 		_, err := jsonld(body)
-		var syntax *rdf.SyntaxError
-		if !errors.As(err, &syntax) || !strings.Contains(err.Error(), "not known here") {
+		var unknown *rdf.ContextError
+		if !errors.As(err, &unknown) || unknown.IRI != "https://other.example/c" || !strings.Contains(err.Error(), "not known here") {
 			t.Error(err)
 		}
 	})
@@ -94,6 +94,15 @@ func TestContextsOfOthers(t *testing.T) {
 		g, err := rdf.Read(context.Background(), []byte(body), rdf.JSONLD, "", lim)
 		if err != nil || asked != 1 || !g.Has(rdf.IRI("urn:s"), rdf.IRI("urn:https://other.example/c"), rdf.String("v")) {
 			t.Error(asked, err)
+		}
+	})
+	t.Run("that can't be loaded now are not the sender's fault", func(t *testing.T) {
+		down := errors.New("the network is down")
+		lim := rdf.Limits{LoadContext: func(context.Context, string) ([]byte, error) { return nil, down }}
+		_, err := rdf.Read(context.Background(), []byte(body), rdf.JSONLD, "", lim)
+		var syntax *rdf.SyntaxError
+		if !errors.Is(err, down) || errors.As(err, &syntax) {
+			t.Error(err)
 		}
 	})
 	t.Run("may not refer to themselves", func(t *testing.T) {

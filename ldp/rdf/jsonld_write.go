@@ -288,7 +288,7 @@ func compact(body []byte, contexts []string, lim Limits) (out []byte, err error)
 	for _, iri := range contexts {
 		named = append(named, iri)
 	}
-	in := &inliner{ctx: context.Background(), lim: lim}
+	in := newInliner(context.Background(), lim)
 	local, err := in.local(named)
 	if err != nil {
 		return nil, err
