@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -266,49 +267,66 @@ func (in *inliner) count() error {
 	return in.ctx.Err()
 }
 
-// members looks at the definitions of a context for contexts nested in it.
+// members looks at the members of a context: at what it says of itself, and for
+// contexts nested in its terms.
 func (in *inliner) members(c map[string]any) error {
 	in.terms += len(c)
-	for name, definition := range c {
-		in.note(name, definition)
+	for name, value := range c {
+		in.note(name, value)
 		in.termNames[name] = true
-		switch name {
-		case "@base":
-			return &SyntaxError{Msg: `"@base" is understood in the document's own context only`}
-		case "@import":
-			return &SyntaxError{Msg: `"@import" is not understood here: list the context in "@context"`}
-		case "@vocab":
-			in.vocab = true
-		case "@version":
-			c[name] = 1.1 // the processor knows it as a float64 only
-			if fmt.Sprint(definition) != "1.1" {
-				return &SyntaxError{Msg: `expected 1.1 as "@version"`}
-			}
-		}
-		term, ok := definition.(map[string]any)
-		in.note("@language", term["@language"])
-		nested, has := term["@context"]
-		if !ok || !has {
-			continue
-		}
-		isGraph := slices.Contains(arrayOf(term["@container"]), any("@graph"))
-		if isGraph && nested == nil && len(in.loading) > 0 {
-			// So the credentials of a presentation are defined. json-gold would
-			// forget that they are graphs. What is in one has its own context.
-			delete(term, "@context")
-			continue
-		}
-		if isGraph || term["@id"] == "@nest" {
-			return &SyntaxError{Msg: `a term for "@nest" or "@graph" with a context of its own is not understood here`}
-		}
-		in.scoped = true
-		inlined, err := in.local(nested)
-		if err != nil {
+		if err := in.keyword(c, name, value); err != nil {
 			return err
 		}
-		term["@context"] = inlined
+		if term, ok := value.(map[string]any); ok {
+			in.note("@language", term["@language"])
+			if err := in.scope(term); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// keyword refuses what json-gold would do by itself, and otherwise than we do.
+func (in *inliner) keyword(c map[string]any, name string, value any) error {
+	switch name {
+	case "@base":
+		return &SyntaxError{Msg: `"@base" is understood in the document's own context only`}
+	case "@context":
+		return &SyntaxError{Msg: `a context has the member "@context"`}
+	case "@import":
+		return &SyntaxError{Msg: `"@import" is not understood here: list the context in "@context"`}
+	case "@vocab":
+		in.vocab = true
+	case "@version":
+		if value != json.Number("1.1") {
+			return &SyntaxError{Msg: `expected 1.1 as "@version"`}
+		}
+		c[name] = 1.1 // json-gold knows it as a float64 only
+	}
+	return nil
+}
+
+// scope looks at the context of a term, if it has one.
+func (in *inliner) scope(term map[string]any) error {
+	nested, has := term["@context"]
+	if !has {
+		return nil
+	}
+	isGraph := slices.Contains(arrayOf(term["@container"]), any("@graph"))
+	switch {
+	case isGraph && nested == nil && len(in.loading) > 0:
+		// So the credentials of a presentation are defined. json-gold would forget
+		// that they are graphs. What is in one has its own context.
+		delete(term, "@context")
+		return nil
+	case isGraph || term["@id"] == "@nest":
+		return &SyntaxError{Msg: `a term for "@nest" or "@graph" with a context of its own is not understood here`}
+	}
+	in.scoped = true
+	inlined, err := in.local(nested)
+	term["@context"] = inlined
+	return err
 }
 
 // load returns the context with the given IRI, with no references in it.
