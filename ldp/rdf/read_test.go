@@ -276,6 +276,8 @@ func TestGraphMayBeReadByMany(t *testing.T) {
 				g.Objects(s, rdf.IRI("http://xmlns.com/foaf/0.1/knows"))
 				g.Has(s, rdf.IRI(rdfNS+"type"), rdf.IRI("http://xmlns.com/foaf/0.1/Person"))
 				document(t, g, rdf.Turtle)
+				document(t, g, rdf.JSONLD)
+				document(t, g, rdf.NTriples)
 				g.Rename(strings.ToUpper)
 			}
 		})
