@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -78,12 +80,18 @@ type inliner struct {
 	terms    int  // members of all of them
 	scoped   bool // one is nested in another, and so is applied again and again
 	objects  int
-	loading  []string          // the contexts that are being loaded, one in the other
-	base     string            // of the document
-	vocab    bool              // a context has "@vocab"
-	oddName  bool              // a member's name is an IRI that json-gold does not take for one
-	odd      []string          // datatypes of that kind; see hideDatatype
-	tags     map[string]string // language tags as they are written, by their lower case
+	loading  []string // the contexts that are being loaded, one in the other
+	base     string   // of the document
+	vocab    bool     // a context has "@vocab"
+	oddName  bool     // a member's name is an IRI that json-gold does not take for one
+	odd      []string // datatypes of that kind; see hideDatatype
+
+	names, termNames map[string]bool   // of the document's members, and of its contexts'
+	tags             map[string]string // language tags as they are written, by their lower case
+}
+
+func newInliner(ctx context.Context, lim Limits) *inliner {
+	return &inliner{ctx: ctx, lim: lim, names: map[string]bool{}, termNames: map[string]bool{}}
 }
 
 // document puts in the contexts of v, and returns the base that v's own
@@ -187,6 +195,7 @@ func (in *inliner) walk(v any) error {
 		in.hideDatatype(v)
 		for name, member := range v {
 			in.note(name, member)
+			in.names[name] = true
 			in.oddName = in.oddName || isOdd(name)
 			if name == "@context" {
 				inlined, err := in.local(member)
@@ -258,48 +267,66 @@ func (in *inliner) count() error {
 	return in.ctx.Err()
 }
 
-// members looks at the definitions of a context for contexts nested in it.
+// members looks at the members of a context: at what it says of itself, and for
+// contexts nested in its terms.
 func (in *inliner) members(c map[string]any) error {
 	in.terms += len(c)
-	for name, definition := range c {
-		in.note(name, definition)
-		switch name {
-		case "@base":
-			return &SyntaxError{Msg: `"@base" is understood in the document's own context only`}
-		case "@import":
-			return &SyntaxError{Msg: `"@import" is not understood here: list the context in "@context"`}
-		case "@vocab":
-			in.vocab = true
-		case "@version":
-			c[name] = 1.1 // the processor knows it as a float64 only
-			if fmt.Sprint(definition) != "1.1" {
-				return &SyntaxError{Msg: `expected 1.1 as "@version"`}
-			}
-		}
-		term, ok := definition.(map[string]any)
-		in.note("@language", term["@language"])
-		nested, has := term["@context"]
-		if !ok || !has {
-			continue
-		}
-		isGraph := slices.Contains(arrayOf(term["@container"]), any("@graph"))
-		if isGraph && nested == nil && len(in.loading) > 0 {
-			// So the credentials of a presentation are defined. json-gold would
-			// forget that they are graphs. What is in one has its own context.
-			delete(term, "@context")
-			continue
-		}
-		if isGraph || term["@id"] == "@nest" {
-			return &SyntaxError{Msg: `a term for "@nest" or "@graph" with a context of its own is not understood here`}
-		}
-		in.scoped = true
-		inlined, err := in.local(nested)
-		if err != nil {
+	for name, value := range c {
+		in.note(name, value)
+		in.termNames[name] = true
+		if err := in.keyword(c, name, value); err != nil {
 			return err
 		}
-		term["@context"] = inlined
+		if term, ok := value.(map[string]any); ok {
+			in.note("@language", term["@language"])
+			if err := in.scope(term); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// keyword refuses what json-gold would do by itself, and otherwise than we do.
+func (in *inliner) keyword(c map[string]any, name string, value any) error {
+	switch name {
+	case "@base":
+		return &SyntaxError{Msg: `"@base" is understood in the document's own context only`}
+	case "@context":
+		return &SyntaxError{Msg: `a context has the member "@context"`}
+	case "@import":
+		return &SyntaxError{Msg: `"@import" is not understood here: list the context in "@context"`}
+	case "@vocab":
+		in.vocab = true
+	case "@version":
+		if value != json.Number("1.1") {
+			return &SyntaxError{Msg: `expected 1.1 as "@version"`}
+		}
+		c[name] = 1.1 // json-gold knows it as a float64 only
+	}
+	return nil
+}
+
+// scope looks at the context of a term, if it has one.
+func (in *inliner) scope(term map[string]any) error {
+	nested, has := term["@context"]
+	if !has {
+		return nil
+	}
+	isGraph := slices.Contains(arrayOf(term["@container"]), any("@graph"))
+	switch {
+	case isGraph && nested == nil && len(in.loading) > 0:
+		// So the credentials of a presentation are defined. json-gold would forget
+		// that they are graphs. What is in one has its own context.
+		delete(term, "@context")
+		return nil
+	case isGraph || term["@id"] == "@nest":
+		return &SyntaxError{Msg: `a term for "@nest" or "@graph" with a context of its own is not understood here`}
+	}
+	in.scoped = true
+	inlined, err := in.local(nested)
+	term["@context"] = inlined
+	return err
 }
 
 // load returns the context with the given IRI, with no references in it.
@@ -342,24 +369,31 @@ func (in *inliner) load(ref string) (any, error) {
 	return in.local(c)
 }
 
-// errUnknownContext is what the sender is told about a context that is neither
-// embedded nor loaded.
-func errUnknownContext(iri string) error {
-	return &SyntaxError{Msg: "the context " + quoteShort(iri) + " is not known here: use one that is, or write the context out in the document"}
-}
-
 func (in *inliner) fetch(iri string) ([]byte, error) {
 	if in.lim.LoadContext == nil || !strings.HasPrefix(iri, "https://") {
-		return nil, errUnknownContext(iri)
+		return nil, &ContextError{iri}
 	}
 	text, err := in.lim.LoadContext(in.ctx, iri)
-	if err != nil {
-		return nil, errors.Join(errUnknownContext(iri), err)
-	}
-	if len(text) > in.lim.Bytes {
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("load a JSON-LD context: %w", err)
+	case text == nil:
+		return nil, &ContextError{iri}
+	case len(text) > in.lim.Bytes:
 		return nil, &LimitError{"bytes of a context", in.lim.Bytes}
 	}
 	return text, nil
+}
+
+// meaningless returns a member's name that cannot be a property, or "": json-gold
+// says only that there is one.
+func (in *inliner) meaningless() string {
+	for _, name := range slices.Sorted(maps.Keys(in.names)) {
+		if !in.termNames[name] && !strings.ContainsAny(name, ":@") {
+			return name
+		}
+	}
+	return ""
 }
 
 // arrayOf returns v as the array that JSON-LD takes a single value for.

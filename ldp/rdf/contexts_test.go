@@ -76,12 +76,49 @@ func TestCredentialsOfAPresentationAreGraphs(t *testing.T) {
 	}
 }
 
+func TestContextsThatAreRefused(t *testing.T) {
+	for name, body := range map[string]string{
+		"a base in a context of a node":     `{"urn:p": {"@context": {"@base": "http://evil/"}, "@id": "x"}}`,
+		"a base in a context of a context":  `{"@context": {"@context": {"@base": "http://evil/"}}, "@id": "x", "urn:p": 1}`,
+		"a base in a context of a term":     `{"@context": {"p": {"@id": "urn:p", "@context": {"@base": "http://evil/"}}}, "p": {"@id": "x", "urn:p": 1}}`,
+		"a context to merge with":           `{"@context": {"@import": "https://www.w3.org/ns/activitystreams"}, "@id": "x", "urn:p": 1}`,
+		"a number for a context":            `{"@context": 1, "@id": "x", "urn:p": 1}`,
+		"a version that is a string":        `{"@context": {"@version": "1.1"}, "@id": "x", "urn:p": 1}`,
+		"a base that is a number":           `{"@context": {"@base": 1}, "@id": "x", "urn:p": 1}`,
+		"a relative base, with no base":     `{"@context": [{"@base": null}, {"@base": "x/"}], "@id": "x", "urn:p": 1}`,
+		"a relative IRI, with no base":      `{"@context": {"@base": null}, "@id": "x", "urn:p": 1}`,
+		"a context beside the document":     `{"@context": "context.jsonld", "@id": "x", "urn:p": 1}`,
+		"a context by another way than TLS": `{"@context": "http://www.w3.org/ns/credentials/v2", "@id": "x", "urn:p": 1}`,
+	} {
+		lim := rdf.Limits{LoadContext: func(context.Context, string) ([]byte, error) { return nil, nil }}
+		if g, err := rdf.Read(context.Background(), []byte(body), rdf.JSONLD, here, lim); err == nil {
+			t.Errorf("%s: read as %s", name, document(t, g, rdf.NTriples))
+		}
+	}
+}
+
+func TestBaseOfTheDocument(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"@id": "x", "urn:p": 1}`: "https://pod.example/alva/x",
+		`{"@id": "", "urn:p": 1}`:  "https://pod.example/alva/doc",
+		`{"@context": {"@base": "https://b.example/c/"}, "@id": "x", "urn:p": 1}`:                "https://b.example/c/x",
+		`{"@context": [{"@base": "sub/"}, {"@base": "deep/"}], "@id": "../x", "urn:p": 1}`:       "https://pod.example/alva/sub/x",
+		`{"@context": [{"@base": "https://b.example/"}, null], "@id": "x", "urn:p": 1}`:          "https://pod.example/alva/x",
+		`{"@context": {"@base": "https://b.example/"}, "@id": "https://c.example/", "urn:p": 1}`: "https://c.example/",
+	} {
+		g, err := jsonld(body)
+		if err != nil || !g.Has(rdf.IRI(want), rdf.IRI("urn:p"), rdf.Integer(1)) {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
 func TestContextsOfOthers(t *testing.T) {
 	const body = `{"@context": "https://other.example/c", "@id": "urn:s", "p": "v"}`
 	t.Run("are refused, with a word on what to do", func(t *testing.T) {
 		_, err := jsonld(body)
-		var syntax *rdf.SyntaxError
-		if !errors.As(err, &syntax) || !strings.Contains(err.Error(), "not known here") {
+		var unknown *rdf.ContextError
+		if !errors.As(err, &unknown) || unknown.IRI != "https://other.example/c" || !strings.Contains(err.Error(), "not known here") {
 			t.Error(err)
 		}
 	})
@@ -94,6 +131,15 @@ func TestContextsOfOthers(t *testing.T) {
 		g, err := rdf.Read(context.Background(), []byte(body), rdf.JSONLD, "", lim)
 		if err != nil || asked != 1 || !g.Has(rdf.IRI("urn:s"), rdf.IRI("urn:https://other.example/c"), rdf.String("v")) {
 			t.Error(asked, err)
+		}
+	})
+	t.Run("that can't be loaded now are not the sender's fault", func(t *testing.T) {
+		down := errors.New("the network is down")
+		lim := rdf.Limits{LoadContext: func(context.Context, string) ([]byte, error) { return nil, down }}
+		_, err := rdf.Read(context.Background(), []byte(body), rdf.JSONLD, "", lim)
+		var syntax *rdf.SyntaxError
+		if !errors.Is(err, down) || errors.As(err, &syntax) {
+			t.Error(err)
 		}
 	})
 	t.Run("may not refer to themselves", func(t *testing.T) {

@@ -57,12 +57,13 @@ func fit(t *testing.T, err error, body []byte) {
 	t.Helper()
 	var syntax *rdf.SyntaxError
 	var limit *rdf.LimitError
+	var unknown *rdf.ContextError
 	switch {
 	case errors.As(err, &syntax):
 		if lines := bytes.Count(body, []byte("\n")) + 1; syntax.Line > lines {
 			t.Errorf("line %d of %d", syntax.Line, lines)
 		}
-	case errors.As(err, &limit):
+	case errors.As(err, &limit), errors.As(err, &unknown):
 	default:
 		t.Errorf("%T: %v", err, err)
 	}

@@ -48,7 +48,6 @@ var toRDFDiffers = map[string]string{
 	"ter42": "JSON-LD 1.0: it is valid in 1.1",
 	"ter52": "json-gold is lenient here",
 	"ter54": "json-gold is lenient here",
-	"ter56": "json-gold is lenient here",
 	"tin06": "safe mode: a property without a meaning is refused, where the W3C drops it",
 	"tjs21": "\"@context\" inside a JSON literal is taken for a context, and refused",
 	"tli12": "a base that is not a valid IRI is refused",

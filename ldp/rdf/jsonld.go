@@ -32,11 +32,14 @@ func readJSONLD(ctx context.Context, body []byte, base string, lim Limits) (*Dat
 	default:
 		return nil, &SyntaxError{Msg: "expected a JSON object or array"}
 	}
-	in := &inliner{ctx: ctx, lim: lim}
+	in := newInliner(ctx, lim)
 	if base, err = in.document(document, base); err != nil {
 		return nil, err
 	}
 	expanded, err := expand(ctx, document)
+	if errors.Is(err, errMeaningless) {
+		return nil, &SyntaxError{Msg: "the property " + quoteShort(in.meaningless()) + " has no meaning: expected a term of the document's contexts, or an absolute IRI"}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +88,7 @@ func goldOptions() *ld.JsonLdOptions {
 type noLoader struct{}
 
 func (noLoader) LoadDocument(iri string) (*ld.RemoteDocument, error) {
-	return nil, errUnknownContext(iri)
+	return nil, &ContextError{iri}
 }
 
 func recoverGold(err *error) {
@@ -98,6 +101,9 @@ func recoverGold(err *error) {
 	}
 }
 
+// errMeaningless is that a property is not defined by any context.
+var errMeaningless = errors.New("a property has no meaning")
+
 // goldError says what the JSON-LD specification calls the fault. The details
 // that json-gold adds may quote the document, and are left out.
 func goldError(err error) error {
@@ -106,7 +112,7 @@ func goldError(err error) error {
 		return &SyntaxError{Msg: "not valid JSON-LD"}
 	}
 	if gold.Code == ld.InvalidProperty {
-		return &SyntaxError{Msg: "a property has no meaning: expected a term of the document's contexts, or an absolute IRI"}
+		return errMeaningless
 	}
 	return &SyntaxError{Msg: "not valid JSON-LD: " + string(gold.Code)}
 }

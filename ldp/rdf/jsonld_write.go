@@ -55,7 +55,7 @@ func jsonGraphs(graphs []named, opt WriteOptions) (body []byte, count int, used 
 		if err := n.check(); err != nil {
 			return nil, 0, nil, err
 		}
-		names.avoidSchemes(n)
+		names.avoid(n)
 	}
 	labels := map[Term]int{}
 	for _, n := range graphs {
@@ -71,23 +71,24 @@ func jsonGraphs(graphs []named, opt WriteOptions) (body []byte, count int, used 
 	return body, count, names.used, nil
 }
 
-// avoidSchemes takes care that no prefix equals the scheme of an IRI, which
-// would read back as another IRI.
-func (n *namer) avoidSchemes(g named) {
-	avoid := func(iri string) {
-		scheme := iri[:schemeLen(iri)]
-		n.taken[scheme] = true
-		maps.DeleteFunc(n.prefixes, func(_, prefix string) bool { return prefix == scheme })
-	}
-	seen := map[string]bool{}
-	for _, t := range append(g.graph.dict.terms, g.name) {
-		for _, iri := range [...]string{t.Value, t.Datatype} {
-			if scheme := iri[:schemeLen(iri)]; scheme != "" && !seen[scheme] {
-				seen[scheme] = true
-				avoid(iri)
-			}
+// avoid takes care that no prefix equals the scheme of an IRI in g, which would
+// read back as another IRI, and that none is for a namespace that json-gold
+// would refuse.
+func (n *namer) avoid(g named) {
+	note := func(t Term) {
+		iri := t.Datatype
+		if t.Kind == IRIKind {
+			iri = t.Value
+		}
+		if scheme := iri[:schemeLen(iri)]; scheme != "" {
+			n.taken[scheme], n.schemes[scheme] = true, true
 		}
 	}
+	note(g.name)
+	for _, t := range g.graph.dict.terms {
+		note(t)
+	}
+	maps.DeleteFunc(n.prefixes, func(namespace, prefix string) bool { return n.schemes[prefix] || isOdd(namespace) })
 }
 
 // graph writes the nodes of the graph, inside a node for its name if it has one,
@@ -288,7 +289,7 @@ func compact(body []byte, contexts []string, lim Limits) (out []byte, err error)
 	for _, iri := range contexts {
 		named = append(named, iri)
 	}
-	in := &inliner{ctx: context.Background(), lim: lim}
+	in := newInliner(context.Background(), lim)
 	local, err := in.local(named)
 	if err != nil {
 		return nil, err

@@ -18,8 +18,9 @@ type Limits struct {
 	Contexts int // "@context" members of a JSON-LD document; 64
 	Work     int // steps of matching, comparing or canonicalizing; 2,000,000
 
-	// LoadContext returns the JSON-LD context document with this IRI, if it is
-	// not among those embedded; if nil, no other context may be used.
+	// LoadContext returns the JSON-LD context document with this IRI, which is
+	// https: and not among those embedded, or nil if there is none. If it is nil
+	// itself, no other context may be used.
 	LoadContext func(ctx context.Context, iri string) ([]byte, error)
 }
 
@@ -41,7 +42,8 @@ func (l Limits) withDefaults() Limits {
 
 // Read parses a document. Relative references are resolved against base, which
 // is an absolute IRI, or empty if the document may have none. The error is a
-// *[SyntaxError], a *[LimitError] or that of ctx.
+// *[SyntaxError], a *[LimitError], for JSON-LD a *[ContextError] or that of
+// LoadContext, or that of ctx.
 //
 // A format that can hold named graphs may be read if the document names none.
 func Read(ctx context.Context, body []byte, f Format, base string, lim Limits) (*Graph, error) {
