@@ -30,10 +30,10 @@ check:
 unit:
 	SKRIN_TEST_ALL=1 go test -timeout 15m ./...
 
-# Pictures of every page in every state, to look at.
+# Pictures of every page in every state, to look at, in fixtures/browser/screenshots.
 screenshots: deps
-	rm -rf screenshots
-	SKRIN_TEST_ALL=1 SKRIN_SCREENSHOTS=$(CURDIR)/screenshots go test -count=1 -run TestScreenshots ./cmd/skrin
+	rm -rf fixtures/browser/screenshots
+	SKRIN_TEST_ALL=1 SKRIN_SCREENSHOTS=screenshots go test -count=1 -run TestScreenshots ./cmd/skrin
 
 # The packages in which requests meet.
 race:
@@ -47,4 +47,4 @@ bench:
 	go test -run '^$$' -bench . -benchmem ./...
 
 clean:
-	rm -rf $(BIN) screenshots fixtures/browser/node_modules fixtures/clients/node_modules
+	rm -rf $(BIN) fixtures/browser/screenshots fixtures/browser/node_modules fixtures/clients/node_modules

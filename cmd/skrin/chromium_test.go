@@ -38,20 +38,20 @@ func TestChromium(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			drive(t, args...)
+			drive(t, 3*time.Minute, args...)
 		})
 	}
 }
 
 // TestScreenshots writes pictures of every page into a folder, for people to
-// look at, if SKRIN_SCREENSHOTS names one.
+// look at, if SKRIN_SCREENSHOTS names one (in fixtures/browser).
 func TestScreenshots(t *testing.T) {
 	folder := os.Getenv("SKRIN_SCREENSHOTS")
 	if folder == "" {
 		t.Skip("SKRIN_SCREENSHOTS names no folder: run make screenshots")
 	}
 	needBrowser(t)
-	drive(t, "screenshots.mjs", folder)
+	drive(t, 9*time.Minute, "screenshots.mjs", folder)
 }
 
 // needBrowser ends the test where there is no browser: as a failure where all
@@ -70,10 +70,11 @@ func needBrowser(t *testing.T) {
 }
 
 // drive runs a driver against a new demo, and each of its steps as a test.
-func drive(t *testing.T, args ...string) {
+func drive(t *testing.T, limit time.Duration, args ...string) {
 	t.Helper()
 	r := startDemo(t, t.TempDir())
-	held := &held{next: r.notices.Client.Transport, open: make(chan struct{})}
+	held := &held{next: r.notices.Client.Transport, gate: make(chan struct{})}
+	t.Cleanup(held.open)
 	r.notices.Client.Transport = held // before anything is there to notify of
 
 	tmp, err := os.MkdirTemp("", "skrin") // short: Chromium makes a socket in it
@@ -81,7 +82,7 @@ func drive(t *testing.T, args ...string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(tmp) })
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/usr/bin/node", args...)
 	cmd.Dir = drivers
@@ -118,7 +119,7 @@ func told(t *testing.T, line []byte, held *held) {
 	case err != nil:
 		t.Errorf("the driver says %q", line)
 	case says.Deliver:
-		held.once.Do(func() { close(held.open) })
+		held.open()
 	default:
 		t.Run(says.Name, func(t *testing.T) {
 			if t.Logf("%s (%d ms)", says.Detail, says.MS); !says.OK {
@@ -128,19 +129,17 @@ func told(t *testing.T, line []byte, held *held) {
 	}
 }
 
-// held keeps notifications back, so that a driver can look at the page on which
-// a person waits.
+// held keeps notifications back, for as long as a driver looks at the page on
+// which a person waits.
 type held struct {
 	next http.RoundTripper
-	open chan struct{}
+	gate chan struct{}
 	once sync.Once
 }
 
+func (h *held) open() { h.once.Do(func() { close(h.gate) }) }
+
 func (h *held) RoundTrip(r *http.Request) (*http.Response, error) {
-	select {
-	case <-h.open:
-		return h.next.RoundTrip(r)
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
-	}
+	<-h.gate
+	return h.next.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
 }

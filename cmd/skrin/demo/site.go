@@ -190,10 +190,10 @@ func (v view) T(key string, args ...any) string {
 	return fmt.Sprintf(v.words[key], args...)
 }
 
-// Day gives a day in words: 1 oktober 2026.
+// Day gives a day in words, kept together: 1 oktober 2026.
 func (v view) Day(t time.Time) string {
 	months := strings.Fields(v.words["months"])
-	return fmt.Sprintf("%d %s %d", t.Day(), months[t.Month()-1], t.Year())
+	return fmt.Sprintf("%d\u00a0%s %d", t.Day(), months[t.Month()-1], t.Year())
 }
 
 // show answers with a page.
