@@ -37,7 +37,7 @@ func TestTheRegisterIsPublishedAndSigned(t *testing.T) {
 	if err := json.Unmarshal(keys, &set); err != nil {
 		t.Fatal(err)
 	}
-	jws, err := jose.ParseSigned(string(signed), []jose.SignatureAlgorithm{jose.ES256})
+	jws, err := jose.ParseSignedCompact(string(signed), []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}
