@@ -20,8 +20,10 @@ func deadlines(h http.Handler, each time.Duration) http.Handler {
 		c := http.NewResponseController(w)
 		r.Body = &patientBody{r.Body, c, each}
 		h.ServeHTTP(&patientWriter{w, c, each}, r)
-		// What the server itself still has to send.
+		// What the server itself still has to send, and what is left of the body,
+		// which it reads to use the connection again.
 		_ = c.SetWriteDeadline(time.Now().Add(each))
+		_ = c.SetReadDeadline(time.Now().Add(each))
 	})
 }
 
@@ -35,7 +37,7 @@ type patientBody struct {
 func (b *patientBody) Read(p []byte) (int, error) {
 	_ = b.c.SetReadDeadline(time.Now().Add(b.each))
 	n, err := b.ReadCloser.Read(p)
-	if err != nil { // the body has ended; the deadline must not end the request
+	if err == io.EOF { // the deadline must not end the request
 		_ = b.c.SetReadDeadline(time.Time{})
 	}
 	return n, err

@@ -29,6 +29,7 @@ func TestDeadlines(t *testing.T) {
 		_, err := w.Write(make([]byte, 64<<20))
 		ended <- err
 	})
+	h.HandleFunc("/refuse", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	h.HandleFunc("/take", func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.Copy(io.Discard, r.Body)
 		ended <- err
@@ -78,4 +79,10 @@ func TestDeadlines(t *testing.T) {
 	}
 	open("PUT /take HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\nab")
 	stops("a client that sends nothing more")
+
+	conn = open("PUT /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\nab")
+	must(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	if b, err := io.ReadAll(conn); err != nil {
+		t.Errorf("the rest of a body that was refused is waited for: %q, %v", b, err)
+	}
 }
