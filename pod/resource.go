@@ -300,6 +300,8 @@ func unreadable(err error) error {
 	switch e := err.(type) {
 	case *rdf.SyntaxError:
 		return ldp.Refuse(ldp.Invalid, "The document can't be read: "+e.Error()+".")
+	case *rdf.ContextError:
+		return ldp.Refuse(ldp.Unprocessable, "The document can't be understood: "+e.Error()+".")
 	case *rdf.LimitError:
 		return ldp.Refuse(ldp.Unprocessable, "The document can't be taken: "+e.Error()+".")
 	}

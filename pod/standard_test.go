@@ -661,7 +661,7 @@ func TestBodies(t *testing.T) {
 	b.want("a large RDF document", b.put(b.owner, "rdf", turtle, "<> <urn:a> \""+long(90<<10)+"\"."), 201)
 	b.want("malformed Turtle", b.put(b.owner, "x", turtle, "<> <urn:a>"), 400)
 	b.want("malformed JSON-LD", b.put(b.owner, "x", "application/ld+json", "{"), 400)
-	b.want("a context that isn't ours", b.put(b.owner, "x", "application/ld+json", `{"@context": "https://evil.example/c", "a": 1}`), 400)
+	b.want("a context that isn't ours", b.put(b.owner, "x", "application/ld+json", `{"@context": "https://evil.example/c", "a": 1}`), 422)
 	b.want("a type that is none", b.put(b.owner, "x", "plain\nx", "x"), 400)
 	b.want("nothing of these was stored", b.get(b.owner, "x"), 404)
 	b.want("RDF with parameters", b.put(b.owner, "p", "text/turtle; charset=UTF-8", "<> <urn:a> <b>."), 201)

@@ -199,7 +199,7 @@ func TestSolidProtocol(t *testing.T) {
 		{"A10: the q that is higher", "GET doc.ttl alice\nAccept: text/turtle;q=0.3, application/ld+json;q=0.9", 200, []string{"Content-Type: application/ld+json"}, nil},
 		{"A10: Turtle that is none", "PUT x alice" + asTurtle + "<> <", 400, nil, nil},
 		{"A10: JSON-LD that is none", "PUT x alice" + asJSONLD + "{", 400, nil, nil},
-		{"A10: a JSON-LD context that is not ours is not fetched", "PUT x alice" + asJSONLD + `{"@context":"http://127.0.0.1:1/c","a":1}`, 400, nil, nil},
+		{"A10: a JSON-LD context that is not ours is not fetched", "PUT x alice" + asJSONLD + `{"@context":"http://127.0.0.1:1/c","a":1}`, 422, nil, nil},
 		{"A10: absolute IRIs in what is generated", "GET doc.jsonld alice\nAccept: text/turtle", 200, []string{"body !~ <#it>"}, nil},
 
 		// J SPARQL Update
@@ -322,7 +322,7 @@ func TestWebIDAndTypeIndexes(t *testing.T) {
 		{"G: no issuer, by PATCH", "PATCH /profile/card alice" + asSPARQL + "DELETE WHERE { ?me <" + terms + "oidcIssuer> ?any }", 409, nil, nil},
 		{"G: it can't be deleted", "DELETE /profile/card alice", 409, nil, nil},
 		{"G: a name can be told", "PATCH /profile/card alice" + n3("solid:inserts { <"+card+"#me> <http://xmlns.com/foaf/0.1/name> \"Alva\" }"), 204, nil, nil},
-		{"G: a JSON-LD context that is unknown", "PUT /profile/card alice" + asJSONLD + `{"@context":"https://unknown.example/"}`, 400, nil, nil},
+		{"G: a JSON-LD context that is unknown", "PUT /profile/card alice" + asJSONLD + `{"@context":"https://unknown.example/"}`, 422, nil, nil},
 		{"G: the preferences are private", "GET /settings/prefs.ttl", 401, nil, nil},
 		{"G: and point to the private type index", "GET /settings/prefs.ttl alice", 200, []string{"body ~ privateTypeIndex", "body ~ ConfigurationFile"}, nil},
 		{"G: the public type index is public", "GET /settings/publicTypeIndex.ttl", 200, []string{"body ~ ListedDocument", "body ~ TypeIndex"}, nil},

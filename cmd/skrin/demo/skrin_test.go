@@ -258,5 +258,5 @@ func (b browser) read(resp *http.Response, err error) (int, string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return resp.StatusCode, string(text)
+	return resp.StatusCode, strings.ReplaceAll(string(text), "\u00a0", " ") // as it is read
 }
