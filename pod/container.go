@@ -156,9 +156,13 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 		return r, r.mayPost(req)
 	}
 	var podID string
+	sends := false
 	err := p.view(ctx, who, req.ID, func(tx Tx) error {
 		podID = tx.Pod()
-		_, err := check(tx)
+		r, err := check(tx)
+		if sends = err == nil && r.isSender(); sends {
+			err = notification(req.Type, req.Container, req.Size)
+		}
 		return err
 	})
 	if err != nil {
@@ -168,7 +172,7 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 	if req.Container {
 		like += "/"
 	}
-	c, err := p.take(ctx, podID, like, req.Type, req.Body, req.Size)
+	c, err := p.take(ctx, podID, like, req.Type, req.Body, req.Size, sends)
 	if err != nil {
 		return ldp.Written{}, err
 	}

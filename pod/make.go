@@ -165,6 +165,7 @@ func (p *Pod) place(ctx context.Context, tx Tx, ch *change, id ldp.ID, g *rdf.Gr
 	if err != nil {
 		return err
 	}
+	r.who.ID = r.home.Owner // in whose name it is placed
 	data := new(rdf.Dataset)
 	for t := range g.All() {
 		data.Default().Add(t.S, t.P, t.O)

@@ -117,15 +117,19 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 		return r, r.fits(req.Cond, req.Fault, req.NonRDF)
 	}
 	var podID string
+	sends := false
 	err := p.view(ctx, who, req.ID, func(tx Tx) error { // before a byte of the body is read
 		podID = tx.Pod()
-		_, err := check(tx)
+		r, err := check(tx)
+		if sends = err == nil && r.isSender(); sends {
+			err = notification(req.Type, req.ID.IsContainer(), req.Size)
+		}
 		return err
 	})
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	c, err := p.take(ctx, podID, req.ID, req.Type, req.Body, req.Size)
+	c, err := p.take(ctx, podID, req.ID, req.Type, req.Body, req.Size, sends)
 	if err != nil {
 		return ldp.Written{}, err
 	}
@@ -198,8 +202,8 @@ type content struct {
 }
 
 // take reads a body, checks it and stores it as a blob if it is large: durable,
-// and seen by nobody.
-func (p *Pod) take(ctx context.Context, podID string, id ldp.ID, media string, body io.Reader, size int64) (*content, error) {
+// and seen by nobody. Of a small one, it takes no more than the store does.
+func (p *Pod) take(ctx context.Context, podID string, id ldp.ID, media string, body io.Reader, size int64, small bool) (*content, error) {
 	if media == "" && id.IsContainer() {
 		return &content{data: new(rdf.Dataset)}, nil
 	}
@@ -213,7 +217,7 @@ func (p *Pod) take(ctx context.Context, podID string, id ldp.ID, media string, b
 	}
 	limit := limitOf(p.MaxBytes, defaultBytes)
 	switch {
-	case aux != "" || id.IsContainer():
+	case small || aux != "" || id.IsContainer():
 		limit = inline
 	case isRDF:
 		limit = limitOf(p.MaxRDF, defaultRDF)
@@ -315,6 +319,10 @@ func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content
 	created := r.rec == nil
 	var err error
 	switch {
+	case created && r.isSender():
+		if err = notification(c.media, r.id.IsContainer(), c.size); err == nil {
+			err = p.countSender(tx, r)
+		}
 	case r.id.IsContainer():
 		err = p.keepOwn(rec, r, c)
 	case r.aux == ldp.ACLSuffix:
@@ -466,8 +474,11 @@ func (p *Pod) Describe(id ldp.ID) ldp.Description {
 	case aux == ldp.ACLSuffix:
 		d.Conditions = []string{acl.ClientCondition, acl.IssuerCondition}
 	}
-	if id == root || id == root+card {
+	switch id {
+	case root, root + card:
 		d.Inbox = root + inbox
+	case root + inbox:
+		d.AcceptPost = []string{rdf.JSONLD.MediaType(), rdf.Turtle.MediaType()}
 	}
 	if id.IsContainer() {
 		d.Methods = append(d.Methods, "POST")

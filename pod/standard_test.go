@@ -739,7 +739,7 @@ func TestIdempotencyKey(t *testing.T) {
 	b := newBench(t)
 	b.allow(acl.Public, "inbox/", "A", "")
 	send := func(who acl.Agent, key, body string) (ldp.Written, error) {
-		return b.Pod.Post(t.Context(), who, ldp.Post{ID: b.id("inbox/"), Type: plain, Key: key, Body: strings.NewReader(body), Size: -1})
+		return b.Pod.Post(t.Context(), who, ldp.Post{ID: b.id("inbox/"), Type: turtle, Key: key, Body: strings.NewReader("#" + body), Size: -1})
 	}
 	one, err := send(bob, "k", "x")
 	if err != nil {

@@ -331,6 +331,38 @@ func TestWebIDAndTypeIndexes(t *testing.T) {
 	})
 }
 
+// TestInbox is section F: what W3C's suite asks of a receiver, of an inbox that
+// everybody may append to, and read.
+func TestInbox(t *testing.T) {
+	w := newWorld(t)
+	w.allow("/inbox/", grant{w.alice.id, "RWC", "RWC"}, grant{acl.Public, "RA", "RA"})
+	const note = `{"@context":"https://www.w3.org/ns/activitystreams","@id":"","@type":"Announce","object":"https://a.example/post"}`
+	at := w.Base + string(w.root) + "inbox/"
+	w.run([]row{
+		{"F: the inbox is found by Link", "HEAD /profile/card", 200, []string{"Link ~ <" + at + `>; rel="http://www.w3.org/ns/ldp#inbox"`}, nil},
+		{"F: there is one", "GET /profile/card", 200, []string{"body ~ ldp:inbox <" + at + "> ;", "body !~ " + at + ">,"}, nil},
+		{"F: a notification in JSON-LD", "POST /inbox/\nSlug: one" + asJSONLD + note, 201, []string{"Location: " + at + "one"}, nil},
+		{"F: with a profile", "POST /inbox/\nContent-Type: application/ld+json; profile=\"https://www.w3.org/ns/activitystreams\"\n\n" + note, 201, []string{"Location ~ " + at}, nil},
+		{"F: with a charset", "POST /inbox/\nContent-Type: application/ld+json; charset=utf-8\n\n" + note, 201, []string{"Location ~ " + at}, nil},
+		{"F: in Turtle", "POST /inbox/" + asTurtle + "<> <urn:a> 1.", 201, nil, nil},
+		{"F: GET lists them", "GET /inbox/", 200, []string{"body ~ <" + at + "> ldp:contains <" + at + "one>"}, nil},
+		{"F: in JSON-LD", "GET /inbox/\nAccept: application/ld+json", 200, []string{"Content-Type: application/ld+json", "body ~ ldp:contains", "body ~ " + at + "one"}, nil},
+		{"F: each is had as JSON-LD", "GET /inbox/one\nAccept: application/ld+json", 200, []string{"Content-Type: application/ld+json", "body ~ Announce"}, nil},
+		{"F: and as it was sent without Accept", "GET /inbox/one", 200, []string{"body: " + note}, nil},
+		{"F: what can be posted is told on OPTIONS", "OPTIONS /inbox/", 204, []string{"Accept-Post: application/ld+json, text/turtle", "Allow ~ POST"}, nil},
+		{"F: it can't be replaced", "PUT /inbox/one" + asJSONLD + note, 401, nil, nil},
+		{"F: nor deleted", "DELETE /inbox/one", 401, nil, nil},
+		{"F: but by the owner's friends", "DELETE /inbox/one alice", 204, nil, nil},
+		{"F: no RDF", "POST /inbox/" + asText + "x", 415, nil, nil},
+		{"F: no JSON-LD", "POST /inbox/" + asJSONLD + "{", 400, nil, nil},
+		{"F: too much", "POST /inbox/" + asTurtle + "#" + strings.Repeat("x", 64<<10), 413, nil, nil},
+		{"F: no container", "POST /inbox/\nLink: <http://www.w3.org/ns/ldp#BasicContainer>; rel=\"type\"" + asTurtle, 409, nil, nil},
+		{"F: nor by PUT", "PUT /inbox/c/", 409, nil, nil},
+		{"F: nor on the way", "PUT /inbox/c/x" + asText + "x", 415, nil, nil},
+		{"F: who may write is not a sender", "POST /inbox/ alice" + asText + "x", 201, nil, nil},
+	})
+}
+
 // TestRacesOverHTTP: two If-None-Match: * have one winner; ten patches lose
 // nothing.
 func TestRacesOverHTTP(t *testing.T) {

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"skrin/acl"
+	"skrin/ldp"
+	"skrin/ldp/rdf"
+)
+
+// What others may put into an inbox (Linked Data Notifications, section 3.3.1):
+// notifications in RDF of at most [inline] bytes, so many a day. Who may at all,
+// its ACL document says, and that what is there is neither read nor changed: they
+// have Append.
+const (
+	inboxTotal  = 2000 // of all senders, a day
+	inboxSender = 200  // of one WebID, a day
+)
+
+// isSender reports whether the agent puts something into the inbox without having
+// a right to change what is there.
+func (r *right) isSender() bool {
+	return strings.HasPrefix(string(r.id), string(rootOf(r.id))+inbox) && !r.allows(0, acl.Write)
+}
+
+// notification refuses what a sender sends and an inbox doesn't take, before it is
+// read.
+func notification(media string, container bool, size int64) error {
+	_, isRDF := rdf.FormatOf(media)
+	switch {
+	case container:
+		return ldp.Refuse(ldp.Conflict, "An inbox takes notifications, and no containers.")
+	case !isRDF:
+		return ldp.Refuse(ldp.Unsupported, "An inbox takes notifications in RDF: application/ld+json or text/turtle.")
+	case size > inline:
+		return tooLarge(inline)
+	}
+	return nil
+}
+
+// countSender refuses a sender that has sent too much today.
+func (p *Pod) countSender(tx Tx, r *right) error {
+	today := "d" + r.now.UTC().Format(time.DateOnly)
+	keys, limits := []string{today}, []int{inboxTotal}
+	if r.who.Known() {
+		sum := sha256.Sum256([]byte(r.who.ID))
+		keys, limits = append(keys, today+"\x00"+hex.EncodeToString(sum[:])), append(limits, inboxSender)
+	}
+	for i, key := range keys {
+		n, err := load[int](tx, key)
+		if err != nil {
+			return err
+		}
+		if n == nil {
+			n = new(int)
+		}
+		if *n++; *n > limits[i] {
+			return &ldp.Fault{Kind: ldp.TooMany, Detail: "This inbox takes no more today.", Header: "Retry-After: 86400"}
+		}
+		if err := save(tx, key, *n); err != nil {
+			return err
+		}
+	}
+	old, err := tx.Scan("d", "", 8)
+	for _, pair := range old {
+		if pair.Key < today {
+			tx.Delete(pair.Key)
+		}
+	}
+	return err
+}
