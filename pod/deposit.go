@@ -49,6 +49,7 @@ type delivery struct {
 	issued, expires time.Time
 	facts           []Fact
 	forms           []string
+	marks           []string   // by which the first form could be matched with another
 	graph           *rdf.Graph // as sent, without the signed forms; nil if only signed forms were sent
 }
 
@@ -208,20 +209,24 @@ func (p *Pod) takeForms(g *rdf.Graph) []string {
 func (p *Pod) checkForms(party Party, types []string, forms []string) (*delivery, []string) {
 	var d *delivery
 	var faults []string
-	digests := map[[32]byte]bool{}
+	marks := map[string]bool{}
 	for i, form := range forms {
 		one, err := p.checkForm(party, types, form)
 		switch {
 		case err != nil:
 			faults = append(faults, fmt.Sprintf("signed form %d: %s", i+1, err))
-		case digests[sha256.Sum256([]byte(form))]:
-			faults = append(faults, fmt.Sprintf("signed form %d stands twice; each needs salts of its own.", i+1))
+		case p.Leak != LeakStatus && slices.ContainsFunc(one.marks, func(m string) bool { return marks[m] }):
+			faults = append(faults, fmt.Sprintf("signed form %d shares a digest, salt, status index or holder key with another: each needs its own.", i+1))
 		case d == nil:
 			d = one
 		case !d.same(one):
 			faults = append(faults, fmt.Sprintf("signed form %d says something else than the first.", i+1))
 		}
-		digests[sha256.Sum256([]byte(form))] = true
+		if err == nil {
+			for _, m := range one.marks {
+				marks[m] = true
+			}
+		}
 	}
 	if faults == nil {
 		d.forms = forms
@@ -248,7 +253,7 @@ func (p *Pod) checkForm(party Party, types []string, form string) (*delivery, er
 	if err != nil {
 		return nil, err
 	}
-	d := &delivery{typ: t, issued: v.Issued, expires: v.Expires}
+	d := &delivery{typ: t, issued: v.Issued, expires: v.Expires, marks: c.Marks()}
 	switch {
 	case v.Issued.IsZero() || v.Expires.IsZero():
 		return nil, errors.New("iat and exp are both needed")

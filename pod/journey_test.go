@@ -326,6 +326,12 @@ func TestDepositsThatAreRefused(t *testing.T) {
 		cccev:supportsValue [ cccev:providesValueFor <https://af.example.se/evidence#registered> ; cccev:value ` + value + ` ] .`
 	}
 	form := func(edit func(*credential.Statement)) string { return w.issue(1, edit)[0] }
+	at := func(i int) func(*credential.Statement) {
+		return func(s *credential.Statement) {
+			s.Status = &credential.Status{URI: "https://af.example.se/status/1", Index: i}
+		}
+	}
+	twice := form(nil)
 	foreign := func() string {
 		s, err := credential.Issue(mallory, w.statement())
 		must(t, err)
@@ -352,7 +358,8 @@ func TestDepositsThatAreRefused(t *testing.T) {
 		{"a value of another datatype", pod.TypeSDJWT, form(func(s *credential.Statement) { s.Claims[0].Value = "yes" }), ldp.Unprocessable},
 		{"a date that isn't one", pod.TypeSDJWT, form(func(s *credential.Statement) { s.Claims[1].Value = "2026-13-40" }), ldp.Unprocessable},
 		{"two forms that differ", pod.TypeSDJWT, form(nil) + "\n" + form(func(s *credential.Statement) { s.Claims[0].Value = false }), ldp.Unprocessable},
-		{"the same form twice", pod.TypeSDJWT, twice(form(nil)), ldp.Unprocessable},
+		{"two forms with one place in the status list", pod.TypeSDJWT, form(at(7)) + "\n" + form(at(7)), ldp.Unprocessable},
+		{"one form twice", pod.TypeSDJWT, twice + "\n" + twice, ldp.Unprocessable},
 		{"too many forms", pod.TypeSDJWT, strings.Repeat("a.b.c~\n", 33), ldp.Unprocessable},
 		{"RDF that says something else than the signature", "text/turtle", turtle("false"), ldp.Unprocessable},
 		{"RDF with a personal number", "text/turtle", turtle(`true ; <http://purl.org/dc/terms/description> "för 770523-2382"`), ldp.Unprocessable},
@@ -394,8 +401,6 @@ func TestDepositsThatAreRefused(t *testing.T) {
 		t.Errorf("a delivery was logged: %s", w.actions())
 	}
 }
-
-func twice(s string) string { return s + "\n" + s }
 
 // TestOneReader: a grant is to one party, through its own client and our own
 // issuer.

@@ -26,6 +26,7 @@ type Pod struct {
 	Wake     func()           // told after a commit that queued a notification; nil for nobody
 	MaxBytes int64            // of one resource; 0 for 512 MiB
 	MaxRDF   int64            // bytes of one RDF document; 0 for 8 MiB
+	Leak     Leak             // links people on purpose; "" everywhere but in the program that measures it
 
 	tally tally
 }

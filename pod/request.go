@@ -404,7 +404,10 @@ func (p *Pod) draftSpace(ctx context.Context, who acl.Agent, party string) (*Spa
 	if _, err := io.ReadFull(p.Rand, s.Key); err != nil {
 		return nil, err
 	}
-	s.ID, err = p.newID()
+	if s.ID, err = p.newID(); p.Leak != LeakIDs || err != nil {
+		return s, err
+	}
+	err = p.viewOwn(ctx, who, func(tx Tx) (err error) { s.ID, err = nextSpaceID(tx, s.ID); return err })
 	return s, err
 }
 
@@ -477,7 +480,7 @@ func (p *Pod) agree(ctx context.Context, tx Tx, r *Request, a Answer, d *draft) 
 		return err
 	}
 	c := d.consent
-	if _, err := giveForm(tx, &choice.Evidence, s.ID); err != nil {
+	if _, err := giveForm(tx, &choice.Evidence, p.formFor(s)); err != nil {
 		return err
 	}
 	g := &Grant{

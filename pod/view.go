@@ -136,7 +136,7 @@ func (p *Pod) readEvidence(ctx context.Context, tx Tx, a access, req ldp.Get) (*
 	if e == nil || !ok {
 		return nil, ldp.Refuse(ldp.Gone, "The evidence is no longer there: the person has removed it.")
 	}
-	form, err := giveForm(tx, e, a.space.ID)
+	form, err := giveForm(tx, e, p.formFor(a.space))
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +159,9 @@ func (p *Pod) readEvidence(ctx context.Context, tx Tx, a access, req ldp.Get) (*
 		err = writeGraph(res, p.viewGraph(ctx, t, e, released, p.url(req.ID)), chosen)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := p.leak(res, e); err != nil {
 		return nil, err
 	}
 	a.grant.Reads, a.grant.Last = a.grant.Reads+1, p.Now().UTC().Truncate(time.Second)

@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	crand "crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"skrin/acl"
+	"skrin/auth/dpop"
+	"skrin/cmd/skrin/unlink"
+	"skrin/ldp"
+	"skrin/ldp/client"
+	"skrin/pod"
+	"skrin/pod/credential"
+)
+
+// A crowd is a server with many people, each of whom shares the same evidence
+// with the same recipients, who keep all that they receive. What the people do
+// is in no order that one recipient could learn from another; and it is done
+// through the pod's methods, as the pages do it, while the recipients go through
+// HTTP.
+type crowd struct {
+	*server
+	issuer     pod.Party
+	key        jose.JSONWebKey // the issuer's
+	recipients []*recipient
+	persons    []*member
+	clock      atomic.Pointer[time.Time] // the pod's; nil for the real one
+	stop       func() error
+}
+
+// A member of the crowd.
+type member struct {
+	who      acl.Agent
+	released string
+}
+
+// A recipient keeps all that it receives.
+type recipient struct {
+	id       string
+	client   *client.Client
+	hook     *httptest.Server
+	mu       sync.Mutex
+	dossiers []unlink.Dossier
+	spaces   map[string]int // person by what the recipient knows: the space's id
+	at       []string       // URL of the evidence, by person
+	consents []string
+}
+
+const (
+	crowdType  = "se:af:arbetsloshetsintyg:1"
+	crowdForms = 2 // more forms than recipients
+)
+
+func newCrowd(ctx context.Context, dir string, persons, recipients int, leak pod.Leak, log *slog.Logger) (*crowd, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	key := make([]byte, keySize)
+	crand.Read(key)
+	base := fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port)
+	w := &crowd{}
+	if w.server, err = newServer(ctx, config{Base: base, Dir: dir, Key: key, Demo: true, Token: 10 * time.Minute}, log); err != nil {
+		return nil, err
+	}
+	w.pod.Leak, w.pod.Now = leak, w.time
+	w.persons = make([]*member, persons)
+	if err := w.registerIssuer(); err != nil {
+		return nil, err
+	}
+	for i := range recipients {
+		if err := w.registerRecipient("mottagare-"+strconv.Itoa(i), persons); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- w.Serve(ctx, l) }()
+	w.stop = func() error { cancel(); return <-ended }
+	return w, nil
+}
+
+// time is the pod's.
+func (w *crowd) time() time.Time {
+	if t := w.clock.Load(); t != nil {
+		return *t
+	}
+	return time.Now()
+}
+
+func (w *crowd) set(t time.Time) { w.clock.Store(&t) }
+
+func (w *crowd) close() error {
+	err := w.stop()
+	for _, r := range w.recipients {
+		r.hook.Close()
+	}
+	if e := w.server.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+func crowdKey(id string) (jose.JSONWebKey, error) {
+	k, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
+	return jose.JSONWebKey{Key: k, KeyID: id, Algorithm: string(jose.ES256), Use: "sig"}, err
+}
+
+func (w *crowd) registerIssuer() (err error) {
+	b, err := registration("arbetsformedlingen")
+	if err != nil {
+		return err
+	}
+	if w.issuer, err = pod.ReadParty(b, w.Base); err != nil {
+		return err
+	}
+	if w.key, err = crowdKey("af-1"); err != nil {
+		return err
+	}
+	w.issuer.Keys.Keys, w.issuer.Notify = []jose.JSONWebKey{w.key.Public()}, ""
+	return w.parties.Add(w.issuer)
+}
+
+func (w *crowd) registerRecipient(id string, persons int) error {
+	b, err := registration("exempel-forsakring")
+	if err != nil {
+		return err
+	}
+	p, err := pod.ReadParty(bytes.ReplaceAll(b, []byte(`"exempel-forsakring"`), []byte(strconv.Quote(id))), w.Base)
+	if err != nil {
+		return err
+	}
+	key, err := crowdKey(id + "-1")
+	if err != nil {
+		return err
+	}
+	proofs, err := dpop.NewKey()
+	if err != nil {
+		return err
+	}
+	r := &recipient{id: id, spaces: map[string]int{}, dossiers: make([]unlink.Dossier, persons), at: make([]string, persons), consents: make([]string, persons)}
+	r.client = &client.Client{HTTP: &http.Client{Timeout: 30 * time.Second}, Issuer: w.Base, ID: id, Key: key, DPoP: proofs, Now: time.Now}
+	r.hook = httptest.NewServer(http.HandlerFunc(r.told))
+	p.Keys.Keys, p.Notify = []jose.JSONWebKey{key.Public()}, r.hook.URL
+	w.recipients = append(w.recipients, r)
+	return w.parties.Add(p)
+}
+
+// live has the people connect, get evidence, share it and withdraw, and the
+// recipients read and be refused.
+func (w *crowd) live(ctx context.Context) error {
+	now := time.Now().UTC()
+	for i := range w.persons {
+		if err := w.settle(ctx, i, now); err != nil {
+			return fmt.Errorf("person %d: %w", i, err)
+		}
+	}
+	for _, r := range w.recipients {
+		for _, i := range rand.Perm(len(w.persons)) {
+			w.set(now.Add(-time.Duration(rand.Int64N(int64(20 * time.Hour)))))
+			if err := w.share(ctx, r, i, now); err != nil {
+				return fmt.Errorf("person %d, %s: %w", i, r.id, err)
+			}
+		}
+	}
+	w.clock.Store(nil)
+	if err := w.everyOne(func(r *recipient, i int) error { return w.reads(ctx, r, i) }); err != nil {
+		return err
+	}
+	if err := w.everyOne(func(r *recipient, i int) error { return w.withdraws(ctx, r, i) }); err != nil {
+		return err
+	}
+	return w.allTold(ctx)
+}
+
+// everyOne does something for all recipients and persons in random order, four
+// at a time.
+func (w *crowd) everyOne(do func(*recipient, int) error) error {
+	n := len(w.persons)
+	order := rand.Perm(n * len(w.recipients))
+	jobs := make(chan int)
+	errs := make(chan error, len(order))
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for k := range jobs {
+				if err := do(w.recipients[k/n], k%n); err != nil {
+					errs <- fmt.Errorf("person %d, %s: %w", k%n, w.recipients[k/n].id, err)
+				}
+			}
+		})
+	}
+	for _, k := range order {
+		jobs <- k
+	}
+	close(jobs)
+	wg.Wait()
+	close(errs)
+	return <-errs
+}
+
+// agent is a party's back end.
+func (w *crowd) agent(id string) acl.Agent {
+	return acl.Agent{ID: acl.WebID(w.Base + "/.parties/" + id + "#org"), Client: id, Issuer: w.Base}
+}
+
+// settle makes a person with evidence, some day in the last weeks.
+func (w *crowd) settle(ctx context.Context, i int, now time.Time) error {
+	issued := now.AddDate(0, 0, -5*(1+rand.IntN(4))).Truncate(24 * time.Hour)
+	w.set(issued.Add(time.Duration(rand.Int64N(int64(24 * time.Hour)))))
+	who, err := w.pod.Make(ctx, "person-"+strconv.Itoa(i))
+	if err != nil {
+		return err
+	}
+	out, err := w.answer(ctx, who, "connect", w.issuer.ID, pod.Detail{Type: pod.ToDeposit, EvidenceTypes: []string{crowdType}})
+	if err != nil {
+		return err
+	}
+	where, err := locationIn(out)
+	if err != nil {
+		return err
+	}
+	registered, long := rand.IntN(4) > 0, rand.IntN(2) > 0
+	forms, err := w.forms(issued, registered, long)
+	if err != nil {
+		return err
+	}
+	w.persons[i] = &member{who, fmt.Sprint(issued, registered, long)}
+	body := strings.Join(forms, "\n")
+	_, err = w.pod.Post(ctx, w.agent(w.issuer.ID), ldp.Post{
+		ID: ldp.ID(strings.TrimPrefix(where, w.Base)), Type: pod.TypeSDJWT, Body: strings.NewReader(body), Size: int64(len(body)),
+	})
+	return err
+}
+
+// forms are signed forms of one statement, each with its own place in a status
+// list, unless that is the leak.
+func (w *crowd) forms(issued time.Time, registered, long bool) ([]string, error) {
+	var all []string
+	index, since := rand.IntN(1<<20), issued.AddDate(0, 0, -rand.IntN(300)).Format(time.DateOnly)
+	for range len(w.recipients) + crowdForms {
+		form, err := credential.Issue(w.key, credential.Statement{
+			Type: "https://af.example.se/vct/arbetsloshetsintyg/1", Issuer: w.issuer.Issuer, Issued: issued, Expires: issued.AddDate(0, 0, 60), Decoys: 5,
+			Status: &credential.Status{URI: "https://af.example.se/status/1", Index: index},
+			Claims: []credential.Claim{{Name: "registered", Value: registered}, {Name: "registered_at_least_30_days", Value: long},
+				{Name: "registration_date", Value: since}},
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, form)
+		if w.pod.Leak != pod.LeakStatus {
+			index = rand.IntN(1 << 20)
+		}
+	}
+	return all, nil
+}
+
+// answer asks a person and agrees for the person.
+func (w *crowd) answer(ctx context.Context, who acl.Agent, key, party string, d pod.Detail) (pod.Outcome, error) {
+	b, err := json.Marshal(d)
+	if err != nil {
+		return pod.Outcome{}, err
+	}
+	id, err := w.pod.Begin(ctx, who, key, party, []json.RawMessage{b})
+	if err != nil {
+		return pod.Outcome{}, err
+	}
+	o, err := w.pod.Offer(ctx, who, id)
+	if err != nil {
+		return pod.Outcome{}, err
+	}
+	a := pod.Answer{Agree: true, Lang: "sv"}
+	if d.Type == pod.ToRead {
+		a.Evidence, a.Shown = o.Choices[0].Evidence.ID, o.Choices[0].Shown
+		a.Optional = []string{"registered"}
+	}
+	return w.pod.Answer(ctx, who, id, a)
+}
+
+func locationIn(out pod.Outcome) (string, error) {
+	var d pod.Detail
+	if err := json.Unmarshal(out.Details[0], &d); err != nil {
+		return "", err
+	}
+	return d.Locations[0], nil
+}
+
+// share has a person agree to a recipient's request.
+func (w *crowd) share(ctx context.Context, r *recipient, i int, now time.Time) error {
+	p := w.persons[i]
+	out, err := w.answer(ctx, p.who, r.id, r.id, pod.Detail{
+		Type: pod.ToRead, Reference: "case-" + strconv.Itoa(rand.Int()), Use: "ink-2026", EvidenceType: crowdType, Fields: []string{"registered_at_least_30_days"},
+		Optional: []string{"registered"}, Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Until: now.AddDate(0, 0, 30).Format(time.DateOnly), Standing: true,
+	})
+	if err != nil {
+		return err
+	}
+	if r.at[i], err = locationIn(out); err != nil {
+		return err
+	}
+	var d pod.Detail
+	if err := json.Unmarshal(out.Details[0], &d); err != nil {
+		return err
+	}
+	r.consents[i] = d.Consent
+	r.spaces[out.Subject] = i
+	r.dossiers[i] = unlink.Dossier{Person: i, Released: p.released, Got: map[string][]string{}}
+	r.keep(i, "answer webid", string(out.WebID))
+	r.keep(i, "answer sub", out.Subject)
+	r.keep(i, "answer details", string(out.Details[0]))
+	return nil
+}
+
+// keep adds to what is known of a person.
+func (r *recipient) keep(i int, channel, value string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dossiers[i].Got[channel] = append(r.dossiers[i].Got[channel], value)
+}
+
+// reads has a recipient get all that it can of a person, and try what it can't.
+func (w *crowd) reads(ctx context.Context, r *recipient, i int) error {
+	at := r.at[i]
+	space := at[:strings.Index(at, "/evidence/")]
+	tag := ""
+	for _, q := range []struct{ name, method, url, accept, want string }{
+		{"turtle", "GET", at, pod.TypeTurtle, "200"},
+		{"json-ld", "GET", at, pod.TypeJSONLD, "200"},
+		{"sd-jwt", "GET", at, pod.TypeSDJWT, "200"},
+		{"head", "HEAD", at, pod.TypeTurtle, "200"},
+		{"list", "GET", space + "/evidence/", pod.TypeTurtle, "200"},
+		{"card", "GET", space + "/card", pod.TypeTurtle, "200"},
+		{"unchanged", "GET", at, pod.TypeTurtle, "304"},
+		{"wrong accept", "GET", at, "image/png", "406"},
+		{"foreign path", "GET", at + "x", pod.TypeTurtle, "403"},
+		{"deposit", "POST", space + "/deposit/", pod.TypeTurtle, "403"},
+		{"delete", "DELETE", at, pod.TypeTurtle, "405"},
+		{"options", "OPTIONS", at, pod.TypeTurtle, "204"},
+	} {
+		status, etag, err := r.request(ctx, i, q.name, q.method, q.url, q.accept, map[bool]string{true: tag}[q.name == "unchanged"])
+		if err != nil {
+			return err
+		}
+		if status != q.want && q.want[0] == '2' {
+			return fmt.Errorf("%s: %s, not %s", q.name, status, q.want)
+		}
+		if q.name == "turtle" {
+			tag = etag
+		}
+	}
+	return nil
+}
+
+// request sends a request as the recipient and keeps all of the answer.
+func (r *recipient) request(ctx context.Context, i int, name, method, address, accept, tag string) (status, etag string, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, nil)
+	if err != nil {
+		return "", "", err
+	}
+	req.Header.Set("Accept", accept)
+	if tag != "" {
+		req.Header.Set("If-None-Match", tag)
+	}
+	began := time.Now()
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return "", "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", "", err
+	}
+	r.keep(i, name+" took", strconv.FormatInt(time.Since(began).Microseconds(), 10))
+	r.keep(i, name+" at", strconv.FormatInt(began.UnixMicro(), 10))
+	r.keep(i, name+" status", resp.Status)
+	for header, values := range resp.Header {
+		r.keep(i, name+" header "+header, strings.Join(values, ", "))
+	}
+	r.keep(i, name+" body", string(body))
+	if accept == pod.TypeSDJWT && resp.StatusCode == http.StatusOK {
+		r.keepJWT(i, name, string(body))
+	}
+	return strconv.Itoa(resp.StatusCode), resp.Header.Get("Etag"), nil
+}
+
+// keepJWT keeps the decoded parts of what is a JWT, or an SD-JWT.
+func (r *recipient) keepJWT(i int, name, compact string) {
+	parts := strings.FieldsFunc(compact, func(c rune) bool { return c == '.' || c == '~' })
+	for k, part := range parts {
+		if b, err := base64.RawURLEncoding.DecodeString(part); err == nil && k != 2 {
+			r.keep(i, name+" part "+strconv.Itoa(min(k, 3)), string(b))
+		} else {
+			r.keep(i, name+" part "+strconv.Itoa(k), part)
+		}
+	}
+}
+
+// told takes a notification.
+func (r *recipient) told(w http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(req.Body, 1<<20))
+	var token struct {
+		Subject struct{ URI string } `json:"sub_id"`
+	}
+	parts := strings.Split(string(body), ".")
+	if err == nil && len(parts) == 3 {
+		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		err = json.Unmarshal(payload, &token)
+	}
+	_, rest, _ := strings.Cut(token.Subject.URI, "/w/")
+	space, _, _ := strings.Cut(rest, "/")
+	i, ok := r.spaces[space]
+	if err != nil || !ok {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	r.keep(i, "notice at", strconv.FormatInt(time.Now().UnixMicro(), 10))
+	for header, values := range req.Header {
+		r.keep(i, "notice header "+header, strings.Join(values, ", "))
+	}
+	r.keepJWT(i, "notice", string(body))
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// withdraws has a person withdraw, and the recipient find out.
+func (w *crowd) withdraws(ctx context.Context, r *recipient, i int) error {
+	if err := w.pod.Withdraw(ctx, w.persons[i].who, r.consents[i]); err != nil {
+		return err
+	}
+	status, _, err := r.request(ctx, i, "ended", "GET", r.at[i], pod.TypeTurtle, "")
+	if err == nil && status != "403" {
+		err = fmt.Errorf("after the withdrawal: %s", status)
+	}
+	return err
+}
+
+// allTold waits until everybody has been notified.
+func (w *crowd) allTold(ctx context.Context) error {
+	for end := time.Now().Add(2 * time.Minute); ; {
+		missing := 0
+		for _, r := range w.recipients {
+			r.mu.Lock()
+			for _, d := range r.dossiers {
+				if d.Got["notice at"] == nil {
+					missing++
+				}
+			}
+			r.mu.Unlock()
+		}
+		if missing == 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%d notifications have not come", missing)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"skrin/cmd/skrin/unlink"
+	"skrin/pod"
+)
+
+// unlinkCommand measures whether parties that pool what they received can match
+// people.
+type unlinkCommand struct {
+	Persons    int    `default:"1000" help:"How many people."`
+	Recipients int    `default:"2" help:"How many parties each of them shares with."`
+	Leak       string `default:"" help:"Make the server leak on purpose: etag, time, status, signature, path, ids, size; or all, one after the other." enum:",all,etag,time,status,signature,path,ids,size"`
+}
+
+// Run obeys kong. It fails if the honest server links people, or if a leak is not
+// caught.
+func (c *unlinkCommand) Run(ctx context.Context) error { return c.run(ctx, os.Stdout) }
+
+// The thresholds: what an honest server must stay below, and what a leak must
+// reach to count as caught.
+const (
+	honestAUC  = 0.52
+	honestTop1 = 1.2 // times chance
+	caughtAUC  = 0.9
+)
+
+func (c *unlinkCommand) run(ctx context.Context, out io.Writer) error {
+	if c.Persons < 20 || c.Recipients < 2 {
+		return fmt.Errorf("at least 20 persons and 2 recipients are needed")
+	}
+	leaks := []pod.Leak{pod.Leak(c.Leak)}
+	if c.Leak == "all" {
+		leaks = append([]pod.Leak{""}, pod.Leaks()...)
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(out, "%d persons, %d recipients; what each released on purpose is not counted.\n", c.Persons, c.Recipients)
+	fmt.Fprintln(table, "server\tstrategy\tAUC\t±95 %\ttop-1\t±95 %\tchance\tlooked at")
+	var failed []string
+	for _, leak := range leaks {
+		name := "honest"
+		if leak != "" {
+			name = "leaks " + string(leak)
+		}
+		began := time.Now()
+		results, err := c.measure(ctx, leak)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		for _, r := range results {
+			fmt.Fprintf(table, "%s\t%s\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%s\n", name, r.Strategy, r.AUC, r.Error, r.Top1, r.Top1Error, r.Chance, r.Feature)
+		}
+		fmt.Fprintf(table, "\t%d trials in %v\n", results[0].Trials, time.Since(began).Round(time.Second))
+		if !verdict(leak, results) {
+			failed = append(failed, name)
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if failed != nil {
+		return fmt.Errorf("not as it must be: %v", failed)
+	}
+	fmt.Fprintln(out, "As it must be: people can't be linked, and a server that links them is caught.")
+	return nil
+}
+
+// verdict reports whether the results are those of an honest server, or of one
+// whose leak was caught. What chance explains is not held against an honest one.
+func verdict(leak pod.Leak, results []unlink.Result) bool {
+	bad := func(r unlink.Result) bool {
+		return r.AUC > honestAUC && r.AUC-r.Error > 0.5 || r.Top1-r.Top1Error > honestTop1*r.Chance
+	}
+	if leak == "" {
+		return !slices.ContainsFunc(results, bad)
+	}
+	return slices.ContainsFunc(results, func(r unlink.Result) bool { return r.AUC >= caughtAUC })
+}
+
+// measure runs a server with a leak, and lets every pair of recipients try.
+func (c *unlinkCommand) measure(ctx context.Context, leak pod.Leak) ([]unlink.Result, error) {
+	dir, err := os.MkdirTemp("", "skrin-unlink-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	w, err := newCrowd(ctx, dir, c.Persons, c.Recipients, leak, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		return nil, err
+	}
+	err = w.live(ctx)
+	if e := w.close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return nil, err
+	}
+	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	var pairs [][]unlink.Result
+	for i := range w.recipients {
+		for j := range i {
+			pairs = append(pairs, unlink.Match(w.recipients[j].dossiers, w.recipients[i].dossiers, random))
+		}
+	}
+	return unlink.Join(pairs), nil
+}

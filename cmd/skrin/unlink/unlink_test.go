@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package unlink_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"skrin/cmd/skrin/unlink"
+)
+
+// TestMatch: the adversary finds what is there, in whatever form, and nothing
+// where there is nothing.
+func TestMatch(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	noise := func() string { return fmt.Sprintf("tag-%016x size %d", random.Uint64(), random.IntN(100000)) }
+	for _, row := range []struct {
+		is       string
+		channels func(i int) (string, string) // of one person, at both
+		linked   bool
+	}{
+		{"nothing in common", func(int) (string, string) { return noise(), noise() }, false},
+		{"the same for everybody", func(int) (string, string) { return "text/turtle", "text/turtle" }, false},
+		{"one tag for both", func(i int) (string, string) { return fmt.Sprintf("tag-%d", i), fmt.Sprintf("tag-%d", i) }, true},
+		{"a tag within other text", func(i int) (string, string) {
+			return noise() + fmt.Sprintf(`; "x%dx"`, i), fmt.Sprintf("<x%dx> ", i) + noise()
+		}, true},
+		{"numbers near one another", func(i int) (string, string) { return fmt.Sprint(i * 1000), fmt.Sprint(i*1000 + 7) }, true},
+		{"dates near one another", func(i int) (string, string) {
+			at := func(s int) string {
+				return fmt.Sprintf("Sat, 21 Nov 2026 %02d:%02d:%02d GMT", s/3600, s/60%60, s%60)
+			}
+			return at(i*300 + 1), at(i*300 + 2)
+		}, true},
+	} {
+		var a, b []unlink.Dossier
+		for i := range 200 {
+			x, y := row.channels(i)
+			a = append(a, unlink.Dossier{Person: i, Got: map[string][]string{"c": {x}}})
+			b = append(b, unlink.Dossier{Person: i, Got: map[string][]string{"c": {y}}})
+		}
+		best := 0.0
+		for _, r := range unlink.Match(a, b, random) {
+			best = max(best, r.AUC)
+		}
+		if row.linked != (best >= 0.9) || !row.linked && best > 0.6 {
+			t.Errorf("%s: AUC %.3f", row.is, best)
+		}
+	}
+	alike := []unlink.Dossier{{Person: 0, Released: "a", Got: map[string][]string{"c": {"1"}}}, {Person: 1, Released: "b", Got: map[string][]string{"c": {"2"}}}}
+	if r := unlink.Match(alike, alike, random); r[0].Trials != 0 {
+		t.Errorf("people who released different facts were compared: %+v", r)
+	}
+}
