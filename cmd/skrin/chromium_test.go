@@ -87,9 +87,8 @@ func drive(t *testing.T, limit time.Duration, args ...string) {
 	cmd := exec.CommandContext(ctx, "/usr/bin/node", args...)
 	cmd.Dir = drivers
 	cmd.Env = append(os.Environ(), "SKRIN_ORIGINS="+strings.Join(r.origins[:], " "), "TMPDIR="+tmp, "HOME="+tmp, "XDG_CONFIG_HOME="+tmp, "XDG_CACHE_HOME="+tmp)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that the browser ends with it
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // so that it ends its browser
+	cmd.WaitDelay = 10 * time.Second
 	var trouble bytes.Buffer
 	cmd.Stderr = &trouble
 	out, err := cmd.StdoutPipe()
@@ -99,7 +98,6 @@ func drive(t *testing.T, limit time.Duration, args ...string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it may have left
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		told(t, lines.Bytes(), held)
 	}
