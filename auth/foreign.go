@@ -11,12 +11,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -29,9 +26,8 @@ const (
 	oidcIssuer = "http://www.w3.org/ns/solid/terms#oidcIssuer"
 
 	foreignEntries = 20_000
-	profileLife    = 5 * time.Minute  // how long an issuer that a WebID drops stays good
-	keysLife       = time.Hour        // how long a key that an issuer drops stays good
-	failureLife    = 30 * time.Second // how soon what failed is tried again
+	profileLife    = 5 * time.Minute // how long an issuer that a WebID drops stays good
+	keysLife       = time.Hour       // how long a key that an issuer drops stays good
 )
 
 // Foreign finds the issuers of the WebIDs of others (Solid-OIDC, section 9): one
@@ -40,44 +36,22 @@ const (
 type Foreign struct {
 	client   *http.Client
 	now      func() time.Time
-	profiles generations[acl.WebID, *fetched[[]string]]
-	issuers  generations[string, *fetched[[]jose.JSONWebKey]]
+	profiles *Recall[acl.WebID, []string]
+	issuers  *Recall[string, []jose.JSONWebKey]
 }
 
 // NewForeign makes a Foreign that fetches with the client, which should be
 // [Guarded].
 func NewForeign(client *http.Client, now func() time.Time) *Foreign {
-	f := &Foreign{client: client, now: now}
-	f.profiles.half, f.issuers.half = foreignEntries/2, foreignEntries/20
-	return f
-}
-
-// A fetched is a value that is fetched when it is asked for, by one at a time.
-type fetched[V any] struct {
-	mu    sync.Mutex
-	value V
-	err   error
-	begun time.Time // of the last fetch
-}
-
-// get returns the value, fetched again if it is older than life, or if it could
-// not be fetched half a minute ago.
-func (f *fetched[V]) get(now time.Time, life time.Duration, fetch func() (V, error)) (V, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.err != nil {
-		life = failureLife
+	return &Foreign{
+		client: client, now: now,
+		profiles: NewRecall[acl.WebID, []string](foreignEntries), issuers: NewRecall[string, []jose.JSONWebKey](foreignEntries / 10),
 	}
-	if f.begun.IsZero() || now.Sub(f.begun) >= life {
-		f.begun = now
-		f.value, f.err = fetch()
-	}
-	return f.value, f.err
 }
 
 // Issuer is for [Verifier.Issuers].
 func (f *Foreign) Issuer(ctx context.Context, issuer string, webID acl.WebID) (Issuer, error) {
-	named, err := f.profiles.getOr(webID, &fetched[[]string]{}).get(f.now(), profileLife, func() ([]string, error) { return f.profile(ctx, webID) })
+	named, err := f.profiles.Get(webID, f.now(), profileLife, func() ([]string, error) { return f.profile(ctx, webID) })
 	if err != nil || !slices.Contains(named, issuer) {
 		return nil, ErrNoIssuer
 	}
@@ -86,15 +60,15 @@ func (f *Foreign) Issuer(ctx context.Context, issuer string, webID acl.WebID) (I
 
 // profile returns the issuers that the WebID's document names.
 func (f *Foreign) profile(ctx context.Context, webID acl.WebID) ([]string, error) {
-	body, mediaType, base, err := f.fetch(ctx, string(webID), "text/turtle, application/ld+json;q=0.9, application/rdf+xml;q=0.5")
+	doc, err := Fetch(ctx, f.client, string(webID), "text/turtle, application/ld+json;q=0.9, application/rdf+xml;q=0.5")
 	if err != nil {
 		return nil, err
 	}
-	format, ok := rdf.FormatOf(mediaType)
+	format, ok := rdf.FormatOf(doc.MediaType)
 	if !ok {
 		return nil, errors.New("the WebID's document is not RDF")
 	}
-	graph, err := rdf.Read(ctx, body, format, base, rdf.Limits{Triples: 10_000})
+	graph, err := rdf.Read(ctx, doc.Body, format, doc.Base, rdf.Limits{Triples: 10_000})
 	if err != nil {
 		return nil, fmt.Errorf("the WebID's document: %w", err)
 	}
@@ -115,9 +89,8 @@ type foreignIssuer struct {
 // Key obeys Issuer. An id that isn't known makes it look whether the issuer has
 // new keys, every half a minute at most.
 func (i foreignIssuer) Key(ctx context.Context, id string) (crypto.PublicKey, error) {
-	e := i.issuers.getOr(i.name, &fetched[[]jose.JSONWebKey]{})
 	for _, life := range []time.Duration{keysLife, failureLife} {
-		keys, err := e.get(i.now(), life, func() ([]jose.JSONWebKey, error) { return i.keys(ctx) })
+		keys, err := i.issuers.Get(i.name, i.now(), life, func() ([]jose.JSONWebKey, error) { return i.keys(ctx) })
 		if err != nil {
 			return nil, ErrNoKey
 		}
@@ -169,37 +142,9 @@ func verifies(key any) bool {
 }
 
 func (f *Foreign) fetchJSON(ctx context.Context, address string, v any) error {
-	body, _, _, err := f.fetch(ctx, address, "application/json")
+	doc, err := Fetch(ctx, f.client, address, "application/json")
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(body, v)
-}
-
-// fetch gets a document, its media type, and the URL to which its relative
-// references are relative. It goes on when the request that asked has ended:
-// others may wait for the same.
-func (f *Foreign) fetch(ctx context.Context, address, accept string) (body []byte, mediaType, base string, err error) {
-	u, err := url.Parse(address)
-	if err != nil {
-		return nil, "", "", fmt.Errorf("fetch: %w", err)
-	}
-	u.Fragment, u.RawFragment = "", ""
-	r, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodGet, u.String(), nil)
-	if err != nil {
-		return nil, "", "", fmt.Errorf("fetch: %w", err)
-	}
-	r.Header.Set("Accept", accept)
-	resp, err := f.client.Do(r)
-	if err != nil {
-		return nil, "", "", fmt.Errorf("fetch: %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		return nil, "", "", fmt.Errorf("fetch: status %d", resp.StatusCode)
-	}
-	if body, err = io.ReadAll(resp.Body); err != nil {
-		return nil, "", "", fmt.Errorf("fetch: %w", err)
-	}
-	return body, resp.Header.Get("Content-Type"), resp.Request.URL.String(), nil
+	return json.Unmarshal(doc.Body, v)
 }

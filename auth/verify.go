@@ -76,6 +76,15 @@ type Verifier struct {
 	Proofs  *dpop.Checker
 	Cache   *Cache
 	Now     func() time.Time
+	// Revoked, if set, says that a good token is good no more. It is asked for
+	// each request, whether the token is cached or not, so it should be fast.
+	Revoked func(ctx context.Context, t Token) (bool, error)
+}
+
+// A Token is what identifies a verified access token.
+type Token struct {
+	Agent acl.Agent
+	Grant string // claim grant_id of our own tokens: all that came of one grant have it in common
 }
 
 // ErrNoIssuer is what [Verifier.Issuers] answers for one that isn't believed.
@@ -111,6 +120,15 @@ func (v *Verifier) Identify(r *http.Request) (acl.Agent, error) {
 	}
 	if err != nil {
 		return acl.Agent{}, fmt.Errorf("check proof: %w", err)
+	}
+	if v.Revoked != nil {
+		revoked, err := v.Revoked(r.Context(), Token{known.agent, known.grant})
+		if err != nil {
+			return acl.Agent{}, fmt.Errorf("ask whether a token was revoked: %w", err)
+		}
+		if revoked {
+			return acl.Agent{}, badToken("it was revoked, or its client is no longer registered")
+		}
 	}
 	agent := known.agent
 	agent.Origin = r.Header.Get("Origin")
@@ -159,6 +177,7 @@ func credentials(h http.Header) (token, proof string, err error) {
 // An identity is what a verified token proves to whoever holds the key.
 type identity struct {
 	agent      acl.Agent
+	grant      string
 	thumbprint string
 	until      time.Time
 }
@@ -181,6 +200,7 @@ type accessClaims struct {
 	jwt.Claims
 	WebID        string `json:"webid"`
 	Client       string `json:"client_id"`
+	Grant        string `json:"grant_id"`
 	Confirmation struct {
 		Thumbprint string `json:"jkt"`
 	} `json:"cnf"`
@@ -228,6 +248,7 @@ func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (ide
 	}
 	return identity{
 		agent:      acl.Agent{ID: webID, Client: claims.Client, Issuer: claims.Issuer},
+		grant:      claims.Grant,
 		thumbprint: claims.Confirmation.Thumbprint,
 		until:      claims.Expiry.Time().Add(Skew),
 	}, nil

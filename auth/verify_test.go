@@ -10,6 +10,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -83,6 +85,7 @@ type draft struct {
 	proofURL     string
 	proofToken   string // "" for the token itself
 	noATH        bool
+	forge        func(f *forged) // changes the proof's parts before it is signed; nil for a good proof
 	header       func(http.Header)
 }
 
@@ -124,10 +127,63 @@ func (d *draft) request(t testing.TB, token string) *http.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if d.forge != nil {
+		proof = d.forged(t, proof)
+	}
 	r.Header.Set("Authorization", d.scheme+token)
 	r.Header.Set("DPoP", proof)
 	d.header(r.Header)
 	return r
+}
+
+func put(m map[string]any, name string, value any) {
+	if m[name] = value; value == nil {
+		delete(m, name)
+	}
+}
+
+// A forged is a proof in its parts, and how it is put together.
+type forged struct {
+	header, claims map[string]any
+	key            *ecdsa.PrivateKey // signs
+	join           func(header, claims, signature string) string
+}
+
+// forged takes a good proof apart, changes it, and signs it again.
+func (d *draft) forged(t testing.TB, good string) string {
+	parts := strings.Split(good, ".")
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &forged{key: key, join: func(h, c, s string) string { return h + "." + c + "." + s }}
+	for i, into := range []*map[string]any{&f.header, &f.claims} {
+		text, err := base64.RawURLEncoding.DecodeString(parts[i])
+		if err != nil || json.Unmarshal(text, into) != nil {
+			t.Fatal(err)
+		}
+	}
+	public := jose.JSONWebKey{Key: &key.PublicKey}
+	thumbprint, _ := public.Thumbprint(crypto.SHA256)
+	f.header["jwk"] = public
+	d.claims["cnf"] = map[string]string{"jkt": base64.RawURLEncoding.EncodeToString(thumbprint)}
+	delete(f.claims, "ath") // the token is made anew with this key
+	d.forge(f)
+	encode := func(v any) string {
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.RawURLEncoding.EncodeToString(text)
+	}
+	header, claims := encode(f.header), encode(f.claims)
+	sum := sha256.Sum256([]byte(header + "." + claims))
+	r, s, err := ecdsa.Sign(rand.Reader, f.key, sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature := append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
+	return f.join(header, claims, base64.RawURLEncoding.EncodeToString(signature))
 }
 
 func TestIdentify(t *testing.T) {
@@ -146,11 +202,16 @@ func TestIdentify(t *testing.T) {
 		{"the issuer's clock 20 s fast", func(d *draft) { d.claims["iat"] = noon.Unix() + 20 }},
 		{"20 s after the end: the skew", func(d *draft) { d.claims["exp"] = noon.Unix() - 20 }},
 		{"typ written out in full", func(d *draft) { d.typ = "application/at+jwt" }},
+		{"a forged proof, in which nothing was changed", func(d *draft) { d.forge = func(*forged) {} }},
 	} {
 		t.Run(row.what, func(t *testing.T) {
 			d := newWorld(t).draft()
 			row.change(d)
-			got, err := d.w.Identify(d.request(t, d.token(t)))
+			r := d.request(t, d.token(t))
+			if d.forge != nil {
+				r.Header.Set("Authorization", d.scheme+d.token(t))
+			}
+			got, err := d.w.Identify(r)
 			if err != nil || got != want {
 				t.Errorf("got %+v, %v", got, err)
 			}
@@ -162,6 +223,12 @@ func TestIdentifyRefuses(t *testing.T) {
 	other, _ := dpop.NewKey()
 	otherIssuer, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	set := func(name string, value any) func(*draft) { return func(d *draft) { d.claims[name] = value } }
+	claim := func(name string, value any) func(*forged) {
+		return func(f *forged) { put(f.claims, name, value) }
+	}
+	field := func(name string, value any) func(*forged) {
+		return func(f *forged) { put(f.header, name, value) }
+	}
 	unset := func(name string) func(*draft) { return func(d *draft) { delete(d.claims, name) } }
 	for _, row := range []struct {
 		what   string
@@ -207,11 +274,84 @@ func TestIdentifyRefuses(t *testing.T) {
 		}, InvalidProof},
 		{"a proof for http", func(d *draft) { d.proofURL = "http://skrin.example/w/abc/c/" }, InvalidProof},
 		{"a proof for another token", func(d *draft) { d.proofToken = "other" }, InvalidProof},
+		{"a proof for the parent", func(d *draft) { d.proofURL = base + "/w/abc/" }, InvalidProof},
+		{"a proof for a name in another case", func(d *draft) { d.proofURL = base + "/w/ABC/c/" }, InvalidProof},
+		{"a proof for another port", func(d *draft) { d.proofURL = "https://skrin.example:8443/w/abc/c/" }, InvalidProof},
+		{"a proof that is 61 s old", func(d *draft) { d.forge = claim("iat", noon.Unix()-62) }, InvalidProof},
+		{"a proof of the future", func(d *draft) { d.forge = claim("iat", noon.Unix()+12) }, InvalidProof},
+		{"a proof without iat", func(d *draft) { d.forge = claim("iat", nil) }, InvalidProof},
+		{"a proof whose iat is text", func(d *draft) { d.forge = claim("iat", "now") }, InvalidProof},
+		{"a proof whose iat is beyond all time", func(d *draft) { d.forge = claim("iat", 1e300) }, InvalidProof},
+		{"a proof without jti", func(d *draft) { d.forge = claim("jti", nil) }, InvalidProof},
+		{"a proof whose jti is empty", func(d *draft) { d.forge = claim("jti", "") }, InvalidProof},
+		{"a proof whose jti has 257 bytes", func(d *draft) { d.forge = claim("jti", strings.Repeat("x", 257)) }, InvalidProof},
+		{"a proof without htm", func(d *draft) { d.forge = claim("htm", nil) }, InvalidProof},
+		{"a proof whose htm is in lower case", func(d *draft) { d.forge = claim("htm", "get") }, InvalidProof},
+		{"a proof without htu", func(d *draft) { d.forge = claim("htu", nil) }, InvalidProof},
+		{"a proof whose htu is a path", func(d *draft) { d.forge = claim("htu", "/w/abc/c/") }, InvalidProof},
+		{"a proof whose htu is a list", func(d *draft) { d.forge = claim("htu", []string{base + "/w/abc/c/"}) }, InvalidProof},
+		{"a proof whose ath is empty", func(d *draft) { d.forge = claim("ath", "") }, InvalidProof},
+		{"a proof with alg none", func(d *draft) { d.forge = field("alg", "none") }, InvalidProof},
+		{"a proof with alg none and no signature", func(d *draft) {
+			d.forge = func(f *forged) {
+				f.header["alg"], f.join = "none", func(h, c, _ string) string { return h + "." + c + "." }
+			}
+		}, InvalidProof},
+		{"a proof with HS256", func(d *draft) { d.forge = field("alg", "HS256") }, InvalidProof},
+		{"a proof with ES384 and a key on P-256", func(d *draft) { d.forge = field("alg", "ES384") }, InvalidProof},
+		{"a proof with RS256 and a key on P-256", func(d *draft) { d.forge = field("alg", "RS256") }, InvalidProof},
+		{"a proof of typ JWT", func(d *draft) { d.forge = field("typ", "JWT") }, InvalidProof},
+		{"a proof without typ", func(d *draft) { d.forge = field("typ", nil) }, InvalidProof},
+		{"a proof without a key", func(d *draft) { d.forge = field("jwk", nil) }, InvalidProof},
+		{"a proof with a private key", func(d *draft) {
+			d.forge = func(f *forged) { f.header["jwk"] = jose.JSONWebKey{Key: f.key} }
+		}, InvalidProof},
+		{"a proof with a shared secret as its key", func(d *draft) {
+			d.forge = field("jwk", map[string]string{"kty": "oct", "k": "c2VjcmV0"})
+		}, InvalidProof},
+		{"a proof with a key that is not on its curve", func(d *draft) {
+			d.forge = field("jwk", map[string]string{"kty": "EC", "crv": "P-256", "x": strings.Repeat("A", 43), "y": strings.Repeat("A", 43)})
+		}, InvalidProof},
+		{"a proof whose key is at a URL", func(d *draft) {
+			d.forge = func(f *forged) { put(f.header, "jwk", nil); put(f.header, "jku", "https://evil.example/keys") }
+		}, InvalidProof},
+		{"a proof with crit", func(d *draft) { d.forge = field("crit", []string{"exp"}) }, InvalidProof},
+		{"a proof with b64 false", func(d *draft) { d.forge = field("b64", false) }, InvalidProof},
+		{"a proof whose signature is of another key", func(d *draft) {
+			d.forge = func(f *forged) { f.key = otherIssuer }
+		}, InvalidProof},
+		{"a proof whose claims were changed afterwards", func(d *draft) {
+			d.forge = func(f *forged) { f.join = func(h, c, s string) string { return h + "." + c[:len(c)-4] + "fQ." + s } }
+		}, InvalidProof},
+		{"a proof in four parts", func(d *draft) {
+			d.forge = func(f *forged) { f.join = func(h, c, s string) string { return h + "." + c + "." + s + "." } }
+		}, InvalidProof},
+		{"a proof with a space before it", func(d *draft) {
+			d.forge = func(f *forged) { f.join = func(h, c, s string) string { return " " + h + "." + c + "." + s } }
+		}, InvalidProof},
+		{"a proof of 9 kB", func(d *draft) { d.forge = claim("pad", strings.Repeat("x", 9<<10)) }, InvalidProof},
+		{"the token as its own proof", func(d *draft) {
+			d.header = func(h http.Header) { _, token, _ := strings.Cut(h.Get("Authorization"), " "); h.Set("DPoP", token) }
+		}, InvalidProof},
+		{"a token of typ dpop+jwt", func(d *draft) { d.typ = "dpop+jwt" }, InvalidToken},
+		{"a token of typ logout+jwt", func(d *draft) { d.typ = "logout+jwt" }, InvalidToken},
+		{"a cnf that is empty", set("cnf", map[string]string{}), InvalidToken},
+		{"a cnf by certificate", set("cnf", map[string]string{"x5t#S256": "x"}), InvalidToken},
+		{"a cnf that is text", set("cnf", "x"), InvalidToken},
+		{"a webid that is a list", set("webid", []string{"https://skrin.example/.parties/af#it"}), InvalidToken},
+		{"a webid with a space in it", set("webid", "https://skrin.example/a b"), InvalidToken},
+		{"aud in another case", set("aud", "Solid"), InvalidToken},
+		{"an exp that is text", set("exp", "never"), InvalidToken},
+		{"the issuer in another case", set("iss", "https://SKRIN.example"), InvalidToken},
 	} {
 		t.Run(row.what, func(t *testing.T) {
 			d := newWorld(t).draft()
 			row.change(d)
-			got, err := d.w.Identify(d.request(t, d.token(t)))
+			r := d.request(t, d.token(t))
+			if d.forge != nil { // the token is to be bound to the forger's key, so that the proof alone is bad
+				r.Header.Set("Authorization", d.scheme+d.token(t))
+			}
+			got, err := d.w.Identify(r)
 			refused, ok := errors.AsType[*Error](err)
 			if !ok || refused.Code != row.code || got != (acl.Agent{}) {
 				t.Fatalf("got %+v, %v, want %s", got, err, row.code)
@@ -353,5 +493,33 @@ func benchmarkIdentify(b *testing.B, cold bool) {
 		if _, err := d.w.Identify(requests[i%len(requests)]); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A token that is good, and cached, is good no more when it is revoked.
+func TestARevokedTokenIsRefusedThoughItIsCached(t *testing.T) {
+	w := newWorld(t)
+	d := w.draft()
+	d.claims["grant_id"] = "g1"
+	token := d.token(t)
+	var asked []Token
+	var revoked bool
+	var failure error
+	w.Revoked = func(_ context.Context, t Token) (bool, error) { asked = append(asked, t); return revoked, failure }
+	if _, err := w.Identify(d.request(t, token)); err != nil {
+		t.Fatal(err)
+	}
+	revoked = true
+	got, err := w.Identify(d.request(t, token))
+	if refused, ok := errors.AsType[*Error](err); !ok || refused.Code != InvalidToken || got != (acl.Agent{}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if len(asked) != 2 || asked[1].Grant != "g1" || asked[1].Agent.Client != "af" {
+		t.Errorf("asked about %+v", asked)
+	}
+	revoked, failure = false, errors.New("the disk is gone")
+	_, err = w.Identify(d.request(t, token))
+	if _, ok := errors.AsType[*Error](err); err == nil || ok {
+		t.Errorf("nobody knows whether it is revoked: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,6 +77,27 @@ func (p *Party) check() error {
 		}
 	}
 	return nil
+}
+
+// Remove strikes a party off: it is refused from the next request on.
+func (r *Parties) Remove(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.byID, id)
+}
+
+// All returns the parties that are registered now, in the order of their ids.
+func (r *Parties) All() []Party {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var all []Party
+	for _, p := range r.byID {
+		if r.now().Before(p.Until) {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b Party) int { return strings.Compare(a.ID, b.ID) })
+	return all
 }
 
 // Party implements Registry.

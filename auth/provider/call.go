@@ -33,6 +33,8 @@ const (
 type call struct {
 	uses    []use  // what is yet to be asked for
 	client  Client // as the library loaded it
+	app     app    // likewise
+	family  string // first half of the refresh token that was brought
 	locales string // ui_locales of the request object, which the library ignores
 
 	proof      dpop.Proof
@@ -154,6 +156,7 @@ func writeRefusal(w http.ResponseWriter, refused *refusal, status int) {
 	switch status {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `DPoP algs="`+dpop.Algorithms+`"`)
+		w.Header().Add("WWW-Authenticate", `Basic realm="client"`)
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "5")
 	}
@@ -193,10 +196,10 @@ func (r *recorder) send(w http.ResponseWriter) {
 }
 
 // run lets the library do its work on a request for a path of ours.
-func (p *Provider) run(c *call, r *http.Request, path string) *recorder {
+func (p *Provider) run(c *call, r *http.Request, library http.Handler, path string) *recorder {
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 	r.RequestURI = path // what it takes for the proof's htu, after Base
 	rec := &recorder{header: http.Header{}}
-	p.library.ServeHTTP(rec, r)
+	library.ServeHTTP(rec, r)
 	return rec
 }

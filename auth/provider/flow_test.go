@@ -313,11 +313,18 @@ func TestDiscovery(t *testing.T) {
 		"issuer": w.Base, "token_endpoint": w.Base + "/.oidc/token", "jwks_uri": w.Base + "/.oidc/jwks",
 		"authorization_endpoint":                         w.Base + "/.oidc/authorize",
 		"pushed_authorization_request_endpoint":          w.Base + "/.oidc/par",
-		"scopes_supported":                               []any{"openid", "webid"},
+		"scopes_supported":                               []any{"openid", "webid", "offline_access"},
 		"authorization_details_types_supported":          []any{"evidence_deposit", "evidence_request"},
 		"code_challenge_methods_supported":               []any{"S256"},
 		"authorization_response_iss_parameter_supported": true,
-		"require_pushed_authorization_requests":          true,
+		"registration_endpoint":                          w.Base + "/.oidc/register",
+		"revocation_endpoint":                            w.Base + "/.oidc/revoke",
+		"introspection_endpoint":                         w.Base + "/.oidc/introspect",
+		"end_session_endpoint":                           w.Base + "/.oidc/logout",
+		"id_token_signing_alg_values_supported":          []any{"ES256", "RS256"},
+		"grant_types_supported":                          []any{"authorization_code", "refresh_token", "client_credentials"},
+		"token_endpoint_auth_methods_supported":          []any{"private_key_jwt", "client_secret_basic", "client_secret_post", "none"},
+		"subject_types_supported":                        []any{"pairwise", "public"},
 		"acr_values_supported":                           []any{"urn:high"},
 	} {
 		if !reflect.DeepEqual(got.json[name], want) {
@@ -327,7 +334,7 @@ func TestDiscovery(t *testing.T) {
 	if claims, _ := got.json["claims_supported"].([]any); !slices.Contains(claims, "webid") {
 		t.Error("claims_supported lacks webid")
 	}
-	if keys := w.get(http.DefaultClient, w.Base+jwksPath); strings.Contains(keys.body, `"d"`) || len(keys.json["keys"].([]any)) != 1 {
+	if keys := w.get(http.DefaultClient, w.Base+jwksPath); strings.Contains(keys.body, `"d"`) || len(keys.json["keys"].([]any)) != 2 {
 		t.Errorf("jwks: %s", keys)
 	}
 	for _, path := range []string{discoveryPath, jwksPath, tokenPath} {
@@ -337,7 +344,7 @@ func TestDiscovery(t *testing.T) {
 			t.Errorf("%s: preflight %v", path, pre.header)
 		}
 	}
-	for _, path := range []string{"/.oidc/userinfo", "/userinfo", "/register", "/.oidc/register", "/.oidc/"} {
+	for _, path := range []string{"/.oidc/userinfo", "/userinfo", "/register", "/.oidc/x", "/.oidc/"} {
 		r, _ := http.NewRequest("POST", w.Base+path, strings.NewReader("{}"))
 		if got := w.do(http.DefaultClient, r); got.status != 404 {
 			t.Errorf("%s is served: %s", path, got)
@@ -373,7 +380,7 @@ func TestKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(node.keys.public(t.Context()).Keys); n != keptKeys {
+	if n := len(node.keys.public(t.Context()).Keys); n != 2*keptPairs {
 		t.Errorf("%d keys are kept", n)
 	}
 	o := w.Options

@@ -5,13 +5,16 @@ package provider
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/luikyv/go-oidc/pkg/goidc"
 
 	"skrin/auth/dpop"
 )
@@ -19,12 +22,16 @@ import (
 // Where the endpoints are, below Base. The callback is authorize and a slash
 // and the interaction's id.
 const (
-	prefix        = "/.oidc"
-	discoveryPath = "/.well-known/openid-configuration"
-	jwksPath      = prefix + "/jwks"
-	parPath       = prefix + "/par"
-	authorizePath = prefix + "/authorize"
-	tokenPath     = prefix + "/token"
+	prefix         = "/.oidc"
+	discoveryPath  = "/.well-known/openid-configuration"
+	jwksPath       = prefix + "/jwks"
+	parPath        = prefix + "/par"
+	authorizePath  = prefix + "/authorize"
+	tokenPath      = prefix + "/token"
+	revokePath     = prefix + "/revoke"
+	introspectPath = prefix + "/introspect"
+	registerPath   = prefix + "/register"
+	logoutPath     = prefix + "/logout"
 )
 
 // Handler serves /.well-known/openid-configuration and everything below
@@ -36,22 +43,32 @@ func (p *Provider) Handler() http.Handler {
 	mux.HandleFunc("GET "+jwksPath, p.jwks)
 	mux.HandleFunc("POST "+parPath, p.par)
 	mux.HandleFunc("POST "+tokenPath, p.token)
+	mux.HandleFunc("POST "+revokePath, p.revoke)
+	mux.HandleFunc("POST "+introspectPath, p.introspect)
+	mux.HandleFunc("POST "+registerPath, p.register)
+	mux.HandleFunc("GET "+logoutPath, p.logout)
+	mux.HandleFunc("POST "+logoutPath, p.logout)
 	mux.HandleFunc("GET "+authorizePath, p.authorize)
+	mux.HandleFunc("POST "+authorizePath, p.authorize)
 	mux.HandleFunc("GET "+authorizePath+"/{id}", p.callback)
-	for _, path := range []string{discoveryPath, jwksPath, tokenPath} {
+	for _, path := range openPaths() {
 		mux.HandleFunc("OPTIONS "+path, preflight)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "no-referrer")
-		switch r.URL.Path {
-		case discoveryPath, jwksPath, tokenPath:
+		if slices.Contains(openPaths(), r.URL.Path) {
 			w.Header().Set("Access-Control-Allow-Origin", "*")
 			w.Header().Set("Access-Control-Expose-Headers", "DPoP-Nonce, WWW-Authenticate")
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// openPaths are those that pages of any origin may ask: apps in browsers do.
+func openPaths() []string {
+	return []string{discoveryPath, jwksPath, tokenPath, registerPath, revokePath, parPath}
 }
 
 func preflight(w http.ResponseWriter, _ *http.Request) {
@@ -70,6 +87,10 @@ type metadata struct {
 	Token              string   `json:"token_endpoint"`
 	JWKS               string   `json:"jwks_uri"`
 	PAR                string   `json:"pushed_authorization_request_endpoint"`
+	Registration       string   `json:"registration_endpoint"`
+	Revocation         string   `json:"revocation_endpoint"`
+	Introspection      string   `json:"introspection_endpoint"`
+	Logout             string   `json:"end_session_endpoint"`
 	Scopes             []string `json:"scopes_supported"`
 	Claims             []string `json:"claims_supported"`
 	ResponseTypes      []string `json:"response_types_supported"`
@@ -86,8 +107,6 @@ type metadata struct {
 	ACRs               []string `json:"acr_values_supported,omitempty"`
 	RequestParameter   bool     `json:"request_parameter_supported"`
 	RequestURI         bool     `json:"request_uri_parameter_supported"`
-	SignedOnly         bool     `json:"require_signed_request_object"`
-	PushedOnly         bool     `json:"require_pushed_authorization_requests"`
 	IssuerInResponse   bool     `json:"authorization_response_iss_parameter_supported"`
 	ClaimsParameter    bool     `json:"claims_parameter_supported"`
 	RequestURIRegister bool     `json:"require_request_uri_registration"`
@@ -100,15 +119,16 @@ func (p *Provider) discover(w http.ResponseWriter, r *http.Request) {
 	}
 	publish(w, metadata{
 		Issuer: p.Base, Authorization: p.Base + authorizePath, Token: p.Base + tokenPath, JWKS: p.Base + jwksPath, PAR: p.Base + parPath,
-		Scopes:        []string{"openid", "webid"},
-		Claims:        []string{"iss", "sub", "aud", "azp", "exp", "iat", "nonce", "acr", "auth_time", "webid"},
+		Registration: p.Base + registerPath, Revocation: p.Base + revokePath, Introspection: p.Base + introspectPath, Logout: p.Base + logoutPath,
+		Scopes:        strings.Fields(appScopes),
+		Claims:        []string{"iss", "sub", "aud", "azp", "exp", "iat", "nonce", "acr", "auth_time", "webid", "cnf"},
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query", "fragment"},
-		GrantTypes:   []string{"authorization_code", "client_credentials"},
-		SubjectTypes: []string{"pairwise", "public"}, IDTokenAlgs: []string{string(jose.ES256)},
-		AuthMethods: []string{"private_key_jwt"}, AuthAlgs: signing, ObjectAlgs: signing,
+		GrantTypes:   []string{"authorization_code", "refresh_token", "client_credentials"},
+		SubjectTypes: []string{"pairwise", "public"}, IDTokenAlgs: []string{string(jose.ES256), string(jose.RS256)},
+		AuthMethods: []string{"private_key_jwt", "client_secret_basic", "client_secret_post", "none"}, AuthAlgs: signing, ObjectAlgs: signing,
 		ProofAlgs: strings.Fields(dpop.Algorithms), ChallengeMethods: []string{"S256"},
 		DetailTypes: []string{EvidenceDeposit, EvidenceRequest}, ACRs: p.ACRs,
-		RequestParameter: true, SignedOnly: true, PushedOnly: true, IssuerInResponse: true,
+		RequestParameter: true, IssuerInResponse: true,
 	})
 }
 
@@ -122,45 +142,87 @@ func publish(w http.ResponseWriter, document any) {
 	_ = json.NewEncoder(w).Encode(document) // the client is gone: nobody to tell
 }
 
-// par takes a pushed authorization request (RFC 9126).
+// par takes a pushed request (RFC 9126).
 func (p *Provider) par(w http.ResponseWriter, r *http.Request) {
-	c := &call{uses: []use{assertion, object}}
-	err := readForm(w, r)
-	if err == nil {
-		c.locales, err = p.checkObject(r.PostForm.Get("request"))
-	}
-	if err == nil && len(r.Header.Values("DPoP")) > 0 { // then the code is bound to its key (RFC 9449, section 10.1)
-		err = p.checkProof(c, r, parPath)
-	}
-	p.backChannel(w, r, c, parPath, err)
+	p.backChannel(w, r, parPath, []use{assertion, object}, func(c *call, isApp bool) (err error) {
+		if isApp {
+			locales := r.PostForm.Get("ui_locales")
+			c.locales, err = locales[:min(len(locales), maxLocales)], keepAppParameters(r)
+		} else {
+			c.locales, err = p.checkObject(r.PostForm.Get("request"))
+		}
+		if err == nil && len(r.Header.Values("DPoP")) > 0 { // then the code is bound to its key (RFC 9449, section 10.1)
+			err = p.checkProof(c, r, parPath)
+		}
+		return err
+	})
 }
 
 // token takes a request for tokens (RFC 6749, section 3.2).
 func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
-	c := &call{uses: []use{assertion}}
-	err := readForm(w, r)
-	if err == nil && r.PostForm.Has("authorization_details") {
-		err = refuse("invalid_request", "authorization_details are granted by the person, at the authorization endpoint")
-	}
-	if err == nil {
-		err = p.checkProof(c, r, tokenPath)
-	}
-	p.backChannel(w, r, c, tokenPath, err)
+	p.backChannel(w, r, tokenPath, []use{assertion}, func(c *call, isApp bool) error {
+		if r.PostForm.Has("authorization_details") {
+			return refuse("invalid_request", "authorization_details are granted by the person, at the authorization endpoint")
+		}
+		if isApp {
+			r.PostForm.Del("scope") // what was granted; and for client credentials there is no choice
+		}
+		return p.checkProof(c, r, tokenPath)
+	})
 }
 
-// backChannel lets the library answer a client's request, unless err is already
-// known.
-func (p *Provider) backChannel(w http.ResponseWriter, r *http.Request, c *call, path string, err error) {
-	if err == nil {
-		rec := p.run(c, r, path)
-		if c.failure == nil {
-			rec.send(w)
-			return
+// revoke takes a token back (RFC 7009).
+func (p *Provider) revoke(w http.ResponseWriter, r *http.Request) {
+	p.backChannel(w, r, revokePath, []use{assertion}, func(*call, bool) error { return nil })
+}
+
+// introspect tells a party of its own tokens (RFC 7662).
+func (p *Provider) introspect(w http.ResponseWriter, r *http.Request) {
+	p.backChannel(w, r, introspectPath, []use{assertion}, func(_ *call, isApp bool) error {
+		if isApp {
+			return refuse("unauthorized_client", "only registered parties may introspect")
 		}
-		err = c.failure
+		return nil
+	})
+}
+
+// backChannel reads a client's request, lets check see it, and lets the library
+// answer it. uses are what has a jti in a request of a party.
+func (p *Provider) backChannel(w http.ResponseWriter, r *http.Request, path string, uses []use, check func(c *call, isApp bool) error) {
+	rec, err := p.ask(w, r, path, uses, check)
+	if err == nil {
+		rec.send(w)
+		return
 	}
 	refused, status := p.answer(r.Context(), err)
+	if path == introspectPath && refused.Code == string(goidc.ErrorCodeAccessDenied) { // another's token
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"active":false}`)
+		return
+	}
 	writeRefusal(w, refused, status)
+}
+
+func (p *Provider) ask(w http.ResponseWriter, r *http.Request, path string, uses []use, check func(c *call, isApp bool) error) (*recorder, error) {
+	if err := readForm(w, r); err != nil {
+		return nil, err
+	}
+	c, library := &call{uses: uses}, p.parties
+	isApp := !r.PostForm.Has("client_assertion") // which parties must have, and apps can't
+	if isApp {
+		if err := clientSecret(r); err != nil {
+			return nil, err
+		}
+		c.uses, library = nil, p.apps
+	}
+	if err := check(c, isApp); err != nil {
+		return nil, err
+	}
+	rec := p.run(c, r, library, path)
+	if c.failure == nil && isApp && path == tokenPath && r.PostForm.Get("grant_type") == string(goidc.GrantClientCredentials) {
+		return rec, p.scriptIDToken(r.Context(), rec)
+	}
+	return rec, c.failure
 }
 
 // readForm reads the parameters, each of which may be given once (RFC 6749,
@@ -243,25 +305,41 @@ const maxLocales = 200 // bytes
 
 func badObject(reason string) error { return refuse("invalid_request_object", reason) }
 
-// authorize takes a browser that a client sent, with a request_uri.
+// authorize takes a browser that a client sent.
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost { // OpenID Connect Core, section 3.1.2.1
+		if err := readForm(w, r); err != nil {
+			p.stop(w, r, &call{failure: err})
+			return
+		}
+		p.authorizeApp(w, r, r.PostForm)
+		return
+	}
 	query := r.URL.Query()
+	if isApp(query.Get("client_id")) {
+		p.authorizeApp(w, r, query)
+		return
+	}
 	// Under PAR nothing else counts (FAPI 2, section 5.3.2.2), so nothing else
 	// reaches the library.
 	kept := url.Values{"client_id": {query.Get("client_id")}, "request_uri": {query.Get("request_uri")}}
 	r = r.Clone(r.Context())
 	r.URL.RawQuery = kept.Encode()
-	p.frontChannel(w, r, authorizePath)
+	p.frontChannel(w, r, p.parties, authorizePath, "")
 }
 
 // callback takes the browser back when the person has decided.
 func (p *Provider) callback(w http.ResponseWriter, r *http.Request) {
-	p.frontChannel(w, r, r.URL.Path)
+	library := p.parties
+	if strings.HasPrefix(r.PathValue("id"), registeredPrefix) {
+		library = p.apps
+	}
+	p.frontChannel(w, r, library, r.URL.Path, "")
 }
 
-func (p *Provider) frontChannel(w http.ResponseWriter, r *http.Request, path string) {
-	c := &call{}
-	rec := p.run(c, r, path)
+func (p *Provider) frontChannel(w http.ResponseWriter, r *http.Request, library http.Handler, path, locales string) {
+	c := &call{locales: locales[:min(len(locales), maxLocales)]}
+	rec := p.run(c, r, library, path)
 	switch {
 	case c.reason != "":
 		p.Page(w, r, http.StatusBadRequest, c.reason)
@@ -272,9 +350,14 @@ func (p *Provider) frontChannel(w http.ResponseWriter, r *http.Request, path str
 	}
 }
 
-// stop answers a browser that can't be sent back to the client.
+// stop answers a browser that can't be sent back to the client; to who isn't a
+// browser it says why.
 func (p *Provider) stop(w http.ResponseWriter, r *http.Request, c *call) {
-	_, status := p.answer(r.Context(), c.failure)
+	refused, status := p.answer(r.Context(), c.failure)
+	if status < 500 && !strings.Contains(r.Header.Get("Accept"), "text/html") && isApp(r.URL.Query().Get("client_id")) {
+		writeRefusal(w, refused, http.StatusBadRequest)
+		return
+	}
 	switch {
 	case status >= 500:
 		p.Page(w, r, status, Unavailable)

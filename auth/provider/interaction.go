@@ -25,8 +25,10 @@ type Interaction struct {
 	ClientID string
 	Details  []json.RawMessage // the authorization_details, checked by Options.CheckDetails
 	Scope    string
-	ACRs     []string // the authentication context classes that the client would like, best first
-	Locales  []string // the languages that the client would like, best first (ui_locales)
+	App      *AppInfo  // for a Solid app; nil for a party
+	Since    time.Time // the person must have signed in since then; zero for any time
+	ACRs     []string  // the authentication context classes that the client would like, best first
+	Locales  []string  // the languages that the client would like, best first (ui_locales)
 	Created  time.Time
 	Until    time.Time
 	Decided  bool
@@ -39,7 +41,7 @@ type Decision struct {
 
 	Person         string            // internal id
 	WebID          acl.WebID         // that the client knows her by
-	Sub            string            // likewise
+	Sub            string            // likewise; "" for an app, which has the WebID
 	GrantedDetails []json.RawMessage // what the token answer says was granted
 	// Claims are more claims for the ID token, such as a personal number; only
 	// for a client with IdentityClaims. They are encrypted until the client has
@@ -162,12 +164,41 @@ func (p *Provider) Interaction(r *http.Request, id string) (Interaction, error) 
 	if err != nil {
 		return Interaction{}, err
 	}
+	var info *AppInfo
+	if isApp(s.ClientID) {
+		if info, err = p.appInfo(r, s); err != nil {
+			return Interaction{}, err
+		}
+	}
 	return Interaction{
-		ID: id, ClientID: s.ClientID, Details: details, Scope: s.Scopes,
+		App: info, Since: since(s), ID: id, ClientID: s.ClientID, Details: details, Scope: s.Scopes,
 		ACRs: strings.Fields(s.ACRValues), Locales: strings.Fields(flowOf(s).Locales),
 		Created: unix(s.CreatedAt), Until: unix(s.ExpiresAt), Decided: flowOf(s).Decision != nil,
 	}, nil
 }
+
+// appInfo tells of the app that asks.
+func (p *Provider) appInfo(r *http.Request, s *goidc.AuthnSession) (*AppInfo, error) {
+	a, err := p.findApp(r.Context(), s.ClientID)
+	if errors.Is(err, goidc.ErrNotFound) {
+		return nil, ErrNoInteraction
+	}
+	if err != nil {
+		return nil, err
+	}
+	info := a.info(s.RedirectURI, s.Scopes)
+	v, err := p.SignedIn(r)
+	if err != nil || v == nil {
+		return info, err
+	}
+	known, err := p.remembered(r.Context(), s, v)
+	if known || flowOf(s).Decision != nil {
+		info.Onward = p.callbackURL(s.ID)
+	}
+	return info, err
+}
+
+func (p *Provider) callbackURL(id string) string { return p.Base + authorizePath + "/" + id }
 
 // interaction loads a flow that a browser has begun, for that browser.
 func (p *Provider) interaction(r *http.Request, id string) (*goidc.AuthnSession, error) {
@@ -189,7 +220,7 @@ func (p *Provider) interaction(r *http.Request, id string) (*goidc.AuthnSession,
 // back to the client. A second decision changes nothing: it returns ErrDecided,
 // and the same URL.
 func (p *Provider) Decide(r *http.Request, id string, d Decision) (continueURL string, err error) {
-	next := p.Base + authorizePath + "/" + id
+	next := p.callbackURL(id)
 	for range 3 { // the browser may be loading pages meanwhile
 		s, err := p.interaction(r, id)
 		if err != nil {
@@ -199,7 +230,7 @@ func (p *Provider) Decide(r *http.Request, id string, d Decision) (continueURL s
 		if f.Decision != nil {
 			return next, ErrDecided
 		}
-		if err := p.checkDecision(r.Context(), s.ClientID, &d); err != nil {
+		if err := p.checkDecision(r.Context(), s, &d); err != nil {
 			return "", fmt.Errorf("decide: %w", err)
 		}
 		if f.Decision, err = p.secrets.seal(d, id); err != nil {
@@ -216,7 +247,7 @@ func (p *Provider) Decide(r *http.Request, id string, d Decision) (continueURL s
 	return "", fmt.Errorf("decide: %w", auth.ErrChanged)
 }
 
-func (p *Provider) checkDecision(ctx context.Context, client string, d *Decision) error {
+func (p *Provider) checkDecision(ctx context.Context, s *goidc.AuthnSession, d *Decision) error {
 	if d.Declined {
 		if d.Reason == "" {
 			d.Reason = "The person declined."
@@ -230,6 +261,9 @@ func (p *Provider) checkDecision(ctx context.Context, client string, d *Decision
 	if _, err := acl.ParseWebID(string(d.WebID)); err != nil {
 		return err
 	}
+	if isApp(s.ClientID) {
+		return checkApproval(s, d)
+	}
 	if d.Person == "" || d.Sub == "" || len(d.Sub) > 255 || d.Sub != plain(d.Sub) || d.AuthTime.IsZero() {
 		return errors.New("a Person, Sub or AuthTime is missing or wrong")
 	}
@@ -239,7 +273,7 @@ func (p *Provider) checkDecision(ctx context.Context, client string, d *Decision
 	if len(d.Claims) == 0 {
 		return nil
 	}
-	c, err := p.Clients.Client(ctx, client)
+	c, err := p.Clients.Client(ctx, s.ClientID)
 	if err != nil {
 		return err
 	}
@@ -250,6 +284,19 @@ func (p *Provider) checkDecision(ctx context.Context, client string, d *Decision
 		if reserved(name) {
 			return errors.New("one of the Claims has a name that is reserved")
 		}
+	}
+	return nil
+}
+
+// checkApproval checks the decision to let an app act for the person.
+func checkApproval(s *goidc.AuthnSession, d *Decision) error {
+	switch {
+	case d.Person == "" || d.AuthTime.IsZero():
+		return errors.New("a Person or AuthTime is missing")
+	case len(d.GrantedDetails) > 0 || len(d.Claims) > 0 || d.Sub != "":
+		return errors.New("there are GrantedDetails, Claims or a Sub for an app")
+	case d.AuthTime.Before(since(s)):
+		return errors.New("the app asks that the person signs in anew")
 	}
 	return nil
 }

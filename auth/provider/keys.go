@@ -8,6 +8,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -23,13 +24,15 @@ import (
 const (
 	keysKind  = "oidc-keys"
 	keysName  = "signing"
-	keptKeys  = 3
+	keptPairs = 3
+	rsaBits   = 2048
 	keysFresh = time.Minute // how long another node's rotation may stay unnoticed here
 	keysRetry = time.Second // how soon an unknown key id makes us look again
 )
 
-// A keyring is the issuer's signing keys, the current one first. They are kept
-// encrypted in one record.
+// A keyring is the issuer's signing keys in pairs, for ES256 and for RS256, the
+// current pair first. Some Solid apps know RS256 only; everything else is signed
+// with ES256. They are kept encrypted in one record.
 type keyring struct {
 	records auth.Records
 	now     func() time.Time
@@ -68,19 +71,28 @@ func (k *keyring) read(ctx context.Context) error {
 	return nil
 }
 
-// add makes a new key the current one, and keeps the youngest of the others.
+// add makes a new pair the current one, and keeps the youngest of the others.
 func (k *keyring) add(ctx context.Context) error {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	onP256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return fmt.Errorf("make key: %w", err)
 	}
-	key := jose.JSONWebKey{Key: private, Algorithm: string(jose.ES256), Use: "sig"}
-	sum, err := key.Thumbprint(crypto.SHA256)
+	rsaKey, err := rsa.GenerateKey(rand.Reader, rsaBits)
 	if err != nil {
 		return fmt.Errorf("make key: %w", err)
 	}
-	key.KeyID = base64.RawURLEncoding.EncodeToString(sum)
-	keys := append([]jose.JSONWebKey{key}, k.keys[:min(len(k.keys), keptKeys-1)]...)
+	keys := []jose.JSONWebKey{
+		{Key: onP256, Algorithm: string(jose.ES256), Use: "sig"},
+		{Key: rsaKey, Algorithm: string(jose.RS256), Use: "sig"},
+	}
+	for i := range keys {
+		sum, err := keys[i].Thumbprint(crypto.SHA256)
+		if err != nil {
+			return fmt.Errorf("make key: %w", err)
+		}
+		keys[i].KeyID = base64.RawURLEncoding.EncodeToString(sum)
+	}
+	keys = append(keys, k.keys[:min(len(k.keys), 2*(keptPairs-1))]...)
 	sealed, err := k.sealer.seal(keys, keysName)
 	if err != nil {
 		return err
@@ -130,7 +142,7 @@ func (p *Provider) Key(ctx context.Context, id string) (crypto.PublicKey, error)
 	return nil, auth.ErrNoKey
 }
 
-// Rotate makes a new signing key. The two before it stay published, so that
+// Rotate makes a new pair of signing keys. The two before it stay published, so that
 // what they signed stays good: don't call it twice within the life of a token.
 func (p *Provider) Rotate(ctx context.Context) error {
 	p.keys.mu.Lock()

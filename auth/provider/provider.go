@@ -11,7 +11,16 @@
 // SHA-256; proofs are checked by auth/dpop; and whatever the library would
 // render, redirect or advertise that isn't meant is replaced.
 //
-// Registered parties are the only clients for now. They must use
+// There are two kinds of clients, and nothing that one of them may have is within
+// reach of the other: they are served by two instances of the library, chosen by
+// the form of the client's id.
+//
+// Solid apps act for a person, as her WebID. They register themselves (RFC 7591),
+// or have the URL of a document about them as id. They use the authorization code
+// with PKCE and get refresh tokens, each good once. A person's own scripts use
+// client credentials that she has made.
+//
+// Registered parties act as themselves, and never as a person. They must use
 // private_key_jwt with the issuer as audience, a signed request object that is
 // pushed, PKCE with S256, a redirect URI that is registered to the letter, and
 // DPoP at the token endpoint. A request that is unsigned, expired, wrongly
@@ -67,7 +76,6 @@ type Client struct {
 	// request objects; each has an alg.
 	JWKS         jose.JSONWebKeySet
 	RedirectURIs []string // exact
-	Party        bool     // must use all that the package comment lists; others are refused for now
 	// IdentityClaims is set for a party that may learn a person's number.
 	IdentityClaims bool
 }
@@ -82,7 +90,7 @@ type Clients interface {
 // ErrNoClient is what [Clients] answer for an id that they don't know.
 var ErrNoClient = errors.New("no such client")
 
-// Options are what a Provider needs. All must be set but ACRs and Log.
+// Options are what a Provider needs. All must be set but Admit, ACRs and Log.
 type Options struct {
 	Base    string // the server's URL as clients see it, without a final slash; also the issuer's name
 	Records auth.Records
@@ -98,6 +106,15 @@ type Options struct {
 	InteractionURL func(id string) string
 	// Page answers a browser that can't be sent back to the client.
 	Page func(w http.ResponseWriter, r *http.Request, status int, reason Reason)
+	// SignedIn tells who has signed in in the browser that sends r; nil for nobody.
+	SignedIn func(r *http.Request) (*Visitor, error)
+	// SignOut ends the sign-in of the browser that sends r.
+	SignOut func(r *http.Request) error
+	// Fetch gets client ID documents: auth.Guarded.
+	Fetch *http.Client
+	// Admit, if set, says whether one more app may register now.
+	Admit func(r *http.Request) bool
+
 	ACRs []string // authentication context classes that may be asked for
 	Log  *slog.Logger
 	Now  func() time.Time
@@ -125,7 +142,10 @@ type Provider struct {
 	keys    *keyring
 	secrets sealer
 	proofs  dpop.Checker
-	library http.Handler
+	parties http.Handler // the library, as it serves registered parties
+	apps    http.Handler // and as it serves Solid apps
+
+	documents *auth.Recall[string, app]
 }
 
 // New makes a Provider, and its first signing key if there is none yet.
@@ -137,19 +157,24 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Provider{
-		Options: o,
-		secrets: newSealer(o.Key, "decisions"),
-		proofs:  dpop.Checker{Now: o.Now, MaxAge: time.Minute, MaxSkew: skew},
-		keys:    &keyring{records: o.Records, now: o.Now, sealer: newSealer(o.Key, "signing keys")},
+		Options:   o,
+		secrets:   newSealer(o.Key, "decisions"),
+		proofs:    dpop.Checker{Now: o.Now, MaxAge: time.Minute, MaxSkew: skew},
+		documents: auth.NewRecall[string, app](maxDocuments),
+		keys:      &keyring{records: o.Records, now: o.Now, sealer: newSealer(o.Key, "signing keys")},
 	}
 	if err := p.keys.load(ctx); err != nil {
 		return nil, fmt.Errorf("OpenID provider: signing keys: %w", err)
 	}
-	library, err := op.New(o.Base, store{p}, p.keys.private, p.configure()...)
+	parties, err := op.New(o.Base, store{p}, p.keys.private, p.configure()...)
 	if err != nil {
 		return nil, fmt.Errorf("OpenID provider: %w", err)
 	}
-	p.library = library.Handler()
+	apps, err := op.New(o.Base, appStore{store{p}}, p.keys.private, p.configureApps()...)
+	if err != nil {
+		return nil, fmt.Errorf("OpenID provider: for apps: %w", err)
+	}
+	p.parties, p.apps = parties.Handler(), apps.Handler()
 	return p, nil
 }
 
@@ -158,7 +183,8 @@ func (o *Options) check() error {
 	switch {
 	case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || o.Base != u.Scheme+"://"+u.Host:
 		return errors.New("the Base is not scheme://host")
-	case o.Records == nil || o.Clients == nil || o.CheckDetails == nil || o.InteractionURL == nil || o.Page == nil || o.Now == nil:
+	case o.Records == nil || o.Clients == nil || o.CheckDetails == nil || o.InteractionURL == nil || o.Page == nil || o.Now == nil ||
+		o.SignedIn == nil || o.SignOut == nil || o.Fetch == nil:
 		return errors.New("an option is missing")
 	case len(o.Key) != 32:
 		return errors.New("the Key does not have 32 bytes")
@@ -213,6 +239,9 @@ func (p *Provider) configure() []op.Option {
 		}),
 		op.WithGrantHandler(granted), op.WithTokenClaims(accessClaims), op.WithIDTokenClaims(idClaims),
 		op.WithIDTokenSignatureAlgs(jose.ES256), op.WithIDTokenLifetime(seconds(p.TokenLife)),
+		op.WithTokenRevocation(func(context.Context, *goidc.Client) bool { return true }), op.WithTokenRevocationEndpoint(revokePath),
+		op.WithTokenRevocationRevokeGrantOnAccessToken(), op.WithTokenIntrospectionEndpoint(introspectPath),
+		op.WithTokenIntrospection(func(_ context.Context, c *goidc.Client, t goidc.TokenInfo) bool { return t.ClientID == c.ID }),
 		op.WithErrorHandler(func(ctx context.Context, err error) { callOf(ctx).failure = err }),
 		op.WithErrorRenderer(func(_ http.ResponseWriter, r *http.Request, err error) error {
 			callOf(r.Context()).unsendable = true

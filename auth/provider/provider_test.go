@@ -253,13 +253,10 @@ func TestClientAssertionsThatAreRefused(t *testing.T) {
 		}
 		refused(t, w.post(tokenPath, form, w.ins.proof()), "invalid_client", "used before")
 	})
-	t.Run("a client that is no party", func(t *testing.T) {
-		c := w.clients["ins"]
-		c.Party = false
-		w.clients["ins"] = c
-		defer func() { c.Party = true; w.clients["ins"] = c }()
-		form := w.ins.authenticated(w.ins.assertion(nil), url.Values{"grant_type": {"client_credentials"}})
-		refused(t, w.post(tokenPath, form, w.ins.proof()), "invalid_client", "")
+	t.Run("a party whose id has the form of an app's", func(t *testing.T) {
+		fake := w.register("app_x", false)
+		form := fake.authenticated(fake.assertion(nil), url.Values{"grant_type": {"client_credentials"}})
+		refused(t, w.post(tokenPath, form, fake.proof()), "invalid_client", "")
 	})
 }
 

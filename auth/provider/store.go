@@ -42,10 +42,11 @@ type flow struct {
 	id       string
 	version  uint64
 	stored   []byte
-	Browser  string `json:"browser,omitempty"` // digest of the cookie; "" until a browser came
-	Locales  string `json:"locales,omitempty"`
-	Until    int    `json:"until,omitempty"`    // Unix seconds; set when a browser came
-	Decision []byte `json:"decision,omitempty"` // sealed; nil until the person has decided
+	consent  consent // of an app's flow that ends well
+	Browser  string  `json:"browser,omitempty"` // digest of the cookie; "" until a browser came
+	Locales  string  `json:"locales,omitempty"`
+	Until    int     `json:"until,omitempty"`    // Unix seconds; set when a browser came
+	Decision []byte  `json:"decision,omitempty"` // sealed; nil until the person has decided
 }
 
 type storedFlow struct {
@@ -58,8 +59,14 @@ type storedFlow struct {
 type grant struct {
 	version  uint64
 	decision Decision
-	Flow     string `json:"flow"`               // the interaction id, with which the decision is sealed
+	Flow     string `json:"flow,omitempty"`     // the interaction id, with which the decision is sealed
 	Decision []byte `json:"decision,omitempty"` // sealed; removed with the redemption
+
+	// Of an app's grant:
+	refreshing bool    // it was loaded by a refresh token
+	Consent    consent `json:"consent,omitzero"`
+	Family     string  `json:"family,omitempty"` // digest of the first half of its refresh tokens
+	Token      string  `json:"token,omitempty"`  // digest of the second half of the one that is good
 }
 
 type storedGrant struct {
@@ -87,7 +94,7 @@ func (s store) SaveSession(ctx context.Context, session *goidc.AuthnSession) err
 	if err != nil || bytes.Equal(value, ours.stored) {
 		return err
 	}
-	if ours.version == 0 {
+	if ours.version == 0 && session.PushedAuthReqID != "" {
 		err := s.p.Records.Save(ctx, pushedKind, digest(session.PushedAuthReqID), auth.Record{Value: []byte(session.ID), Until: unix(session.ExpiresAt)})
 		if err != nil {
 			return failed{fmt.Errorf("save pushed request: %w", err)}
@@ -158,10 +165,13 @@ func (s store) SessionByPushedAuthReqID(ctx context.Context, id string) (*goidc.
 
 // SaveGrant obeys goidc.GrantManager. It is here that a code is redeemed once:
 // of those who loaded the same version, one saves. A grant without a code, of
-// client credentials, is in its token and need not be kept.
+// client credentials, is in its token and need not be kept, unless it is revoked.
 func (s store) SaveGrant(ctx context.Context, g *goidc.Grant) error {
 	if g.AuthCode == "" {
-		return nil
+		if g.RevokedAt == 0 {
+			return nil
+		}
+		return s.p.revokeGrant(ctx, g.ID)
 	}
 	ours := grantOf(g)
 	kept := storedGrant{Grant: *g, Ours: *ours}
@@ -208,14 +218,25 @@ func (s store) GrantByAuthCode(ctx context.Context, code string) (*goidc.Grant, 
 	return &kept.Grant, nil
 }
 
-// Grant obeys goidc.GrantManager. Only introspection and userinfo would ask,
-// which aren't mounted.
-func (s store) Grant(context.Context, string) (*goidc.Grant, error) { return nil, goidc.ErrNotFound }
+// Grant obeys goidc.GrantManager. Introspection and revocation ask for the grant
+// of an access token whose signature is verified: all that is kept of it is
+// whether it was revoked.
+func (s store) Grant(ctx context.Context, id string) (*goidc.Grant, error) {
+	revoked, err := s.p.grantRevoked(ctx, id)
+	if err != nil {
+		return nil, failed{fmt.Errorf("load grant: %w", err)}
+	}
+	g := &goidc.Grant{ID: id, Subject: callOf(ctx).client.ID, Store: map[string]any{rider: &grant{}}}
+	if revoked {
+		g.RevokedAt = 1
+	}
+	return g, nil
+}
 
 // Client obeys goidc.DCRManager: it is how the library asks for any client.
 func (s store) Client(ctx context.Context, id string) (*goidc.Client, error) {
 	c, err := s.p.Clients.Client(ctx, id)
-	if errors.Is(err, ErrNoClient) || err == nil && !c.Party {
+	if errors.Is(err, ErrNoClient) || isApp(id) {
 		return nil, goidc.ErrNotFound
 	}
 	if err != nil {

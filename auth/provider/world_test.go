@@ -91,7 +91,16 @@ func (m *memory) Delete(_ context.Context, kind, key string) error {
 }
 
 func (m *memory) List(_ context.Context, kind, prefix, after string, limit int) ([]string, error) {
-	return nil, errors.ErrUnsupported
+	m.Lock()
+	defer m.Unlock()
+	var keys []string
+	for k := range m.records {
+		if _, ok := m.live(k[0], k[1]); ok && k[0] == kind && strings.HasPrefix(k[1], prefix) && k[1] > after {
+			keys = append(keys, k[1])
+		}
+	}
+	slices.Sort(keys)
+	return keys[:min(len(keys), limit)], nil
 }
 
 // dump is all that a thief of the store would have.
@@ -122,6 +131,7 @@ type world struct {
 	af, ins *party
 	decide  func(Interaction) Decision // what the person decides on the page
 	seen    []Interaction              // what the page was told
+	visitor *Visitor                   // who has signed in
 	t       testing.TB
 }
 
@@ -156,6 +166,9 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 			w.WriteHeader(status)
 			fmt.Fprint(w, "page: ", reason)
 		},
+		SignedIn:  func(*http.Request) (*Visitor, error) { return w.visitor, nil },
+		SignOut:   func(*http.Request) error { w.visitor = nil; return nil },
+		Fetch:     auth.Guarded(true),
 		ACRs:      []string{"urn:high"},
 		TokenLife: 5 * time.Minute, CodeLife: time.Minute, InteractionLife: time.Hour,
 	}
@@ -208,7 +221,7 @@ func (w *world) register(id string, identity bool) *party {
 		w.t.Fatal(err)
 	}
 	w.clients[id] = Client{
-		ID: id, Name: id + " (exempel)", WebID: "http://skrin.example/.parties/" + "x#it", Party: true, IdentityClaims: identity,
+		ID: id, Name: id + " (exempel)", WebID: "http://skrin.example/.parties/" + "x#it", IdentityClaims: identity,
 		JWKS:         jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "1", Algorithm: "ES256", Use: "sig"}}},
 		RedirectURIs: []string{"https://" + id + ".example/back"},
 	}

@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"skrin/acl"
 	"skrin/auth"
@@ -34,7 +36,7 @@ func (c clients) Client(ctx context.Context, id string) (provider.Client, error)
 	}
 	return provider.Client{
 		ID: p.ID, Name: p.Name.In("en"), WebID: p.WebID, JWKS: p.Keys, RedirectURIs: p.Redirects,
-		Party: true, IdentityClaims: p.Identity,
+		IdentityClaims: p.Identity,
 	}, nil
 }
 
@@ -73,6 +75,11 @@ func (a asks) Ask(r *http.Request, id string) (web.Ask, error) {
 	}
 	if err != nil {
 		return web.Ask{}, err
+	}
+	if in.App != nil {
+		return web.Ask{Until: in.Until, ReturnOrigin: in.App.Address, Locales: in.Locales, App: &web.App{
+			Name: in.App.Name, Address: in.App.Address, Offline: in.App.Offline, Since: in.Since, Onward: in.App.Onward,
+		}}, nil
 	}
 	party, err := a.parties.Party(r.Context(), in.ClientID)
 	if err != nil {
@@ -116,6 +123,23 @@ func (a asks) Finish(r *http.Request, id, person string, o pod.Outcome) (string,
 			return "", err
 		}
 	}
+	return a.decide(r, id, d)
+}
+
+// FinishApp implements web.Asks.
+func (a asks) FinishApp(r *http.Request, id, person string, webID acl.WebID, allow bool) (string, error) {
+	_, at, level, ok := a.sessions.Person(r)
+	if !ok {
+		return "", fmt.Errorf("finish: %w", ldp.Unauthenticated)
+	}
+	d := provider.Decision{Declined: true}
+	if allow {
+		d = provider.Decision{Person: person, WebID: webID, AuthTime: at, ACR: level}
+	}
+	return a.decide(r, id, d)
+}
+
+func (a asks) decide(r *http.Request, id string, d provider.Decision) (string, error) {
 	next, err := a.provider.Decide(r, id, d)
 	if errors.Is(err, provider.ErrNoInteraction) {
 		return "", fmt.Errorf("finish: %w", ldp.Gone)
@@ -124,6 +148,33 @@ func (a asks) Finish(r *http.Request, id, person string, o pod.Outcome) (string,
 		return next, nil // a second click
 	}
 	return next, err
+}
+
+// signedIn tells the OpenID provider who has signed in in a browser, and by which
+// WebID apps know her.
+func (s *server) signedIn(r *http.Request) (*provider.Visitor, error) {
+	person, at, level, ok := s.sessions.Person(r)
+	if !ok {
+		return nil, nil
+	}
+	owner, err := s.pod.Owner(r.Context(), person)
+	if errors.Is(err, pod.ErrNoPod) {
+		return nil, nil // she signs in anew, and is given one
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &provider.Visitor{Person: person, WebID: owner.ID, At: at, ACR: level}, nil
+}
+
+// admit bounds how many apps register: a burst from one address, and then one
+// every two seconds. What nobody approves is forgotten after a day.
+func (s *server) admit() func(*http.Request) bool {
+	limit := auth.NewLimiter(60, 2*time.Second, 10_000, s.now)
+	return func(r *http.Request) bool {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		return err == nil && limit.Allow(host)
+	}
 }
 
 // numbers returns the claims with the person's national numbers, for a provider

@@ -20,6 +20,7 @@ type serveCommand struct {
 	Dir     string `required:"" help:"Directory in which everything is kept." type:"path"`
 	KeyFile string `required:"" help:"File with the master key, as \"skrin key\" prints it." type:"path"`
 	Parties string `help:"Folder of registrations of authorities and consumers (.json)." type:"path"`
+	Types   string `help:"Folder of evidence types (.json), instead of those that come with the program." type:"path"`
 }
 
 // Run obeys kong.
@@ -29,7 +30,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	s, err := newServer(ctx, config{Base: c.Base, Dir: c.Dir, Key: key, Parties: c.Parties, Token: 5 * time.Minute}, log)
+	s, err := newServer(ctx, config{Base: c.Base, Dir: c.Dir, Key: key, Parties: c.Parties, Types: c.Types, Token: 5 * time.Minute}, log)
 	if err != nil {
 		return err
 	}
@@ -55,10 +56,8 @@ func (keyCommand) Run() error {
 // end.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	srv := &http.Server{
-		Handler:           h,
+		Handler:           deadlines(h, stall),
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       5 * time.Minute,
-		WriteTimeout:      5 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -110,13 +111,19 @@ func (s *server) joinProvider(ctx context.Context) error {
 		InteractionURL: func(id string) string { return s.Base + "/me/answer/" + id },
 		Page:           oauthTrouble,
 		Log:            s.log, Now: s.now,
+		SignedIn: s.signedIn, SignOut: s.sessions.SignOut, Fetch: auth.Guarded(s.Demo), Admit: s.admit(),
 		TokenLife: s.Token, CodeLife: time.Minute, InteractionLife: time.Hour,
 	})
 	return err
 }
 
 func (s *server) joinPod(context.Context) error {
-	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	var files fs.FS = fixtures.Files
+	folder := "types"
+	if s.Types != "" {
+		files, folder = os.DirFS(s.Types), "."
+	}
+	types, err := pod.LoadCatalogue(files, folder)
 	if err != nil {
 		return err
 	}
@@ -144,7 +151,8 @@ func (s *server) verifier() *auth.Verifier {
 	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.store, MaxAge: proofAge, Now: s.now}
 	return &auth.Verifier{
 		Base: s.Base, Issuers: s.issuer(auth.NewForeign(auth.Guarded(s.Demo), s.now)), Cache: auth.NewCache(16 << 10), Now: s.now,
-		Proofs: &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used, NotBefore: s.now().Truncate(time.Second)},
+		Revoked: s.provider.Revoked,
+		Proofs:  &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used, NotBefore: s.now().Truncate(time.Second)},
 	}
 }
 
@@ -192,10 +200,29 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() { s.notices.Run(ctx) })
+	wg.Go(func() { s.settle(ctx) })
 	err := serveHTTP(ctx, l, s.handler, s.log)
 	stop()
 	wg.Wait()
 	return err
+}
+
+// settle stores what was counted, every minute and at the end.
+func (s *server) settle(ctx context.Context) {
+	every := time.NewTicker(time.Minute)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+		}
+		if err := s.pod.Settle(context.WithoutCancel(ctx)); err != nil {
+			s.log.Error("counts of reads were not stored", "error", err)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
 }
 
 // Close closes what was opened, after Serve has returned.

@@ -3,6 +3,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,6 +21,9 @@ import (
 // patience is how long a page waits for evidence by itself. After it the person
 // is told that it takes time, and asks for the page when it suits.
 const patience = 2 * time.Minute
+
+// moment is how long the answer to a form waits for evidence.
+const moment = time.Second
 
 // A question is what a party asks, on the page.
 type question struct {
@@ -73,7 +77,7 @@ type chosen struct {
 }
 
 // request returns the id of the request that the page is about. At the end of a
-// redirect the person sees it for the first time here.
+// redirect the person sees it for the first time here. It is "" if an app asks.
 func (v *visit) request() (string, error) {
 	vars := mux.Vars(v.r)
 	if id := vars["id"]; id != "" {
@@ -88,6 +92,9 @@ func (v *visit) request() (string, error) {
 	}
 	v.ask = &ask
 	v.tongue = v.tongues[chosenLanguage(v.r, ask.Locales)]
+	if ask.App != nil {
+		return "", nil
+	}
 	return v.Pod.Begin(v.r.Context(), v.who, vars["ask"], ask.Party, ask.Details)
 }
 
@@ -96,6 +103,9 @@ func (v *visit) question() error {
 	id, err := v.request()
 	if err != nil {
 		return v.lost(err)
+	}
+	if v.ask != nil && v.ask.App != nil {
+		return v.app()
 	}
 	o, answered, err := v.Pod.Outcome(v.r.Context(), v.who, id)
 	if err != nil {
@@ -140,11 +150,17 @@ func (v *visit) answer() error {
 	if err != nil {
 		return v.lost(err)
 	}
+	if v.ask != nil && v.ask.App != nil {
+		return v.answerApp()
+	}
 	form := v.r.PostForm
 	switch form.Get("do") {
 	case "fetch":
 		if err := v.Pod.Fetch(v.r.Context(), v.who, id, form.Get("from")); err != nil {
 			return fmt.Errorf("fetch evidence: %w", err)
+		}
+		if err := v.await(id); err != nil {
+			return v.lost(err)
 		}
 		return v.seeOther(v.here())
 	case "decline":
@@ -153,6 +169,27 @@ func (v *visit) answer() error {
 		return v.agree(id)
 	}
 	return ldp.Invalid
+}
+
+// await gives evidence that was asked for a moment to arrive, so that most people
+// never see a page that waits. What takes longer is no error.
+func (v *visit) await(id string) error {
+	ctx, cancel := context.WithTimeout(v.r.Context(), moment)
+	defer cancel()
+	for {
+		o, err := v.Pod.Offer(v.r.Context(), v.who, id)
+		if err != nil {
+			return err
+		}
+		if len(o.Choices) > 0 || !slices.ContainsFunc(o.Suppliers, func(s pod.Supplier) bool { return !s.Asked.IsZero() && s.Trouble == "" }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func (v *visit) agree(id string) error {

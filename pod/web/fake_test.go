@@ -5,6 +5,7 @@ package web_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -291,6 +292,14 @@ func samplePod(types *pod.Catalogue) *fakePod {
 	return p
 }
 
+var appAsks = map[string]*web.App{
+	"app":       {Name: "Anteckningar", Address: "https://app.example", Offline: true},
+	"evil-app":  {Name: "<b>Skatteverket</b>\u202e", Address: "https://evil.example/\"><img>"},
+	"known-app": {Name: "Anteckningar", Address: "https://app.example", Onward: "https://skrin.example/.oidc/authorize/known-app"},
+	"fresh-app": {Name: "Anteckningar", Address: "https://app.example", Since: now.Add(time.Second)},
+	"local-app": {Address: "org.example.app://"},
+}
+
 // asks are the authorizations that wait: every id that the pod has an offer for.
 type asks struct{ finished []string }
 
@@ -300,6 +309,8 @@ func (a *asks) Ask(_ *http.Request, id string) (web.Ask, error) {
 		return web.Ask{}, ldp.NotFound
 	case "timed-out":
 		return web.Ask{Party: ink, Until: now}, nil
+	case "app", "evil-app", "known-app", "fresh-app", "local-app":
+		return web.Ask{Until: now.Add(time.Hour), ReturnOrigin: appAsks[id].Address, App: appAsks[id]}, nil
 	case "norsk":
 		return web.Ask{Party: ink, Until: now.Add(time.Hour), Locales: []string{"xx", "no"}}, nil
 	}
@@ -308,6 +319,11 @@ func (a *asks) Ask(_ *http.Request, id string) (web.Ask, error) {
 
 func (a *asks) Finish(_ *http.Request, id, person string, o pod.Outcome) (string, error) {
 	a.finished = append(a.finished, id)
+	return "https://skrin.example/.oidc/continue/" + id, nil
+}
+
+func (a *asks) FinishApp(_ *http.Request, id, person string, webID acl.WebID, allow bool) (string, error) {
+	a.finished = append(a.finished, fmt.Sprint(id, person, allow))
 	return "https://skrin.example/.oidc/continue/" + id, nil
 }
 

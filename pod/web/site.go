@@ -85,6 +85,7 @@ type Ask struct {
 	Until        time.Time         // nobody waits any more from this moment on
 	ReturnOrigin string            // "https://host": where the browser goes after the answer
 	Locales      []string          // ui_locales: languages that the party suggests
+	App          *App              // an app asks, and no party; there are no Details then
 }
 
 // Asks are the authorizations that wait. Errors wrap an ldp.Kind: NotFound or
@@ -96,6 +97,8 @@ type Asks interface {
 	// Finish tells the outcome, and returns the URL at which the browser goes on.
 	// The same outcome twice is no error as long as the Ask lasts.
 	Finish(r *http.Request, id, person string, o pod.Outcome) (continueURL string, err error)
+	// FinishApp tells whether the app of an Ask may act for the person, as webID.
+	FinishApp(r *http.Request, id, person string, webID acl.WebID, allow bool) (continueURL string, err error)
 }
 
 // A Site is the person's pages of one server. All fields but Methods are

@@ -46,11 +46,7 @@ func (s *site) public(p page) http.Handler {
 func (s *site) personal(p page) http.Handler {
 	return s.public(func(v *visit) error {
 		if v.person == "" {
-			next, ended := v.here(), ""
-			if v.r.Method == http.MethodPost {
-				ended = "&ended=1"
-			}
-			return v.seeOther("/me/sign-in?" + url.Values{"next": {next}}.Encode() + ended)
+			return v.signInAgain()
 		}
 		who, err := v.Pod.Owner(v.r.Context(), v.person)
 		if errors.Is(err, pod.ErrNoPod) {
@@ -62,6 +58,15 @@ func (s *site) personal(p page) http.Handler {
 		v.who = who
 		return p(v)
 	})
+}
+
+// signInAgain sends the person to sign in, and back here.
+func (v *visit) signInAgain() error {
+	next, ended := v.here(), ""
+	if v.r.Method == http.MethodPost {
+		ended = "&ended=1"
+	}
+	return v.seeOther("/me/sign-in?" + url.Values{"next": {next}}.Encode() + ended)
 }
 
 func (v *visit) serve(p page) {

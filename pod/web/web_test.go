@@ -70,7 +70,7 @@ func textOf(n *html.Node) string {
 var every = []call{
 	{path: "/me/"}, {path: "/me/?done=agreed"}, {path: "/me/evidence"}, {path: "/me/sharing"}, {path: "/me/log"}, {path: "/me/log?before=50"}, {path: "/me/connections"},
 	{path: "/me/answer/consent"}, {path: "/me/answer/choose"}, {path: "/me/answer/missing"}, {path: "/me/answer/waiting"}, {path: "/me/answer/slow"},
-	{path: "/me/answer/away"}, {path: "/me/answer/trouble"}, {path: "/me/answer/connect"}, {path: "/me/answer/evil"}, {path: "/me/answer/late"}, {path: "/me/answer/unknown"},
+	{path: "/me/answer/away"}, {path: "/me/answer/trouble"}, {path: "/me/answer/connect"}, {path: "/me/answer/evil"}, {path: "/me/answer/app"}, {path: "/me/answer/evil-app"}, {path: "/me/answer/known-app"}, {path: "/me/answer/local-app"}, {path: "/me/answer/late"}, {path: "/me/answer/unknown"},
 	{path: "/me/requests/r-consent"}, {path: "/me/sign-in", stranger: true}, {path: "/me/sign-in?next=/me/log&ended=1", stranger: true}, {path: "/me/sign-in?done=out", stranger: true},
 	{path: "/me/nothing"}, {path: "/me/log?before=x"},
 	{path: "/me/answer/choose", form: form("do", "agree", "choose", "1")}, {path: "/me/answer/consent", form: form("do", "agree", "evidence", "e1", "shown-e1", "old")},
@@ -334,10 +334,13 @@ func TestFetch(t *testing.T) {
 	}
 	w = b.do(call{path: "/me/answer/missing"})
 	page := w.Body.String()
-	for _, want := range []string{`<noscript><meta http-equiv="refresh" content="2"></noscript>`, "/me/static/live.js", "14.05", "Titta efter nu", `role="status"`} {
+	for _, want := range []string{"/me/static/live.js", "14.05", "Titta efter nu", `role="status"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the waiting page lacks %q", want)
 		}
+	}
+	if strings.Contains(page, "http-equiv") {
+		t.Error("the waiting page reloads by itself, which WCAG 2.2.1 forbids")
 	}
 	if csp := w.Header().Get("Content-Security-Policy"); !strings.HasSuffix(csp, "; connect-src 'self'") {
 		t.Errorf("CSP: %s", csp)
@@ -536,5 +539,40 @@ func TestHandlerWantsAll(t *testing.T) {
 	s.Zone = nil
 	if _, err := s.Handler(); err == nil {
 		t.Error("a Site without a Zone serves")
+	}
+}
+
+func TestAnApp(t *testing.T) {
+	b := newBench(t)
+	w := b.do(call{path: "/me/answer/app"})
+	if got := w.Body.String(); !strings.Contains(got, "Anteckningar") || !strings.Contains(got, "https://app.example") ||
+		!strings.Contains(w.Header().Get("Content-Security-Policy"), "form-action 'self' https://app.example;") {
+		t.Errorf("%v %s", w.Header(), got)
+	}
+	for _, row := range []struct {
+		what, path, do string
+		status         int
+		to, finished   string
+	}{
+		{"approved", "app", "agree", 303, "https://skrin.example/.oidc/continue/app", "true"},
+		{"declined", "app", "decline", 303, "https://skrin.example/.oidc/continue/app", "false"},
+		{"answered with nonsense", "app", "x", 400, "", ""},
+		{"an installed app is approved", "local-app", "agree", 200, "0; url=https://skrin.example/.oidc/continue/local-app", "true"},
+		{"one that is approved goes on", "known-app", "", 200, "0; url=https://skrin.example/.oidc/authorize/known-app", ""},
+		{"one that wants a fresh sign-in", "fresh-app", "", 303, "/me/sign-in?next=%2Fme%2Fanswer%2Ffresh-app", ""},
+	} {
+		b.asks.finished = nil
+		c := call{path: "/me/answer/" + row.path}
+		if row.do != "" {
+			c.form = form("do", row.do)
+		}
+		w := b.do(c)
+		finished := strings.Join(b.asks.finished, " ")
+		if w.Code != row.status || w.Header().Get("Location")+w.Header().Get("Refresh") != row.to || !strings.HasSuffix(finished, row.finished) || (finished == "") != (row.finished == "") {
+			t.Errorf("%s: %d %v %s", row.what, w.Code, w.Header(), finished)
+		}
+	}
+	if !b.sessions.out {
+		t.Error("the old sign-in has not ended")
 	}
 }

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package login_test
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"skrin/auth"
+	"skrin/auth/login"
+)
+
+const clientsDir = "../../fixtures/clients"
+
+// A foreignEID is oidc-provider, which plays the eID.
+type foreignEID struct {
+	t      *testing.T
+	issuer string
+	talk   *json.Encoder
+	lines  *bufio.Scanner
+}
+
+func startEID(t *testing.T, config map[string]any) *foreignEID {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(clientsDir, "node_modules", ".installed")); err != nil {
+		if os.Getenv("SKRIN_TEST_ALL") != "" {
+			t.Fatalf("%v: \"make deps\" installs it", err)
+		}
+		t.Skipf("%v: \"make deps\" installs it", err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", "eid.js")
+	cmd.Dir, cmd.WaitDelay = clientsDir, time.Second
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trouble strings.Builder
+	cmd.Stderr = &trouble
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		cmd.Process.Kill()
+		cmd.Wait()
+		if t.Failed() {
+			t.Log(trouble.String())
+		}
+	})
+	e := &foreignEID{t: t, talk: json.NewEncoder(in), lines: bufio.NewScanner(out)}
+	var first struct{ Issuer string }
+	e.say(config, &first)
+	e.issuer = first.Issuer
+	return e
+}
+
+func (e *foreignEID) say(what, answer any) {
+	e.t.Helper()
+	if err := e.talk.Encode(what); err != nil {
+		e.t.Fatal(err)
+	}
+	for e.lines.Scan() {
+		if json.Unmarshal(e.lines.Bytes(), answer) == nil {
+			return
+		}
+	}
+	e.t.Fatal("the eID is gone")
+}
+
+// is makes the next one who signs in somebody.
+func (e *foreignEID) is(sub, acr string, claims map[string]any) {
+	e.t.Helper()
+	e.say(map[string]any{"sub": sub, "acr": acr, "claims": claims}, new(struct{}))
+}
+
+// An eidWorld is a server where one signs in by an eID.
+type eidWorld struct {
+	*foreignEID
+	base   string
+	vault  *login.Vault
+	failed error
+}
+
+func newEIDWorld(t *testing.T, profile login.Profile, least string, byKey bool) *eidWorld {
+	t.Helper()
+	w := &eidWorld{}
+	mux := http.NewServeMux()
+	records := newMemory()
+	var sessions *login.Sessions
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { sessions.Wrap(mux).ServeHTTP(rw, r) }))
+	t.Cleanup(server.Close)
+	w.base = strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+	sessions = newSessions(t, records, w.base)
+	var err error
+	if w.vault, err = login.NewVault(login.VaultOptions{Records: records, Key: []byte(strings.Repeat("k", 32)), Now: time.Now, Rand: rand.Reader}); err != nil {
+		t.Fatal(err)
+	}
+	o := login.EIDOptions{
+		Name: "Prov-eID", Path: "prov-eid", Client: "skrin", Profile: profile, Least: least, Base: w.base, Vault: w.vault, Sessions: sessions,
+		Records: records, HTTP: auth.Guarded(true), Limit: auth.NewLimiter(1000, time.Second, 100, time.Now), Now: time.Now,
+		Fail: func(rw http.ResponseWriter, _ *http.Request, err error) {
+			w.failed = err
+			rw.WriteHeader(http.StatusBadGateway)
+		},
+	}
+	names := []string{}
+	for _, c := range profile.Claims {
+		names = append(names, c.Name)
+	}
+	config := map[string]any{
+		"client": "skrin", "redirect": w.base + "/me/sign-in/prov-eid/back", "scope": append([]string{}, profile.Scopes...), "names": names, "levels": profile.Levels,
+	}
+	if byKey {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Key = jose.JSONWebKey{Key: key, KeyID: "1", Algorithm: "ES256", Use: "sig"}
+		config["jwks"] = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{o.Key.Public()}}
+	} else {
+		o.Secret = "TEST-secret-of-the-eid"
+		config["secret"] = o.Secret
+	}
+	w.foreignEID = startEID(t, config)
+	o.Issuer = w.issuer
+	eid, err := login.NewEID(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux.Handle("/me/sign-in/prov-eid", eid)
+	mux.Handle("/me/sign-in/prov-eid/", eid)
+	mux.HandleFunc("/me/sign-in", func(rw http.ResponseWriter, r *http.Request) {
+		id, _, level, _ := sessions.Person(r)
+		_ = json.NewEncoder(rw).Encode(signedIn{id, level, r.FormValue("next")})
+	})
+	return w
+}
+
+type signedIn struct{ Person, Level, Next string }
+
+// signIn signs in with a fresh browser.
+func (w *eidWorld) signIn(query string) (signedIn, int) {
+	w.t.Helper()
+	jar, _ := cookiejar.New(nil)
+	return w.get(&http.Client{Jar: jar}, w.base+"/me/sign-in/prov-eid?next=/me/log&lang=sv"+query)
+}
+
+func (w *eidWorld) get(browser *http.Client, address string) (signedIn, int) {
+	w.t.Helper()
+	resp, err := browser.Get(address)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	var in signedIn
+	_ = json.Unmarshal(body, &in) // a failure is no JSON
+	return in, resp.StatusCode
+}
+
+const (
+	swedish = "https://id.oidc.se/claim/"
+	loa     = "http://id.elegnamnden.se/loa/1.0/"
+)
+
+func TestASwedishEID(t *testing.T) {
+	w := newEIDWorld(t, login.SwedishProfile(), loa+"loa3", true)
+	w.is("x1", loa+"loa3", map[string]any{swedish + "personalIdentityNumber": "199001012385"})
+	first, status := w.signIn("")
+	want, err := w.vault.Person(t.Context(), "se:personnummer", "199001012385")
+	if err != nil || first.Person != want || first.Level != loa+"loa3" || first.Next != "/me/log" {
+		t.Fatalf("got %+v, %d, %v, want %s", first, status, w.failed, want)
+	}
+	if again, _ := w.signIn(""); again.Person != first.Person {
+		t.Errorf("the next time she is %s", again.Person)
+	}
+	if got, _ := w.signIn("&level=" + url.QueryEscape(loa+"loa4")); got.Person != "" {
+		t.Errorf("loa3 is enough for what asks for loa4: %+v", got)
+	}
+	w.is("x1", loa+"loa4", map[string]any{swedish + "personalIdentityNumber": "199001012385"})
+	if got, _ := w.signIn("&level=" + url.QueryEscape(loa+"loa4")); got.Person != first.Person || got.Level != loa+"loa4" {
+		t.Errorf("stepped up: %+v, %v", got, w.failed)
+	}
+	for what, row := range map[string]struct {
+		acr    string
+		claims map[string]any
+	}{
+		"a level that is too low":      {loa + "loa2", map[string]any{swedish + "personalIdentityNumber": "199001012385"}},
+		"no number":                    {loa + "loa3", nil},
+		"a number with a hyphen":       {loa + "loa3", map[string]any{swedish + "personalIdentityNumber": "19900101-2385"}},
+		"a number that isn't text":     {loa + "loa3", map[string]any{swedish + "personalIdentityNumber": 199001012385}},
+		"only a number of former days": {loa + "loa3", map[string]any{swedish + "previousCoordinationNumber": "199001612385"}},
+	} {
+		w.is("x2", row.acr, row.claims)
+		got, status := w.signIn("")
+		if got.Person != "" || status != http.StatusBadGateway || w.failed == nil || strings.Contains(w.failed.Error(), "1990") {
+			t.Errorf("%s: %+v, %d, %v", what, got, status, w.failed)
+		}
+	}
+}
+
+// A newcomer has a coordination number first, and a personal number later.
+func TestANumberThatChangesLosesNobody(t *testing.T) {
+	w := newEIDWorld(t, login.SwedishProfile(), loa+"loa2", false)
+	w.is("n1", loa+"loa2", map[string]any{swedish + "coordinationNumber": "199001612385"})
+	newcomer, _ := w.signIn("")
+	w.is("n2", loa+"loa3", map[string]any{swedish + "personalIdentityNumber": "199001012385", swedish + "previousCoordinationNumber": "199001612385"})
+	if resident, _ := w.signIn(""); resident.Person != newcomer.Person || newcomer.Person == "" {
+		t.Fatalf("%+v became %+v, %v", newcomer, resident, w.failed)
+	}
+	if number, err := w.vault.Number(t.Context(), newcomer.Person, "se:personnummer"); err != nil || number != "199001012385" {
+		t.Errorf("the number is %s, %v", number, err)
+	}
+	w.is("n1", loa+"loa2", map[string]any{swedish + "coordinationNumber": "199001612385"})
+	if got, _ := w.signIn(""); got.Person != "" {
+		t.Errorf("the old number still signs in: %+v", got)
+	}
+}
+
+func TestANorwegianEID(t *testing.T) {
+	w := newEIDWorld(t, login.NorwegianProfile(), "idporten-loa-substantial", false)
+	for number, scheme := range map[string]string{"17912099997": "no:fodselsnummer", "57912075186": "no:dnummer"} {
+		w.is("x", "idporten-loa-high", map[string]any{"pid": number})
+		got, _ := w.signIn("")
+		if want, err := w.vault.Person(t.Context(), scheme, number); err != nil || got.Person != want {
+			t.Errorf("%s: got %+v, %v %v", scheme, got, err, w.failed)
+		}
+	}
+}
+
+func TestAnyOpenIDProvider(t *testing.T) {
+	w := newEIDWorld(t, login.GenericProfile("oidc:example", "low", "high"), "", false)
+	w.is("somebody", "low", nil)
+	got, _ := w.signIn("")
+	if want, err := w.vault.Person(t.Context(), "oidc:example", "somebody"); err != nil || got.Person != want {
+		t.Errorf("got %+v, %v %v", got, err, w.failed)
+	}
+	w.say(map[string]any{"declines": true}, new(struct{}))
+	if got, status := w.signIn(""); got.Person != "" || status != 200 || got.Next != "/me/log" {
+		t.Errorf("she thinks better of it: %+v, %d", got, status)
+	}
+}
+
+func TestAnAnswerOfTheEIDBelongsToTheBrowserAndIsGoodOnce(t *testing.T) {
+	w := newEIDWorld(t, login.GenericProfile("oidc:example", "low"), "", false)
+	w.is("somebody", "low", nil)
+	back := ""
+	jar, _ := cookiejar.New(nil)
+	hers := &http.Client{Jar: jar}
+	hers.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if strings.Contains(r.URL.Path, "/back") {
+			back = r.URL.String()
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	w.get(hers, w.base+"/me/sign-in/prov-eid?next=/me/")
+	hers.CheckRedirect = nil
+	if back == "" {
+		t.Fatal("she did not come back")
+	}
+	other, _ := cookiejar.New(nil)
+	if got, _ := w.get(&http.Client{Jar: other}, back); got.Person != "" {
+		t.Errorf("another browser: %+v", got)
+	}
+	mallorys := &http.Client{Jar: other}
+	w.get(&http.Client{Jar: other, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, w.base+"/me/sign-in/prov-eid")
+	if got, _ := w.get(mallorys, back); got.Person != "" {
+		t.Errorf("another browser, with a cookie of its own: %+v", got)
+	}
+	u, _ := url.Parse(back)
+	before := jar.Cookies(u)
+	if got, status := w.get(hers, back); got.Person == "" {
+		t.Errorf("her own browser: %d, %v", status, w.failed)
+	}
+	if got, _ := w.get(hers, strings.Replace(back, "state=", "state=x", 1)); got.Next != "" {
+		t.Errorf("another state: %+v", got)
+	}
+	fresh, _ := cookiejar.New(nil)
+	fresh.SetCookies(u, before)
+	if got, status := w.get(&http.Client{Jar: fresh}, back); status != http.StatusOK || got.Next != "" || got.Person != "" {
+		t.Errorf("a second time, the eID is asked: %+v, %d", got, status)
+	}
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package login_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/descope/virtualwebauthn"
+
+	"skrin/auth"
+	"skrin/auth/login"
+)
+
+// A passkeyWorld is a server with passkeys, at which /in signs Alva in otherwise.
+type passkeyWorld struct {
+	*login.Passkeys
+	t    *testing.T
+	base string
+	rp   virtualwebauthn.RelyingParty
+	recs *memory
+}
+
+func newPasskeyWorld(t *testing.T, limit int) *passkeyWorld {
+	t.Helper()
+	w := &passkeyWorld{t: t, recs: newMemory()}
+	mux := http.NewServeMux()
+	var sessions *login.Sessions
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { sessions.Wrap(mux).ServeHTTP(rw, r) }))
+	t.Cleanup(server.Close)
+	w.base = strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+	w.rp = virtualwebauthn.RelyingParty{Name: "Skrin", ID: "localhost", Origin: w.base}
+	sessions = newSessions(t, w.recs, w.base)
+	var err error
+	w.Passkeys, err = login.NewPasskeys(login.PasskeyOptions{
+		Base: w.base, Service: "Skrin", Sessions: sessions, Records: w.recs, Limit: auth.NewLimiter(limit, time.Hour, 100, time.Now), Now: time.Now,
+		Fail: func(rw http.ResponseWriter, _ *http.Request, err error) {
+			t.Error(err)
+			rw.WriteHeader(http.StatusInternalServerError)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux.Handle("/me/sign-in/passkey", w)
+	mux.Handle("/me/sign-in/passkey/", w)
+	mux.HandleFunc("/in", func(_ http.ResponseWriter, r *http.Request) {
+		if err := sessions.SignIn(r, "alva", "loa3"); err != nil {
+			t.Error(err)
+		}
+	})
+	mux.HandleFunc("/me/sign-in", func(rw http.ResponseWriter, r *http.Request) {
+		id, _, level, _ := sessions.Person(r)
+		_ = json.NewEncoder(rw).Encode(signedIn{id, level, r.FormValue("next")})
+	})
+	return w
+}
+
+func newClient() *http.Client {
+	jar, _ := cookiejar.New(nil)
+	return &http.Client{Jar: jar}
+}
+
+func (w *passkeyWorld) post(browser *http.Client, path, body string) (string, int) {
+	w.t.Helper()
+	resp, err := browser.Post(w.base+"/me/sign-in/passkey"+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	return string(text), resp.StatusCode
+}
+
+func (w *passkeyWorld) who(browser *http.Client) signedIn {
+	w.t.Helper()
+	resp, err := browser.Get(w.base + "/me/sign-in")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var in signedIn
+	if err := json.NewDecoder(resp.Body).Decode(&in); err != nil {
+		w.t.Fatal(err)
+	}
+	return in
+}
+
+// A device is a phone with one passkey.
+type device struct {
+	auth virtualwebauthn.Authenticator
+	cred virtualwebauthn.Credential
+}
+
+// add makes a passkey on a new device for whoever has signed in in the browser.
+func (w *passkeyWorld) add(browser *http.Client) (*device, int) {
+	w.t.Helper()
+	asked, status := w.post(browser, "/add/begin", "")
+	if status != http.StatusOK {
+		return nil, status
+	}
+	options, err := virtualwebauthn.ParseAttestationOptions(asked)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	d := &device{virtualwebauthn.NewAuthenticator(), virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)}
+	_, status = w.post(browser, "/add/finish", virtualwebauthn.CreateAttestationResponse(w.rp, d.auth, d.cred, *options))
+	d.auth.Options.UserHandle = []byte(options.UserID)
+	d.auth.AddCredential(d.cred)
+	return d, status
+}
+
+// sign answers what the browser is asked by the server at the origin.
+func (w *passkeyWorld) sign(browser *http.Client, d *device, origin string) string {
+	w.t.Helper()
+	asked, _ := w.post(browser, "/begin", "")
+	options, err := virtualwebauthn.ParseAssertionOptions(asked)
+	if err != nil {
+		w.t.Fatal(err, asked)
+	}
+	rp := w.rp
+	rp.Origin = origin
+	return virtualwebauthn.CreateAssertionResponse(rp, d.auth, d.cred, *options)
+}
+
+func TestPasskeys(t *testing.T) {
+	w := newPasskeyWorld(t, 1000)
+	hers := newClient()
+	if _, status := w.add(hers); status != http.StatusForbidden {
+		t.Fatalf("nobody adds a passkey: %d", status)
+	}
+	if _, err := hers.Get(w.base + "/in"); err != nil {
+		t.Fatal(err)
+	}
+	phone, status := w.add(hers)
+	if status != http.StatusOK {
+		t.Fatal(status)
+	}
+	laptop, _ := w.add(hers)
+	for _, d := range []*device{phone, laptop} {
+		browser := newClient()
+		answer := w.sign(browser, d, w.base)
+		if _, status := w.post(browser, "/finish", answer); status != http.StatusOK {
+			t.Fatal(status)
+		}
+		if got := w.who(browser); got.Person != "alva" || got.Level != login.PasskeyLevel {
+			t.Errorf("got %+v", got)
+		}
+		if _, status := w.post(browser, "/finish", answer); status != http.StatusForbidden {
+			t.Errorf("the same answer again: %d", status)
+		}
+	}
+	if list, err := w.List(t.Context(), "alva"); err != nil || len(list) != 2 || list[0].Used.IsZero() {
+		t.Errorf("passkeys %v, %v", list, err)
+	}
+	for what, answer := range map[string]func(*http.Client) string{
+		"of another site":     func(b *http.Client) string { return w.sign(b, phone, "https://evil.example") },
+		"to another question": func(b *http.Client) string { a := w.sign(b, phone, w.base); w.post(b, "/begin", ""); return a },
+		"to another browser":  func(*http.Client) string { return w.sign(newClient(), phone, w.base) },
+		"without the person": func(b *http.Client) string {
+			d := *phone
+			d.auth.Options.UserNotVerified = true
+			return w.sign(b, &d, w.base)
+		},
+		"of an unknown passkey": func(b *http.Client) string {
+			d := *phone
+			d.cred = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+			return w.sign(b, &d, w.base)
+		},
+		"of somebody unknown": func(b *http.Client) string {
+			d := *phone
+			d.auth.Options.UserHandle = []byte("x")
+			return w.sign(b, &d, w.base)
+		},
+		"that is nothing": func(b *http.Client) string { w.post(b, "/begin", ""); return "{}" },
+	} {
+		browser := newClient()
+		text, status := w.post(browser, "/finish", answer(browser))
+		if status != http.StatusForbidden || text != "" || w.who(browser).Person != "" {
+			t.Errorf("an answer %s: %d %q", what, status, text)
+		}
+	}
+	list, _ := w.List(t.Context(), "alva")
+	if err := w.Remove(t.Context(), "alva", list[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	browser := newClient()
+	if _, status := w.post(browser, "/finish", w.sign(browser, phone, w.base)); status != http.StatusForbidden {
+		t.Errorf("a passkey that was removed: %d", status)
+	}
+	if _, status := w.post(browser, "/finish", w.sign(browser, laptop, w.base)); status != http.StatusOK {
+		t.Errorf("the other: %d", status)
+	}
+}
+
+func TestRecoveryCodes(t *testing.T) {
+	w := newPasskeyWorld(t, 1000)
+	codes, err := w.RecoveryCodes(t.Context(), "alva")
+	if err != nil || len(codes) != 10 {
+		t.Fatal(codes, err)
+	}
+	use := func(code string) (signedIn, int) {
+		browser := newClient()
+		resp, err := browser.PostForm(w.base+"/me/sign-in/passkey/recover?next=/me/log&lang=sv", url.Values{"code": {code}})
+		if err != nil {
+			t.Error(err)
+			return signedIn{}, 0
+		}
+		resp.Body.Close()
+		return w.who(browser), resp.StatusCode
+	}
+	if got, status := use(strings.ToLower(strings.ReplaceAll(codes[0], "-", " "))); status != 200 || got.Person != "alva" || got.Level != login.RecoveryLevel {
+		t.Errorf("got %+v, %d", got, status)
+	}
+	for what, code := range map[string]string{"a used code": codes[0], "no code": "", "a guess": "AAAAA-AAAAA-AAAAA-AAAAA"} {
+		if got, status := use(code); status != http.StatusUnprocessableEntity || got.Person != "" {
+			t.Errorf("%s: %+v, %d", what, got, status)
+		}
+	}
+	var won atomic.Int32
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if got, _ := use(codes[1]); got.Person != "" {
+				won.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d used one code at once", won.Load())
+	}
+	if _, err := w.RecoveryCodes(t.Context(), "alva"); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := use(codes[2]); got.Person != "" {
+		t.Error("new codes leave the old ones good")
+	}
+}
+
+func TestAttemptsAreLimited(t *testing.T) {
+	w := newPasskeyWorld(t, 5)
+	browser := newClient()
+	for i := range 7 {
+		resp, err := browser.PostForm(w.base+"/me/sign-in/passkey/recover", url.Values{"code": {"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if limited := resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") != ""; limited != (i >= 5) {
+			t.Errorf("attempt %d: %d", i, resp.StatusCode)
+		}
+	}
+}
