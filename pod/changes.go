@@ -17,6 +17,7 @@ const (
 	MaxName  = 256
 	MaxKey   = 4096
 	MaxValue = 1 << 20
+	MaxSeal  = 64 // on top of MaxValue, for who encrypts values
 	MaxID    = MaxName - len("id/")
 )
 
@@ -43,7 +44,7 @@ func (c *Changes) mayWrite(what string, size, limit int) {
 // Put implements Tx.
 func (c *Changes) Put(key string, value []byte) {
 	c.mayWrite("a key", len(key), MaxKey)
-	c.mayWrite("a value", len(value), MaxValue)
+	c.mayWrite("a value", len(value), MaxValue+MaxSeal)
 	if key == "" && c.Err == nil {
 		c.Err = errors.New("a key is empty")
 	}

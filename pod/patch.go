@@ -5,8 +5,6 @@ package pod
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +43,7 @@ func (p *Pod) Patch(ctx context.Context, who acl.Agent, req ldp.Patch) (ldp.Writ
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	job := patching{p, patch, lacking{}, ""}
+	job := patching{p, patch, lacking{}, lacking{}}
 	var done ldp.Written
 	for range 100 {
 		err = p.update(ctx, who, req.ID, func(tx Tx) error {
@@ -102,7 +100,7 @@ type patching struct {
 	*Pod
 	patch  *rdf.Patch
 	old    lacking // the blob that was read
-	stored string  // digest of the result that was stored
+	stored lacking // the result that was stored
 }
 
 // A lacking is the error of a transaction that needs the blob digest to be read,
@@ -116,7 +114,8 @@ func (*lacking) Error() string { return "a large body has to be moved first" }
 
 func (job *patching) supply(ctx context.Context, podID string, lack *lacking) (err error) {
 	if lack.digest == "" {
-		job.stored, _, err = job.Blobs.Put(ctx, podID, bytes.NewReader(lack.body), int64(len(lack.body)))
+		digest, _, err := job.Blobs.Put(ctx, podID, bytes.NewReader(lack.body), int64(len(lack.body)))
+		job.stored = lacking{digest, lack.body}
 		return err
 	}
 	blob, err := job.Blobs.Open(ctx, podID, lack.digest)
@@ -184,9 +183,8 @@ func (job *patching) apply(ctx context.Context, r *right) (*content, error) {
 	case size <= inline:
 		return &content{media: media, body: body, size: size, data: data}, nil
 	}
-	sum := sha256.Sum256(body)
-	if digest := hex.EncodeToString(sum[:]); digest == job.stored {
-		return &content{media: media, digest: digest, size: size, data: data}, nil
+	if bytes.Equal(body, job.stored.body) {
+		return &content{media: media, digest: job.stored.digest, size: size, data: data}, nil
 	}
 	return nil, &lacking{body: body}
 }

@@ -18,7 +18,7 @@ type record struct {
 	modified int64  // seconds since 1970
 	media    string // media type as it was sent; "" for a container
 	body     []byte // the bytes; a container's own triples, as N-Triples
-	digest   string // the blob that has the bytes instead, hexadecimal SHA-256
+	digest   string // the blob that has the bytes instead
 	size     int64  // bytes
 }
 

@@ -49,7 +49,7 @@ type Store interface {
 
 // A Tx reads and writes one pod, inside View, Update or Create, and is of no use
 // after. It reads its own writes. Keys are at most 4096 bytes, values at most
-// 1 MiB; callers don't change slices that they got or gave.
+// 1 MiB (an engine takes 64 bytes more, for a seal); callers don't change slices that they got or gave.
 type Tx interface {
 	// Pod returns the pod's id.
 	Pod() string
@@ -77,13 +77,21 @@ type Pair struct {
 	Value []byte
 }
 
+// A Digested body names itself, when it has been read to its end.
+type Digested interface {
+	io.Reader
+	Digest() string
+}
+
 // Blobs keeps large immutable bytes, apart from the Store, under keys made of
 // the pod's id and a digest of the content. It is safe for concurrent use.
 type Blobs interface {
 	// Put stores the content that body yields, at most limit bytes (else
 	// an error that wraps ldp.TooLarge, and nothing is stored). It is durable
-	// when Put returns, and nobody sees it before. digest is hexadecimal
-	// SHA-256. Storing the same content twice in a pod is storing it once.
+	// when Put returns, and nobody sees it before. digest is 64 lower-case
+	// hexadecimal digits that follow from the content: its SHA-256, or what a
+	// body that is Digested says. Storing the same content twice in a pod is
+	// storing it once.
 	Put(ctx context.Context, pod string, body io.Reader, limit int64) (digest string, size int64, err error)
 	// Open returns the content; the caller closes it. ErrNoBlob if it isn't there.
 	Open(ctx context.Context, pod, digest string) (io.ReadSeekCloser, error)
@@ -92,4 +100,12 @@ type Blobs interface {
 	// List yields the digests that a pod has, with the time of their storing.
 	// For the sweep of what no resource refers to.
 	List(ctx context.Context, pod string, each func(digest string, stored time.Time) error) error
+}
+
+// Pods tells which pods there are, for what must go through all of them. Every
+// engine provides it.
+type Pods interface {
+	// Pods returns the ids of pods, ascending, that come after the id after, at
+	// most limit.
+	Pods(ctx context.Context, after string, limit int) ([]string, error)
 }

@@ -36,6 +36,7 @@ var house = []room{
 	{"pod/credential", nil, []string{"net/http", "os"}},
 	{"pod/pebble", []string{"pod", "ldp", "acl", "auth"}, nil},
 	{"pod/blob", []string{"pod", "ldp", "acl", "auth"}, nil},
+	{"pod/sealed", []string{"pod", "ldp", "auth"}, []string{"net/http", "os", "github.com/cockroachdb/...", "github.com/jackc/..."}},
 	{"pod/postgres", []string{"pod", "ldp", "acl", "auth"}, nil},
 	{"pod/podtest", []string{"pod", "ldp", "acl", "auth", "pod/pebble", "pod/blob"}, nil},
 	{"pod/web", []string{"pod", "ldp", "acl"}, nil},

@@ -212,12 +212,20 @@ func copyBody(ctx context.Context, w io.Writer, body io.Reader, limit int64) (di
 			return "", 0, failed("put", err)
 		}
 		if readErr == io.EOF {
-			return hex.EncodeToString(sum.Sum(nil)), size, nil
+			return nameOf(body, sum.Sum(nil)), size, nil
 		}
 		if readErr != nil {
 			return "", 0, fmt.Errorf("pod/blob: put: the body: %w", readErr)
 		}
 	}
+}
+
+// nameOf returns the digest of a body that has ended.
+func nameOf(body io.Reader, sum []byte) string {
+	if d, ok := body.(pod.Digested); ok && isDigest(d.Digest()) {
+		return d.Digest()
+	}
+	return hex.EncodeToString(sum)
 }
 
 // place gives a whole file its name, and the name to the disk. Where the blob was

@@ -40,6 +40,15 @@ func TestBlobs(t *testing.T) {
 	})
 }
 
+func TestDigestIsSHA256(t *testing.T) {
+	d := open(t, t.TempDir())
+	defer func() { must(t, d.Close()) }()
+	digest, _, err := d.Put(t.Context(), "a", strings.NewReader("abc"), 3)
+	if err != nil || digest != "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" { // FIPS 180-2, B.1
+		t.Errorf("it is %s, %v", digest, err)
+	}
+}
+
 func TestDirIsLocked(t *testing.T) {
 	dir := t.TempDir()
 	d := open(t, dir)

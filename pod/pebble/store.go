@@ -240,3 +240,25 @@ func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string,
 	}
 	return ids, nil
 }
+
+// Pods implements pod.Pods. It may list a pod whose creation isn't synced yet.
+func (s *Store) Pods(ctx context.Context, from string, limit int) ([]string, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	ids := nameKey("id/")
+	iter, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: append(nameKey(pod.Name("id/"+from)), 0), UpperBound: after(ids)})
+	if err != nil {
+		return nil, fmt.Errorf("pod/pebble: pods: %w", err)
+	}
+	var found []string
+	for ok := iter.First(); ok && len(found) < limit; ok = iter.Next() {
+		found = append(found, string(iter.Key()[len(ids):]))
+	}
+	if err := iter.Close(); err != nil {
+		return nil, fmt.Errorf("pod/pebble: pods: %w", err)
+	}
+	return found, nil
+}

@@ -58,6 +58,7 @@ func TestStore(t *testing.T, open Opener) {
 		{"no update is lost when 32 add to many pods", addsOnMany},
 		{"an Update that returned is seen by every View that begins later", seesCommitted},
 		{"whatever follows the transaction, the model agrees", agreesWithModel},
+		{"Pods lists the pods that have their id, ascending, after after, at most limit", listsPods},
 		{"nothing is done for a ctx that is done", stopsWhenDone},
 		{"a waiting Update stops when its ctx is done", stopsWaiting},
 	}
@@ -282,11 +283,11 @@ func keepsTheLargest(t *testing.T, s pod.Store) {
 func refusesTheTooLarge(t *testing.T, s pod.Store) {
 	create(t, s, "a", pairs{"k": "old"})
 	for what, write := range map[string]func(pod.Tx){
-		"a key of 4097 bytes":       func(tx pod.Tx) { tx.Put(strings.Repeat("k", 4097), nil) },
-		"the empty key":             func(tx pod.Tx) { tx.Put("", nil) },
-		"a value of 1 MiB + 1 byte": func(tx pod.Tx) { tx.Put("large", make([]byte, 1<<20+1)) },
-		"a name of 257 bytes":       func(tx pod.Tx) { tx.Claim(pod.Name("pod/" + strings.Repeat("n", 253))) },
-		"the empty name":            func(tx pod.Tx) { tx.Claim("") },
+		"a key of 4097 bytes":         func(tx pod.Tx) { tx.Put(strings.Repeat("k", 4097), nil) },
+		"the empty key":               func(tx pod.Tx) { tx.Put("", nil) },
+		"a value of 1 MiB + 65 bytes": func(tx pod.Tx) { tx.Put("large", make([]byte, 1<<20+65)) },
+		"a name of 257 bytes":         func(tx pod.Tx) { tx.Claim(pod.Name("pod/" + strings.Repeat("n", 253))) },
+		"the empty name":              func(tx pod.Tx) { tx.Claim("") },
 	} {
 		err := s.Update(t.Context(), "id/a", func(tx pod.Tx) error {
 			tx.Put("k", []byte("new"))
@@ -628,6 +629,30 @@ func movesDue(t *testing.T, s pod.Store) {
 	wantDue(t, s, at(40), 10, "a")
 	update(t, s, "a", func(tx pod.Tx) { tx.Due(time.Time{}) })
 	wantDue(t, s, at(1e9), 10)
+}
+
+func listsPods(t *testing.T, s pod.Store) {
+	l, ok := s.(pod.Pods)
+	if !ok {
+		t.Skip("this Store is of several")
+	}
+	want := func(after string, limit int, want ...string) {
+		t.Helper()
+		got, err := l.Pods(t.Context(), after, limit)
+		if err != nil || fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+			t.Errorf("Pods(%q, %d) is %q, %v, want %q", after, limit, got, err, want)
+		}
+	}
+	want("", 10)
+	for _, id := range []string{"b", "a", "a\x00", "\xff", "gone"} {
+		must(t, s.Create(t.Context(), id, func(tx pod.Tx) error { tx.Claim(pod.Name("pod/" + id)); return nil }))
+	}
+	update(t, s, "gone", func(tx pod.Tx) { tx.Release("id/gone") })
+	want("", 10, "a", "a\x00", "b", "\xff")
+	want("a", 2, "a\x00", "b")
+	want("aa", 1, "b")
+	want("\xff", 10)
+	want("", 0)
 }
 
 // add is one increment of the number that k holds, as text.

@@ -73,6 +73,7 @@ type Store struct {
 
 var (
 	_ pod.Store    = (*Store)(nil)
+	_ pod.Pods     = (*Store)(nil)
 	_ auth.Records = (*Store)(nil)
 )
 

@@ -213,3 +213,9 @@ func (x *tx) queueDue(b *pgx.Batch) {
 func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	return s.query(ctx, "due", "select id from pod where due <= $1 order by due, id limit $2", timeBytes(before), max(limit, 0))
 }
+
+// Pods implements pod.Pods.
+func (s *Store) Pods(ctx context.Context, after string, limit int) ([]string, error) {
+	return s.query(ctx, "pods", "select substring(name from 4) from name where name > $1 and name < $2 order by name limit $3",
+		[]byte("id/"+after), next([]byte("id/")), max(limit, 0))
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package blob
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Backup makes dir a Dir that holds the blobs of this one, while this one goes
+// on. Make the store's backup first: then all that it refers to is here too. A
+// blob that dir holds already is not copied again, so that the next backup to the
+// same place is quick.
+func (d *Dir) Backup(dir string) error {
+	err := fs.WalkDir(d.root.FS(), pods, func(name string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) { // deleted meanwhile
+			return nil
+		}
+		to := filepath.Join(dir, filepath.FromSlash(name))
+		if err != nil || e.IsDir() {
+			return errors.Join(err, os.MkdirAll(to, 0o700))
+		}
+		return d.copyTo(to, name)
+	})
+	if err != nil {
+		return fmt.Errorf("pod/blob: backup: %w", err)
+	}
+	return nil
+}
+
+// copyTo copies one blob, whole or not at all.
+func (d *Dir) copyTo(to, name string) (err error) {
+	if _, err := os.Stat(to); err == nil {
+		return nil
+	}
+	from, err := d.root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = from.Close() }() // only read
+	half := to + ".half"
+	f, err := os.OpenFile(half, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, from)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(half))
+	}
+	return os.Rename(half, to)
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+// Package sealed encrypts pods at rest: it wraps any pod.Store and pod.Blobs, so
+// that what they write, what is backed up, and what an operator of the database
+// or the object store sees, can't be read without two keys.
+//
+// Each pod has a random key of 256 bits, made when the pod is. It is kept in
+// [Keys], wrapped by the server's master key, apart from the data: in auth.Records
+// of which a backup of the data holds nothing. To destroy that key is to erase
+// the pod, also from every backup that was taken before. So a backup of the keys
+// must be one that is overwritten, never one of many.
+//
+// # What is hidden
+//
+// All values: resource bodies, evidence, grants, consents, the log; and all
+// blobs. What stays visible is what must be ordered and found: the names of pods,
+// and the keys of values, which hold the paths of resources, the names of
+// evidence types, the ids of counterparts; when a pod is due; sizes, rounded to
+// nothing; and which value was written when. Who must hide that too encrypts the
+// disk below.
+//
+// # How
+//
+// The standard library's AES-256-GCM. A value is sealed with a random nonce of 96
+// bits, bound to its pod and key: a value that is moved to another pod or another
+// key is refused. (Put back an older value of the same key, and only the chain of
+// the log, and the containment that fsck checks, can tell.) A blob is cut into
+// segments of 64 KiB, sealed under a key of its own with counted nonces of which
+// the last is marked, so that it can be read from any place and is never cut off
+// unnoticed; its end binds it to its pod and its name. The name is an HMAC of the
+// content under a key of the pod's, so that it says nothing to who has the same
+// content, while in one pod the same content is still one blob.
+//
+// Tink was considered: it would add a format and a keyset that others know, and
+// a dependency on protocol buffers; what is used of it here are forty lines.
+package sealed
+
+import (
+	"context"
+	"crypto/cipher"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"skrin/ldp"
+	"skrin/pod"
+)
+
+// A Store is a pod.Store that hides values from the one it wraps.
+type Store struct {
+	inner pod.Store
+	keys  *Keys
+}
+
+var _ pod.Store = (*Store)(nil)
+
+// NewStore returns a Store in front of inner.
+func NewStore(inner pod.Store, keys *Keys) *Store { return &Store{inner, keys} }
+
+// View implements pod.Store.
+func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+	return s.inner.View(ctx, name, s.open(ctx, fn))
+}
+
+// Update implements pod.Store.
+func (s *Store) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+	return s.inner.Update(ctx, name, s.open(ctx, fn))
+}
+
+// Create implements pod.Store. It makes the pod's key first: a crash between
+// leaves a key of nothing.
+func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if id == "" || len(id) > pod.MaxID {
+		return fmt.Errorf("pod/sealed: a pod's id has 1 to %d bytes", pod.MaxID)
+	}
+	if err := s.keys.make(ctx, id); err != nil {
+		return err
+	}
+	return s.inner.Create(ctx, id, s.open(ctx, fn))
+}
+
+// Due implements pod.Store.
+func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string, error) {
+	return s.inner.Due(ctx, before, limit)
+}
+
+// open returns fn with a Tx that seals and opens.
+func (s *Store) open(ctx context.Context, fn func(pod.Tx) error) func(pod.Tx) error {
+	return func(inner pod.Tx) error {
+		k, err := s.keys.of(ctx, inner.Pod())
+		switch {
+		case errors.Is(err, pod.ErrNoKey):
+			return fn(&noKey{inner})
+		case err != nil:
+			return err
+		}
+		x := &tx{Tx: inner, seal: k.values}
+		if err := fn(x); err != nil {
+			return err
+		}
+		return x.err
+	}
+}
+
+// A tx seals what is put and opens what is got.
+type tx struct {
+	pod.Tx
+	seal cipher.AEAD
+	err  error // the first write that can't be
+}
+
+// bound is what a value is bound to.
+func bound(id, key string) []byte {
+	b := binary.AppendUvarint([]byte("skrin value 1\x00"), uint64(len(id)))
+	return append(append(b, id...), key...)
+}
+
+func (x *tx) value(key string, sealed []byte) ([]byte, error) {
+	value, err := x.seal.Open(nil, nil, sealed, bound(x.Pod(), key))
+	if err != nil {
+		return nil, errDamaged
+	}
+	if value == nil {
+		value = []byte{}
+	}
+	return value, nil
+}
+
+var errDamaged = errors.New("pod/sealed: what is stored was not sealed here, for this pod and key: it was changed, moved or damaged")
+
+// Get implements pod.Tx.
+func (x *tx) Get(keys ...string) ([][]byte, error) {
+	sealed, err := x.Tx.Get(keys...)
+	if err != nil {
+		return nil, err
+	}
+	values := make([][]byte, len(sealed))
+	for i, b := range sealed {
+		if b == nil {
+			continue
+		}
+		if values[i], err = x.value(keys[i], b); err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+// Scan implements pod.Tx.
+func (x *tx) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
+	found, err := x.Tx.Scan(prefix, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range found {
+		if found[i].Value, err = x.value(p.Key, p.Value); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// Put implements pod.Tx.
+func (x *tx) Put(key string, value []byte) {
+	if len(value) > pod.MaxValue && x.err == nil {
+		x.err = fmt.Errorf("pod/sealed: a value is %d bytes long, over the limit of %d: %w", len(value), pod.MaxValue, ldp.TooLarge)
+		value = nil
+	}
+	x.Tx.Put(key, x.seal.Seal(nil, nil, value, bound(x.Pod(), key)))
+}
+
+// A noKey is a pod whose key is gone: of use only to end it.
+type noKey struct{ pod.Tx }
+
+// Get implements pod.Tx.
+func (noKey) Get(...string) ([][]byte, error) { return nil, pod.ErrNoKey }
+
+// Scan implements pod.Tx.
+func (noKey) Scan(string, string, int) ([]pod.Pair, error) { return nil, pod.ErrNoKey }
+
+// Put implements pod.Tx.
+func (x *noKey) Put(key string, value []byte) { panic("pod/sealed: a pod without a key is written") }

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package sealed_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"skrin/auth"
+	"skrin/pod"
+	"skrin/pod/blob"
+	"skrin/pod/pebble"
+	"skrin/pod/podtest"
+	"skrin/pod/sealed"
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func master(t testing.TB, seeds ...byte) sealed.Master {
+	t.Helper()
+	var keys [][]byte
+	for _, seed := range seeds {
+		keys = append(keys, bytes.Repeat([]byte{seed}, sealed.KeySize))
+	}
+	m, err := sealed.NewMaster(keys...)
+	must(t, err)
+	return m
+}
+
+// A place is what is on a disk: data, blobs and keys.
+type place struct {
+	dir   string
+	store *pebble.Store
+	dirs  *blob.Dir
+	ring  *pebble.Store
+}
+
+func openPlace(t testing.TB, dir string) *place {
+	t.Helper()
+	p := &place{dir: dir}
+	var err error
+	p.store, err = pebble.Open(filepath.Join(dir, "store"), pebble.Options{Now: time.Now})
+	must(t, err)
+	p.ring, err = pebble.Open(filepath.Join(dir, "keys"), pebble.Options{Now: time.Now})
+	must(t, err)
+	p.dirs, err = blob.Open(filepath.Join(dir, "blobs"))
+	must(t, err)
+	return p
+}
+
+func (p *place) close(t testing.TB) {
+	t.Helper()
+	must(t, errors.Join(p.store.Close(), p.ring.Close(), p.dirs.Close()))
+}
+
+func newPlace(t testing.TB) *place {
+	t.Helper()
+	p := openPlace(t, t.TempDir())
+	t.Cleanup(func() { p.close(t) })
+	return p
+}
+
+func (p *place) keys(m sealed.Master) *sealed.Keys { return sealed.NewKeys(p.ring, m) }
+
+func TestStore(t *testing.T) {
+	podtest.TestStore(t, func(t testing.TB) (pod.Store, func() pod.Store) {
+		p := newPlace(t)
+		return sealed.NewStore(p.store, p.keys(master(t, 1))), func() pod.Store {
+			p.close(t)
+			*p = *openPlace(t, p.dir)
+			return sealed.NewStore(p.store, p.keys(master(t, 1)))
+		}
+	})
+}
+
+func TestBlobs(t *testing.T) {
+	podtest.TestBlobs(t, func(t testing.TB) (pod.Blobs, func() pod.Blobs) {
+		p := newPlace(t)
+		k := p.keys(master(t, 1))
+		for _, id := range []string{"a", "b"} {
+			must(t, sealed.NewStore(p.store, k).Create(t.Context(), id, func(pod.Tx) error { return nil }))
+		}
+		return sealed.NewBlobs(p.dirs, k), func() pod.Blobs {
+			p.close(t)
+			*p = *openPlace(t, p.dir)
+			return sealed.NewBlobs(p.dirs, p.keys(master(t, 1)))
+		}
+	})
+}
+
+// canary is what must be found nowhere.
+const canary = "Alva is registered as a jobseeker"
+
+// found returns the files below dir that hold the canary.
+func found(t testing.TB, dir string) (files []string) {
+	t.Helper()
+	must(t, filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		if bytes.Contains(b, []byte(canary)) {
+			files = append(files, name)
+		}
+		return err
+	}))
+	return files
+}
+
+// fill makes the pod "a" with the canary in a value and in two blobs.
+func (p *place) fill(t testing.TB, s pod.Store, b pod.Blobs) (small, large string) {
+	t.Helper()
+	must(t, s.Create(t.Context(), "a", func(tx pod.Tx) error { tx.Put("k", []byte(canary)); return nil }))
+	small, _, err := b.Put(t.Context(), "a", strings.NewReader(canary), 1000)
+	must(t, err)
+	large, _, err = b.Put(t.Context(), "a", strings.NewReader(strings.Repeat(canary, 10_000)), 1<<20)
+	must(t, err)
+	return small, large
+}
+
+// TestNothingInClear: what is on the disk holds no content and no key; without
+// the wrapper it would, so the search is known to find.
+func TestNothingInClear(t *testing.T) {
+	bare := openPlace(t, t.TempDir())
+	bare.fill(t, bare.store, bare.dirs)
+	bare.close(t)
+	if n := len(found(t, bare.dir)); n < 3 {
+		t.Fatalf("only %d files hold it where nothing is sealed", n)
+	}
+	p := openPlace(t, t.TempDir())
+	k := p.keys(master(t, 1))
+	p.fill(t, sealed.NewStore(p.store, k), sealed.NewBlobs(p.dirs, k))
+	p.close(t)
+	if files := found(t, p.dir); len(files) != 0 {
+		t.Errorf("it is in the clear in %v", files)
+	}
+}
+
+func value(t testing.TB, s pod.Store, id, key string) (string, error) {
+	t.Helper()
+	var v []byte
+	err := s.View(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error {
+		values, err := tx.Get(key)
+		if err == nil {
+			v = values[0]
+		}
+		return err
+	})
+	return string(v), err
+}
+
+// TestMovedIsRefused: who can write to the store, and not read the keys, can't
+// pass one value off as another.
+func TestMovedIsRefused(t *testing.T) {
+	p := newPlace(t)
+	s := sealed.NewStore(p.store, p.keys(master(t, 1)))
+	for _, id := range []string{"a", "b"} {
+		must(t, s.Create(t.Context(), id, func(tx pod.Tx) error {
+			tx.Put("k", []byte("k of "+id))
+			tx.Put("l", []byte("l of "+id))
+			return nil
+		}))
+	}
+	raw := func(id, key string) []byte {
+		v, err := value(t, p.store, id, key)
+		must(t, err)
+		return []byte(v)
+	}
+	change := func(b []byte, i int) []byte { b = bytes.Clone(b); b[i] ^= 1; return b }
+	for _, row := range []struct {
+		sentence string
+		forged   []byte
+	}{
+		{"another key's value", raw("a", "l")},
+		{"another pod's value", raw("b", "k")},
+		{"a value with another first bit", change(raw("a", "k"), 0)},
+		{"a value with another last bit", change(raw("a", "k"), len(raw("a", "k"))-1)},
+		{"a value that is cut", raw("a", "k")[:20]},
+		{"an empty value", nil},
+		{"a value in the clear", []byte("k of a")},
+	} {
+		t.Run(row.sentence, func(t *testing.T) {
+			honest := raw("a", "k")
+			must(t, p.store.Update(t.Context(), "id/a", func(tx pod.Tx) error { tx.Put("k", row.forged); return nil }))
+			if v, err := value(t, s, "a", "k"); err == nil {
+				t.Errorf("it reads %q", v)
+			}
+			err := s.View(t.Context(), "id/a", func(tx pod.Tx) error { _, err := tx.Scan("", "", 10); return err })
+			if err == nil {
+				t.Error("Scan reads it")
+			}
+			must(t, p.store.Update(t.Context(), "id/a", func(tx pod.Tx) error { tx.Put("k", honest); return nil }))
+			if v, err := value(t, s, "a", "k"); v != "k of a" {
+				t.Errorf("put back it reads %q, %v", v, err)
+			}
+		})
+	}
+}
+
+// TestMovedBlobIsRefused: nor one blob as another, whole or in part.
+func TestMovedBlobIsRefused(t *testing.T) {
+	p := newPlace(t)
+	k := p.keys(master(t, 1))
+	s, b := sealed.NewStore(p.store, k), sealed.NewBlobs(p.dirs, k)
+	_, digest := p.fill(t, s, b)
+	must(t, s.Create(t.Context(), "b", func(pod.Tx) error { return nil }))
+	other, _, err := b.Put(t.Context(), "a", strings.NewReader(strings.Repeat("other", 70_000)), 1<<20)
+	must(t, err)
+	foreign, _, err := b.Put(t.Context(), "b", strings.NewReader(strings.Repeat(canary, 10_000)), 1<<20)
+	must(t, err)
+	file := func(id, digest string) string {
+		names, err := filepath.Glob(filepath.Join(p.dir, "blobs", "pods", "*", id, digest))
+		must(t, err)
+		return names[0]
+	}
+	read := func(name string) []byte { b, err := os.ReadFile(name); must(t, err); return b }
+	honest := read(file("a", digest))
+	flip := func(i int) []byte { b := bytes.Clone(honest); b[i] ^= 1; return b }
+	const segment = 64<<10 + 16
+	for _, row := range []struct {
+		sentence string
+		forged   []byte
+	}{
+		{"another blob of the pod", read(file("a", other))},
+		{"the same content of another pod", read(file("b", foreign))},
+		{"one bit in the first segment", flip(100)},
+		{"one bit in the last segment", flip(len(honest) - 40)},
+		{"one bit of the end", flip(len(honest) - 1)},
+		{"another version", flip(0)},
+		{"without the last segment", append(bytes.Clone(honest[:17+segment]), honest[len(honest)-32:]...)},
+		{"two segments in the other order", append(append(append(bytes.Clone(honest[:17]), honest[17+segment:17+2*segment]...), honest[17:17+segment]...), honest[17+2*segment:]...)},
+		{"nothing", nil},
+		{"a few bytes", honest[:40]},
+	} {
+		t.Run(row.sentence, func(t *testing.T) {
+			must(t, os.WriteFile(file("a", digest), row.forged, 0o600))
+			r, err := b.Open(t.Context(), "a", digest)
+			if err == nil {
+				_, err = io.Copy(io.Discard, r)
+				must(t, r.Close())
+			}
+			if err == nil {
+				t.Error("it was read")
+			}
+		})
+	}
+}
+
+// TestStoredAnew: who reads a blob from any place reads on while it is stored
+// again, sealed anew.
+func TestStoredAnew(t *testing.T) {
+	s3 := podtest.NewS3(t)
+	p := newPlace(t)
+	bucket, err := blob.OpenBucket(t.Context(), s3.Options(t))
+	must(t, err)
+	k := p.keys(master(t, 1))
+	b := sealed.NewBlobs(bucket, k)
+	_, digest := p.fill(t, sealed.NewStore(p.store, k), b)
+	r, err := b.Open(t.Context(), "a", digest)
+	must(t, err)
+	defer func() { must(t, r.Close()) }()
+	content := strings.Repeat(canary, 10_000)
+	for offset := int64(0); offset < int64(len(content)); offset += 60_000 {
+		_, _, err := b.Put(t.Context(), "a", strings.NewReader(content), 1<<20)
+		must(t, err)
+		_, err = r.Seek(offset, io.SeekStart)
+		must(t, err)
+		part := make([]byte, 100)
+		if n, err := io.ReadFull(r, part); string(part[:n]) != content[offset:offset+int64(n)] || n == 0 {
+			t.Errorf("at %d: %q, %v", offset, part[:n], err)
+		}
+	}
+}
+
+// TestErased: an erased pod is gone, and can't be read from a backup that was
+// taken before, by who has the master key; another pod can.
+func TestErased(t *testing.T) {
+	p := newPlace(t)
+	k := p.keys(master(t, 1))
+	s, b := sealed.NewStore(p.store, k), sealed.NewBlobs(p.dirs, k)
+	small, _ := p.fill(t, s, b)
+	must(t, s.Create(t.Context(), "kept", func(tx pod.Tx) error { tx.Put("k", []byte("kept")); return nil }))
+	copied := t.TempDir()
+	must(t, p.store.Backup(filepath.Join(copied, "store")))
+	must(t, p.dirs.Backup(filepath.Join(copied, "blobs")))
+
+	must(t, pod.Erase(t.Context(), s, b, k, "a"))
+	if _, err := value(t, s, "a", "k"); !errors.Is(err, pod.ErrNoPod) {
+		t.Errorf("erased, it answers %v", err)
+	}
+	must(t, p.store.Update(t.Context(), "id/kept", func(pod.Tx) error { return nil }))
+	if _, err := b.Open(t.Context(), "a", small); !errors.Is(err, pod.ErrNoBlob) {
+		t.Errorf("its blob: %v", err)
+	}
+	if err := pod.Erase(t.Context(), s, b, k, "a"); !errors.Is(err, pod.ErrNoPod) {
+		t.Errorf("erased again: %v", err)
+	}
+
+	old := openPlace(t, copied)
+	defer old.close(t)
+	fresh := p.keys(master(t, 1)) // that remembers nothing
+	restored := sealed.NewStore(old.store, fresh)
+	if v, err := value(t, restored, "kept", "k"); v != "kept" || err != nil {
+		t.Errorf("the pod that was kept is %q, %v in the backup", v, err)
+	}
+	if v, err := value(t, restored, "a", "k"); !errors.Is(err, pod.ErrNoKey) {
+		t.Errorf("the erased pod is %q, %v in the backup", v, err)
+	}
+	if _, err := sealed.NewBlobs(old.dirs, fresh).Open(t.Context(), "a", small); !errors.Is(err, pod.ErrNoBlob) {
+		t.Errorf("its blob in the backup: %v", err)
+	}
+	must(t, pod.Erase(t.Context(), restored, sealed.NewBlobs(old.dirs, fresh), fresh, "a"))
+}
+
+// TestEraseIsFinished: an erasure that was interrupted anywhere is finished by
+// the next.
+func TestEraseIsFinished(t *testing.T) {
+	for steps := range 8 {
+		t.Run(fmt.Sprint("after ", steps, " commits"), func(t *testing.T) {
+			p := newPlace(t)
+			k := p.keys(master(t, 1))
+			s, b := sealed.NewStore(p.store, k), sealed.NewBlobs(p.dirs, k)
+			p.fill(t, s, b)
+			f := podtest.NewFake(t, s)
+			var outcomes []podtest.Outcome
+			for range steps {
+				outcomes = append(outcomes, podtest.Succeeds)
+			}
+			f.Next(append(outcomes, podtest.SeemsToFail)...)
+			_ = pod.Erase(t.Context(), f, b, k, "a")
+			if err := pod.Erase(t.Context(), s, b, k, "a"); err != nil && !errors.Is(err, pod.ErrNoPod) {
+				t.Error(err)
+			}
+			if _, err := p.ring.Load(t.Context(), "pod key", "61"); !errors.Is(err, auth.ErrNoRecord) {
+				t.Errorf("its key: %v", err)
+			}
+		})
+	}
+}
+
+// TestRotation: while the keys are wrapped anew nodes with both master keys read
+// all; after it the old one is of no use, and not needed.
+func TestRotation(t *testing.T) {
+	p := newPlace(t)
+	s := sealed.NewStore(p.store, p.keys(master(t, 1)))
+	for i := range 600 {
+		must(t, s.Create(t.Context(), fmt.Sprint("p", i), func(tx pod.Tx) error { tx.Put("k", []byte("mine")); return nil }))
+	}
+	readable := func(m sealed.Master) (n int) {
+		s := sealed.NewStore(p.store, p.keys(m))
+		for i := range 600 {
+			if v, err := value(t, s, fmt.Sprint("p", i), "k"); err == nil && v == "mine" {
+				n++
+			}
+		}
+		return n
+	}
+	if n := readable(master(t, 2)); n != 0 {
+		t.Errorf("before, %d pods are read with the new key alone", n)
+	}
+	if n := readable(master(t, 2, 1)); n != 600 {
+		t.Errorf("before, %d pods are read with both", n)
+	}
+	if n, err := p.keys(master(t, 2, 1)).Rotate(t.Context()); n != 600 || err != nil {
+		t.Errorf("%d were rotated, %v", n, err)
+	}
+	if n, err := p.keys(master(t, 2, 1)).Rotate(t.Context()); n != 0 || err != nil {
+		t.Errorf("again, %d were rotated, %v", n, err)
+	}
+	if n := readable(master(t, 2)); n != 600 {
+		t.Errorf("after, %d pods are read with the new key", n)
+	}
+	if n := readable(master(t, 1)); n != 0 {
+		t.Errorf("after, %d pods are read with the old key", n)
+	}
+}
+
+func BenchmarkSeal(b *testing.B) {
+	p := openPlace(b, b.TempDir())
+	defer p.close(b)
+	for name, s := range map[string]pod.Store{"clear": p.store, "sealed": sealed.NewStore(p.store, p.keys(master(b, 1)))} {
+		must(b, s.Create(b.Context(), name, func(tx pod.Tx) error { tx.Put("k", make([]byte, 1<<10)); return nil }))
+		b.Run("read 1 KiB "+name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := value(b, s, name, "k"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	k := p.keys(master(b, 1))
+	must(b, sealed.NewStore(p.store, k).Create(b.Context(), "blobs", func(pod.Tx) error { return nil }))
+	content := make([]byte, 16<<20)
+	for name, blobs := range map[string]pod.Blobs{"clear": p.dirs, "sealed": sealed.NewBlobs(p.dirs, k)} {
+		b.Run("blob of 16 MiB, up and down, "+name, func(b *testing.B) {
+			b.SetBytes(int64(len(content)))
+			for b.Loop() {
+				digest, _, err := blobs.Put(b.Context(), "blobs", bytes.NewReader(content), 1<<30)
+				must(b, err)
+				r, err := blobs.Open(b.Context(), "blobs", digest)
+				must(b, err)
+				_, err = io.Copy(io.Discard, r)
+				must(b, errors.Join(err, r.Close()))
+			}
+		})
+	}
+}
