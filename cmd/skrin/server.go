@@ -163,7 +163,7 @@ func (s *server) issuer(foreign *auth.Foreign) func(context.Context, string, acl
 
 func (s *server) pages() (http.Handler, error) {
 	site := web.Site{
-		Pod: s.pod, Registry: s.parties, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s},
+		Pod: s.pod, Registry: s.parties, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider},
 		Base: s.Base, Name: "Skrin", Zone: zone(), Now: s.now, Log: s.log,
 	}
 	if s.Demo {
