@@ -166,12 +166,9 @@ func (s *server) pages() (http.Handler, error) {
 		Pod: s.pod, Registry: s.parties, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider},
 		Base: s.Base, Name: "Skrin", Zone: zone(), Now: s.now, Log: s.log,
 	}
-	if s.Demo {
-		eid, err := s.demoEID()
-		if err != nil {
-			return nil, err
-		}
-		site.Methods = append(site.Methods, eid)
+	var err error
+	if site.Methods, err = s.methods(); err != nil {
+		return nil, err
 	}
 	h, err := site.Handler()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +36,7 @@ type Apps interface {
 type helpers struct {
 	Apps, Scripts []Helper
 	ID, Secret    string // of a script that was just made: it is told once
+	Passkeys      string // where she adds passkeys; "" if she can't sign in by them
 }
 
 func (v *visit) apps() error { return v.helpers("", "") }
@@ -55,7 +57,11 @@ func (v *visit) helpers(id, secret string) error {
 			}
 		}
 	}
-	return v.show(http.StatusOK, "apps", v.t("nav.apps"), "nav.apps", helpers{apps, scripts, id, secret})
+	page := helpers{Apps: apps, Scripts: scripts, ID: id, Secret: secret}
+	if slices.ContainsFunc(v.Methods, func(m Method) bool { return m.ID() == "passkey" }) {
+		page.Passkeys = "/me/sign-in/passkey/add?lang=" + v.lang
+	}
+	return v.show(http.StatusOK, "apps", v.t("nav.apps"), "nav.apps", page)
 }
 
 func (v *visit) changeApps() error {
