@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -49,5 +50,29 @@ func TestWaysToSignIn(t *testing.T) {
 				t.Errorf("%d %s", w.Code, body)
 			}
 		})
+	}
+}
+
+func TestWhoAsksThroughAProxy(t *testing.T) {
+	for _, row := range []struct {
+		what   string
+		fields []string
+		want   string
+	}{
+		{"nothing is said", nil, "192.0.2.1:1234"},
+		{"one address", []string{"203.0.113.7"}, "203.0.113.7:0"},
+		{"what the client says comes before", []string{"198.51.100.1, 203.0.113.7"}, "203.0.113.7:0"},
+		{"in a header of its own", []string{"198.51.100.1", "203.0.113.7"}, "203.0.113.7:0"},
+		{"IPv6", []string{"2001:db8::1"}, "[2001:db8::1]:0"},
+		{"no address", []string{"somebody"}, "192.0.2.1:1234"},
+	} {
+		got := ""
+		h := forwarded(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.RemoteAddr }))
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["X-Forwarded-For"] = row.fields
+		h.ServeHTTP(nil, r)
+		if got != row.want {
+			t.Errorf("%s: %s", row.what, got)
+		}
 	}
 }
