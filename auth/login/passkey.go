@@ -63,25 +63,29 @@ type Passkeys struct {
 	pages map[string]*template.Template
 }
 
-//go:embed passkey.html passkey.js
+//go:embed passkey.html passkey-add.html passkey.js
 var passkeyFiles embed.FS
 
 var passkeyTexts = map[string]map[string]string{
 	"sv": {
 		"title": "Logga in med passkey", "go": "Använd passkey", "failed": "Det gick inte. Försök igen.", "back": "Avbryt",
 		"lost": "Har du ingen passkey kvar?", "code": "Återställningskod", "use": "Använd koden", "wrong": "Koden gäller inte.",
+		"yours": "Dina passkeys", "count": "Antal:", "add": "Lägg till en passkey", "codes": "Återställningskoder", "keep": "Spara koderna. Varje kod gäller en gång, och vi visar dem bara nu.", "new": "Skapa nya koder", "home": "Till dina sidor",
 	},
 	"nb": {
 		"title": "Logg inn med passkey", "go": "Bruk passkey", "failed": "Det gikk ikke. Prøv igjen.", "back": "Avbryt",
 		"lost": "Har du ingen passkey igjen?", "code": "Gjenopprettingskode", "use": "Bruk koden", "wrong": "Koden gjelder ikke.",
+		"yours": "Dine passkeyer", "count": "Antall:", "add": "Legg til en passkey", "codes": "Gjenopprettingskoder", "keep": "Ta vare på kodene. Hver kode gjelder én gang, og vi viser dem bare nå.", "new": "Lag nye koder", "home": "Til sidene dine",
 	},
 	"nn": {
 		"title": "Logg inn med passkey", "go": "Bruk passkey", "failed": "Det gjekk ikkje. Prøv igjen.", "back": "Avbryt",
 		"lost": "Har du ingen passkey att?", "code": "Gjenopprettingskode", "use": "Bruk koden", "wrong": "Koden gjeld ikkje.",
+		"yours": "Passkeyane dine", "count": "Tal:", "add": "Legg til ein passkey", "codes": "Gjenopprettingskodar", "keep": "Ta vare på kodane. Kvar kode gjeld éin gong, og vi viser dei berre no.", "new": "Lag nye kodar", "home": "Til sidene dine",
 	},
 	"en": {
 		"title": "Sign in with a passkey", "go": "Use a passkey", "failed": "It did not work. Try again.", "back": "Cancel",
 		"lost": "Have you lost your passkeys?", "code": "Recovery code", "use": "Use the code", "wrong": "The code is not valid.",
+		"yours": "Your passkeys", "count": "Number:", "add": "Add a passkey", "codes": "Recovery codes", "keep": "Save the codes. Each is good once, and we show them only now.", "new": "Make new codes", "home": "To your pages",
 	},
 }
 
@@ -106,7 +110,7 @@ func NewPasskeys(o PasskeyOptions) (*Passkeys, error) {
 	p := &Passkeys{o: o, web: web, pages: map[string]*template.Template{}}
 	for lang, texts := range passkeyTexts {
 		t := func(key string) string { return texts[key] }
-		page, err := template.New("passkey.html").Funcs(template.FuncMap{"t": t}).ParseFS(passkeyFiles, "passkey.html")
+		page, err := template.New("").Funcs(template.FuncMap{"t": t}).ParseFS(passkeyFiles, "*.html")
 		if err != nil {
 			return nil, fmt.Errorf("passkeys: %w", err)
 		}
@@ -127,6 +131,10 @@ func (p *Passkeys) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch own := Path + "/" + p.ID(); r.Method + " " + strings.TrimPrefix(r.URL.Path, own) {
 	case "GET ":
 		p.show(w, r, http.StatusOK)
+	case "GET /add":
+		p.showAdd(w, r, nil)
+	case "POST /codes":
+		p.newCodes(w, r)
 	case "GET /passkey.js":
 		http.ServeFileFS(w, r, passkeyFiles, "passkey.js")
 	case "POST /begin":
@@ -152,7 +160,7 @@ func (p *Passkeys) show(w http.ResponseWriter, r *http.Request, status int) {
 	}
 	own := Path + "/" + p.ID()
 	var b bytes.Buffer
-	err := page.Execute(&b, map[string]any{
+	err := page.ExecuteTemplate(&b, "passkey.html", map[string]any{
 		"Lang": lang, "Own": own, "Back": Done(next), "Wrong": status != http.StatusOK,
 		"Recover": own + "/recover?" + url.Values{"next": {next}, "lang": {lang}}.Encode(),
 	})
@@ -160,10 +168,56 @@ func (p *Passkeys) show(w http.ResponseWriter, r *http.Request, status int) {
 		p.o.Fail(w, r, fmt.Errorf("show the passkey page: %w", err))
 		return
 	}
+	p.send(w, status, b.Bytes())
+}
+
+// showAdd shows the page on which a person who has just signed in adds a
+// passkey, and gets recovery codes.
+func (p *Passkeys) showAdd(w http.ResponseWriter, r *http.Request, codes []string) {
+	own := Path + "/" + p.ID()
+	person, err := p.fresh(r)
+	if err != nil { // she signs in, and comes back
+		if err := p.o.Sessions.SignOut(r); err != nil {
+			p.o.Fail(w, r, err)
+			return
+		}
+		http.Redirect(w, r, Done(own+"/add"), http.StatusSeeOther)
+		return
+	}
+	h, err := p.load(r.Context(), person)
+	if err != nil {
+		p.o.Fail(w, r, fmt.Errorf("show passkeys: %w", err))
+		return
+	}
+	lang := r.FormValue("lang")
+	page, ok := p.pages[lang]
+	if !ok {
+		lang, page = "sv", p.pages["sv"]
+	}
+	var b bytes.Buffer
+	if err := page.ExecuteTemplate(&b, "passkey-add.html", map[string]any{"Lang": lang, "Own": own, "Count": len(h.Keys), "Codes": codes}); err != nil {
+		p.o.Fail(w, r, fmt.Errorf("show passkeys: %w", err))
+		return
+	}
+	p.send(w, http.StatusOK, b.Bytes())
+}
+
+func (p *Passkeys) newCodes(w http.ResponseWriter, r *http.Request) {
+	var codes []string
+	if person, err := p.fresh(r); err == nil {
+		if codes, err = p.RecoveryCodes(r.Context(), person); err != nil {
+			p.o.Fail(w, r, err)
+			return
+		}
+	}
+	p.showAdd(w, r, codes)
+}
+
+func (p *Passkeys) send(w http.ResponseWriter, status int, page []byte) {
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	w.Write(b.Bytes())
+	w.Write(page)
 }
 
 // errRefused is that a device's answer proves nothing; why isn't told.

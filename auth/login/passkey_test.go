@@ -202,6 +202,40 @@ func TestPasskeys(t *testing.T) {
 	}
 }
 
+func TestThePageOfPasskeys(t *testing.T) {
+	w := newPasskeyWorld(t, 1000)
+	browser := newClient()
+	page := func(method, path string) string {
+		r, _ := http.NewRequest(method, w.base+"/me/sign-in/passkey"+path, nil)
+		resp, err := browser.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(resp.Body)
+		return string(text)
+	}
+	if got := page("GET", "/add"); !strings.Contains(got, `"Next":"/me/sign-in/passkey/add"`) {
+		t.Errorf("nobody has signed in: %s", got)
+	}
+	if got := page("POST", "/codes"); strings.Contains(got, "<code>") {
+		t.Errorf("codes for nobody: %s", got)
+	}
+	if _, err := browser.Get(w.base + "/in"); err != nil {
+		t.Fatal(err)
+	}
+	w.add(browser)
+	if got := page("GET", "/add?lang=en"); !strings.Contains(got, "Number: 1") || strings.Contains(got, "<code>") {
+		t.Errorf("the page: %s", got)
+	}
+	if got := page("POST", "/codes?lang=en"); strings.Count(got, "<code>") != 10 {
+		t.Errorf("the codes: %s", got)
+	}
+	if got := page("GET", "?lang=nn&next=/me/log"); !strings.Contains(got, "Bruk passkey") || !strings.Contains(got, "next=%2Fme%2Flog") {
+		t.Errorf("the page to sign in: %s", got)
+	}
+}
+
 func TestRecoveryCodes(t *testing.T) {
 	w := newPasskeyWorld(t, 1000)
 	codes, err := w.RecoveryCodes(t.Context(), "alva")

@@ -19,6 +19,8 @@ type serveCommand struct {
 	Listen  string `default:"127.0.0.1:8080" help:"Address to listen on."`
 	Dir     string `required:"" help:"Directory in which everything is kept." type:"path"`
 	KeyFile string `required:"" help:"File with the master key, as \"skrin key\" prints it." type:"path"`
+	Proxied bool   `help:"Believe the last address in X-Forwarded-For: only behind a proxy that sets it, and then always, or all people share one limit of attempts."`
+	EIDs    string `name:"eids" help:"Folder of eIDs to sign in by (.json)." type:"path"`
 	Parties string `help:"Folder of registrations of authorities and consumers (.json)." type:"path"`
 	Types   string `help:"Folder of evidence types (.json), instead of those that come with the program." type:"path"`
 }
@@ -30,7 +32,9 @@ func (c *serveCommand) Run(ctx context.Context) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	s, err := newServer(ctx, config{Base: c.Base, Dir: c.Dir, Key: key, Parties: c.Parties, Types: c.Types, Token: 5 * time.Minute}, log)
+	s, err := newServer(ctx, config{
+		Base: c.Base, Dir: c.Dir, Key: key, Parties: c.Parties, Types: c.Types, EIDs: c.EIDs, Proxied: c.Proxied, Token: 5 * time.Minute,
+	}, log)
 	if err != nil {
 		return err
 	}

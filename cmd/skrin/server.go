@@ -169,15 +169,12 @@ func (s *server) issuer(foreign *auth.Foreign) func(context.Context, string, acl
 
 func (s *server) pages() (http.Handler, error) {
 	site := web.Site{
-		Pod: s.pod, Registry: s.parties, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s},
+		Pod: s.pod, Registry: s.parties, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider},
 		Base: s.Base, Name: "Skrin", Zone: zone(), Now: s.now, Log: s.log,
 	}
-	if s.Demo {
-		eid, err := s.demoEID()
-		if err != nil {
-			return nil, err
-		}
-		site.Methods = append(site.Methods, eid)
+	var err error
+	if site.Methods, err = s.methods(); err != nil {
+		return nil, err
 	}
 	h, err := site.Handler()
 	if err != nil {

@@ -327,6 +327,27 @@ func (a *asks) FinishApp(_ *http.Request, id, person string, webID acl.WebID, al
 	return "https://skrin.example/.oidc/continue/" + id, nil
 }
 
+// helpers are two apps and a script, of which one has a name that misleads.
+type helpers struct{}
+
+func (helpers) Apps(context.Context, acl.WebID) ([]web.Helper, error) {
+	return []web.Helper{{ID: "app_1", Name: "Anteckningar", Since: now}, {ID: "https://app.example/id", Name: "<b>\u202e", Since: now}}, nil
+}
+
+func (helpers) Scripts(context.Context, string) ([]web.Helper, error) {
+	return []web.Helper{{ID: "script_1", Name: "Backup", Since: now}}, nil
+}
+
+func (helpers) NewScript(_ context.Context, _ string, _ acl.WebID, name string) (string, string, error) {
+	if name == "many" {
+		return "", "", ldp.Conflict
+	}
+	return "script_2", "S3CRET", nil
+}
+
+func (helpers) RemoveApp(context.Context, acl.WebID, string) error { return nil }
+func (helpers) RemoveScript(context.Context, string, string) error { return nil }
+
 // sessions say that the person is whom the header X-Person names.
 type sessions struct{ out bool }
 
@@ -372,7 +393,7 @@ func newBench(t testing.TB) *bench {
 	types := loadTypes(t)
 	b := &bench{pod: samplePod(types), asks: new(asks), sessions: new(sessions)}
 	b.site = web.Site{
-		Pod: b.pod, Registry: registry{}, Types: types, Sessions: b.sessions, Asks: b.asks, Methods: []web.Method{method{}},
+		Pod: b.pod, Registry: registry{}, Types: types, Sessions: b.sessions, Asks: b.asks, Apps: helpers{}, Methods: []web.Method{method{}},
 		Base: "https://skrin.example", Name: "Skrin", Zone: stockholm, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 	}
 	if b.h, err = b.site.Handler(); err != nil {

@@ -109,6 +109,7 @@ type Site struct {
 	Types    *pod.Catalogue // names of evidence and its fields
 	Sessions Sessions
 	Asks     Asks
+	Apps     Apps
 	Methods  []Method         // ways to sign in, the best first
 	Base     string           // "https://host" of this server
 	Name     string           // of the service, as people know it: "Skrin"
@@ -134,7 +135,7 @@ type site struct {
 // Handler returns the handler of everything under /me/. It fails if the Site, a
 // page or a message file is not whole.
 func (s Site) Handler() (http.Handler, error) {
-	if s.Pod == nil || s.Registry == nil || s.Types == nil || s.Sessions == nil || s.Asks == nil ||
+	if s.Pod == nil || s.Registry == nil || s.Types == nil || s.Sessions == nil || s.Asks == nil || s.Apps == nil ||
 		s.Base == "" || s.Name == "" || s.Zone == nil || s.Now == nil || s.Log == nil {
 		return nil, errors.New("pages: a field of the Site is missing")
 	}
@@ -160,6 +161,7 @@ func (s *site) routes() *mux.Router {
 		"/me/sharing":       {get: (*visit).sharing, post: (*visit).withdraw},
 		"/me/log":           {get: (*visit).log},
 		"/me/connections":   {get: (*visit).connections},
+		"/me/apps":          {get: (*visit).apps, post: (*visit).changeApps},
 		"/me/answer/{ask}":  {get: (*visit).question, post: (*visit).answer},
 		"/me/requests/{id}": {get: (*visit).question, post: (*visit).answer},
 	} {

@@ -148,6 +148,7 @@ var notices = map[string]string{
 	"agreed":    "notice.agreed",
 	"declined":  "notice.declined",
 	"out":       "notice.out",
+	"removed":   "notice.removed",
 }
 
 func (v *visit) notice() string {

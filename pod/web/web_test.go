@@ -68,7 +68,7 @@ func textOf(n *html.Node) string {
 
 // every is every page in every state.
 var every = []call{
-	{path: "/me/"}, {path: "/me/?done=agreed"}, {path: "/me/evidence"}, {path: "/me/sharing"}, {path: "/me/log"}, {path: "/me/log?before=50"}, {path: "/me/connections"},
+	{path: "/me/"}, {path: "/me/?done=agreed"}, {path: "/me/evidence"}, {path: "/me/sharing"}, {path: "/me/log"}, {path: "/me/log?before=50"}, {path: "/me/connections"}, {path: "/me/apps"}, {path: "/me/apps?done=removed"}, {path: "/me/apps", form: form("name", "Backup")},
 	{path: "/me/answer/consent"}, {path: "/me/answer/choose"}, {path: "/me/answer/missing"}, {path: "/me/answer/waiting"}, {path: "/me/answer/slow"},
 	{path: "/me/answer/away"}, {path: "/me/answer/trouble"}, {path: "/me/answer/connect"}, {path: "/me/answer/evil"}, {path: "/me/answer/app"}, {path: "/me/answer/evil-app"}, {path: "/me/answer/known-app"}, {path: "/me/answer/local-app"}, {path: "/me/answer/late"}, {path: "/me/answer/unknown"},
 	{path: "/me/requests/r-consent"}, {path: "/me/sign-in", stranger: true}, {path: "/me/sign-in?next=/me/log&ended=1", stranger: true}, {path: "/me/sign-in?done=out", stranger: true},
@@ -574,5 +574,27 @@ func TestAnApp(t *testing.T) {
 	}
 	if !b.sessions.out {
 		t.Error("the old sign-in has not ended")
+	}
+}
+
+func TestAppsAndScripts(t *testing.T) {
+	b := newBench(t)
+	for _, row := range []struct {
+		what   string
+		form   url.Values
+		status int
+		says   string
+	}{
+		{"both are listed", nil, 200, "Anteckningar"},
+		{"an app is shut out", form("app", "app_1"), 303, ""},
+		{"a script is removed", form("script", "script_1"), 303, ""},
+		{"a script is made, and its secret is told", form("name", "Backup"), 200, "S3CRET"},
+		{"a script without a name", form("name", " "), 400, ""},
+		{"one too many", form("name", "many"), 409, ""},
+	} {
+		w := b.do(call{path: "/me/apps", form: row.form})
+		if w.Code != row.status || !strings.Contains(w.Body.String(), row.says) {
+			t.Errorf("%s: %d %s", row.what, w.Code, w.Body)
+		}
 	}
 }

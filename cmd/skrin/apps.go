@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"skrin/acl"
+	"skrin/auth/provider"
+	"skrin/ldp"
+	"skrin/pod/web"
+)
+
+// apps shows on a person's pages what the OpenID provider lets act in her name.
+// It implements web.Apps.
+type apps struct{ *provider.Provider }
+
+func (a apps) Apps(ctx context.Context, webID acl.WebID) ([]web.Helper, error) {
+	all, err := a.Approvals(ctx, webID)
+	var out []web.Helper
+	for _, one := range all {
+		out = append(out, web.Helper{ID: one.Client, Name: one.Name, Since: one.Since})
+	}
+	return out, err
+}
+
+func (a apps) RemoveApp(ctx context.Context, webID acl.WebID, id string) error {
+	return a.Disapprove(ctx, webID, id)
+}
+
+func (a apps) Scripts(ctx context.Context, person string) ([]web.Helper, error) {
+	all, err := a.Provider.Scripts(ctx, person)
+	var out []web.Helper
+	for _, one := range all {
+		out = append(out, web.Helper{ID: one.ID, Name: one.Name, Since: one.Made})
+	}
+	return out, err
+}
+
+func (a apps) NewScript(ctx context.Context, person string, webID acl.WebID, name string) (id, secret string, err error) {
+	id, secret, err = a.Provider.NewScript(ctx, person, webID, name)
+	if errors.Is(err, provider.ErrTooMany) {
+		return "", "", fmt.Errorf("%w: %w", err, ldp.Conflict)
+	}
+	return id, secret, err
+}

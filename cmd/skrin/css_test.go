@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"skrin/acl"
+	"skrin/auth/dpop"
+)
+
+// A foreign is Community Solid Server, with a person of its own: Bob.
+type foreign struct {
+	t    *testing.T
+	base string
+	bob  solidUser
+}
+
+// A solidUser is somebody at a Solid server, with a token of her own issuer.
+type solidUser struct {
+	t     *testing.T
+	webID acl.WebID
+	key   *dpop.Key
+	token string
+}
+
+func newSolidUser(t *testing.T, webID acl.WebID, issuer, id, secret string) solidUser {
+	t.Helper()
+	key, err := dpop.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return solidUser{t, webID, key, scriptToken(t, issuer, id, secret, key)}
+}
+
+// do sends a request with her token to whatever server, and returns the status.
+func (u solidUser) do(method, address, mediaType, body string) int {
+	u.t.Helper()
+	proof, err := u.key.Proof(method, address, u.token, "", time.Now())
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(u.t.Context(), method, address, strings.NewReader(body))
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "DPoP "+u.token)
+	req.Header.Set("DPoP", proof)
+	if mediaType != "" {
+		req.Header.Set("Content-Type", mediaType)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
+}
+
+// let writes the ACL of a file: its owner may do all, and another may read.
+func (u solidUser) let(file string, other acl.WebID) {
+	u.t.Helper()
+	status := u.do("PUT", file+".acl", "text/turtle", fmt.Sprintf(`@prefix acl: <http://www.w3.org/ns/auth/acl#>.
+<#owner> a acl:Authorization; acl:accessTo <%[1]s>; acl:agent <%[2]s>; acl:mode acl:Read, acl:Write, acl:Control.
+<#other> a acl:Authorization; acl:accessTo <%[1]s>; acl:agent <%[3]s>; acl:mode acl:Read.`, file, u.webID, other))
+	if status/100 != 2 {
+		u.t.Fatalf("%s.acl: %d", file, status)
+	}
+}
+
+// startCSS runs Community Solid Server until the test ends.
+func startCSS(t *testing.T) *foreign {
+	t.Helper()
+	needClients(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	f := &foreign{t: t, base: fmt.Sprintf("http://localhost:%d", port)}
+	seed := filepath.Join(t.TempDir(), "seed.json")
+	if err := os.WriteFile(seed, []byte(`[{"email":"bob@example.org","password":"TEST-password","pods":[{"name":"bob"}]}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", "node_modules/@solid/community-server/bin/server.js",
+		"-p", fmt.Sprint(port), "-b", f.base+"/", "--seedConfig", seed, "-l", "warn")
+	cmd.Dir, cmd.WaitDelay = clientsDir, time.Second
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(300 * time.Millisecond) {
+		resp, err := http.Get(f.base + "/bob/profile/card")
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				break
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatalf("Community Solid Server does not start: %v\n%s", err, log.String())
+		}
+	}
+	id, secret := f.credentials()
+	f.bob = newSolidUser(t, acl.WebID(f.base+"/bob/profile/card#me"), f.base, id, secret)
+	return f
+}
+
+// account asks its account API.
+func (f *foreign) account(method, address, token string, body, answer any) {
+	f.t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(f.t.Context(), method, address, bytes.NewReader(text))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "CSS-Account-Token "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode/100 != 2 || json.Unmarshal(got, answer) != nil {
+		f.t.Fatalf("%s: %d %s", address, resp.StatusCode, got)
+	}
+}
+
+func (f *foreign) credentials() (id, secret string) {
+	f.t.Helper()
+	var in struct{ Authorization string }
+	f.account("POST", f.base+"/.account/login/password/", "", map[string]string{"email": "bob@example.org", "password": "TEST-password"}, &in)
+	var about struct {
+		Controls struct {
+			Account struct{ ClientCredentials string }
+		}
+	}
+	f.account("GET", f.base+"/.account/", in.Authorization, nil, &about)
+	var made struct{ ID, Secret string }
+	f.account("POST", about.Controls.Account.ClientCredentials, in.Authorization,
+		map[string]string{"name": "test", "webId": f.base + "/bob/profile/card#me"}, &made)
+	return made.ID, made.Secret
+}
+
+// TestCommunitySolidServer: its users read from our pods with its tokens, and
+// ours from its pods with ours; each only what they were let.
+func TestCommunitySolidServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts another server")
+	}
+	f := startCSS(t)
+	r := startDemo(t, t.TempDir())
+	person, webID := r.alva(newBrowser(t))
+	id, secret, err := r.provider.NewScript(t.Context(), person, webID, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	alva, bob := newSolidUser(t, webID, r.Base, id, secret), f.bob
+	for _, row := range []struct {
+		what         string
+		owner, other solidUser
+		root         string
+	}{
+		{"Bob of the other server reads from Alva's pod", alva, bob, storage(webID)},
+		{"Alva reads from Bob's pod at the other server", bob, alva, f.base + "/bob/"},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			file, private := row.root+"note.txt", row.root+"private.txt"
+			for _, address := range []string{file, private} {
+				if got := row.owner.do("PUT", address, "text/plain", "hej"); got/100 != 2 {
+					t.Fatalf("%s: %d", address, got)
+				}
+			}
+			row.owner.let(file, row.other.webID)
+			for _, want := range []struct {
+				method, address string
+				status          int
+			}{{"GET", file, 200}, {"GET", private, 403}, {"PUT", file, 403}} {
+				if got := row.other.do(want.method, want.address, "text/plain", ""); got != want.status {
+					t.Errorf("%s %s: %d, want %d", want.method, want.address, got, want.status)
+				}
+			}
+		})
+	}
+}

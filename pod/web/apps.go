@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"skrin/acl"
+	"skrin/ldp"
+)
+
+// A Helper is a program that acts in the person's name.
+type Helper struct {
+	ID    string
+	Name  string // as it calls itself, or as she has called it
+	Since time.Time
+}
+
+// Apps are the programs that act in a person's name: the apps of others that
+// she has let in, and scripts of her own. NewScript wraps ldp.Conflict if she has
+// as many as she may.
+type Apps interface {
+	Apps(ctx context.Context, webID acl.WebID) ([]Helper, error)
+	RemoveApp(ctx context.Context, webID acl.WebID, id string) error
+	Scripts(ctx context.Context, person string) ([]Helper, error)
+	NewScript(ctx context.Context, person string, webID acl.WebID, name string) (id, secret string, err error)
+	RemoveScript(ctx context.Context, person, id string) error
+}
+
+// A helpers is the page of both.
+type helpers struct {
+	Apps, Scripts []Helper
+	ID, Secret    string // of a script that was just made: it is told once
+	Passkeys      string // where she adds passkeys; "" if she can't sign in by them
+}
+
+func (v *visit) apps() error { return v.helpers("", "") }
+
+func (v *visit) helpers(id, secret string) error {
+	apps, err := v.Apps.Apps(v.r.Context(), v.who.ID)
+	if err != nil {
+		return fmt.Errorf("list apps: %w", err)
+	}
+	scripts, err := v.Apps.Scripts(v.r.Context(), v.person)
+	if err != nil {
+		return fmt.Errorf("list scripts: %w", err)
+	}
+	for _, all := range [][]Helper{apps, scripts} {
+		for i, h := range all {
+			if all[i].Name = plain(h.Name); all[i].Name == "" {
+				all[i].Name = plain(h.ID)
+			}
+		}
+	}
+	page := helpers{Apps: apps, Scripts: scripts, ID: id, Secret: secret}
+	if slices.ContainsFunc(v.Methods, func(m Method) bool { return m.ID() == "passkey" }) {
+		page.Passkeys = "/me/sign-in/passkey/add?lang=" + v.lang
+	}
+	return v.show(http.StatusOK, "apps", v.t("nav.apps"), "nav.apps", page)
+}
+
+func (v *visit) changeApps() error {
+	form, ctx := v.r.PostForm, v.r.Context()
+	var err error
+	switch name := strings.TrimSpace(form.Get("name")); {
+	case form.Has("app"):
+		err = v.Apps.RemoveApp(ctx, v.who.ID, form.Get("app"))
+	case form.Has("script"):
+		err = v.Apps.RemoveScript(ctx, v.person, form.Get("script"))
+	case name != "" && len(name) <= 200:
+		id, secret, err := v.Apps.NewScript(ctx, v.person, v.who.ID, name)
+		if err != nil {
+			return fmt.Errorf("make a script: %w", err)
+		}
+		return v.helpers(id, secret)
+	default:
+		return ldp.Invalid
+	}
+	if err != nil {
+		return fmt.Errorf("remove an app or script: %w", err)
+	}
+	return v.seeOther("/me/apps?done=removed")
+}
