@@ -31,7 +31,7 @@ import (
 
 // A town is a server with its parties and one person, Alva.
 type town struct {
-	t    *testing.T
+	t    testing.TB
 	pod  *pod.Pod
 	fake *podtest.Fake
 	now  time.Time
@@ -56,7 +56,7 @@ func (s sign) Sign(_ context.Context, typ string, payload []byte) (string, error
 	return signed.CompactSerialize()
 }
 
-func newKey(t *testing.T, id string) jose.JSONWebKey {
+func newKey(t testing.TB, id string) jose.JSONWebKey {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -65,13 +65,13 @@ func newKey(t *testing.T, id string) jose.JSONWebKey {
 	return jose.JSONWebKey{Key: k, KeyID: id, Algorithm: "ES256", Use: "sig"}
 }
 
-func newTown(t *testing.T) *town {
+func newTown(t testing.TB) *town {
 	t.Helper()
 	return newTownOf(t, fixtures.Files)
 }
 
 // newTownOf is newTown with the types and parties of other files.
-func newTownOf(t *testing.T, files fs.FS) *town {
+func newTownOf(t testing.TB, files fs.FS) *town {
 	t.Helper()
 	w := &town{t: t, now: time.Date(2026, 11, 21, 10, 4, 9, 123, time.UTC), keys: map[string]jose.JSONWebKey{}}
 	clock := func() time.Time { return w.now }
