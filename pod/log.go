@@ -26,6 +26,11 @@ const (
 	DidDecline  Action = "decline"  // the person declined
 	DidWithdraw Action = "withdraw" // the person withdrew a consent
 	DidFetch    Action = "fetch"    // the person asked a provider for evidence
+
+	DidDisconnect Action = "disconnect" // the person lets a provider deliver no more
+	DidFreeze     Action = "freeze"     // the person stopped a party's reads for a while
+	DidThaw       Action = "thaw"       // and let them go on
+	DidErase      Action = "erase"      // a party says that it has erased what it had read
 )
 
 // An Entry is one line of the log: who did what, when and why. It names fields,
