@@ -5,6 +5,7 @@ package web_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -158,6 +159,11 @@ func (p *fakePod) Outcome(context.Context, acl.Agent, string) (pod.Outcome, bool
 		return pod.Outcome{}, false, nil
 	}
 	return *p.outcome, true, nil
+}
+
+func (p *fakePod) ExportLog(_ context.Context, _ acl.Agent, _ pod.LogForm, w io.Writer) error {
+	io.WriteString(w, "the log\n")
+	return p.err
 }
 
 func (p *fakePod) Withdraw(_ context.Context, _ acl.Agent, consent string) error {
