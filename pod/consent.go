@@ -14,7 +14,7 @@ import (
 )
 
 // A Consent is the record of an answer. It is written once; only Withdrawn and
-// the count of reads are ever added.
+// the erasure that follows are ever added.
 type Consent struct {
 	ID        string
 	Request   Request // as it was answered
@@ -29,6 +29,9 @@ type Consent struct {
 	Until     time.Time
 	Withdrawn time.Time // zero while it holds
 	Record    string    // the signed record: a JWS of a [Record]
+	EraseBy   time.Time // the day by which the party is to erase; zero while it isn't asked to
+	Erased    time.Time // when it said that it has; zero while it hasn't
+	Receipt   string    // in which it said so: a JWS of an [ErasureReceipt], signed by the party
 }
 
 // Active reports whether the consent permits reads at the time now.
@@ -128,11 +131,13 @@ func (p *Pod) Withdraw(ctx context.Context, who acl.Agent, id string) error {
 	return err
 }
 
+// withdraw ends a consent, in a transaction that somebody else has begun.
 func (p *Pod) withdraw(ctx context.Context, tx Tx, c *Consent) error {
 	if !c.Withdrawn.IsZero() {
 		return nil
 	}
 	c.Withdrawn = p.Now().UTC().Truncate(time.Second)
+	c.EraseBy = day(c.Withdrawn).AddDate(0, 1, 0)
 	g, err := load[Grant](tx, grantKey(c.Space, c.Grant))
 	if err != nil {
 		return err

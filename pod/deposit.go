@@ -56,6 +56,9 @@ type delivery struct {
 // spacePost takes a provider's deposit: a signed form or several of one
 // evidence, alone (application/dc+sd-jwt, one a line) or within their RDF form.
 func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error) {
+	if req.ID == ldp.ID("/w/"+spaceID(req.ID)+"/inbox/") {
+		return p.takeErasure(ctx, who, req)
+	}
 	party, types, err := p.mayDeposit(ctx, who, req.ID)
 	if err == nil {
 		err = req.Fault // of the form of the request, told to whoever may

@@ -27,7 +27,10 @@
 //	Share         consent.go     a consent as the person sees it: active, ended, withdrawn
 //	View          view.go        what a counterpart receives: the only function that maps space to pod
 //	Entry         log.go         one line of the person's log, chained by hash
+//	Checkpoint    export.go      the signed end of an exported log
+//	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
 //	Notification  outbox.go      what a counterpart must be told, until it has been
+//	Leak          leak.go        a link on purpose, for the program that must see it
 //
 // # One function for the screen and the wire
 //

@@ -208,8 +208,8 @@ func (c Checkpoint) signed(jws string, check func(string) ([]byte, error), since
 	return s, nil
 }
 
-// CheckSigned verifies a JWS that the server signed, of that typ, with one of
-// its public keys, and returns the payload.
+// CheckSigned verifies a JWS of that typ with one of the signer's public keys,
+// and returns the payload.
 func CheckSigned(jws, typ string, keys jose.JSONWebKeySet) ([]byte, error) {
 	signed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
@@ -224,7 +224,7 @@ func CheckSigned(jws, typ string, keys jose.JSONWebKeySet) ([]byte, error) {
 			return payload, nil
 		}
 	}
-	return nil, errors.New("it is not signed with one of the server's keys")
+	return nil, errors.New("it is not signed with a key that is published or registered")
 }
 
 // A ts10Entry is a transaction in the terms of the EUDI wallet's TS10, as its

@@ -29,6 +29,11 @@ const (
 	DidRemove   Action = "remove"   // the person removed evidence
 	DidVisit    Action = "visit"    // somebody with a WebID read in the standard pod
 	DidUse      Action = "use"      // an app read in the owner's name, for the first time on a day; see [ReadCount]
+
+	DidDisconnect Action = "disconnect" // the person lets a provider deliver no more
+	DidFreeze     Action = "freeze"     // the person stopped a party's reads for a while
+	DidThaw       Action = "thaw"       // and let them go on
+	DidErase      Action = "erase"      // a party says that it has erased what it had read
 )
 
 // An Entry is one line of the log: who did what, when and why. It names fields,

@@ -23,6 +23,7 @@ import (
 //	/w/{id}/deposit/          a provider posts evidence here, and reads nothing
 //	/w/{id}/evidence/         what the party was granted, for the party
 //	/w/{id}/evidence/{grant}  a piece of evidence: the granted fields
+//	/w/{id}/inbox/            the party posts receipts here: that it has erased
 type Space struct {
 	ID      string
 	Party   string    // the counterpart's id
@@ -30,6 +31,7 @@ type Space struct {
 	Types   []string  // evidence types that the party may deposit
 	Created time.Time //
 	Ended   time.Time // disconnected; zero while it lasts
+	Frozen  time.Time // since when the party reads nothing; zero while it may
 }
 
 // A Connection is a space as the person sees it.
@@ -40,6 +42,7 @@ type Connection struct {
 
 func (s *Space) root() ldp.ID                 { return ldp.ID("/w/" + s.ID + "/") }
 func (s *Space) deposit() ldp.ID              { return s.root() + "deposit/" }
+func (s *Space) inbox() ldp.ID                { return s.root() + "inbox/" }
 func (s *Space) evidence(grant string) ldp.ID { return s.root() + "evidence/" + ldp.ID(grant) }
 
 // SpaceWebID returns the person's WebID in the space with the id.
@@ -80,6 +83,10 @@ func (p *Pod) grants(tx Tx, s *Space, party *Party, id ldp.ID) ([]acl.Grant, *Gr
 		return []acl.Grant{{To: acl.Public, On: string(id), Modes: acl.Read, Because: "WebID"}}, nil, nil
 	case id == s.deposit() && len(s.Types) > 0:
 		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
+	case id == s.inbox():
+		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
+	case ok && !s.Frozen.IsZero():
+		return nil, nil, nil
 	case ok && grant == "":
 		return []acl.Grant{{To: me, On: string(id), Modes: acl.Read, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
 	case ok && isID(grant):
@@ -193,7 +200,9 @@ func (p *Pod) logRefusal(ctx context.Context, tx Tx, who acl.Agent, s *Space, id
 			if err != nil {
 				return err
 			}
-			if g != nil {
+			if g != nil && !s.Frozen.IsZero() {
+				e.Why, e.Path, e.Consent, e.Type = "frozen", string(id), g.Rule.Because, g.Type
+			} else if g != nil {
 				e.Why, e.Path, e.Consent, e.Type = "ended", string(id), g.Rule.Because, g.Type
 			}
 		}

@@ -303,5 +303,9 @@ func (p *Pod) spaceDescription(id ldp.ID) ldp.Description {
 		d.Methods = []string{"OPTIONS", "POST"}
 		d.AcceptPost = []string{TypeSDJWT, TypeTurtle, TypeJSONLD}
 	}
+	if id == ldp.ID("/w/"+spaceID(id)+"/inbox/") {
+		d.Methods = []string{"OPTIONS", "POST"}
+		d.AcceptPost = []string{TypeReceipt}
+	}
 	return d
 }

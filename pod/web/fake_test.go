@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -159,6 +160,11 @@ func (p *fakePod) Outcome(context.Context, acl.Agent, string) (pod.Outcome, bool
 		return pod.Outcome{}, false, nil
 	}
 	return *p.outcome, true, nil
+}
+
+func (p *fakePod) ExportLog(_ context.Context, _ acl.Agent, _ pod.LogForm, w io.Writer) error {
+	io.WriteString(w, "the log\n")
+	return p.err
 }
 
 func (p *fakePod) Withdraw(_ context.Context, _ acl.Agent, consent string) error {

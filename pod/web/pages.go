@@ -211,6 +211,7 @@ var deeds = map[pod.Action]string{
 	pod.DidConnect: "log.connect", pod.DidDeliver: "log.deliver", pod.DidRead: "log.read", pod.DidRefuse: "log.refuse",
 	pod.DidAgree: "log.agree", pod.DidDecline: "log.decline", pod.DidWithdraw: "log.withdraw", pod.DidFetch: "log.fetch",
 	pod.DidRemove: "log.remove", pod.DidVisit: "log.visit", pod.DidUse: "log.use",
+	pod.DidDisconnect: "log.disconnect", pod.DidFreeze: "log.freeze", pod.DidThaw: "log.thaw", pod.DidErase: "log.erase",
 }
 
 func (v *visit) log() error {
@@ -245,6 +246,17 @@ func (v *visit) log() error {
 		Older string
 		Newer bool
 	}{dates, older, before != 0})
+}
+
+// saveLog sends the whole log as a file that "skrin log verify" takes.
+func (v *visit) saveLog() error {
+	h := v.w.Header()
+	h.Set("Content-Type", "application/jsonl")
+	h.Set("Content-Disposition", `attachment; filename="skrin-log.jsonl"`)
+	if err := v.Pod.ExportLog(v.r.Context(), v.who, pod.LogLines, v.w); err != nil {
+		return fmt.Errorf("export the log: %w", err)
+	}
+	return nil
 }
 
 // event puts an entry into words.

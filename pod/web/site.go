@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -41,6 +42,7 @@ type Keeper interface {
 	Owner(ctx context.Context, person string) (acl.Agent, error)
 	Holdings(ctx context.Context, who acl.Agent) ([]pod.Evidence, error)
 	Log(ctx context.Context, who acl.Agent, before uint64, limit int) ([]pod.Entry, error)
+	ExportLog(ctx context.Context, who acl.Agent, form pod.LogForm, w io.Writer) error
 }
 
 // Asked is what parties ask, and the answers.
@@ -160,6 +162,7 @@ func (s *site) routes() *mux.Router {
 		"/me/evidence":      {get: (*visit).evidence},
 		"/me/sharing":       {get: (*visit).sharing, post: (*visit).withdraw},
 		"/me/log":           {get: (*visit).log},
+		"/me/log/export":    {get: (*visit).saveLog},
 		"/me/connections":   {get: (*visit).connections},
 		"/me/apps":          {get: (*visit).apps, post: (*visit).changeApps},
 		"/me/answer/{ask}":  {get: (*visit).question, post: (*visit).answer},

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"skrin/acl"
+	"skrin/ldp"
+)
+
+// Freeze stops a party's reads from the owner's pod, of all parties for "", until
+// Thaw. The next read is refused, on every node, with the words of any refusal.
+// Nobody is told: to tell all parties at one moment would show them that they
+// know the same person. To freeze twice is no error.
+func (p *Pod) Freeze(ctx context.Context, who acl.Agent, party string) error {
+	return p.eachSpace(ctx, who, party, func(s *Space) (Action, bool) {
+		changed := s.Frozen.IsZero()
+		if changed {
+			s.Frozen = p.Now().UTC().Truncate(time.Second)
+		}
+		return DidFreeze, changed
+	})
+}
+
+// Thaw ends Freeze, of one party or of all: what was granted and has not ended
+// can be read again.
+func (p *Pod) Thaw(ctx context.Context, who acl.Agent, party string) error {
+	return p.eachSpace(ctx, who, party, func(s *Space) (Action, bool) {
+		changed := !s.Frozen.IsZero()
+		s.Frozen = time.Time{}
+		return DidThaw, changed
+	})
+}
+
+// Disconnect lets a provider deliver no more to the owner's pod. What it has
+// delivered stays, and so does what the person shares with it. To disconnect
+// twice is no error; a new connection is the person's to make.
+func (p *Pod) Disconnect(ctx context.Context, who acl.Agent, party string) error {
+	return p.eachSpace(ctx, who, party, func(s *Space) (Action, bool) {
+		changed := len(s.Types) > 0
+		s.Types = nil
+		return DidDisconnect, changed
+	})
+}
+
+// eachSpace changes the owner's space for a party, or every one for "", in one
+// transaction, and logs what changed.
+func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change func(*Space) (Action, bool)) error {
+	return p.updateOwn(ctx, who, func(tx Tx) error {
+		var all []*Space
+		err := each(tx, spaceKey(""), func(s *Space) bool {
+			if party == "" || s.Party == party {
+				all = append(all, s)
+			}
+			return true
+		})
+		if err != nil {
+			return err
+		}
+		if len(all) == 0 && party != "" {
+			return ldp.Refuse(ldp.NotFound, "You have nothing to do with this organisation here.")
+		}
+		for _, s := range all {
+			action, changed := change(s)
+			if !changed {
+				continue
+			}
+			if err := save(tx, spaceKey(s.ID), s); err != nil {
+				return err
+			}
+			if err := p.enter(tx, Entry{Action: action, Party: s.Party}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// An ErasureReceipt is the payload of the JWS (typ erasure-receipt+jwt, signed
+// with a key that is registered for the party) that a party posts to its inbox/
+// in the person's pod when it has erased what it had read under a consent that
+// was withdrawn (GDPR, articles 17 and 19).
+type ErasureReceipt struct {
+	Issuer   string   `json:"iss"` // the party's id
+	Audience string   `json:"aud"` // this server
+	Consent  string   `json:"consent"`
+	Erased   string   `json:"erased"`                   // the day, "2026-12-01"
+	Method   string   `json:"method"`                   // in the party's words
+	Under    string   `json:"retained_under,omitempty"` // the law, if something must stay
+	Retained []string `json:"retained,omitempty"`       // and what: concepts, never values
+}
+
+const (
+	typeErasure = "erasure-receipt+jwt"
+	maxErasure  = 8 << 10 // bytes
+)
+
+// takeErasure takes a party's receipt that it has erased. The same again is no
+// error.
+func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error) {
+	party, _, err := p.mayDeposit(ctx, who, req.ID)
+	if err == nil {
+		err = req.Fault
+	}
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	body, err := readAll(req.Body, maxErasure)
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	receipt, faults := p.checkErasure(party, string(body))
+	if faults != nil {
+		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The receipt can't be accepted.", faults...)
+	}
+	id, err := p.newID()
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	done := ldp.Written{ID: req.ID + ldp.ID(id), Created: true, Description: p.spaceDescription(req.ID)}
+	return done, p.inSpace(ctx, who, acl.Append, req.ID, func(tx Tx, a access) error {
+		var c *Consent
+		if isID(receipt.Consent) {
+			if c, err = load[Consent](tx, consentKey(receipt.Consent)); err != nil {
+				return err
+			}
+		}
+		if c == nil || c.Space != a.space.ID || c.Withdrawn.IsZero() {
+			return ldp.Refuse(ldp.Unprocessable, "The receipt can't be accepted.", "consent: you have been asked to erase nothing under it.")
+		}
+		if !c.Erased.IsZero() {
+			return nil
+		}
+		c.Erased, c.Receipt = p.Now().UTC().Truncate(time.Second), string(body)
+		if err := save(tx, consentKey(c.ID), c); err != nil {
+			return err
+		}
+		return p.enter(tx, Entry{Action: DidErase, Party: a.party.ID, Type: c.Request.Types[0], Fields: c.Fields, Consent: c.ID})
+	})
+}
+
+func (p *Pod) checkErasure(party Party, jws string) (*ErasureReceipt, []string) {
+	payload, err := CheckSigned(jws, typeErasure, party.Keys)
+	if err != nil {
+		return nil, []string{fmt.Sprintf("the JWS: %v.", err)}
+	}
+	r := new(ErasureReceipt)
+	if err := json.Unmarshal(payload, r); err != nil {
+		return nil, []string{"the payload is not of the form of a receipt."}
+	}
+	var faults []string
+	if r.Issuer != party.ID || r.Audience != p.Issuer {
+		faults = append(faults, "iss must be your id, and aud this server.")
+	}
+	if _, err := time.Parse(time.DateOnly, r.Erased); err != nil {
+		faults = append(faults, "erased: a day like 2026-12-01 is needed.")
+	}
+	if len(r.Method) > 500 || len(r.Retained) > 50 || holdsNationalNumber(r.Method) || slices.ContainsFunc(r.Retained, holdsNationalNumber) {
+		faults = append(faults, "method and retained: at most 500 bytes and 50 concepts, and no personal number.")
+	}
+	return r, faults
+}
+
+// Overdue returns the owner's shares whose party should have erased by now, and
+// hasn't said that it has.
+func Overdue(shares []Share, now time.Time) []Share {
+	var late []Share
+	for _, s := range shares {
+		if c := s.Consent; !c.EraseBy.IsZero() && c.Erased.IsZero() && now.After(c.EraseBy.AddDate(0, 0, 1)) {
+			late = append(late, s)
+		}
+	}
+	return late
+}
