@@ -5,7 +5,7 @@
 FUZZTIME ?= 2s
 BIN := bin
 
-.PHONY: all build test deps check unit race browser fuzz bench clean
+.PHONY: all build test deps check unit race screenshots fuzz bench clean
 
 all: build
 
@@ -14,20 +14,26 @@ build:
 
 test: deps check unit race fuzz
 
-# What the tests need besides Go: a real browser, Node.js to drive it, and clients
-# that others have written.
+# What the tests need besides Go: a real browser and Node.js to drive it, clients
+# that others have written, PostgreSQL, and a server that speaks S3.
 deps:
 	fixtures/browser/install.sh
 	fixtures/clients/install.sh
+	fixtures/servers/install.sh
 
 check:
 	@unformatted=$$(gofmt -l acl auth ldp pod cmd fixtures); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 
-# SKRIN_TEST_ALL makes a missing browser an error, not a skip.
+# SKRIN_TEST_ALL makes a missing browser, client or server an error, not a skip.
 unit:
 	SKRIN_TEST_ALL=1 go test -timeout 15m ./...
+
+# Pictures of every page in every state, to look at, in fixtures/browser/screenshots.
+screenshots: deps
+	rm -rf fixtures/browser/screenshots
+	SKRIN_TEST_ALL=1 SKRIN_SCREENSHOTS=screenshots go test -count=1 -run TestScreenshots ./cmd/skrin
 
 # The packages in which requests meet.
 race:
@@ -41,4 +47,4 @@ bench:
 	go test -run '^$$' -bench . -benchmem ./...
 
 clean:
-	rm -rf $(BIN) fixtures/browser/node_modules fixtures/clients/node_modules
+	rm -rf $(BIN) fixtures/browser/screenshots fixtures/browser/node_modules fixtures/clients/node_modules

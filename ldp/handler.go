@@ -241,6 +241,9 @@ func (x *exchange) links(d Description) string {
 	if d.Owner != "" {
 		b = link(b, "", d.Owner, "http://www.w3.org/ns/solid/terms#owner")
 	}
+	for _, c := range d.Conditions {
+		b = link(b, "", c, "http://www.w3.org/ns/auth/acl#condition")
+	}
 	for _, l := range [...]struct {
 		to  ID
 		rel string

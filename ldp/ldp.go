@@ -59,8 +59,8 @@ type Backend interface {
 type Get struct {
 	ID ID
 	// Choose picks a media type among those offered, best first; "" if the
-	// client accepts none. The Backend calls it once, before it logs a read, and
-	// answers NotAcceptable for "".
+	// client accepts none. The Backend calls it before it logs a read, with the
+	// same offers if more than once, and answers NotAcceptable for "".
 	Choose func(offers ...string) string
 	// NoneMatch (tags as in [Conditions]) and Since are If-None-Match and
 	// If-Modified-Since. The handler answers them; the Backend may use them to
@@ -148,7 +148,10 @@ type Description struct {
 	Root        bool   // it is the storage's root container
 	Owner       string // rel=solid:owner, on the root; "" if not told
 	Inbox       ID     // rel=ldp:inbox; "" if there is none
-	Types       []string
+	// Conditions are the types of acl:condition that are understood; only of an
+	// ACL resource (Web Access Control, editor's draft 1.1).
+	Conditions []string
+	Types      []string
 	// Methods are what the resource supports: a subset of GET, HEAD, OPTIONS,
 	// PUT, POST, PATCH, DELETE.
 	Methods []string

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -21,6 +22,10 @@ type EvidenceType struct {
 	About  Text    `json:"about"` // one sentence for the person
 	Basis  string  `json:"basis"` // the law under which it may be released
 	Fields []Field `json:"fields"`
+
+	// LifeEvents are those in which people need it, as the vocabulary names
+	// them: "have-child" is the term life-event-have-child.
+	LifeEvents []string `json:"life_events"`
 }
 
 // A Field is the smallest fact of a type.
@@ -31,6 +36,7 @@ type Field struct {
 	Title    Text   `json:"title"`
 	Question Text   `json:"question"` // of a yes/no field, for the request page: "Are you registered?"; may be empty
 	Derived  bool   `json:"derived"`  // an answer computed by the provider from a datum, which it needs not reveal
+	From     string `json:"from"`     // name of the field with that datum; "" if it isn't among the fields
 }
 
 // Field returns the field with the name.
@@ -76,18 +82,8 @@ func LoadCatalogue(fsys fs.FS, dir string) (*Catalogue, error) {
 }
 
 func (c *Catalogue) add(t *EvidenceType) error {
-	if t.ID == "" || t.IRI == "" || t.VCT == "" || t.Title.In("en") == "" || len(t.Fields) == 0 {
-		return fmt.Errorf("id, iri, vct, title and fields are all needed")
-	}
-	seen := map[string]bool{}
-	for _, f := range t.Fields {
-		if f.Name == "" || f.Concept == "" || f.Datatype == "" || f.Title.In("en") == "" {
-			return fmt.Errorf("field %q: name, concept, datatype and title are all needed", f.Name)
-		}
-		if seen[f.Name] || seen[f.Concept] {
-			return fmt.Errorf("field %q stands twice", f.Name)
-		}
-		seen[f.Name], seen[f.Concept] = true, true
+	if err := t.check(); err != nil {
+		return err
 	}
 	for _, other := range c.all {
 		if other.ID == t.ID || other.VCT == t.VCT || other.IRI == t.IRI {
@@ -98,6 +94,41 @@ func (c *Catalogue) add(t *EvidenceType) error {
 	c.all = append(c.all, t)
 	return nil
 }
+
+// typeID is the form of an evidence type's id: it is part of keys and URLs.
+var typeID = regexp.MustCompile(`^[a-z0-9]([a-z0-9:.-]{0,126}[a-z0-9])?$`)
+
+func (t *EvidenceType) check() error {
+	if !typeID.MatchString(t.ID) {
+		return fmt.Errorf("the id must be of a-z, 0-9, \":\", \".\" and \"-\", at most 128")
+	}
+	if t.IRI == "" || t.VCT == "" || t.Title.In("en") == "" || len(t.Fields) == 0 {
+		return fmt.Errorf("iri, vct, title and fields are all needed")
+	}
+	seen := map[string]bool{}
+	for _, f := range t.Fields {
+		if f.Name == "" || f.Concept == "" || f.Title.In("en") == "" {
+			return fmt.Errorf("field %q: name, concept, datatype and title are all needed", f.Name)
+		}
+		if !slices.Contains(datatypes, strings.TrimPrefix(f.Datatype, xsd)) {
+			return fmt.Errorf("field %q: the datatype must be one of %s in %s", f.Name, strings.Join(datatypes, ", "), xsd)
+		}
+		if f.Derived && f.Datatype != xsd+"boolean" {
+			return fmt.Errorf("field %q is derived, so it must be yes or no", f.Name)
+		}
+		if _, ok := t.Field(f.From); f.From != "" && (!ok || !f.Derived) {
+			return fmt.Errorf("field %q: from must name the field that it is derived from", f.Name)
+		}
+		if seen[f.Name] || seen[f.Concept] {
+			return fmt.Errorf("field %q stands twice", f.Name)
+		}
+		seen[f.Name], seen[f.Concept] = true, true
+	}
+	return nil
+}
+
+// datatypes are those of XML Schema that a field can have.
+var datatypes = []string{"boolean", "date", "string", "integer", "anyURI"}
 
 // Type returns the type with the id.
 func (c *Catalogue) Type(id string) (*EvidenceType, bool) { t, ok := c.byID[id]; return t, ok }

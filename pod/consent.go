@@ -122,30 +122,34 @@ func (p *Pod) Withdraw(ctx context.Context, who acl.Agent, id string) error {
 		if c == nil {
 			return ldp.Refuse(ldp.NotFound, "There is no such consent.")
 		}
-		if !c.Withdrawn.IsZero() {
-			return nil
-		}
-		c.Withdrawn = p.Now().UTC().Truncate(time.Second)
-		g, err := load[Grant](tx, grantKey(c.Space, c.Grant))
-		if err != nil {
-			return err
-		}
-		g.Rule.Until = c.Withdrawn
-		if err := save(tx, grantKey(c.Space, c.Grant), g); err != nil {
-			return err
-		}
-		if err := save(tx, consentKey(id), c); err != nil {
-			return err
-		}
-		e := Entry{Action: DidWithdraw, Party: c.Request.Party, Type: g.Type, Fields: c.Fields, Purpose: g.Rule.Purpose, Consent: id}
-		if err := p.enter(tx, e); err != nil {
-			return err
-		}
-		return p.tell(ctx, tx, Notification{Party: c.Request.Party, Space: c.Space, Event: ConsentWithdrawn, Consent: id,
-			Location: p.url(ldp.ID(g.Rule.On)), Reference: c.Request.Reference})
+		return p.withdraw(ctx, tx, c)
 	})
 	p.wake(err)
 	return err
+}
+
+func (p *Pod) withdraw(ctx context.Context, tx Tx, c *Consent) error {
+	if !c.Withdrawn.IsZero() {
+		return nil
+	}
+	c.Withdrawn = p.Now().UTC().Truncate(time.Second)
+	g, err := load[Grant](tx, grantKey(c.Space, c.Grant))
+	if err != nil {
+		return err
+	}
+	g.Rule.Until = c.Withdrawn
+	if err := save(tx, grantKey(c.Space, c.Grant), g); err != nil {
+		return err
+	}
+	if err := save(tx, consentKey(c.ID), c); err != nil {
+		return err
+	}
+	e := Entry{Action: DidWithdraw, Party: c.Request.Party, Type: g.Type, Fields: c.Fields, Purpose: g.Rule.Purpose, Consent: c.ID}
+	if err := p.enter(tx, e); err != nil {
+		return err
+	}
+	return p.tell(ctx, tx, Notification{Party: c.Request.Party, Space: c.Space, Event: ConsentWithdrawn, Consent: c.ID,
+		Location: p.url(ldp.ID(g.Rule.On)), Reference: c.Request.Reference})
 }
 
 // Shares returns the owner's consents, the newest first.

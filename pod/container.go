@@ -212,6 +212,8 @@ func (r *right) mayPost(req ldp.Post) error {
 	switch {
 	case !r.id.IsContainer():
 		return ldp.Refuse(ldp.NotAllowed, "Only a container takes a POST. Its URL ends with a slash.")
+	case isEvidence(r.id):
+		return fixed()
 	case r.rec == nil:
 		return r.mayRead()
 	case req.Fault != nil:

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +37,8 @@ type town struct {
 	now  time.Time
 	keys map[string]jose.JSONWebKey // private, by party
 	alva acl.Agent
+
+	count int // of what was made
 }
 
 // sign is a Signer that needs no provider.
@@ -64,12 +67,18 @@ func newKey(t *testing.T, id string) jose.JSONWebKey {
 
 func newTown(t *testing.T) *town {
 	t.Helper()
+	return newTownOf(t, fixtures.Files)
+}
+
+// newTownOf is newTown with the types and parties of other files.
+func newTownOf(t *testing.T, files fs.FS) *town {
+	t.Helper()
 	w := &town{t: t, now: time.Date(2026, 11, 21, 10, 4, 9, 123, time.UTC), keys: map[string]jose.JSONWebKey{}}
 	clock := func() time.Time { return w.now }
-	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	types, err := pod.LoadCatalogue(files, "types")
 	must(t, err)
 	parties := pod.NewParties(clock)
-	must(t, pod.LoadParties(fixtures.Files, "parties", base, parties, func(b []byte) []byte {
+	must(t, pod.LoadParties(files, "parties", base, parties, func(b []byte) []byte {
 		var f pod.PartyFile
 		must(t, json.Unmarshal(b, &f))
 		key := newKey(t, f.ID+"-1")
@@ -252,14 +261,19 @@ func TestTheMainJob(t *testing.T) {
 	}
 }
 
+// keyOf returns a party's public key: credential.Keys.
+func (w *town) keyOf(party string) credential.Keys {
+	private := w.keys[party]
+	key := private.Public()
+	return func(string, string) (jose.JSONWebKey, error) { return key, nil }
+}
+
 func (w *town) verifies(compact string, want map[string]any) {
 	w.t.Helper()
 	c, err := credential.Parse(compact)
 	must(w.t, err)
-	private := w.keys[authority]
-	key := private.Public()
 	s := w.statement()
-	v, err := c.Verify(func(string, string) (jose.JSONWebKey, error) { return key, nil }, w.now, credential.Want{Type: s.Type, Issuer: s.Issuer})
+	v, err := c.Verify(w.keyOf(authority), w.now, credential.Want{Type: s.Type, Issuer: s.Issuer})
 	must(w.t, err)
 	if fmt.Sprint(v.Claims) != fmt.Sprint(want) {
 		w.t.Errorf("disclosed %v, want %v", v.Claims, want)
@@ -338,6 +352,7 @@ func TestDepositsThatAreRefused(t *testing.T) {
 		{"a value of another datatype", pod.TypeSDJWT, form(func(s *credential.Statement) { s.Claims[0].Value = "yes" }), ldp.Unprocessable},
 		{"a date that isn't one", pod.TypeSDJWT, form(func(s *credential.Statement) { s.Claims[1].Value = "2026-13-40" }), ldp.Unprocessable},
 		{"two forms that differ", pod.TypeSDJWT, form(nil) + "\n" + form(func(s *credential.Statement) { s.Claims[0].Value = false }), ldp.Unprocessable},
+		{"the same form twice", pod.TypeSDJWT, twice(form(nil)), ldp.Unprocessable},
 		{"too many forms", pod.TypeSDJWT, strings.Repeat("a.b.c~\n", 33), ldp.Unprocessable},
 		{"RDF that says something else than the signature", "text/turtle", turtle("false"), ldp.Unprocessable},
 		{"RDF with a personal number", "text/turtle", turtle(`true ; <http://purl.org/dc/terms/description> "för 770523-2382"`), ldp.Unprocessable},
@@ -361,6 +376,7 @@ func TestDepositsThatAreRefused(t *testing.T) {
 		{"another party", w.agent("mallory"), to, ldp.Forbidden},
 		{"the person", w.alva, to, ldp.Forbidden},
 		{"another client in the provider's name", acl.Agent{ID: w.agent(authority).ID, Client: "mallory", Issuer: base}, to, ldp.Forbidden},
+		{"another issuer's token in the provider's name", acl.Agent{ID: w.agent(authority).ID, Client: authority, Issuer: "https://evil.example"}, to, ldp.Forbidden},
 		{"the provider in a space that doesn't exist", w.agent(authority), "/w/aaaaaaaaaaaaaaaaaaaaaaaaaa/deposit/", ldp.Forbidden},
 		{"the provider beside the deposit", w.agent(authority), to + "x/", ldp.Forbidden},
 		{"the provider among the evidence", w.agent(authority), ldp.ID(strings.Replace(string(to), "deposit", "evidence", 1)), ldp.Forbidden},
@@ -376,6 +392,98 @@ func TestDepositsThatAreRefused(t *testing.T) {
 	}
 	if strings.Contains(w.actions(), "deliver") {
 		t.Errorf("a delivery was logged: %s", w.actions())
+	}
+}
+
+func twice(s string) string { return s + "\n" + s }
+
+// TestOneReader: a grant is to one party, through its own client and our own
+// issuer.
+func TestOneReader(t *testing.T) {
+	w := newTown(t)
+	w.deposit(w.connect(), w.issue(1, nil))
+	there := w.location(w.answer("ask", insurer, asks(), agree))
+	me := w.agent(insurer)
+	for _, row := range []struct {
+		is  string
+		who acl.Agent
+		ok  bool
+	}{
+		{"the party", me, true},
+		{"another client in its name", acl.Agent{ID: me.ID, Client: "mallory", Issuer: me.Issuer}, false},
+		{"no client in its name", acl.Agent{ID: me.ID, Issuer: me.Issuer}, false},
+		{"another issuer in its name", acl.Agent{ID: me.ID, Client: me.Client, Issuer: "https://evil.example"}, false},
+		{"another party", w.agent("mallory"), false},
+		{"the provider of the evidence", w.agent(authority), false},
+		{"the person", w.alva, false},
+		{"a stranger", acl.Agent{}, false},
+	} {
+		for _, id := range []ldp.ID{there, there.Parent()} {
+			if _, err := w.pod.Get(t.Context(), row.who, read(id, pod.TypeTurtle)); (err == nil) != row.ok {
+				t.Errorf("%s reads %s: %v", row.is, id, err)
+			}
+		}
+	}
+}
+
+// TestTheListOfGrants names what holds, and no more.
+func TestTheListOfGrants(t *testing.T) {
+	w := newTown(t)
+	w.deposit(w.connect(), w.issue(2, nil))
+	list := func(of ldp.ID) (ids []ldp.ID) {
+		t.Helper()
+		res, err := w.pod.Get(t.Context(), w.agent(insurer), read(of.Parent(), pod.TypeTurtle))
+		must(t, err)
+		for m, err := range res.Members {
+			must(t, err)
+			ids = append(ids, m.ID)
+		}
+		return ids
+	}
+	first := w.location(w.answer("one", insurer, asks(), agree))
+	second := w.location(w.answer("two", insurer, asks(), agree))
+	if got := list(first); len(got) != 2 || !slices.Contains(got, first) || !slices.Contains(got, second) {
+		t.Errorf("listed %v, granted %s and %s", got, first, second)
+	}
+	for _, s := range w.shares() {
+		if strings.HasSuffix(string(first), s.Consent.Grant) {
+			must(t, w.pod.Withdraw(t.Context(), w.alva, s.Consent.ID))
+		}
+	}
+	if got := list(first); len(got) != 1 || got[0] != second {
+		t.Errorf("after the withdrawal of the first: %v", got)
+	}
+}
+
+// TestWithdrawalIsTold to the party, with its own reference, once.
+func TestWithdrawalIsTold(t *testing.T) {
+	w := newTown(t)
+	w.deposit(w.connect(), w.issue(1, nil))
+	there := w.location(w.answer("ask", insurer, asks(), agree))
+	id := w.shares()[0].Consent.ID
+	for range 2 {
+		must(t, w.pod.Withdraw(t.Context(), w.alva, id))
+	}
+	pods, err := w.pod.Waiting(t.Context(), 10)
+	must(t, err)
+	notices, err := w.pod.Take(t.Context(), pods[0], 10)
+	must(t, err)
+	if len(notices) != 1 || notices[0].Event != pod.ConsentWithdrawn || notices[0].Location != base+string(there) || notices[0].Reference != "skade/4711" {
+		t.Errorf("told: %+v", notices)
+	}
+	if err := w.pod.Withdraw(t.Context(), w.alva, "x"); ldp.KindOf(err) != ldp.NotFound {
+		t.Errorf("what there is not: %v", err)
+	}
+}
+
+// TestEvidenceThatLacksAFieldAnswersNothing.
+func TestEvidenceThatLacksAFieldAnswersNothing(t *testing.T) {
+	w := newTown(t)
+	w.deposit(w.connect(), w.issue(1, func(s *credential.Statement) { s.Claims = s.Claims[:2] }))
+	id, err := w.pod.Begin(t.Context(), w.alva, "ask", insurer, []json.RawMessage{asks()})
+	must(t, err)
+	if o, err := w.pod.Offer(t.Context(), w.alva, id); err != nil || len(o.Choices) != 0 {
+		t.Errorf("offered %+v, %v", o.Choices, err)
 	}
 }
 

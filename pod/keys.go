@@ -91,8 +91,9 @@ func (c *change) derive(use, of string) []byte {
 	return h.Sum(nil)
 }
 
-// reservedPath reports whether the server itself answers for a path of a pod.
+// reservedPath reports whether the server itself answers for a path of a pod, or
+// keeps there what others delivered.
 func reservedPath(id ldp.ID) bool {
 	name, _, _ := strings.Cut(strings.TrimPrefix(string(id), string(rootOf(id))), "/")
-	return name == ".well-known"
+	return name == ".well-known" || name+"/" == evidences
 }

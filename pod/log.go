@@ -26,6 +26,9 @@ const (
 	DidDecline  Action = "decline"  // the person declined
 	DidWithdraw Action = "withdraw" // the person withdrew a consent
 	DidFetch    Action = "fetch"    // the person asked a provider for evidence
+	DidRemove   Action = "remove"   // the person removed evidence
+	DidVisit    Action = "visit"    // somebody with a WebID read in the standard pod
+	DidUse      Action = "use"      // an app read in the owner's name, for the first time on a day; see [ReadCount]
 )
 
 // An Entry is one line of the log: who did what, when and why. It names fields,
@@ -34,12 +37,14 @@ type Entry struct {
 	Seq     uint64    `json:"seq"` // from 1, without gaps
 	Time    time.Time `json:"time"`
 	Action  Action    `json:"action"`
-	Party   string    `json:"party,omitempty"` // id of the party that did it, or that it concerns
-	Type    string    `json:"type,omitempty"`  // of the evidence
+	Party   string    `json:"party,omitempty"`  // id of the party that did it, or that it concerns
+	Agent   acl.WebID `json:"agent,omitempty"`  // who did it, where that is no party
+	Client  string    `json:"client,omitempty"` // the app by which
+	Type    string    `json:"type,omitempty"`   // of the evidence
 	Fields  []string  `json:"fields,omitempty"`
 	Purpose string    `json:"purpose,omitempty"`
 	Consent string    `json:"consent,omitempty"`
-	Path    string    `json:"path,omitempty"` // in the party's space
+	Path    string    `json:"path,omitempty"` // in the party's space; in the pod, of a visit
 	Why     string    `json:"why,omitempty"`  // of a refusal, a short code
 	Prev    string    `json:"prev"`           // Hash of the entry before; "" for the first
 	Hash    string    `json:"hash"`           // of the entry as JSON with an empty Hash

@@ -111,6 +111,8 @@ func (p *Pod) furnish(ctx context.Context, tx Tx, ch *change, h home, root ldp.I
 		{inbox, new(rdf.Graph)},
 		{inbox + ".acl", p.rules(root+inbox, acl.Grant{To: h.Owner, Modes: all}, acl.Grant{To: h.Owner, Modes: all, Inherit: true},
 			acl.Grant{To: acl.Authenticated, Modes: acl.Append})},
+		{evidences, new(rdf.Graph)},
+		{evidences + ".acl", p.rules(root+evidences, acl.Grant{To: h.Owner, Modes: all}, acl.Grant{To: h.Owner, Modes: all, Inherit: true})},
 		{card, profile},
 		{card + ".acl", p.rules(root+card, acl.Grant{To: h.Owner, Modes: all}, acl.Grant{To: acl.Public, Modes: acl.Read})},
 		{preferences, prefs},

@@ -26,6 +26,8 @@ type Pod struct {
 	Wake     func()           // told after a commit that queued a notification; nil for nobody
 	MaxBytes int64            // of one resource; 0 for 512 MiB
 	MaxRDF   int64            // bytes of one RDF document; 0 for 8 MiB
+
+	tally tally
 }
 
 // A Signer signs what the server vouches for, as a compact JWS (RFC 7515) whose

@@ -15,7 +15,10 @@ func TestVocabulary(t *testing.T) {
 	g, err := p.Vocabulary(t.Context())
 	must(t, err)
 	const rdfs = "http://www.w3.org/2000/01/rdf-schema#"
-	for _, term := range []string{"signedForm", string(pod.EvidenceWanted), string(pod.ConsentWithdrawn)} {
+	for _, term := range []string{"signedForm", string(pod.EvidenceWanted), string(pod.ConsentWithdrawn),
+		"hasConcept", "datatype", "derivedFrom", "vct", "legalBasisForRelease", "lifeEvent", "mayIssue", "intendedUse", "acceptedEvidenceType", "wantsConcept",
+		"life-event-have-child", "life-event-serious-illness-of-child", "life-event-lose-and-find-job", "life-event-new-in-country",
+		"life-event-start-business", "life-event-start-association", "life-event-death-and-inheritance"} {
 		for _, property := range []string{"label", "comment"} {
 			langs := map[string]bool{}
 			for _, o := range g.Objects(rdf.IRI(base+"/ns/core#"+term), rdf.IRI(rdfs+property)) {

@@ -34,23 +34,23 @@ func (p *Pod) Get(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resourc
 	var res *ldp.Resource
 	var rec *record
 	var podID string
-	err := p.view(ctx, who, req.ID, func(tx Tx) error {
+	err := p.read(ctx, who, req.ID, func(tx Tx) (acl.Mode, error) {
 		r, err := p.look(tx, who, req.ID, false)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if err := r.mayRead(); err != nil {
-			return err
+			return 0, err
 		}
 		if req.Choose(offers(r)...) == "" {
-			return ldp.Refuse(ldp.NotAcceptable, "The resource is not to be had in any of the types that the Accept header names.")
+			return 0, ldp.Refuse(ldp.NotAcceptable, "The resource is not to be had in any of the types that the Accept header names.")
 		}
 		rec, podID = r.rec, tx.Pod()
 		res = p.describe(r)
 		if req.ID.IsContainer() {
-			return p.list(ctx, tx, r, res)
+			err = p.list(ctx, tx, r, res)
 		}
-		return nil
+		return res.Public, err
 	})
 	if err != nil || req.ID.IsContainer() {
 		return res, err
@@ -163,8 +163,11 @@ func (r *right) fits(cond ldp.Conditions, fault error, nonRDF bool) error {
 }
 
 func (r *right) fitsPath() error {
-	if reservedPath(r.id) {
-		return ldp.Refuse(ldp.NotAllowed, "The server itself keeps what is under .well-known/ here. Choose another path.")
+	switch {
+	case isEvidence(r.id):
+		return fixed()
+	case reservedPath(r.id):
+		return ldp.Refuse(ldp.NotAllowed, "The server itself keeps what is under .well-known/ and evidence/ here. Choose another path.")
 	}
 	if r.aux != "" {
 		if _, nested := r.line[0].id.Subject(); nested != "" {
@@ -373,7 +376,7 @@ func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
 	if err != nil {
 		return err
 	}
-	return p.update(ctx, who, req.ID, func(tx Tx) error {
+	err = p.update(ctx, who, req.ID, func(tx Tx) error {
 		r, err := p.look(tx, who, req.ID, true)
 		if err != nil {
 			return err
@@ -388,9 +391,18 @@ func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
 		if err := req.Cond.Check(tag, modified); err != nil {
 			return err
 		}
+		if isEvidence(r.id) {
+			if err := p.endEvidence(ctx, tx, r.id); err != nil {
+				return err
+			}
+		}
 		ch.remove(tx, r)
 		return nil
 	})
+	if isEvidence(req.ID) {
+		p.wake(err)
+	}
+	return err
 }
 
 // canGo refuses to remove what has to stay.
@@ -399,6 +411,8 @@ func (p *Pod) canGo(tx Tx, r *right) error {
 	switch {
 	case root && r.aux != ldp.MetaSuffix:
 		return ldp.Refuse(ldp.NotAllowed, "The pod's root container and its ACL can't be deleted.")
+	case isEvidence(r.id) && (r.aux != "" || r.id.IsContainer()):
+		return fixed()
 	case p.isProfile(r):
 		return ldp.Refuse(ldp.Conflict, "This document says who the owner of the pod is. It can be changed, and not deleted.")
 	case r.aux != "" || !r.id.IsContainer():
@@ -447,6 +461,8 @@ func (p *Pod) Describe(id ldp.ID) ldp.Description {
 		d.ACL, d.DescribedBy = id+ldp.ACLSuffix, id+ldp.MetaSuffix
 	case aux == ldp.MetaSuffix:
 		d.ACL = subject + ldp.ACLSuffix
+	case aux == ldp.ACLSuffix:
+		d.Conditions = []string{acl.ClientCondition, acl.IssuerCondition}
 	}
 	if id == root || id == root+card {
 		d.Inbox = root + inbox
@@ -454,7 +470,12 @@ func (p *Pod) Describe(id ldp.ID) ldp.Description {
 	if id.IsContainer() {
 		d.Methods = append(d.Methods, "POST")
 	}
-	if subject == root && aux != ldp.MetaSuffix {
+	switch {
+	case isEvidence(id) && aux == "" && !id.IsContainer():
+		d.Methods = []string{"GET", "HEAD", "OPTIONS", "DELETE"}
+	case isEvidence(id):
+		d.Methods = []string{"GET", "HEAD", "OPTIONS"}
+	case subject == root && aux != ldp.MetaSuffix:
 		d.Methods = without(d.Methods, "DELETE")
 	}
 	return d

@@ -504,7 +504,7 @@ func TestSlashes(t *testing.T) {
 func TestContainment(t *testing.T) {
 	b := newBench(t)
 	b.want("PUT makes the containers on the way", b.put(b.owner, "a/b/c/x", plain, "x"), 201)
-	for path, want := range map[string]string{"": "a/ inbox/ profile/ settings/", "a/": "b/", "a/b/": "c/", "a/b/c/": "x"} {
+	for path, want := range map[string]string{"": "a/ evidence/ inbox/ profile/ settings/", "a/": "b/", "a/b/": "c/", "a/b/c/": "x"} {
 		if got := b.list(path); got != want {
 			t.Errorf("%q holds %q, want %q", path, got, want)
 		}

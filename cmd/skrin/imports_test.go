@@ -36,6 +36,7 @@ var house = []room{
 	{"pod/credential", nil, []string{"net/http", "os"}},
 	{"pod/pebble", []string{"pod", "ldp", "acl", "auth"}, nil},
 	{"pod/blob", []string{"pod", "ldp", "acl", "auth"}, nil},
+	{"pod/postgres", []string{"pod", "ldp", "acl", "auth"}, nil},
 	{"pod/podtest", []string{"pod", "ldp", "acl", "auth", "pod/pebble", "pod/blob"}, nil},
 	{"pod/web", []string{"pod", "ldp", "acl"}, nil},
 	{"pod/notify", []string{"pod", "ldp", "acl"}, nil},

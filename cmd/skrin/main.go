@@ -22,6 +22,7 @@ type commands struct {
 	Proof  proofCommand  `cmd:"" help:"For a party: make the DPoP proof of one request."`
 	Issue  issueCommand  `cmd:"" help:"For a provider: sign evidence as SD-JWT VC."`
 	Verify verifyCommand `cmd:"" help:"For a consumer: verify evidence, offline."`
+	Log    logCommand    `cmd:"" help:"For a person: check an exported log."`
 }
 
 func main() {

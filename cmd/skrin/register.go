@@ -11,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/acl"
+	"skrin/ldp/rdf"
 	"skrin/pod"
 )
 
@@ -38,9 +39,14 @@ type published struct {
 	Until     time.Time          `json:"until"`
 }
 
-// publishParties tells who is registered: as JSON, and to who asks for
-// application/jose signed, so that it can be kept as evidence of who was.
+// publishParties tells who is registered, and what evidence there is: as JSON;
+// to who asks for application/jose signed, so that it can be kept as evidence of
+// who was; and to who asks for RDF as that.
 func (s *server) publishParties(w http.ResponseWriter, r *http.Request) {
+	if a := r.Header.Get("Accept"); strings.Contains(a, rdf.Turtle.MediaType()) || strings.Contains(a, rdf.JSONLD.MediaType()) {
+		s.graph(w, r, s.pod.Index(s.parties.All()), nil)
+		return
+	}
 	all := []published{}
 	for _, p := range s.parties.All() {
 		q := published{

@@ -21,11 +21,13 @@ import (
 // is somebody's pod.
 func (s *server) routes(pages http.Handler, resources *ldp.Handler) http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	r.Path("/healthz").Methods("GET", "HEAD").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	r.Path("/healthz").Methods("GET", "HEAD").HandlerFunc(nothing)
+	r.Path("/favicon.ico").Methods("GET", "HEAD").HandlerFunc(nothing) // browsers ask where a page names no icon
 	r.Path("/").Methods("GET", "HEAD").Handler(http.RedirectHandler("/me/", http.StatusSeeOther))
 	r.Path("/.well-known/openid-configuration").Handler(s.provider.Handler())
 	r.PathPrefix("/.oidc/").Handler(s.sessions.Wrap(s.provider.Handler()))
 	r.Path("/.parties/").Methods("GET", "HEAD").HandlerFunc(s.publishParties)
+	r.Path("/.parties/types/{id}").Methods("GET", "HEAD").HandlerFunc(s.evidenceType)
 	r.Path("/.parties/{id}").Methods("GET", "HEAD").HandlerFunc(s.party)
 	r.Path("/ns/core").Methods("GET", "HEAD").HandlerFunc(s.vocabulary)
 	r.Path("/me").Handler(pages)
@@ -52,6 +54,8 @@ func forwarded(next http.Handler) http.Handler {
 	})
 }
 
+func nothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+
 // party tells who a registered organisation is: what its WebID dereferences to.
 func (s *server) party(w http.ResponseWriter, r *http.Request) {
 	p, err := s.parties.Party(r.Context(), mux.Vars(r)["id"])
@@ -60,6 +64,17 @@ func (s *server) party(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.graph(w, r, s.pod.Profile(p), err)
+}
+
+// evidenceType tells what an evidence type consists of.
+func (s *server) evidenceType(w http.ResponseWriter, r *http.Request) {
+	t, ok := s.pod.Types.Type(mux.Vars(r)["id"])
+	if !ok {
+		http.Error(w, "There is no such type of evidence here.", http.StatusNotFound)
+		return
+	}
+	g, err := s.pod.TypeGraph(r.Context(), t)
+	s.graph(w, r, g, err)
 }
 
 // vocabulary serves the server's own terms.

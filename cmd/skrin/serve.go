@@ -22,6 +22,7 @@ type serveCommand struct {
 	Proxied bool   `help:"Believe the last address in X-Forwarded-For: only behind a proxy that sets it, and then always, or all people share one limit of attempts."`
 	EIDs    string `name:"eids" help:"Folder of eIDs to sign in by (.json)." type:"path"`
 	Parties string `help:"Folder of registrations of authorities and consumers (.json)." type:"path"`
+	Types   string `help:"Folder of evidence types (.json), instead of those that come with the program." type:"path"`
 }
 
 // Run obeys kong.
@@ -31,7 +32,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	s, err := newServer(ctx, config{Base: c.Base, Dir: c.Dir, Key: key, Parties: c.Parties, EIDs: c.EIDs, Proxied: c.Proxied, Token: 5 * time.Minute}, log)
+	s, err := newServer(ctx, config{Base: c.Base, Dir: c.Dir, Key: key, Parties: c.Parties, Types: c.Types, EIDs: c.EIDs, Proxied: c.Proxied, Token: 5 * time.Minute}, log)
 	if err != nil {
 		return err
 	}
@@ -57,10 +58,8 @@ func (keyCommand) Run() error {
 // end.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	srv := &http.Server{
-		Handler:           h,
+		Handler:           deadlines(h, stall),
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       5 * time.Minute,
-		WriteTimeout:      5 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),

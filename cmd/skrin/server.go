@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -117,7 +118,12 @@ func (s *server) joinProvider(ctx context.Context) error {
 }
 
 func (s *server) joinPod(context.Context) error {
-	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	var files fs.FS = fixtures.Files
+	folder := "types"
+	if s.Types != "" {
+		files, folder = os.DirFS(s.Types), "."
+	}
+	types, err := pod.LoadCatalogue(files, folder)
 	if err != nil {
 		return err
 	}
@@ -191,10 +197,29 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() { s.notices.Run(ctx) })
+	wg.Go(func() { s.settle(ctx) })
 	err := serveHTTP(ctx, l, s.handler, s.log)
 	stop()
 	wg.Wait()
 	return err
+}
+
+// settle stores what was counted, every minute and at the end.
+func (s *server) settle(ctx context.Context) {
+	every := time.NewTicker(time.Minute)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+		}
+		if err := s.pod.Settle(context.WithoutCancel(ctx)); err != nil {
+			s.log.Error("counts of reads were not stored", "error", err)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
 }
 
 // Close closes what was opened, after Serve has returned.

@@ -53,7 +53,10 @@ func isNameBase(r rune) bool {
 
 // isNameRune is PN_CHARS.
 func isNameRune(r rune) bool {
-	return isNameBase(r) || r == '_' || r == '-' || '0' <= r && r <= '9' || r == 0xB7 ||
+	if r < 0x80 {
+		return class[r]&nameByte != 0 && r != ':'
+	}
+	return isNameBase(r) || r == 0xB7 ||
 		0x300 <= r && r <= 0x36F || r == 0x203F || r == 0x2040
 }
 

@@ -18,18 +18,26 @@ type colours struct {
 	work   *int     // steps that are left
 }
 
-// newColours gives every term its first colour: its own if it is not a blank
-// node.
+// newColours gives every blank node the same colour, and every other term its
+// own, when it is asked for.
 func newColours(g *Graph, work *int) *colours {
 	c := &colours{g: g, of: make([]uint64, len(g.dict.terms)), work: work}
-	for n, t := range g.dict.terms {
-		c.of[n] = termHash(t)
-		if t.Kind == BlankKind && g.uses(id(n)) {
+	for n := range g.dict.terms {
+		if g.dict.terms[n].Kind == BlankKind && g.has(id(n)) {
+			c.of[n] = 1
 			c.blanks = append(c.blanks, id(n))
 		}
 	}
 	c.next = make([]uint64, len(c.blanks))
 	return c
+}
+
+// colour returns the colour of a term.
+func (c *colours) colour(n id) uint64 {
+	if c.of[n] == 0 {
+		c.of[n] = termHash(c.g.dict.terms[n])
+	}
+	return c.of[n]
 }
 
 // refine looks further and further around each blank node until that tells no
@@ -52,11 +60,11 @@ func (c *colours) round() bool {
 	for i, n := range c.blanks {
 		sum := mix(c.of[n], 1)
 		for r := range c.g.match(row{s: n}) {
-			sum += mix(c.of[r.p], mix(c.of[r.o], 2))
+			sum += mix(c.colour(r.p), mix(c.colour(r.o), 2))
 			*c.work--
 		}
 		for r := range c.g.match(row{o: n}) {
-			sum += mix(c.of[r.p], mix(c.of[r.s], 3))
+			sum += mix(c.colour(r.p), mix(c.colour(r.s), 3))
 			*c.work--
 		}
 		if c.next[i] = sum; *c.work < 0 {
@@ -92,11 +100,8 @@ func (c *colours) with(n id) *colours {
 	return d
 }
 
-// termHash is the first colour of a term; all blank nodes have the same.
+// termHash is the colour of a term that is not a blank node.
 func termHash(t Term) uint64 {
-	if t.Kind == BlankKind {
-		return 1
-	}
 	h := uint64(t.Kind)
 	for _, s := range [...]string{t.Value, t.Datatype, t.Lang} {
 		for i := 0; i < len(s); i++ {

@@ -3,10 +3,16 @@
 package rdf
 
 import (
+	"bytes"
 	"context"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -18,17 +24,50 @@ var contextFiles embed.FS
 func embeddedContext(iri string) ([]byte, bool) {
 	name := ""
 	switch iri {
+	case "https://www.w3.org/2018/credentials/v1":
+		name = "credentials-v1"
 	case "https://www.w3.org/ns/credentials/v2":
 		name = "credentials-v2"
-	case "https://www.w3.org/ns/solid/oidc-context.jsonld":
-		name = "solid-oidc"
+	case "https://w3id.org/security/data-integrity/v1":
+		name = "data-integrity-v1"
+	case "https://w3id.org/security/data-integrity/v2":
+		name = "data-integrity-v2"
+	case "https://w3id.org/security/multikey/v1":
+		name = "multikey-v1"
+	case "https://w3id.org/security/v1":
+		name = "security-v1"
+	case "https://w3id.org/security/v2":
+		name = "security-v2"
 	case "https://www.w3.org/ns/activitystreams", "https://www.w3.org/ns/activitystreams.jsonld":
 		name = "activitystreams"
+	case "https://www.w3.org/ns/solid/oidc-context.jsonld":
+		name = "solid-oidc"
+	case "https://www.w3.org/ns/solid/notification/v1":
+		name = "solid-notification-v1"
+	case "https://www.w3.org/ns/solid/notifications-context/v1":
+		name = "solid-notifications-v1"
+	case "http://data.europa.eu/snb/model/context/edc-ap":
+		name = "edc-ap"
 	default:
 		return nil, false
 	}
 	text, err := contextFiles.ReadFile("contexts/" + name + ".jsonld")
 	return text, err == nil
+}
+
+// CoreContext returns the JSON-LD context of Skrin's own vocabulary, whose terms
+// are in the given namespace, such as "https://pod.example.se/ns/core#". It is
+// for the server to serve, and for [Limits].LoadContext to return.
+func CoreContext(namespace string) ([]byte, error) {
+	if msg := invalidIRI(namespace); msg != "" {
+		return nil, errors.New("core context: " + msg)
+	}
+	text, err := contextFiles.ReadFile("contexts/core.jsonld")
+	if err != nil {
+		return nil, err
+	}
+	own := appendJSONString(nil, namespace)
+	return bytes.ReplaceAll(text, []byte(`"https://pod.example/ns/core#"`), own), nil
 }
 
 // An inliner puts the contexts that a JSON-LD document refers to in the place of
@@ -41,13 +80,24 @@ type inliner struct {
 	terms    int  // members of all of them
 	scoped   bool // one is nested in another, and so is applied again and again
 	objects  int
-	loading  []string
-	tags     map[string]string // language tags as they are written, by their lower case
+	loading  []string // the contexts that are being loaded, one in the other
+	base     string   // of the document
+	vocab    bool     // a context has "@vocab"
+	oddName  bool     // a member's name is an IRI that json-gold does not take for one
+	odd      []string // datatypes of that kind; see hideDatatype
+
+	names, termNames map[string]bool   // of the document's members, and of its contexts'
+	tags             map[string]string // language tags as they are written, by their lower case
+}
+
+func newInliner(ctx context.Context, lim Limits) *inliner {
+	return &inliner{ctx: ctx, lim: lim, names: map[string]bool{}, termNames: map[string]bool{}}
 }
 
 // document puts in the contexts of v, and returns the base that v's own
 // contexts give it.
 func (in *inliner) document(v any, base string) (string, error) {
+	in.base = base
 	if object, ok := v.(map[string]any); ok {
 		var err error
 		if base, err = takeBase(object, base); err != nil {
@@ -60,7 +110,45 @@ func (in *inliner) document(v any, base string) (string, error) {
 	if work := in.objects * in.terms; in.scoped && work > in.lim.Work {
 		return "", &LimitError{"the terms of its contexts times its objects", in.lim.Work}
 	}
+	if in.vocab && in.oddName {
+		return "", &SyntaxError{Msg: "a property is not a valid IRI"} // json-gold would take it for a term of @vocab
+	}
 	return base, nil
+}
+
+// isOdd reports whether s has the form of an IRI, and json-gold takes it for a
+// relative one, because net/url can't parse it. JSON-LD goes by the form.
+func isOdd(s string) bool {
+	if schemeLen(s) == 0 {
+		return false
+	}
+	_, err := url.Parse(s)
+	return err != nil
+}
+
+// oddDatatype and a number stand for an IRI that json-gold would refuse as a
+// datatype.
+const oddDatatype = "urn:x-odd-datatype:"
+
+// hideDatatype replaces an odd datatype, as our own writer writes it, while
+// json-gold looks.
+func (in *inliner) hideDatatype(object map[string]any) {
+	datatype, _ := object["@type"].(string)
+	_, isValue := object["@value"]
+	if isValue && (isOdd(datatype) || strings.HasPrefix(datatype, oddDatatype)) {
+		in.odd = append(in.odd, datatype)
+		object["@type"] = oddDatatype + strconv.Itoa(len(in.odd)-1)
+	}
+}
+
+// shown returns the datatype that hideDatatype hid behind iri.
+func (in *inliner) shown(iri string) string {
+	if rest, ok := strings.CutPrefix(iri, oddDatatype); ok {
+		if n, err := strconv.Atoi(rest); err == nil && n < len(in.odd) {
+			return in.odd[n]
+		}
+	}
+	return iri
 }
 
 // takeBase takes the "@base" members out of the document's own contexts. The
@@ -104,8 +192,11 @@ func (in *inliner) walk(v any) error {
 		}
 	case map[string]any:
 		in.objects++
+		in.hideDatatype(v)
 		for name, member := range v {
 			in.note(name, member)
+			in.names[name] = true
+			in.oddName = in.oddName || isOdd(name)
 			if name == "@context" {
 				inlined, err := in.local(member)
 				if err != nil {
@@ -176,40 +267,78 @@ func (in *inliner) count() error {
 	return in.ctx.Err()
 }
 
-// members looks at the definitions of a context for contexts nested in it.
+// members looks at the members of a context: at what it says of itself, and for
+// contexts nested in its terms.
 func (in *inliner) members(c map[string]any) error {
 	in.terms += len(c)
-	for name, definition := range c {
-		in.note(name, definition)
-		switch name {
-		case "@base":
-			return &SyntaxError{Msg: `"@base" is understood in the document's own context only`}
-		case "@import":
-			return &SyntaxError{Msg: `"@import" is not understood here: list the context in "@context"`}
-		case "@version":
-			c[name] = 1.1 // the processor knows it as a float64 only
-			if fmt.Sprint(definition) != "1.1" {
-				return &SyntaxError{Msg: `expected 1.1 as "@version"`}
-			}
-		}
-		term, ok := definition.(map[string]any)
-		in.note("@language", term["@language"])
-		nested, has := term["@context"]
-		if !ok || !has {
-			continue
-		}
-		in.scoped = true
-		inlined, err := in.local(nested)
-		if err != nil {
+	for name, value := range c {
+		in.note(name, value)
+		in.termNames[name] = true
+		if err := in.keyword(c, name, value); err != nil {
 			return err
 		}
-		term["@context"] = inlined
+		if term, ok := value.(map[string]any); ok {
+			in.note("@language", term["@language"])
+			if err := in.scope(term); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
+// keyword refuses what json-gold would do by itself, and otherwise than we do.
+func (in *inliner) keyword(c map[string]any, name string, value any) error {
+	switch name {
+	case "@base":
+		return &SyntaxError{Msg: `"@base" is understood in the document's own context only`}
+	case "@context":
+		return &SyntaxError{Msg: `a context has the member "@context"`}
+	case "@import":
+		return &SyntaxError{Msg: `"@import" is not understood here: list the context in "@context"`}
+	case "@vocab":
+		in.vocab = true
+	case "@version":
+		if value != json.Number("1.1") {
+			return &SyntaxError{Msg: `expected 1.1 as "@version"`}
+		}
+		c[name] = 1.1 // json-gold knows it as a float64 only
+	}
+	return nil
+}
+
+// scope looks at the context of a term, if it has one.
+func (in *inliner) scope(term map[string]any) error {
+	nested, has := term["@context"]
+	if !has {
+		return nil
+	}
+	isGraph := slices.Contains(arrayOf(term["@container"]), any("@graph"))
+	switch {
+	case isGraph && nested == nil && len(in.loading) > 0:
+		// So the credentials of a presentation are defined. json-gold would forget
+		// that they are graphs. What is in one has its own context.
+		delete(term, "@context")
+		return nil
+	case isGraph || term["@id"] == "@nest":
+		return &SyntaxError{Msg: `a term for "@nest" or "@graph" with a context of its own is not understood here`}
+	}
+	in.scoped = true
+	inlined, err := in.local(nested)
+	term["@context"] = inlined
+	return err
+}
+
 // load returns the context with the given IRI, with no references in it.
-func (in *inliner) load(iri string) (any, error) {
+func (in *inliner) load(ref string) (any, error) {
+	base := in.base
+	if n := len(in.loading); n > 0 {
+		base = in.loading[n-1]
+	}
+	iri, err := resolveRef(base, ref)
+	if err != nil {
+		return nil, &SyntaxError{Msg: `"@context": ` + err.Error()}
+	}
 	for _, outer := range in.loading {
 		if outer == iri {
 			return nil, &SyntaxError{Msg: "a context refers to itself"}
@@ -217,7 +346,6 @@ func (in *inliner) load(iri string) (any, error) {
 	}
 	text, ok := embeddedContext(iri)
 	if !ok {
-		var err error
 		if text, err = in.fetch(iri); err != nil {
 			return nil, err
 		}
@@ -241,24 +369,31 @@ func (in *inliner) load(iri string) (any, error) {
 	return in.local(c)
 }
 
-// errUnknownContext is what the sender is told about a context that is neither
-// embedded nor loaded.
-func errUnknownContext(iri string) error {
-	return &SyntaxError{Msg: "the context " + quoteShort(iri) + " is not known here: use one that is, or write the context out in the document"}
-}
-
 func (in *inliner) fetch(iri string) ([]byte, error) {
 	if in.lim.LoadContext == nil || !strings.HasPrefix(iri, "https://") {
-		return nil, errUnknownContext(iri)
+		return nil, &ContextError{iri}
 	}
 	text, err := in.lim.LoadContext(in.ctx, iri)
-	if err != nil {
-		return nil, errors.Join(errUnknownContext(iri), err)
-	}
-	if len(text) > in.lim.Bytes {
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("load a JSON-LD context: %w", err)
+	case text == nil:
+		return nil, &ContextError{iri}
+	case len(text) > in.lim.Bytes:
 		return nil, &LimitError{"bytes of a context", in.lim.Bytes}
 	}
 	return text, nil
+}
+
+// meaningless returns a member's name that cannot be a property, or "": json-gold
+// says only that there is one.
+func (in *inliner) meaningless() string {
+	for _, name := range slices.Sorted(maps.Keys(in.names)) {
+		if !in.termNames[name] && !strings.ContainsAny(name, ":@") {
+			return name
+		}
+	}
+	return ""
 }
 
 // arrayOf returns v as the array that JSON-LD takes a single value for.

@@ -16,9 +16,11 @@ type Dataset struct {
 // Default returns the graph that has no name. It is part of the dataset.
 func (d *Dataset) Default() *Graph { return &d.graph }
 
-// Names returns the names of the named graphs, in the order in which they came.
-// A name is an IRI or a blank node.
-func (d *Dataset) Names() []Term { return slices.Clone(d.names) }
+// Names returns the names of the named graphs that have triples, in the order in
+// which they came. A name is an IRI or a blank node.
+func (d *Dataset) Names() []Term {
+	return slices.DeleteFunc(slices.Clone(d.names), func(name Term) bool { return d.named[name].Len() == 0 })
+}
 
 // Graph returns the graph with the given name, making an empty one if there is
 // none; the zero Term names the default graph. It is part of the dataset.
@@ -56,7 +58,7 @@ type named struct {
 // sorted returns the default graph, then the named ones in order of name.
 func (d *Dataset) sorted() []named {
 	all := []named{{graph: &d.graph}}
-	for _, name := range d.names {
+	for _, name := range d.Names() {
 		all = append(all, named{name, d.named[name]})
 	}
 	slices.SortFunc(all[1:], func(a, b named) int { return compareTerms(a.name, b.name) })

@@ -15,17 +15,20 @@ type id uint32
 // open-addressing table under a random seed, so that no document can choose
 // terms that collide.
 type dict struct {
-	seed   maphash.Seed
-	terms  []Term   // terms[0] is the zero Term
-	hashes []uint32 // of terms
-	slots  []id     // a power of two of them; 0 is free
+	seed  maphash.Seed
+	terms []Term // terms[0] is the zero Term
+	slots []slot // a power of two of them
 }
 
-func (d *dict) init() {
+// A slot is a number with its hash, so that a search need not look further. One
+// with the number 0 is free.
+type slot struct{ hash, n uint32 }
+
+// init makes room for as many terms as are expected.
+func (d *dict) init(expected int) {
 	d.seed = maphash.MakeSeed()
-	d.terms = make([]Term, 1, 16)
-	d.hashes = make([]uint32, 1, 16)
-	d.slots = make([]id, 32)
+	d.terms = make([]Term, 1, expected+2)
+	d.slots = make([]slot, 1<<bits.Len(uint(2*expected+8)))
 }
 
 func (d *dict) hash(t Term) uint32 {
@@ -44,17 +47,23 @@ func (d *dict) find(t Term) id {
 	if d.slots == nil {
 		return 0
 	}
-	n, _ := d.seek(t, d.hash(t))
+	n, _ := d.seek(&t, d.hash(t))
 	return n
 }
 
 // seek returns the number of t or 0, and the slot where it is or would be.
-func (d *dict) seek(t Term, hash uint32) (n id, slot uint32) {
+func (d *dict) seek(t *Term, hash uint32) (n id, at uint32) {
 	mask := uint32(len(d.slots) - 1)
-	for slot = hash & mask; ; slot = (slot + 1) & mask {
-		n = d.slots[slot]
-		if n == 0 || d.hashes[n] == hash && d.terms[n] == t {
-			return n, slot
+	for at = hash & mask; ; at = (at + 1) & mask {
+		s := d.slots[at]
+		if s.n == 0 {
+			return 0, at
+		}
+		if s.hash != hash {
+			continue
+		}
+		if u := &d.terms[s.n]; u.Value == t.Value && u.Kind == t.Kind && u.Datatype == t.Datatype && u.Lang == t.Lang {
+			return id(s.n), at
 		}
 	}
 }
@@ -63,20 +72,19 @@ func (d *dict) seek(t Term, hash uint32) (n id, slot uint32) {
 // of t's strings, so that a term never holds on to the document it came from.
 func (d *dict) intern(t Term) id {
 	if d.slots == nil {
-		d.init()
+		d.init(8)
 	}
 	h := d.hash(t)
-	n, slot := d.seek(t, h)
+	n, at := d.seek(&t, h)
 	if n != 0 {
 		return n
 	}
 	n = id(len(d.terms))
 	t.Value, t.Lang, t.Datatype = strings.Clone(t.Value), strings.Clone(t.Lang), d.shared(t.Datatype)
 	d.terms = append(d.terms, t)
-	d.hashes = append(d.hashes, h)
-	d.slots[slot] = n
+	d.slots[at] = slot{h, uint32(n)}
 	if len(d.terms) > len(d.slots)/2 {
-		d.grow()
+		d.slots = regrown(d.slots)
 	}
 	return n
 }
@@ -91,16 +99,21 @@ func (d *dict) shared(datatype string) string {
 	return strings.Clone(datatype)
 }
 
-func (d *dict) grow() {
-	d.slots = make([]id, 4*len(d.slots))
-	mask := uint32(len(d.slots) - 1)
-	for n := 1; n < len(d.terms); n++ {
-		slot := d.hashes[n] & mask
-		for d.slots[slot] != 0 {
-			slot = (slot + 1) & mask
+// regrown returns four times as many slots with the same numbers in them.
+func regrown(slots []slot) []slot {
+	grown := make([]slot, 4*len(slots))
+	mask := uint32(len(grown) - 1)
+	for _, s := range slots {
+		if s.n == 0 {
+			continue
 		}
-		d.slots[slot] = id(n)
+		at := s.hash & mask
+		for grown[at].n != 0 {
+			at = (at + 1) & mask
+		}
+		grown[at] = s
 	}
+	return grown
 }
 
 // randomMix derives the two multipliers of a graph's hash from its dict's seed.

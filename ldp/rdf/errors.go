@@ -38,6 +38,14 @@ type TermError struct{ Msg string }
 
 func (e *TermError) Error() string { return "not a valid triple: " + e.Msg }
 
+// A ContextError is a JSON-LD context that is neither embedded nor loaded. Where
+// a protocol asks for 422 for that, it can be told apart from a [SyntaxError].
+type ContextError struct{ IRI string }
+
+func (e *ContextError) Error() string {
+	return "the context " + quoteShort(e.IRI) + " is not known here: use one that is, or write the context out in the document"
+}
+
 // A SemanticError is a patch that is well-formed and not what Solid allows: the
 // sender is told so with 422.
 type SemanticError struct{ Msg string }

@@ -19,10 +19,9 @@ import (
 type Graph struct {
 	dict     dict
 	rows     []row
-	set      []int32 // open-addressing table of rows, as row number + 1
-	subjects []chain // by id
-	objects  []chain // by id
-	dead     int     // rows that were removed
+	uses     []use  // by id
+	set      []slot // open-addressing table of row numbers + 1; see needSet
+	dead     int    // rows that were removed
 	mix      [2]uint64
 	fresh    int
 	prefixes map[string]string
@@ -35,8 +34,12 @@ type row struct {
 	nextS, nextO int32
 }
 
-// A chain is the rows of one subject or object, as row number + 1.
-type chain struct{ first, last, n int32 }
+// A use is where a term is the subject, and where the object.
+type use struct{ subject, object chain }
+
+// A chain is the rows of one subject or object, as row number + 1. Of its rows,
+// live are not removed.
+type chain struct{ first, last, rows, live int32 }
 
 // Len returns the number of triples.
 func (g *Graph) Len() int { return len(g.rows) - g.dead }
@@ -53,8 +56,8 @@ func (g *Graph) Remove(s, p, o Term) bool {
 		return false
 	}
 	r := &g.rows[n]
-	g.subjects[r.s].n--
-	g.objects[r.o].n--
+	g.uses[r.s].subject.live--
+	g.uses[r.o].object.live--
 	r.p = 0
 	if g.dead++; g.dead > 64 && g.dead > len(g.rows)/2 {
 		g.compact()
@@ -172,13 +175,13 @@ func (g *Graph) match(want row) iter.Seq[row] {
 				}
 			}
 		case bySubject:
-			for n := g.chainOf(g.subjects, want.s); n != 0 && int(n) <= len(rows); n = rows[n-1].nextS {
+			for n := g.use(want.s).subject.first; n != 0 && int(n) <= len(rows); n = rows[n-1].nextS {
 				if r := rows[n-1]; r.agrees(want) && !yield(r) {
 					return
 				}
 			}
 		default:
-			for n := g.chainOf(g.objects, want.o); n != 0 && int(n) <= len(rows); n = rows[n-1].nextO {
+			for n := g.use(want.o).object.first; n != 0 && int(n) <= len(rows); n = rows[n-1].nextO {
 				if r := rows[n-1]; r.agrees(want) && !yield(r) {
 					return
 				}
@@ -192,86 +195,134 @@ func (g *Graph) rarer(want row) bool {
 	if want.s == 0 || want.o == 0 {
 		return want.s != 0
 	}
-	return g.count(g.subjects, want.s) <= g.count(g.objects, want.o)
+	return g.use(want.s).subject.rows <= g.use(want.o).object.rows
 }
 
 func (r row) agrees(want row) bool {
 	return r.p != 0 && (want.p == 0 || r.p == want.p) && (want.s == 0 || r.s == want.s) && (want.o == 0 || r.o == want.o)
 }
 
-func (g *Graph) chainOf(chains []chain, n id) int32 {
-	if int(n) >= len(chains) {
-		return 0
+// use returns where n is used.
+func (g *Graph) use(n id) use {
+	if int(n) >= len(g.uses) {
+		return use{}
 	}
-	return chains[n].first
+	return g.uses[n]
 }
 
-func (g *Graph) count(chains []chain, n id) int32 {
-	if int(n) >= len(chains) {
-		return 0
-	}
-	return chains[n].n
-}
+// asSubject returns the number of triples of which n is the subject.
+func (g *Graph) asSubject(n id) int { return int(g.use(n).subject.live) }
 
-// uses reports whether a triple has n as its subject or object.
-func (g *Graph) uses(n id) bool { return g.count(g.subjects, n)+g.count(g.objects, n) > 0 }
+// asObject returns the number of triples of which n is the object.
+func (g *Graph) asObject(n id) int { return int(g.use(n).object.live) }
+
+// has reports whether a triple has n as its subject or object.
+func (g *Graph) has(n id) bool { return g.asSubject(n)+g.asObject(n) > 0 }
 
 // add puts in the triple of these numbers and reports whether it was new.
 func (g *Graph) add(s, p, o id) bool {
-	if len(g.rows) >= len(g.set)/2 {
-		g.growSet()
-	}
-	mask := uint32(len(g.set) - 1)
-	slot := g.hash(s, p, o) & mask
-	for ; g.set[slot] != 0; slot = (slot + 1) & mask {
-		if r := &g.rows[g.set[slot]-1]; r.s == s && r.p == p && r.o == o {
-			return false
-		}
+	g.needSet(s, o)
+	if g.find(s, p, o) >= 0 {
+		return false
 	}
 	g.rows = append(g.rows, row{s: s, p: p, o: o})
 	n := int32(len(g.rows))
-	g.set[slot] = n
-	g.link(n)
+	if most := int(max(s, o)); most >= len(g.uses) {
+		g.uses = append(g.uses, make([]use, most+1-len(g.uses))...)
+	}
+	if c := g.uses[s].subject.append(n); c != 0 {
+		g.rows[c-1].nextS = n
+	}
+	if c := g.uses[o].object.append(n); c != 0 {
+		g.rows[c-1].nextO = n
+	}
+	if g.set != nil {
+		g.enter(n)
+	}
 	return true
 }
 
-// link appends row n-1 to the chains of its subject and object.
-func (g *Graph) link(n int32) {
-	r := &g.rows[n-1]
-	if c := g.chain(&g.subjects, r.s); c.first == 0 {
-		*c = chain{first: n, last: n, n: 1}
-	} else {
-		g.rows[c.last-1].nextS = n
-		c.last, c.n = n, c.n+1
+// append adds a row to the chain and returns the one that was the last, or 0.
+func (c *chain) append(n int32) (last int32) {
+	last = c.last
+	if last == 0 {
+		c.first = n
 	}
-	if c := g.chain(&g.objects, r.o); c.first == 0 {
-		*c = chain{first: n, last: n, n: 1}
-	} else {
-		g.rows[c.last-1].nextO = n
-		c.last, c.n = n, c.n+1
-	}
+	c.last = n
+	c.rows++
+	c.live++
+	return last
 }
 
-func (g *Graph) chain(chains *[]chain, n id) *chain {
-	for int(n) >= len(*chains) {
-		*chains = append(*chains, chain{})
-	}
-	return &(*chains)[n]
-}
+// few is how many rows are looked through before the set is asked instead.
+const few = 16
 
 // find returns the row of a triple, or -1.
 func (g *Graph) find(s, p, o id) int {
-	if s == 0 || p == 0 || o == 0 || len(g.set) == 0 {
+	if s == 0 || p == 0 || o == 0 {
 		return -1
 	}
+	subject, object := g.use(s).subject, g.use(o).object
+	switch {
+	case g.set != nil && subject.rows > few && object.rows > few:
+		return g.findInSet(s, p, o)
+	case subject.rows <= object.rows:
+		for n := subject.first; n != 0; n = g.rows[n-1].nextS {
+			if r := &g.rows[n-1]; r.o == o && r.p == p {
+				return int(n - 1)
+			}
+		}
+	default:
+		for n := object.first; n != 0; n = g.rows[n-1].nextO {
+			if r := &g.rows[n-1]; r.s == s && r.p == p {
+				return int(n - 1)
+			}
+		}
+	}
+	return -1
+}
+
+func (g *Graph) findInSet(s, p, o id) int {
+	h := g.hash(s, p, o)
 	mask := uint32(len(g.set) - 1)
-	for slot := g.hash(s, p, o) & mask; g.set[slot] != 0; slot = (slot + 1) & mask {
-		n := int(g.set[slot] - 1)
+	for at := h & mask; g.set[at].n != 0; at = (at + 1) & mask {
+		if g.set[at].hash != h {
+			continue
+		}
+		n := int(g.set[at].n - 1)
 		if r := &g.rows[n]; r.s == s && r.p == p && r.o == o {
 			return n
 		}
 	}
 	return -1
+}
+
+// needSet makes the set of all rows when the first comes that shares both its
+// subject and its object with more than a few.
+func (g *Graph) needSet(s, o id) {
+	if g.set != nil || g.use(s).subject.rows <= few || g.use(o).object.rows <= few {
+		return
+	}
+	g.mix = randomMix(g.dict.seed)
+	g.set = make([]slot, 1<<bits.Len(uint(2*len(g.rows))))
+	for n := range g.rows {
+		g.enter(int32(n + 1))
+	}
+}
+
+// enter puts row n-1 into the set.
+func (g *Graph) enter(n int32) {
+	if len(g.rows) > len(g.set)/2 {
+		g.set = regrown(g.set)
+	}
+	r := &g.rows[n-1]
+	h := g.hash(r.s, r.p, r.o)
+	mask := uint32(len(g.set) - 1)
+	at := h & mask
+	for g.set[at].n != 0 {
+		at = (at + 1) & mask
+	}
+	g.set[at] = slot{h, uint32(n)}
 }
 
 func (g *Graph) hash(s, p, o id) uint32 {
@@ -280,22 +331,11 @@ func (g *Graph) hash(s, p, o id) uint32 {
 	return uint32(hi ^ lo)
 }
 
-func (g *Graph) growSet() {
-	if len(g.set) == 0 {
-		if g.dict.slots == nil {
-			g.dict.init()
-		}
-		g.mix = randomMix(g.dict.seed)
-	}
-	g.set = make([]int32, max(16, 4*len(g.set)))
-	mask := uint32(len(g.set) - 1)
-	for n, r := range g.rows {
-		slot := g.hash(r.s, r.p, r.o) & mask
-		for g.set[slot] != 0 {
-			slot = (slot + 1) & mask
-		}
-		g.set[slot] = int32(n + 1)
-	}
+// expect makes room for as many triples as are expected, and half as many terms.
+func (g *Graph) expect(n int) {
+	g.dict.init(n / 2)
+	g.rows = make([]row, 0, n)
+	g.uses = make([]use, 0, n/2)
 }
 
 // compact forgets the removed rows, and the terms that no row has.

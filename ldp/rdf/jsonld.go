@@ -32,15 +32,18 @@ func readJSONLD(ctx context.Context, body []byte, base string, lim Limits) (*Dat
 	default:
 		return nil, &SyntaxError{Msg: "expected a JSON object or array"}
 	}
-	in := &inliner{ctx: ctx, lim: lim}
+	in := newInliner(ctx, lim)
 	if base, err = in.document(document, base); err != nil {
 		return nil, err
 	}
 	expanded, err := expand(ctx, document)
+	if errors.Is(err, errMeaningless) {
+		return nil, &SyntaxError{Msg: "the property " + quoteShort(in.meaningless()) + " has no meaning: expected a term of the document's contexts, or an absolute IRI"}
+	}
 	if err != nil {
 		return nil, err
 	}
-	t := &toRDF{ctx: ctx, lim: lim, base: base, tags: in.tags, dataset: new(Dataset)}
+	t := &toRDF{ctx: ctx, lim: lim, base: base, in: in, dataset: new(Dataset)}
 	if err := t.nodes(expanded, t.dataset.Default()); err != nil {
 		return nil, err
 	}
@@ -67,10 +70,14 @@ func expand(ctx context.Context, document any) (expanded []any, err error) {
 	return expanded, nil
 }
 
+// goldBase is the base that json-gold is given: one that it can't parse, so that
+// it leaves references alone, but for the empty one, which becomes this.
+const goldBase = "%the base"
+
 // goldOptions are the only options with which json-gold is used. Its defaults
 // load contexts over HTTP and from files.
 func goldOptions() *ld.JsonLdOptions {
-	opts := ld.NewJsonLdOptions("")
+	opts := ld.NewJsonLdOptions(goldBase)
 	opts.DocumentLoader = noLoader{}
 	opts.ProcessingMode = ld.JsonLd_1_1
 	opts.Algorithm = ld.AlgorithmURDNA2015
@@ -81,7 +88,7 @@ func goldOptions() *ld.JsonLdOptions {
 type noLoader struct{}
 
 func (noLoader) LoadDocument(iri string) (*ld.RemoteDocument, error) {
-	return nil, errUnknownContext(iri)
+	return nil, &ContextError{iri}
 }
 
 func recoverGold(err *error) {
@@ -94,6 +101,9 @@ func recoverGold(err *error) {
 	}
 }
 
+// errMeaningless is that a property is not defined by any context.
+var errMeaningless = errors.New("a property has no meaning")
+
 // goldError says what the JSON-LD specification calls the fault. The details
 // that json-gold adds may quote the document, and are left out.
 func goldError(err error) error {
@@ -102,7 +112,7 @@ func goldError(err error) error {
 		return &SyntaxError{Msg: "not valid JSON-LD"}
 	}
 	if gold.Code == ld.InvalidProperty {
-		return &SyntaxError{Msg: "a property has no meaning: expected a term of the document's contexts, or an absolute IRI"}
+		return errMeaningless
 	}
 	return &SyntaxError{Msg: "not valid JSON-LD: " + string(gold.Code)}
 }
@@ -113,7 +123,7 @@ type toRDF struct {
 	ctx     context.Context
 	lim     Limits
 	base    string
-	tags    map[string]string // see inliner
+	in      *inliner
 	dataset *Dataset
 	made    int
 	triples int
@@ -294,7 +304,20 @@ func (t *toRDF) subject(v any) (Term, error) {
 }
 
 func (t *toRDF) iri(ref string) (Term, error) {
+	switch {
+	case ref == goldBase:
+		ref = ""
+	case ref == "": // what json-gold makes of a word that looks like a keyword
+		return Term{}, &SyntaxError{Msg: "not valid JSON-LD: expected an IRI in place of a word that begins with '@'"}
+	case strings.HasPrefix(ref, "_:"):
+		return Term{}, &SyntaxError{Msg: "expected an IRI, found a blank node"}
+	}
 	iri, err := resolveRef(t.base, ref)
+	if err == nil {
+		if msg := invalidIRI(iri); msg != "" {
+			err = errors.New(msg)
+		}
+	}
 	if err != nil {
 		return Term{}, &SyntaxError{Msg: err.Error()}
 	}
@@ -321,7 +344,7 @@ func (t *toRDF) value(v any, object map[string]any) (Term, error) {
 		return Typed(string(text), rdfJSON), err
 	}
 	if datatype != "" {
-		iri, err := t.iri(datatype)
+		iri, err := t.iri(t.in.shown(datatype))
 		if err != nil {
 			return Term{}, err
 		}
@@ -332,7 +355,7 @@ func (t *toRDF) value(v any, object map[string]any) (Term, error) {
 		return Term{}, nil
 	case string:
 		if lang, ok := object["@language"].(string); ok {
-			return LangString(v, cmp.Or(t.tags[lang], lang)), nil
+			return LangString(v, cmp.Or(t.in.tags[lang], lang)), nil
 		}
 		return Typed(v, datatype), nil
 	case bool:
@@ -363,6 +386,7 @@ func (t *toRDF) number(n json.Number, datatype string) (Term, error) {
 	if err != nil {
 		return Term{}, &SyntaxError{Msg: "a number is out of range"}
 	}
+	f += 0 // minus zero is zero
 	if whole := strconv.FormatFloat(f, 'f', 0, 64); datatype != xsdDouble && f > -1e21 && f < 1e21 && f == math.Trunc(f) {
 		return typedOr(whole, datatype, xsdInteger), nil
 	}

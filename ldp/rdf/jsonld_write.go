@@ -19,20 +19,13 @@ import (
 // shows them: nodes nest where they can, and IRIs that have a prefix are
 // abbreviated. The context has prefixes only, so that a document means the same
 // wherever it is read.
-type jsonWriter struct {
-	*shapes
-	*namer
-	terms  []Term
-	labels map[Term]int
-	types  id
-	dst    []byte
-}
+type jsonWriter struct{ *layout }
 
 func writeJSONLD(graphs []named, opt WriteOptions) ([]byte, error) {
-	if opt.Context != "" {
-		return writeWithContext(graphs, opt)
+	if len(opt.Contexts) > 0 {
+		return writeWithContexts(graphs, opt)
 	}
-	body, used, err := jsonGraphs(graphs, opt)
+	body, count, used, err := jsonGraphs(graphs, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -46,75 +39,84 @@ func writeJSONLD(graphs []named, opt WriteOptions) ([]byte, error) {
 		dst[len(dst)-1] = '}'
 		dst = append(dst, ',')
 	}
+	if count == 1 {
+		return append(append(dst, body[1:]...), '\n'), nil
+	}
 	dst = append(dst, `"@graph":[`...)
 	return append(append(dst, body...), "]}\n"...), nil
 }
 
-// jsonGraphs returns the nodes of all graphs, and the prefixes used for them.
-func jsonGraphs(graphs []named, opt WriteOptions) (body []byte, used map[string]string, err error) {
+// jsonGraphs returns the nodes of all graphs, how many there are side by side,
+// and the prefixes used for them.
+func jsonGraphs(graphs []named, opt WriteOptions) (body []byte, count int, used map[string]string, err error) {
 	shared := sharedBlanks(graphs)
 	names := newNamer(graphs[0].graph, opt)
 	for _, n := range graphs {
-		if err := errors.Join(n.check(), n.graph.check()); err != nil {
-			return nil, nil, err
+		if err := n.check(); err != nil {
+			return nil, 0, nil, err
 		}
-		names.avoidSchemes(n)
+		names.avoid(n)
 	}
 	labels := map[Term]int{}
 	for _, n := range graphs {
-		w := &jsonWriter{namer: names, terms: n.graph.dict.terms, labels: labels, types: n.graph.dict.find(IRI(rdfType)), dst: body}
-		w.shapes = newShapes(n.graph, func(b id) bool { return shared[w.terms[b]] }, w.compare)
-		w.graph(n.name)
+		l, err := newLayout(n.graph, names, labels, func(t Term) bool { return shared[t] })
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		w := &jsonWriter{l}
+		w.dst = body
+		count += w.graph(n.name)
 		body = w.dst
 	}
-	return body, names.used, nil
+	return body, count, names.used, nil
 }
 
-// avoidSchemes takes care that no prefix equals the scheme of an IRI, which
-// would read back as another IRI.
-func (n *namer) avoidSchemes(g named) {
-	avoid := func(iri string) {
-		scheme := iri[:schemeLen(iri)]
-		n.taken[scheme] = true
-		maps.DeleteFunc(n.prefixes, func(_, prefix string) bool { return prefix == scheme })
-	}
-	seen := map[string]bool{}
-	for _, t := range append(g.graph.dict.terms, g.name) {
-		for _, iri := range [...]string{t.Value, t.Datatype} {
-			if scheme := iri[:schemeLen(iri)]; scheme != "" && !seen[scheme] {
-				seen[scheme] = true
-				avoid(iri)
-			}
+// avoid takes care that no prefix equals the scheme of an IRI in g, which would
+// read back as another IRI, and that none is for a namespace that json-gold
+// would refuse.
+func (n *namer) avoid(g named) {
+	note := func(t Term) {
+		iri := t.Datatype
+		if t.Kind == IRIKind {
+			iri = t.Value
+		}
+		if scheme := iri[:schemeLen(iri)]; scheme != "" {
+			n.taken[scheme], n.schemes[scheme] = true, true
 		}
 	}
+	note(g.name)
+	for _, t := range g.graph.dict.terms {
+		note(t)
+	}
+	maps.DeleteFunc(n.prefixes, func(namespace, prefix string) bool { return n.schemes[prefix] || isOdd(namespace) })
 }
 
-// graph writes the nodes of the graph, inside a node for its name if it has one.
-func (w *jsonWriter) graph(name Term) {
+// graph writes the nodes of the graph, inside a node for its name if it has one,
+// and returns how many it wrote side by side.
+func (w *jsonWriter) graph(name Term) int {
 	if name.IsZero() {
-		w.roots()
-		return
+		return w.nodes()
 	}
 	w.separate()
 	w.dst = append(w.dst, `{"@id":`...)
-	w.id(name)
+	if name.Kind == BlankKind {
+		w.blank(name)
+	} else {
+		w.iri(name.Value, w.abbreviate(name.Value))
+	}
 	w.dst = append(w.dst, `,"@graph":[`...)
-	w.roots()
+	w.nodes()
 	w.dst = append(w.dst, "]}"...)
+	return 1
 }
 
-func (w *jsonWriter) roots() {
-	var roots []id
-	for n := range w.g.subjects {
-		if w.g.subjects[n].n > 0 && !w.nested(id(n)) {
-			roots = append(roots, id(n))
-		}
-	}
-	slices.SortFunc(roots, w.compare)
+func (w *jsonWriter) nodes() int {
+	roots := w.roots()
 	for _, n := range roots {
 		w.separate()
 		w.node(n)
 	}
+	return len(roots)
 }
 
 // separate writes a comma after a value.
@@ -127,59 +129,52 @@ func (w *jsonWriter) separate() {
 // node writes the node object of n.
 func (w *jsonWriter) node(n id) {
 	w.dst = append(w.dst, '{')
-	if w.terms[n].Kind == IRIKind || w.apart(n) || !w.nested(n) && w.g.count(w.g.objects, n) > 0 {
+	if !w.nested(n) && !w.hidden(n) {
 		w.dst = append(w.dst, `"@id":`...)
-		w.id(w.terms[n])
+		w.id(n)
 	}
-	rows := slices.SortedFunc(w.g.match(row{s: n}), w.compareRows)
-	for len(rows) > 0 {
-		end := slices.IndexFunc(rows, func(r row) bool { return w.key(r) != w.key(rows[0]) })
-		if end < 0 {
-			end = len(rows)
+	all := w.push(n)
+	for rest := all; len(rest) > 0; {
+		end := 1
+		for end < len(rest) && rest[end].p == rest[0].p && w.isType(rest[end]) == w.isType(rest[0]) {
+			end++
 		}
-		w.property(rows[:end])
-		rows = rows[end:]
+		w.property(rest[:end])
+		rest = rest[end:]
 	}
+	w.pop(all)
 	w.dst = append(w.dst, '}')
 }
 
-// key returns what groups rows under one member: their predicate, or 0 for
-// "@type".
-func (w *jsonWriter) key(r row) id {
-	if r.p == w.types && w.terms[r.o].Kind == IRIKind {
-		return 0
-	}
-	return r.p
+// isType reports whether s is written under "@type", which has IRIs only.
+func (w *jsonWriter) isType(s statement) bool {
+	return s.p == w.types && w.terms[s.o].Kind == IRIKind
 }
 
-func (w *jsonWriter) property(rows []row) {
+func (w *jsonWriter) property(all []statement) {
 	w.separate()
-	isType := w.key(rows[0]) == 0
+	isType := w.isType(all[0])
 	if isType {
 		w.dst = append(w.dst, `"@type"`...)
 	} else {
-		w.iri(w.terms[rows[0].p].Value)
+		w.id(all[0].p)
 	}
 	w.dst = append(w.dst, ':')
-	if len(rows) > 1 {
+	if len(all) > 1 {
 		w.dst = append(w.dst, '[')
 	}
-	for _, r := range rows {
+	for _, s := range all {
 		w.separate()
 		if isType {
-			w.iri(w.terms[r.o].Value)
+			w.id(s.o)
 		} else {
-			w.value(r.o)
+			w.value(s.o)
 		}
 	}
-	if len(rows) > 1 {
+	if len(all) > 1 {
 		w.dst = append(w.dst, ']')
 	}
 }
-
-func (w *jsonWriter) compareRows(a, b row) int { return compareRows(w.terms, w.types, a, b) }
-
-func (w *jsonWriter) compare(a, b id) int { return compareTerms(w.terms[a], w.terms[b]) }
 
 // value writes an object.
 func (w *jsonWriter) value(n id) {
@@ -195,7 +190,7 @@ func (w *jsonWriter) value(n id) {
 		w.node(n)
 	default:
 		w.dst = append(w.dst, `{"@id":`...)
-		w.id(t)
+		w.id(n)
 		w.dst = append(w.dst, '}')
 	}
 }
@@ -209,24 +204,31 @@ func (w *jsonWriter) list(n id) {
 	w.dst = append(w.dst, "]}"...)
 }
 
-func (w *jsonWriter) id(t Term) {
-	if t.Kind == IRIKind {
-		w.iri(t.Value)
+// id writes an IRI or the label of a blank node.
+func (w *jsonWriter) id(n id) {
+	if w.terms[n].Kind == BlankKind {
+		w.blank(w.terms[n])
 		return
 	}
-	if w.labels[t] == 0 {
-		w.labels[t] = len(w.labels) + 1
-	}
-	w.dst = append(w.dst, `"_:b`...)
-	w.dst = strconv.AppendInt(w.dst, int64(w.labels[t]), 10)
+	w.iri(w.terms[n].Value, w.name(n))
+}
+
+func (w *jsonWriter) blank(t Term) {
+	w.dst = append(w.dst, '"')
+	w.label(t)
 	w.dst = append(w.dst, '"')
 }
 
-func (w *jsonWriter) iri(iri string) {
-	if m := w.abbreviate(iri); m.prefix != "" {
-		iri = m.prefix + ":" + iri[m.cut:]
+func (w *jsonWriter) iri(iri string, as name) {
+	if as.prefix == "" {
+		w.dst = appendJSONString(w.dst, iri)
+		return
 	}
-	w.dst = appendJSONString(w.dst, iri)
+	w.dst = append(w.dst, '"')
+	w.dst = append(w.dst, as.prefix...)
+	w.dst = append(w.dst, ':')
+	w.dst = append(w.dst, iri[as.cut:]...)
+	w.dst = append(w.dst, '"')
 }
 
 // literal writes a literal as a JSON string, boolean or integer where that
@@ -244,7 +246,7 @@ func (w *jsonWriter) literal(t Term) {
 		return
 	default:
 		w.dst = append(w.dst, `{"@type":`...)
-		w.iri(t.Datatype)
+		w.iri(t.Datatype, w.abbreviate(t.Datatype))
 	}
 	w.dst = append(w.dst, `,"@value":`...)
 	w.dst = appendJSONString(w.dst, t.Value)
@@ -257,50 +259,60 @@ func isJSONInteger(s string) bool {
 	return err == nil && -1<<53 < n && n < 1<<53 && s == strconv.FormatInt(n, 10)
 }
 
-// writeWithContext compacts the graphs with json-gold. Since that is not our
+// writeWithContexts compacts the graphs with json-gold. Since that is not our
 // own, the result is read again and compared.
-func writeWithContext(graphs []named, opt WriteOptions) ([]byte, error) {
-	body, _, err := jsonGraphs(graphs, WriteOptions{Continue: true})
+func writeWithContexts(graphs []named, opt WriteOptions) ([]byte, error) {
+	body, _, _, err := jsonGraphs(graphs, WriteOptions{Continue: true})
 	if err != nil {
 		return nil, err
 	}
 	body = append(append([]byte{'['}, body...), ']')
 	lim := Limits{Bytes: max(2*len(body), 1<<20), Triples: len(body), IRI: len(body), Literal: len(body)}.withDefaults()
-	in := &inliner{ctx: context.Background(), lim: lim}
-	local, err := in.local(opt.Context)
+	out, err := compact(body, opt.Contexts, lim)
+	if err == nil {
+		err = readsBack(out, graphs, lim)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("write: %w", err)
 	}
+	return out, nil
+}
+
+// compact returns the document with the contexts as its own.
+func compact(body []byte, contexts []string, lim Limits) (out []byte, err error) {
+	defer recoverGold(&err)
 	nodes, err := decodeJSON(body, lim.Depth)
 	if err != nil {
 		return nil, err
 	}
-	compacted, err := compact(nodes, local)
-	if err != nil {
-		return nil, fmt.Errorf("write: %w", err)
+	named := []any{}
+	for _, iri := range contexts {
+		named = append(named, iri)
 	}
-	compacted["@context"] = opt.Context
-	out, err := json.Marshal(compacted)
+	in := newInliner(context.Background(), lim)
+	local, err := in.local(named)
 	if err != nil {
 		return nil, err
 	}
-	return append(out, '\n'), readsBack(out, graphs, lim)
-}
-
-func compact(nodes, local any) (compacted map[string]any, err error) {
-	defer recoverGold(&err)
-	compacted, err = ld.NewJsonLdProcessor().Compact(nodes, map[string]any{"@context": local}, goldOptions())
+	opts := goldOptions()
+	opts.Base = "" // all IRIs are absolute, and are to stay so
+	compacted, err := ld.NewJsonLdProcessor().Compact(nodes, map[string]any{"@context": local}, opts)
 	if err != nil {
 		return nil, goldError(err)
 	}
-	return compacted, nil
+	compacted["@context"] = named
+	if len(named) == 1 {
+		compacted["@context"] = named[0]
+	}
+	out, err = json.Marshal(compacted)
+	return append(out, '\n'), err
 }
 
 // readsBack returns an error if the document does not say what the graphs say.
 func readsBack(document []byte, graphs []named, lim Limits) error {
 	got, err := ReadDataset(context.Background(), document, JSONLD, "", lim)
 	if err != nil {
-		return fmt.Errorf("write: the compacted document does not read back: %w", err)
+		return fmt.Errorf("the compacted document does not read back: %w", err)
 	}
 	want := new(Dataset)
 	for _, n := range graphs {
@@ -309,7 +321,7 @@ func readsBack(document []byte, graphs []named, lim Limits) error {
 		}
 	}
 	if same, err := CompareDatasets(got, want, lim); !same {
-		return errors.Join(errors.New("write: the context does not fit the graph"), err)
+		return errors.Join(errors.New("the contexts do not fit the graph"), err)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ type fault struct{ err error }
 func newLexer(ctx context.Context, body []byte, s syntax, base string, lim Limits, terms *dict) (*lexer, error) {
 	l := &lexer{ctx: ctx, in: string(body), syntax: s, lim: lim, terms: terms, prefixes: map[string]string{}, names: map[string]id{}}
 	if terms.slots == nil {
-		terms.init()
+		terms.init(8)
 	}
 	if !utf8.ValidString(l.in) {
 		l.pos = firstInvalid(l.in)
@@ -63,7 +63,7 @@ func newLexer(ctx context.Context, body []byte, s syntax, base string, lim Limit
 }
 
 // parse runs a grammar to its end.
-func (l *lexer) parse(grammar func()) (err error) {
+func parse(grammar func()) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -129,6 +129,14 @@ func (l *lexer) peekAt(n int) byte {
 }
 
 func (l *lexer) atEnd() bool { return l.pos >= len(l.in) }
+
+// rune returns the next character and its length.
+func (l *lexer) rune() (rune, int) {
+	if c := l.in[l.pos]; c < utf8.RuneSelf {
+		return rune(c), 1
+	}
+	return utf8.DecodeRuneInString(l.in[l.pos:])
+}
 
 // space skips white space and comments.
 func (l *lexer) space() {
@@ -209,7 +217,7 @@ func (l *lexer) blankLabel() id {
 	l.pos += len("_:")
 	start, end := l.pos, l.pos
 	for l.pos < len(l.in) {
-		r, size := utf8.DecodeRuneInString(l.in[l.pos:])
+		r, size := l.rune()
 		if l.pos == start && !isLabelStart(r) || r != '.' && !isNameRune(r) {
 			break
 		}
@@ -234,6 +242,9 @@ func (l *lexer) short(n int, what string) {
 // iriRef reads IRIREF and resolves it.
 func (l *lexer) iriRef() id {
 	start := l.pos
+	if n := l.knownIRI(); n != 0 {
+		return n
+	}
 	end := l.plainIRI()
 	if end < 0 {
 		return l.internIRI(l.resolved(l.escapedIRI(start)))
@@ -248,6 +259,20 @@ func (l *lexer) iriRef() id {
 	}
 	n := l.internIRI(l.resolved(ref))
 	l.names[l.in[start:l.pos]] = n
+	return n
+}
+
+// knownIRI skips an IRIREF that is an IRI which was read before, and so need not
+// be checked again: no IRI that has a number needs an escape or resolution.
+func (l *lexer) knownIRI() id {
+	end := strings.IndexByte(l.in[l.pos:], '>')
+	if end < 1 || l.in[l.pos] != '<' {
+		return 0
+	}
+	n := l.terms.find(Term{Kind: IRIKind, Value: l.in[l.pos+1 : l.pos+end]})
+	if n != 0 {
+		l.pos += end + 1
+	}
 	return n
 }
 
@@ -544,7 +569,7 @@ func (l *lexer) prefixedName() id {
 func (l *lexer) prefixName() string {
 	start, end := l.pos, l.pos
 	for l.pos < len(l.in) {
-		r, size := utf8.DecodeRuneInString(l.in[l.pos:])
+		r, size := l.rune()
 		if l.pos == start && !isNameBase(r) || r != '.' && !isNameRune(r) {
 			break
 		}
@@ -562,6 +587,11 @@ func (l *lexer) prefixName() string {
 func (l *lexer) localName() string {
 	start, end := l.pos, l.pos
 	for l.pos < len(l.in) {
+		if c := l.in[l.pos]; class[c]&nameByte != 0 && (c != '-' || l.pos > start) {
+			l.pos++
+			end = l.pos
+			continue
+		}
 		size := l.localRune(l.pos == start)
 		if size == 0 {
 			break
@@ -580,11 +610,6 @@ func (l *lexer) localName() string {
 // comes next, or 0.
 func (l *lexer) localRune(first bool) int {
 	switch c := l.in[l.pos]; {
-	case class[c]&nameByte != 0:
-		if first && c == '-' {
-			return 0
-		}
-		return 1
 	case c == '.' && !first:
 		return 1
 	case c == '%':

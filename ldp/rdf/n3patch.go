@@ -31,7 +31,7 @@ func ParseN3Patch(ctx context.Context, body []byte, base string, lim Limits) (*P
 	document := new(Graph)
 	r := newReader(l, nil)
 	r.emit = func(s, p, o id) { document.Add(l.terms.terms[s], l.terms.terms[p], l.terms.terms[o]) }
-	if err := l.parse(func() { r.document(nil) }); err != nil {
+	if err := parse(func() { r.document(nil) }); err != nil {
 		return nil, err
 	}
 	s, err := n3Step(document, r.formulas)

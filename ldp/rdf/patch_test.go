@@ -190,18 +190,20 @@ func TestPatchWorkIsBounded(t *testing.T) {
 	}
 	g := turtle(t, b.String())
 	for _, patch := range []string{
+		`INSERT DATA { <#new> :p 1 } ; DELETE WHERE { <#a1> :p ?o } ; INSERT { ?a :q ?f } WHERE { ?a :p ?b . ?c :p ?d . ?e :p ?f . ?g :p ?h }`,
 		`INSERT { ?a :q ?f } WHERE { ?a :p ?b . ?c :p ?d . ?e :p ?f . ?g :p ?h }`,
-		`INSERT { ?a :q ?e } WHERE { ?a ?b ?c . ?d ?b ?e . ?f ?b ?g . ?h :r ?i }`,
+		`INSERT { ?a :q ?e } WHERE { ?a ?b ?c . ?d ?b ?e . ?f ?b ?g }`,
 	} {
 		p, err := sparql(patch)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var limit *rdf.LimitError
-		if err := p.Apply(g); err != nil && !errors.As(err, &limit) {
+		before := g.Clone()
+		if err := p.Apply(g); !errors.As(err, &limit) {
 			t.Errorf("%v, want a limit", err)
 		}
-		if g.Len() != 300 {
+		if !rdf.Isomorphic(g, before) {
 			t.Errorf("the graph has %d triples after a patch that failed", g.Len())
 		}
 	}

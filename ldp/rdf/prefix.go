@@ -14,10 +14,11 @@ type namer struct {
 	taken     map[string]bool   // the names of these, and those that must not be used
 	wellKnown bool              // also use those that everybody knows
 	used      map[string]string // by name
+	schemes   map[string]bool   // of IRIs, where they must not be prefixes
 }
 
 func newNamer(g *Graph, opt WriteOptions) *namer {
-	n := &namer{prefixes: namespaces(opt.Prefixes), taken: map[string]bool{}, wellKnown: !opt.Continue, used: map[string]string{}}
+	n := &namer{prefixes: namespaces(opt.Prefixes), taken: map[string]bool{}, wellKnown: !opt.Continue, used: map[string]string{}, schemes: map[string]bool{}}
 	for _, name := range n.prefixes {
 		n.taken[name] = true
 	}

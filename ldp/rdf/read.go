@@ -10,7 +10,7 @@ import (
 // Limits bound what a document may ask of its reader. A field that is 0 stands
 // for the default given with it.
 type Limits struct {
-	Bytes    int // length of the document; 16 MiB
+	Bytes    int // length of the document; 16 MiB, and 1 MiB for JSON-LD, which takes thirty times as long to read
 	Triples  int // triples, counted as they are read; 500,000
 	Depth    int // nesting of blank nodes, lists, formulas, JSON and XML elements; 128
 	IRI      int // bytes of an IRI, a prefix or a blank node's label; 4,096
@@ -18,8 +18,9 @@ type Limits struct {
 	Contexts int // "@context" members of a JSON-LD document; 64
 	Work     int // steps of matching, comparing or canonicalizing; 2,000,000
 
-	// LoadContext returns the JSON-LD context document with this IRI, if it is
-	// not among those embedded; if nil, no other context may be used.
+	// LoadContext returns the JSON-LD context document with this IRI, which is
+	// https: and not among those embedded, or nil if there is none. If it is nil
+	// itself, no other context may be used.
 	LoadContext func(ctx context.Context, iri string) ([]byte, error)
 }
 
@@ -41,7 +42,8 @@ func (l Limits) withDefaults() Limits {
 
 // Read parses a document. Relative references are resolved against base, which
 // is an absolute IRI, or empty if the document may have none. The error is a
-// *[SyntaxError], a *[LimitError] or that of ctx.
+// *[SyntaxError], a *[LimitError], for JSON-LD a *[ContextError] or that of
+// LoadContext, or that of ctx.
 //
 // A format that can hold named graphs may be read if the document names none.
 func Read(ctx context.Context, body []byte, f Format, base string, lim Limits) (*Graph, error) {
@@ -49,7 +51,7 @@ func Read(ctx context.Context, body []byte, f Format, base string, lim Limits) (
 	if err != nil {
 		return nil, err
 	}
-	if len(d.names) > 0 {
+	if len(d.Names()) > 0 {
 		return nil, &SyntaxError{Msg: "the document has named graphs; one graph without a name was expected"}
 	}
 	return d.Default(), nil
@@ -57,6 +59,9 @@ func Read(ctx context.Context, body []byte, f Format, base string, lim Limits) (
 
 // ReadDataset is [Read] for a document that may have named graphs.
 func ReadDataset(ctx context.Context, body []byte, f Format, base string, lim Limits) (*Dataset, error) {
+	if f == JSONLD && lim.Bytes <= 0 {
+		lim.Bytes = 1 << 20
+	}
 	lim = lim.withDefaults()
 	if len(body) > lim.Bytes {
 		return nil, &LimitError{"bytes", lim.Bytes}

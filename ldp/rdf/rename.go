@@ -8,9 +8,8 @@ import (
 )
 
 // Rename returns the graph with every IRI replaced by to of it: subjects,
-// predicates, objects, datatypes, and the values of xsd:anyURI literals. to is
-// asked for every IRI, once, and returns the same IRI if it has no other for
-// it.
+// predicates, objects, datatypes, and the values of xsd:anyURI literals. to must
+// be pure, and returns the same IRI if it has no other for it.
 //
 // Nothing else of the names that were there is left behind: blank nodes get new
 // labels, that count in order, and of the prefixes only those stay that are
@@ -43,7 +42,7 @@ func (t Term) rename(to func(iri string) string) Term {
 	case t.Kind == IRIKind:
 		t.Value = to(t.Value)
 	case t.Datatype == xsdAnyURI:
-		if iri := strings.Trim(t.Value, " \t\r\n"); invalidIRI(iri) == "" {
+		if iri := strings.Trim(t.Value, " \t\r\n"); invalidIRI(iri) == "" && to(iri) != iri {
 			t.Value = to(iri)
 		}
 	}

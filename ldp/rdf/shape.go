@@ -71,7 +71,7 @@ func (s *shapes) items(n id) iter.Seq[id] {
 
 // parent returns the only row that refers to the blank node n.
 func (s *shapes) parent(n id) (row, bool) {
-	if s.g.count(s.g.objects, n) != 1 {
+	if s.g.asObject(n) != 1 {
 		return row{}, false
 	}
 	for r := range s.g.match(row{o: n}) {
@@ -105,7 +105,7 @@ func (s *shapes) markCells() {
 // isCell reports whether n is a blank node with one rdf:first, one rdf:rest and
 // nothing else.
 func (s *shapes) isCell(n, first id) bool {
-	if s.g.dict.terms[n].Kind != BlankKind || s.g.count(s.g.subjects, n) != 2 {
+	if s.g.dict.terms[n].Kind != BlankKind || s.g.asSubject(n) != 2 {
 		return false
 	}
 	firsts, rests := 0, 0

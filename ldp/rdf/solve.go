@@ -142,10 +142,10 @@ func (s *solver) cost(p *pattern) int {
 	want := s.want(p)
 	n := s.g.Len()
 	if want.s != 0 {
-		n = min(n, int(s.g.count(s.g.subjects, want.s)))
+		n = min(n, int(s.g.asSubject(want.s)))
 	}
 	if want.o != 0 {
-		n = min(n, int(s.g.count(s.g.objects, want.o)))
+		n = min(n, int(s.g.asObject(want.o)))
 	}
 	if want.p != 0 && n > 0 {
 		n = max(n/2, 1)

@@ -27,7 +27,7 @@ func ParseSPARQLUpdate(ctx context.Context, body []byte, base string, lim Limits
 		return nil, err
 	}
 	u := &updateReader{reader: newReader(l, nil), labels: map[Term]int{}}
-	if err := l.parse(u.request); err != nil {
+	if err := parse(u.request); err != nil {
 		return nil, err
 	}
 	return &Patch{steps: u.steps, lim: lim}, nil

@@ -5,24 +5,22 @@ package rdf
 // appendTriG appends the default graph and the named ones. A blank node that
 // is in more than one of them, or names one, gets a label.
 func appendTriG(dst []byte, graphs []named, opt WriteOptions) ([]byte, error) {
-	used, labels := map[string]string{}, map[Term]int{}
-	shared := sharedBlanks(graphs)
+	names, labels, shared := newNamer(graphs[0].graph, opt), map[Term]int{}, sharedBlanks(graphs)
 	var body []byte
 	for _, n := range graphs {
 		if err := n.check(); err != nil {
 			return nil, err
 		}
-		w, err := newTurtleWriter(n.graph, opt)
+		l, err := newLayout(n.graph, names, labels, func(t Term) bool { return shared[t] })
 		if err != nil {
 			return nil, err
 		}
-		w.used, w.labels = used, labels
-		w.shapes = newShapes(n.graph, func(b id) bool { return shared[w.terms[b]] }, w.compare)
+		w := &turtleWriter{layout: l}
 		w.dst = body
 		w.graph(n.name)
 		body = w.dst
 	}
-	return append(AppendPrefixes(dst, used), body...), nil
+	return append(AppendPrefixes(dst, names.used), body...), nil
 }
 
 // graph writes the graph, in braces after its name if it has one.
@@ -52,7 +50,7 @@ func sharedBlanks(graphs []named) map[Term]bool {
 			shared[n.name] = true
 		}
 		for b, t := range n.graph.dict.terms {
-			if t.Kind != BlankKind || !n.graph.uses(id(b)) {
+			if t.Kind != BlankKind || !n.graph.has(id(b)) {
 				continue
 			}
 			if first, ok := owner[t]; ok && first != i {

@@ -4,6 +4,7 @@ package rdf
 
 import (
 	"context"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -25,27 +26,31 @@ func newReader(l *lexer, emit func(s, p, o id)) *reader {
 	}
 }
 
+// bytesPerTriple guesses how long a triple is in a document.
+const bytesPerTriple = 64
+
 // readText reads the four textual formats. Terms are numbered by the default
 // graph, and triples of that graph go into it by number.
 func readText(ctx context.Context, body []byte, f Format, base string, lim Limits) (*Dataset, error) {
 	d := new(Dataset)
-	s := turtleSyntax
+	s, expected := turtleSyntax, len(body)/bytesPerTriple
 	switch f {
 	case TriG:
 		s = trigSyntax
 	case NTriples, NQuads:
-		s = linesSyntax
+		s, expected = linesSyntax, expected/2
 	}
+	d.graph.expect(expected)
 	l, err := newLexer(ctx, body, s, base, lim, &d.graph.dict)
 	if err != nil {
 		return nil, err
 	}
 	if s == linesSyntax {
-		err = l.parse(func() { l.lines(d, f == NQuads) })
+		err = parse(func() { l.lines(d, f == NQuads) })
 		return d, err
 	}
 	r := newReader(l, func(s, p, o id) { d.graph.add(s, p, o) })
-	if err := l.parse(func() { r.document(d) }); err != nil {
+	if err := parse(func() { r.document(d) }); err != nil {
 		return nil, err
 	}
 	for name, namespace := range l.prefixes {
@@ -75,9 +80,9 @@ func (r *reader) directive() bool {
 	}
 	r.pos++
 	switch {
-	case r.exactly("prefix"):
+	case r.directiveName("prefix"):
 		r.prefix()
-	case r.exactly("base"):
+	case r.directiveName("base"):
 		r.setBase()
 	default:
 		r.fail("expected @prefix or @base")
@@ -97,6 +102,16 @@ func (r *reader) declaration() bool {
 	default:
 		return false
 	}
+	return true
+}
+
+// directiveName skips the word, after which ':' may come at once.
+func (r *reader) directiveName(word string) bool {
+	end := r.pos + len(word)
+	if !strings.HasPrefix(r.in[r.pos:], word) || r.nameGoesOn(end) && r.in[end] != ':' {
+		return false
+	}
+	r.pos = end
 	return true
 }
 

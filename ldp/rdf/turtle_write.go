@@ -2,24 +2,12 @@
 
 package rdf
 
-import (
-	"cmp"
-	"slices"
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // A turtleWriter writes one graph; see [AppendTurtle].
 type turtleWriter struct {
-	*shapes
-	*namer
-	terms  []Term
-	labels map[Term]int // of the blank nodes that have one
-	names  []name       // by id
-	types  id           // rdf:type
-	rows   []row        // a stack of what is being written
+	*layout
 	indent int
-	dst    []byte
 }
 
 // AppendTurtle appends the graph as Turtle and returns the longer slice: nested
@@ -30,14 +18,15 @@ type turtleWriter struct {
 // in which triples were added nor, but for nodes that nothing tells apart, the
 // labels of blank nodes make a difference.
 func AppendTurtle(dst []byte, g *Graph, opt WriteOptions) ([]byte, error) {
-	w, err := newTurtleWriter(g, opt)
+	l, err := newLayout(g, newNamer(g, opt), map[Term]int{}, func(Term) bool { return false })
 	if err != nil {
 		return dst, err
 	}
-	w.shapes = newShapes(g, func(id) bool { return false }, w.compare)
+	w := &turtleWriter{layout: l}
 	if opt.Continue && w.needsLabel() {
 		return dst, &TermError{"a blank node that needs a label can't be written in parts"}
 	}
+	w.dst = make([]byte, 0, g.Len()*bytesPerTriple)
 	w.document()
 	if !opt.Continue {
 		dst = AppendPrefixes(dst, w.used)
@@ -45,19 +34,9 @@ func AppendTurtle(dst []byte, g *Graph, opt WriteOptions) ([]byte, error) {
 	return append(dst, w.dst...), nil
 }
 
-func newTurtleWriter(g *Graph, opt WriteOptions) (*turtleWriter, error) {
-	if err := g.check(); err != nil {
-		return nil, err
-	}
-	return &turtleWriter{
-		namer: newNamer(g, opt), terms: g.dict.terms, labels: map[Term]int{},
-		names: make([]name, len(g.dict.terms)), types: g.dict.find(IRI(rdfType)),
-	}, nil
-}
-
 func (w *turtleWriter) needsLabel() bool {
 	for n, t := range w.terms {
-		if t.Kind == BlankKind && !w.nested(id(n)) && w.g.count(w.g.objects, id(n)) > 0 {
+		if t.Kind == BlankKind && !w.nested(id(n)) && w.g.asObject(id(n)) > 0 {
 			return true
 		}
 	}
@@ -66,14 +45,7 @@ func (w *turtleWriter) needsLabel() bool {
 
 // document writes every node that is not nested in another.
 func (w *turtleWriter) document() {
-	var roots []id
-	for n := range w.g.subjects {
-		if w.g.subjects[n].n > 0 && !w.nested(id(n)) {
-			roots = append(roots, id(n))
-		}
-	}
-	slices.SortFunc(roots, w.compare)
-	for _, n := range roots {
+	for _, n := range w.roots() {
 		w.line()
 		w.subject(n)
 	}
@@ -88,7 +60,7 @@ func (w *turtleWriter) line() {
 }
 
 func (w *turtleWriter) subject(n id) {
-	if w.terms[n].Kind == BlankKind && w.g.count(w.g.objects, n) == 0 && !w.apart(n) {
+	if w.hidden(n) {
 		w.dst = append(w.dst, "[]"...)
 	} else {
 		w.term(n)
@@ -102,18 +74,13 @@ func (w *turtleWriter) subject(n id) {
 // predicates writes what n is the subject of: on one line if it is one
 // predicate, and else on a line each.
 func (w *turtleWriter) predicates(n id) {
-	start := len(w.rows)
-	for r := range w.g.match(row{s: n}) {
-		w.rows = append(w.rows, r)
-	}
-	rows := w.rows[start:]
-	slices.SortFunc(rows, w.compareRows)
-	inline := rows[0].p == rows[len(rows)-1].p
-	for i, r := range rows {
+	all := w.push(n)
+	inline := all[0].p == all[len(all)-1].p
+	for i, s := range all {
 		switch {
-		case i > 0 && r.p == rows[i-1].p:
+		case i > 0 && s.p == all[i-1].p:
 			w.dst = append(w.dst, ", "...)
-			w.term(r.o)
+			w.term(s.o)
 			continue
 		case i > 0:
 			w.dst = append(w.dst, " ;"...)
@@ -123,11 +90,11 @@ func (w *turtleWriter) predicates(n id) {
 		} else {
 			w.line()
 		}
-		w.predicate(r.p)
+		w.predicate(s.p)
 		w.dst = append(w.dst, ' ')
-		w.term(r.o)
+		w.term(s.o)
 	}
-	w.rows = w.rows[:start]
+	w.pop(all)
 }
 
 func (w *turtleWriter) predicate(n id) {
@@ -136,33 +103,6 @@ func (w *turtleWriter) predicate(n id) {
 		return
 	}
 	w.iri(n)
-}
-
-func (w *turtleWriter) compareRows(a, b row) int { return compareRows(w.terms, w.types, a, b) }
-
-// compareRows puts rdf:type first, then sorts by predicate and object.
-func compareRows(terms []Term, types id, a, b row) int {
-	switch {
-	case a.p == b.p:
-		return compareTerms(terms[a.o], terms[b.o])
-	case a.p == types:
-		return -1
-	case b.p == types:
-		return 1
-	}
-	return strings.Compare(terms[a.p].Value, terms[b.p].Value)
-}
-
-// compare is a total order of the terms of the graph.
-func (w *turtleWriter) compare(a, b id) int { return compareTerms(w.terms[a], w.terms[b]) }
-
-// compareTerms sorts IRIs before blank nodes before literals.
-func compareTerms(a, b Term) int {
-	return cmp.Or(
-		cmp.Compare(a.Kind, b.Kind),
-		strings.Compare(a.Value, b.Value),
-		strings.Compare(a.Lang, b.Lang),
-		strings.Compare(a.Datatype, b.Datatype))
 }
 
 // term writes a subject or object.
@@ -185,7 +125,7 @@ func (w *turtleWriter) blank(n id) {
 	switch {
 	case w.isList(n):
 		w.list(n)
-	case w.nested(n) && w.g.count(w.g.subjects, n) == 0:
+	case w.nested(n) && w.g.asSubject(n) == 0:
 		w.dst = append(w.dst, "[]"...)
 	case w.nested(n):
 		w.dst = append(w.dst, '[')
@@ -204,15 +144,6 @@ func (w *turtleWriter) blank(n id) {
 	}
 }
 
-// label writes a blank node under a name that counts from b1.
-func (w *turtleWriter) label(t Term) {
-	if w.labels[t] == 0 {
-		w.labels[t] = len(w.labels) + 1
-	}
-	w.dst = append(w.dst, "_:b"...)
-	w.dst = strconv.AppendInt(w.dst, int64(w.labels[t]), 10)
-}
-
 // list writes a list that begins at the cell n.
 func (w *turtleWriter) list(n id) {
 	w.dst = append(w.dst, '(')
@@ -225,10 +156,7 @@ func (w *turtleWriter) list(n id) {
 
 func (w *turtleWriter) iri(n id) {
 	iri := w.terms[n].Value
-	m := &w.names[n]
-	if !m.known {
-		*m = w.abbreviate(iri)
-	}
+	m := w.name(n)
 	if m.prefix == "" {
 		w.dst = append(w.dst, '<')
 		w.dst = append(w.dst, iri...)

@@ -90,6 +90,7 @@ func TestW3C(t *testing.T) {
 		{"Turtle", "rdf/rdf11/rdf-turtle", "https://w3c.github.io/rdf-tests/rdf/rdf11/rdf-turtle/", rdf.Turtle, rdf.NTriples, 313},
 		{"N-Triples", "rdf/rdf11/rdf-n-triples", "https://w3c.github.io/rdf-tests/rdf/rdf11/rdf-n-triples/", rdf.NTriples, 0, 70},
 		{"N-Quads", "rdf/rdf11/rdf-n-quads", "https://w3c.github.io/rdf-tests/rdf/rdf11/rdf-n-quads/", rdf.NQuads, 0, 87},
+		{"RDF/XML", "rdf/rdf11/rdf-xml", "https://w3c.github.io/rdf-tests/rdf/rdf11/rdf-xml/", rdf.RDFXML, rdf.NTriples, 166},
 		{"TriG", "rdf/rdf11/rdf-trig", "https://w3c.github.io/rdf-tests/rdf/rdf11/rdf-trig/", rdf.TriG, rdf.NQuads, 356},
 	}
 	for _, s := range suites {

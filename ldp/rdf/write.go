@@ -10,9 +10,9 @@ type WriteOptions struct {
 	// and the well-known ones. Only those that are used are declared.
 	Prefixes map[string]string
 
-	// Context is the IRI of the embedded JSON-LD context to compact with. If
-	// empty, a document has a context of its own, with the prefixes it uses.
-	Context string
+	// Contexts are the IRIs of the embedded JSON-LD contexts to compact with. If
+	// none, a document has a context of its own, with the prefixes it uses.
+	Contexts []string
 
 	// Continue appends to Turtle that [AppendPrefixes] began, so that a long
 	// listing can be written in parts: only Prefixes are used, and none declared.
@@ -30,7 +30,7 @@ func Write(g *Graph, f Format, opt WriteOptions) ([]byte, error) {
 	case Turtle, TriG:
 		return AppendTurtle(nil, g, opt)
 	case NTriples, NQuads:
-		return appendLines(nil, g, Term{})
+		return appendLines(make([]byte, 0, 2*bytesPerTriple*g.Len()), g, Term{})
 	case JSONLD:
 		return writeJSONLD([]named{{graph: g}}, opt)
 	}

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-// Package blob keeps large immutable bytes: in a directory (a [Dir]).
+// Package blob keeps large immutable bytes: in a directory (a [Dir]), or in a
+// bucket of a store that speaks S3 (a [Bucket]).
+//
+// A pod's id has 1 to 128 of the characters A-Z a-z 0-9 - _; for another id, as
+// for a digest that is none, there is no blob, and Put is an error. So no name
+// here needs an escape, and none depends on what a file system or an S3 server
+// makes of odd ones.
 //
 // A Dir holds a file per blob, "pods/xx/<pod>/<digest>", where xx are two digits
 // of the pod id's hash, so that no folder gets a million entries. A body is
@@ -9,6 +15,13 @@
 // a power cut. What an interrupted Put left in "tmp" is removed at the next
 // start. All paths go through an os.Root, and are made of a checked pod id and a
 // checked digest: nothing leads out of the directory.
+//
+// A Bucket holds an object per blob, "{prefix}pods/<pod>/<digest>". A body is
+// read to its end before the first byte is sent: up to 1 MiB in memory, more of
+// it in a file without a name that vanishes with the process. So the object's
+// name is known from the start, a request can be sent again, and what S3 shows is
+// whole: it never needs to copy, to rename or to remember half an upload. A blob
+// is as durable as the S3 server makes what it acknowledges.
 package blob
 
 import (
@@ -31,9 +44,6 @@ import (
 )
 
 // A Dir is pod.Blobs in a directory. It is safe for concurrent use.
-//
-// A pod's id has 1 to 128 of the characters A-Z a-z 0-9 - _; for another id, as
-// for a digest that is none, there is no blob, and Put is an error.
 type Dir struct {
 	root *os.Root
 	lock *os.File
@@ -103,11 +113,17 @@ func (d *Dir) sync(name string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
+// isPod reports whether id can be a pod's here: whether it means the same in
+// every file system and URL.
+func isPod(id string) bool {
+	return id != "" && len(id) <= 128 && !strings.ContainsFunc(id, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	})
+}
+
 // folder returns a pod's folder; false if id can't be a pod's.
 func folder(id string) (string, bool) {
-	if id == "" || len(id) > 128 || strings.ContainsFunc(id, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
-	}) {
+	if !isPod(id) {
 		return "", false
 	}
 	sum := sha256.Sum256([]byte(id))
@@ -170,6 +186,17 @@ func (d *Dir) Put(ctx context.Context, id string, body io.Reader, limit int64) (
 
 // fill writes the body and syncs it.
 func fill(ctx context.Context, f *os.File, body io.Reader, limit int64) (digest string, size int64, err error) {
+	if digest, size, err = copyBody(ctx, f, body, limit); err != nil {
+		return "", 0, err
+	}
+	if err := f.Sync(); err != nil {
+		return "", 0, failed("put", err)
+	}
+	return digest, size, nil
+}
+
+// copyBody writes the body to w, and returns its digest.
+func copyBody(ctx context.Context, w io.Writer, body io.Reader, limit int64) (digest string, size int64, err error) {
 	sum := sha256.New()
 	buf := make([]byte, 128<<10)
 	for {
@@ -181,20 +208,16 @@ func fill(ctx context.Context, f *os.File, body io.Reader, limit int64) (digest 
 			return "", 0, fmt.Errorf("pod/blob: put: more than %d bytes: %w", limit, ldp.TooLarge)
 		}
 		_, _ = sum.Write(buf[:n]) // never fails
-		if _, err := f.Write(buf[:n]); err != nil {
+		if _, err := w.Write(buf[:n]); err != nil {
 			return "", 0, failed("put", err)
 		}
 		if readErr == io.EOF {
-			break
+			return hex.EncodeToString(sum.Sum(nil)), size, nil
 		}
 		if readErr != nil {
 			return "", 0, fmt.Errorf("pod/blob: put: the body: %w", readErr)
 		}
 	}
-	if err := f.Sync(); err != nil {
-		return "", 0, failed("put", err)
-	}
-	return hex.EncodeToString(sum.Sum(nil)), size, nil
 }
 
 // place gives a whole file its name, and the name to the disk. Where the blob was

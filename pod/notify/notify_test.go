@@ -151,9 +151,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 
 func (w *town) waiting() int {
 	w.t.Helper()
-	far := *w.pod
-	far.Now = func() time.Time { return time.Now().AddDate(0, 0, 2) }
-	pods, err := far.Waiting(w.t.Context(), 100)
+	pods, err := w.pod.Store.Due(w.t.Context(), time.Now().AddDate(0, 0, 2), 100)
 	must(w.t, err)
 	return len(pods)
 }

@@ -8,12 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/redact"
+
+	"skrin/ldp"
 )
 
 // A disk is a file system on which what can't be written now, for want of space
@@ -21,9 +22,8 @@ import (
 // failure for the end.
 type disk struct {
 	vfs.FS
-	log     *slog.Logger
-	pause   time.Duration
-	patient atomic.Bool // off while the database is opened: then a failure is one
+	log   *slog.Logger
+	pause time.Duration
 
 	mu      sync.Mutex
 	waiting int           // writes that are being tried again
@@ -36,6 +36,27 @@ func newDisk(fs vfs.FS, log *slog.Logger) *disk {
 
 // Unwrap implements vfs.FS.
 func (d *disk) Unwrap() vfs.FS { return d.FS }
+
+// room is the space with which a store starts: enough to write out the logs that
+// it finds.
+const room = 64 << 20
+
+// probe reports why a store can't start in dir, where it would wait for ever.
+func (d *disk) probe(dir string) error {
+	if use, err := d.FS.GetDiskUsage(dir); err == nil && use.AvailBytes < room { // not every file system knows
+		return fmt.Errorf("the disk has %d MiB left, and it takes %d to start: %w", use.AvailBytes>>20, room>>20, ldp.Unavailable)
+	}
+	name := d.FS.PathJoin(dir, "probe")
+	f, err := d.FS.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return fmt.Errorf("the disk can't be written: %w: %w", ldp.Unavailable, err)
+	}
+	_, err = f.Write([]byte("probe"))
+	if err = errors.Join(err, f.Sync(), f.Close(), d.FS.Remove(name)); err != nil {
+		return fmt.Errorf("the disk can't be written: %w: %w", ldp.Unavailable, err)
+	}
+	return nil
+}
 
 // fullness returns a channel that is closed when the disk can't be written.
 func (d *disk) fullness() <-chan struct{} {
@@ -57,7 +78,7 @@ func passing(err error) bool {
 // try runs op until it succeeds or fails for good.
 func (d *disk) try(op func() error) error {
 	err := op()
-	if err == nil || !passing(err) || !d.patient.Load() {
+	if err == nil || !passing(err) {
 		return err
 	}
 	d.stall(err)

@@ -251,7 +251,11 @@ func (f slowFile) SyncData() error { return f.Sync() }
 func TestUnsynced(t *testing.T) {
 	fs := slowFS{vfs.NewMem(), new(sync.RWMutex)}
 	s := openOn(t, fs, nil)
-	for _, id := range []string{"a", "b"} {
+	other := "b0" // shares no lock with the pods that are written
+	for i := 1; s.pods.of(other) == s.pods.of("a") || s.pods.of(other) == s.pods.of("c") || s.names.of("id/"+other) == s.names.of("id/c"); i++ {
+		other = fmt.Sprint("b", i)
+	}
+	for _, id := range []string{"a", other} {
 		must(t, s.Create(t.Context(), id, nothing))
 		must(t, put(s, id, "k", "old"))
 	}
@@ -283,7 +287,7 @@ func TestUnsynced(t *testing.T) {
 		"Update that fails":       func(ctx context.Context) error { return s.Update(ctx, "id/a", func(pod.Tx) error { return mine }) },
 		"Create of what is taken": func(ctx context.Context) error { return s.Create(ctx, "c", nothing) },
 		"Claim of what is taken": func(ctx context.Context) error {
-			return s.Update(ctx, "id/b", func(tx pod.Tx) error { tx.Claim("id/c"); return nil })
+			return s.Update(ctx, pod.Name("id/"+other), func(tx pod.Tx) error { tx.Claim("id/c"); return nil })
 		},
 		"Load":                    func(ctx context.Context) error { _, err := s.Load(ctx, "kind", "key"); return err },
 		"Save of a stale version": func(ctx context.Context) error { return s.Save(ctx, "kind", "key", auth.Record{Version: 1}) },
@@ -294,7 +298,7 @@ func TestUnsynced(t *testing.T) {
 		}
 		cancel()
 	}
-	if v := value(t, s, "b", "k"); v != "old" {
+	if v := value(t, s, other, "k"); v != "old" {
 		t.Errorf("the other pod holds %q", v)
 	}
 	fs.slow.Unlock()
@@ -403,6 +407,22 @@ func TestFullDisk(t *testing.T) {
 	}
 	if !strings.Contains(said.String(), "no space left") || !strings.Contains(said.String(), "can be written again") {
 		t.Errorf("the log says %s", &said)
+	}
+}
+
+func TestOpenOnFullDisk(t *testing.T) {
+	fs := fullFS{vfs.NewMem(), new(atomic.Bool)}
+	for _, what := range []string{"a new store", "one with a log to replay"} {
+		fs.full.Store(true)
+		if s, err := open("store", fs, Options{Now: time.Now}); !errors.Is(err, ldp.Unavailable) || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("%s: %v, %v", what, s, err)
+		}
+		fs.full.Store(false)
+		s, err := open("store", fs, Options{Now: time.Now})
+		must(t, err)
+		_ = s.Create(t.Context(), "a", nothing)
+		must(t, put(s, "a", "k", "v"))
+		must(t, s.Close())
 	}
 }
 

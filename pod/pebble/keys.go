@@ -20,13 +20,9 @@ const (
 	keyEndings = 'e'
 )
 
-// Limits of pod.Store and auth.Records, and of what has none there: a record's
-// kind and key together.
+// Limits of auth.Records, and of what has none there: a record's kind and key
+// together.
 const (
-	maxName   = 256
-	maxKey    = 4096
-	maxValue  = 1 << 20
-	maxID     = maxName - len("id/")
 	maxRecord = 64 << 10
 	maxLabel  = 1024
 )

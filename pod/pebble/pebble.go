@@ -84,7 +84,8 @@ var (
 )
 
 // Open opens the store in dir, and makes it if it isn't there. It is an error if
-// another process has it open, or if it was written by a newer version.
+// another process has it open, if it was written by a newer version, or if the
+// disk has less than 64 MiB left.
 func Open(dir string, o Options) (*Store, error) { return open(dir, vfs.Default, o) }
 
 // OpenMemory opens an empty store that is lost when it is closed: for tests.
@@ -108,6 +109,9 @@ func open(dir string, fs vfs.FS, o Options) (*Store, error) {
 		return nil, fmt.Errorf("pod/pebble: %s can't be locked; is another skrin running on it? %w", dir, err)
 	}
 	s := &Store{lock: lock, disk: newDisk(fs, o.Log), now: o.Now, log: o.Log, stop: make(chan struct{})}
+	if err := s.disk.probe(dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("pod/pebble: open %s: %w", dir, err), lock.Close())
+	}
 	if s.db, err = pebble.Open(dir, s.options(o.Cache)); err != nil {
 		return nil, errors.Join(fmt.Errorf("pod/pebble: open %s: %w", dir, err), lock.Close())
 	}
@@ -117,7 +121,6 @@ func open(dir string, fs vfs.FS, o Options) (*Store, error) {
 	for _, set := range []*stripes{&s.pods, &s.names, &s.records} {
 		set.init()
 	}
-	s.disk.patient.Store(true)
 	s.work.Go(s.sweep)
 	return s, nil
 }

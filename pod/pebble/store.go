@@ -16,7 +16,7 @@ import (
 
 // holder returns the id of the pod that has claimed name, "" if there is none.
 func holder(from pebble.Reader, name pod.Name) (string, error) {
-	if len(name) > maxName {
+	if len(name) > pod.MaxName {
 		return "", nil
 	}
 	id, err := read(from, nameKey(name))
@@ -94,8 +94,8 @@ func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) er
 		return err
 	}
 	defer leave()
-	if id == "" || len(id) > maxID {
-		return fmt.Errorf("pod/pebble: a pod's id has 1 to %d bytes", maxID)
+	if id == "" || len(id) > pod.MaxID {
+		return fmt.Errorf("pod/pebble: a pod's id has 1 to %d bytes", pod.MaxID)
 	}
 	var h held
 	defer h.release()
@@ -131,8 +131,8 @@ func (s *Store) run(x *tx, h *held, fn func(pod.Tx) error) error {
 		}
 		return err
 	}
-	if x.err != nil {
-		return x.err
+	if x.Err != nil {
+		return fmt.Errorf("pod/pebble: %w", x.Err)
 	}
 	if err := x.ctx.Err(); err != nil {
 		return err
@@ -153,7 +153,7 @@ func (s *Store) run(x *tx, h *held, fn func(pod.Tx) error) error {
 
 // fill writes what the transaction changes into b.
 func (s *Store) fill(b *pebble.Batch, x *tx, h *held) error {
-	for key, value := range x.writes {
+	for key, value := range x.Values {
 		stored := append(x.prefix, key...)
 		if value == nil {
 			_ = b.Delete(stored, nil) // a batch's writes don't fail
@@ -170,14 +170,14 @@ func (s *Store) fill(b *pebble.Batch, x *tx, h *held) error {
 // fillNames locks the names and checks the claims. The locks are held until the
 // commit can be seen, so that of two claims at once one sees the other.
 func (s *Store) fillNames(b *pebble.Batch, x *tx, h *held) error {
-	names := make([]string, 0, len(x.names))
-	for name := range x.names {
+	names := make([]string, 0, len(x.Names))
+	for name := range x.Names {
 		names = append(names, string(name))
 	}
 	if err := h.lock(x.ctx, &s.names, names...); err != nil {
 		return err
 	}
-	for name, claim := range x.names {
+	for name, claim := range x.Names {
 		owner, err := holder(s.db, name)
 		switch {
 		case err != nil:
@@ -194,21 +194,21 @@ func (s *Store) fillNames(b *pebble.Batch, x *tx, h *held) error {
 }
 
 func (s *Store) fillDue(b *pebble.Batch, x *tx) error {
-	if x.due == nil {
+	if x.At == nil {
 		return nil
 	}
 	old, err := read(s.db, dueOf(x.id))
 	if err != nil {
 		return err
 	}
-	at := appendTime(nil, *x.due)
+	at := appendTime(nil, *x.At)
 	if bytes.Equal(old, at) {
 		return nil
 	}
 	if old != nil {
 		_ = b.Delete(dueAt(old, x.id), nil)
 	}
-	if x.due.IsZero() {
+	if x.At.IsZero() {
 		_ = b.Delete(dueOf(x.id), nil)
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/blob"
 	"skrin/pod/pebble"
 )
 
@@ -17,4 +18,14 @@ func New(t testing.TB) pod.Store {
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	return s
+}
+
+// NewBlobs returns empty, real Blobs in a directory that is removed when the test
+// ends.
+func NewBlobs(t testing.TB) pod.Blobs {
+	t.Helper()
+	d, err := blob.Open(t.TempDir())
+	must(t, err)
+	t.Cleanup(func() { must(t, d.Close()) })
+	return d
 }

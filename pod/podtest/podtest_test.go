@@ -5,6 +5,7 @@ package podtest_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"skrin/ldp"
@@ -30,6 +31,13 @@ func value(t *testing.T, s pod.Store) (v string) {
 
 func set(s pod.Store, v string) error {
 	return s.Update(context.Background(), "id/a", func(tx pod.Tx) error { tx.Put("k", []byte(v)); return nil })
+}
+
+func TestNewBlobs(t *testing.T) {
+	b := podtest.NewBlobs(t)
+	if _, _, err := b.Put(t.Context(), "a", strings.NewReader("x"), 1); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestFake(t *testing.T) {

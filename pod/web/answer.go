@@ -3,6 +3,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,6 +21,9 @@ import (
 // patience is how long a page waits for evidence by itself. After it the person
 // is told that it takes time, and asks for the page when it suits.
 const patience = 2 * time.Minute
+
+// moment is how long the answer to a form waits for evidence.
+const moment = time.Second
 
 // A question is what a party asks, on the page.
 type question struct {
@@ -155,6 +159,9 @@ func (v *visit) answer() error {
 		if err := v.Pod.Fetch(v.r.Context(), v.who, id, form.Get("from")); err != nil {
 			return fmt.Errorf("fetch evidence: %w", err)
 		}
+		if err := v.await(id); err != nil {
+			return v.lost(err)
+		}
 		return v.seeOther(v.here())
 	case "decline":
 		return v.decide(id, chosen{}, pod.Answer{Lang: v.lang})
@@ -162,6 +169,27 @@ func (v *visit) answer() error {
 		return v.agree(id)
 	}
 	return ldp.Invalid
+}
+
+// await gives evidence that was asked for a moment to arrive, so that most people
+// never see a page that waits. What takes longer is no error.
+func (v *visit) await(id string) error {
+	ctx, cancel := context.WithTimeout(v.r.Context(), moment)
+	defer cancel()
+	for {
+		o, err := v.Pod.Offer(v.r.Context(), v.who, id)
+		if err != nil {
+			return err
+		}
+		if len(o.Choices) > 0 || !slices.ContainsFunc(o.Suppliers, func(s pod.Supplier) bool { return !s.Asked.IsZero() && s.Trouble == "" }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func (v *visit) agree(id string) error {

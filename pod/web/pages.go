@@ -3,6 +3,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -209,6 +210,7 @@ type date struct {
 var deeds = map[pod.Action]string{
 	pod.DidConnect: "log.connect", pod.DidDeliver: "log.deliver", pod.DidRead: "log.read", pod.DidRefuse: "log.refuse",
 	pod.DidAgree: "log.agree", pod.DidDecline: "log.decline", pod.DidWithdraw: "log.withdraw", pod.DidFetch: "log.fetch",
+	pod.DidRemove: "log.remove", pod.DidVisit: "log.visit", pod.DidUse: "log.use",
 }
 
 func (v *visit) log() error {
@@ -256,7 +258,7 @@ func (v *visit) event(e pod.Entry) event {
 		t = &pod.EvidenceType{Title: pod.Text{"en": e.Type}}
 	}
 	out := event{
-		Time: e.Time, Words: v.t(key, "party", v.party(e.Party), "type", v.text(t.Title)),
+		Time: e.Time, Words: v.t(key, "party", v.doer(e), "type", v.text(t.Title), "path", e.Path),
 		Fields: v.titles(t, e.Fields), Refused: e.Action == pod.DidRefuse,
 	}
 	if p, err := v.Registry.Party(v.r.Context(), e.Party); err == nil && e.Purpose != "" {
@@ -266,6 +268,14 @@ func (v *visit) event(e pod.Entry) event {
 		}
 	}
 	return out
+}
+
+// doer names whoever an entry is about.
+func (v *visit) doer(e pod.Entry) string {
+	if e.Party != "" {
+		return v.party(e.Party)
+	}
+	return cmp.Or(string(e.Agent), e.Client)
 }
 
 // A connection is a party that may deliver.

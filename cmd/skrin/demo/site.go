@@ -57,7 +57,7 @@ func newSite(o Options, name string) (*site, error) {
 			s.words[lang] = words
 		}
 	}
-	layout, err := template.ParseFS(content, "layout/layout.html", name+"/mark.html")
+	layout, err := template.ParseFS(content, "layout/layout.html")
 	if err != nil {
 		return nil, err
 	}
@@ -127,10 +127,12 @@ const maxBody = 300 << 10 // bytes: a notification and more
 
 // common adds the routes that both sites have.
 func (s *site) common(mux *http.ServeMux) {
-	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "max-age=300")
-		http.ServeFileFS(w, r, content, s.name+"/style.css")
-	})
+	for _, asset := range []string{"/style.css", "/mark.svg"} {
+		mux.HandleFunc("GET "+asset, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "max-age=300")
+			http.ServeFileFS(w, r, content, s.name+asset)
+		})
+	}
 	mux.Handle("/", s.page(func(http.ResponseWriter, *http.Request) error { return trouble{http.StatusNotFound, "absent"} }))
 }
 
@@ -188,10 +190,10 @@ func (v view) T(key string, args ...any) string {
 	return fmt.Sprintf(v.words[key], args...)
 }
 
-// Day gives a day in words: 1 oktober 2026.
+// Day gives a day in words, kept together: 1 oktober 2026.
 func (v view) Day(t time.Time) string {
 	months := strings.Fields(v.words["months"])
-	return fmt.Sprintf("%d %s %d", t.Day(), months[t.Month()-1], t.Year())
+	return fmt.Sprintf("%d\u00a0%s %d", t.Day(), months[t.Month()-1], t.Year())
 }
 
 // show answers with a page.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: EUPL-1.2
 // Where a page waits for evidence, ask for it again, quietly, and put the new
-// contents in place when they have changed. Without this the page reloads.
+// contents in place when they have changed. Without this the person looks again:
+// a page that reloads by itself takes the reader's place away (WCAG 2.2.1).
 "use strict";
 (() => {
   const every = 2000, atMost = 150;

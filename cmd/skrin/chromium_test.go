@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// drivers is where the programs are that drive Chromium.
+const drivers = "../../fixtures/browser"
+
+// TestChromium lives the main job, and the unhappy ways, in a real browser. Each
+// program in fixtures/browser has a demo of its own.
+func TestChromium(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real browser takes its time")
+	}
+	needBrowser(t)
+	for name, args := range map[string][]string{
+		"journey/phone":               {"journey.mjs", "320"},
+		"journey/phone, no scripts":   {"journey.mjs", "320", "plain"},
+		"journey/desktop":             {"journey.mjs", "1280"},
+		"journey/desktop, no scripts": {"journey.mjs", "1280", "plain"},
+		"journey/keyboard":            {"journey.mjs", "1280", "keyboard"},
+		"unhappy":                     {"unhappy.mjs"},
+		"pages":                       {"pages.mjs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			drive(t, 3*time.Minute, args...)
+		})
+	}
+}
+
+// TestScreenshots writes pictures of every page into a folder, for people to
+// look at, if SKRIN_SCREENSHOTS names one (in fixtures/browser).
+func TestScreenshots(t *testing.T) {
+	folder := os.Getenv("SKRIN_SCREENSHOTS")
+	if folder == "" {
+		t.Skip("SKRIN_SCREENSHOTS names no folder: run make screenshots")
+	}
+	needBrowser(t)
+	drive(t, 9*time.Minute, "screenshots.mjs", folder)
+}
+
+// needBrowser ends the test where there is no browser: as a failure where all
+// tests are wanted.
+func needBrowser(t *testing.T) {
+	t.Helper()
+	for _, file := range []string{"/usr/bin/chromium", "/usr/bin/node", drivers + "/node_modules/playwright-core", drivers + "/node_modules/axe-core"} {
+		if _, err := os.Stat(file); err == nil {
+			continue
+		}
+		if os.Getenv("SKRIN_TEST_ALL") != "" {
+			t.Fatalf("%s is missing: run fixtures/browser/install.sh", file)
+		}
+		t.Skipf("%s is missing: run fixtures/browser/install.sh", file)
+	}
+}
+
+// drive runs a driver against a new demo, and each of its steps as a test.
+func drive(t *testing.T, limit time.Duration, args ...string) {
+	t.Helper()
+	r := startDemo(t, t.TempDir())
+	held := &held{next: r.notices.Client.Transport, gate: make(chan struct{})}
+	t.Cleanup(held.open)
+	r.notices.Client.Transport = held // before anything is there to notify of
+
+	tmp, err := os.MkdirTemp("", "skrin") // short: Chromium makes a socket in it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(tmp) })
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/usr/bin/node", args...)
+	cmd.Dir = drivers
+	cmd.Env = append(os.Environ(), "SKRIN_ORIGINS="+strings.Join(r.origins[:], " "), "TMPDIR="+tmp, "HOME="+tmp, "XDG_CONFIG_HOME="+tmp, "XDG_CACHE_HOME="+tmp)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that the browser ends with it
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	var trouble bytes.Buffer
+	cmd.Stderr = &trouble
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it may have left
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		told(t, lines.Bytes(), held)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%s: %v\n%s\nlog of the demo:\n%s", args[0], err, trouble.String(), r.log)
+	}
+}
+
+// told takes a line of a driver's.
+func told(t *testing.T, line []byte, held *held) {
+	var says struct {
+		Name, Detail string
+		OK, Deliver  bool
+		MS           int
+	}
+	switch err := json.Unmarshal(line, &says); {
+	case err != nil:
+		t.Errorf("the driver says %q", line)
+	case says.Deliver:
+		held.open()
+	default:
+		t.Run(says.Name, func(t *testing.T) {
+			if t.Logf("%s (%d ms)", says.Detail, says.MS); !says.OK {
+				t.Fail()
+			}
+		})
+	}
+}
+
+// held keeps notifications back, for as long as a driver looks at the page on
+// which a person waits.
+type held struct {
+	next http.RoundTripper
+	gate chan struct{}
+	once sync.Once
+}
+
+func (h *held) open() { h.once.Do(func() { close(h.gate) }) }
+
+func (h *held) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-h.gate
+	return h.next.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"io"
+	"net/http"
+	"time"
+)
+
+// stall is how long one read of a request's body, or one write of an answer, may
+// take. A body of any length is taken and sent as long as it moves: a client that
+// takes less than 32 kB in that time is given up.
+const stall = time.Minute
+
+// deadlines gives each read and each write of h a deadline of its own, in place
+// of one for all of a request, which would cut long downloads.
+func deadlines(h http.Handler, each time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		r.Body = &patientBody{r.Body, c, each}
+		h.ServeHTTP(&patientWriter{w, c, each}, r)
+		// What the server itself still has to send, and what is left of the body,
+		// which it reads to use the connection again.
+		_ = c.SetWriteDeadline(time.Now().Add(each))
+		_ = c.SetReadDeadline(time.Now().Add(each))
+	})
+}
+
+type patientBody struct {
+	io.ReadCloser
+	c    *http.ResponseController
+	each time.Duration
+}
+
+// Read implements io.Reader. Where no deadline can be set, there is none.
+func (b *patientBody) Read(p []byte) (int, error) {
+	_ = b.c.SetReadDeadline(time.Now().Add(b.each))
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF { // the deadline must not end the request
+		_ = b.c.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+type patientWriter struct {
+	http.ResponseWriter
+	c    *http.ResponseController
+	each time.Duration
+}
+
+// Write implements io.Writer, in parts that a slow client can take in time.
+func (w *patientWriter) Write(p []byte) (int, error) {
+	const part = 32 << 10
+	n := 0
+	for {
+		_ = w.c.SetWriteDeadline(time.Now().Add(w.each))
+		m, err := w.ResponseWriter.Write(p[n:min(len(p), n+part)])
+		if n += m; err != nil || n == len(p) {
+			return n, err
+		}
+	}
+}
+
+// Unwrap is for http.ResponseController.
+func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

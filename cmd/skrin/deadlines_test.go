@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestDeadlines: what moves takes as long as it takes; what stalls ends.
+func TestDeadlines(t *testing.T) {
+	const each = 300 * time.Millisecond
+	ended := make(chan error, 1)
+	h := http.NewServeMux()
+	h.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		for range 6 {
+			time.Sleep(each / 2)
+			_, _ = io.WriteString(w, "part ")
+			_ = http.NewResponseController(w).Flush()
+		}
+	})
+	h.HandleFunc("/large", func(w http.ResponseWriter, r *http.Request) {
+		_, err := w.Write(make([]byte, 64<<20))
+		ended <- err
+	})
+	h.HandleFunc("/refuse", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	h.HandleFunc("/take", func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		ended <- err
+	})
+	s := httptest.NewServer(deadlines(h, each))
+	defer s.Close()
+
+	resp, err := http.Get(s.URL + "/slow")
+	must(t, err)
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err != nil || strings.Count(string(b), "part") != 6 {
+		t.Errorf("an answer that moves was cut: %q, %v", b, err)
+	}
+
+	open := func(request string) net.Conn {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+		must(t, err)
+		t.Cleanup(func() { conn.Close() })
+		_, err = io.WriteString(conn, request)
+		must(t, err)
+		return conn
+	}
+	stops := func(says string) {
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Errorf("%s: no error", says)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s is waited for", says)
+		}
+	}
+	open("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+	stops("a client that reads nothing")
+
+	conn := open("PUT /take HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n")
+	for range 6 { // slowly, and within each
+		time.Sleep(each / 2)
+		_, err := io.WriteString(conn, "ab")
+		must(t, err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("a body that moves was cut: %v", err)
+	}
+	if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || resp.StatusCode != 200 {
+		t.Errorf("the answer: %v", err)
+	}
+	open("PUT /take HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\nab")
+	stops("a client that sends nothing more")
+
+	conn = open("PUT /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\nab")
+	must(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	if b, err := io.ReadAll(conn); err != nil {
+		t.Errorf("the rest of a body that was refused is waited for: %q, %v", b, err)
+	}
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"skrin/pod"
+)
+
+// logCommand is what a person does with an exported log, without the server.
+type logCommand struct {
+	Verify logVerifyCommand `cmd:"" help:"Verify that an exported log is whole, and as the server signed it."`
+}
+
+// logVerifyCommand verifies an exported log.
+type logVerifyCommand struct {
+	File  string `arg:"" help:"The log, as it was exported (JSON lines)." type:"existingfile"`
+	Keys  string `required:"" help:"File with the server's public keys, as it has them at /.oidc/jwks." type:"existingfile"`
+	Since string `help:"An earlier export, of which this must be a continuation." type:"existingfile"`
+}
+
+// Run obeys kong.
+func (c *logVerifyCommand) Run() error { return c.verify(os.Stdout) }
+
+func (c *logVerifyCommand) verify(out io.Writer) error {
+	b, err := os.ReadFile(c.Keys)
+	if err != nil {
+		return err
+	}
+	var keys jose.JSONWebKeySet
+	if err := json.Unmarshal(b, &keys); err != nil {
+		return fmt.Errorf("%s: %w", c.Keys, err)
+	}
+	var since *pod.Checkpoint
+	if c.Since != "" {
+		earlier, err := verifyLog(c.Since, keys, nil)
+		if err != nil {
+			return err
+		}
+		since = &earlier
+	}
+	at, err := verifyLog(c.File, keys, since)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "The log is whole: %d entries, signed by %s at %s.\n", at.Seq, at.Issuer, time.Unix(at.Issued, 0).UTC().Format(time.RFC3339))
+	return nil
+}
+
+func verifyLog(file string, keys jose.JSONWebKeySet, since *pod.Checkpoint) (pod.Checkpoint, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return pod.Checkpoint{}, err
+	}
+	defer f.Close()
+	check := func(jws string) ([]byte, error) { return pod.CheckSigned(jws, pod.TypeCheckpoint, keys) }
+	at, err := pod.VerifyExport(f, check, since)
+	if err != nil {
+		return at, fmt.Errorf("%s: %w", file, err)
+	}
+	return at, nil
+}

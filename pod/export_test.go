@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"skrin/acl"
+	"skrin/ldp"
+	"skrin/pod"
+	"skrin/pod/podtest"
+)
+
+// check verifies a checkpoint with the town's key.
+func (w *town) check(jws string) ([]byte, error) {
+	private := w.pod.Sign.(sign).key
+	return pod.CheckSigned(jws, pod.TypeCheckpoint, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private.Public()}})
+}
+
+func (w *town) export(form pod.LogForm) []byte {
+	w.t.Helper()
+	var b bytes.Buffer
+	must(w.t, w.pod.ExportLog(w.t.Context(), w.alva, form, &b))
+	return b.Bytes()
+}
+
+// madeLog makes the export of a log of n entries, by the rule alone: an entry's
+// hash is the SHA-256 of its JSON with an empty hash.
+func (w *town) madeLog(n int) [][]byte {
+	w.t.Helper()
+	var lines [][]byte
+	prev := ""
+	for i := range n {
+		e := pod.Entry{Seq: uint64(i + 1), Time: w.now.Truncate(time.Second), Action: pod.DidRead, Party: insurer, Type: certified,
+			Fields: []string{"registered"}, Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Path: "/w/x/evidence/y", Prev: prev}
+		b, err := json.Marshal(e)
+		must(w.t, err)
+		sum := sha256.Sum256(b)
+		e.Hash = hex.EncodeToString(sum[:])
+		b, err = json.Marshal(e)
+		must(w.t, err)
+		lines, prev = append(lines, b), e.Hash
+	}
+	return append(lines, w.checkpoint(n, prev))
+}
+
+func (w *town) checkpoint(seq int, head string) []byte {
+	b, err := json.Marshal(pod.Checkpoint{Issuer: base, Seq: uint64(seq), Head: head})
+	must(w.t, err)
+	jws, err := w.pod.Sign.Sign(w.t.Context(), pod.TypeCheckpoint, b)
+	must(w.t, err)
+	return fmt.Appendf(nil, `{"checkpoint":%q}`, jws)
+}
+
+// TestTampering: whatever is done to a log of 100,000 entries is found.
+func TestTampering(t *testing.T) {
+	w := newTown(t)
+	n := 100_000
+	if testing.Short() {
+		n = 5_000
+	}
+	lines := w.madeLog(n)
+	whole := append(bytes.Join(lines, []byte("\n")), '\n')
+	began := time.Now()
+	end, err := pod.VerifyExport(bytes.NewReader(whole), w.check, nil)
+	took := time.Since(began)
+	if err != nil || end.Seq != uint64(n) {
+		t.Fatalf("the whole log: %+v, %v", end, err)
+	}
+	t.Logf("%d entries verified in %v", n, took.Round(time.Millisecond))
+	if took > time.Second && !testing.Short() {
+		t.Errorf("it took %v", took)
+	}
+	join := func(lines ...[]byte) []byte { return append(bytes.Join(lines, []byte("\n")), '\n') }
+	with := func(edit func([][]byte) [][]byte) []byte { return join(edit(slices.Clone(lines))...) }
+	var slowest time.Duration
+	try := func(what string, log []byte) {
+		began := time.Now()
+		if _, err := pod.VerifyExport(bytes.NewReader(log), w.check, nil); err == nil {
+			t.Errorf("%s is not found", what)
+		}
+		slowest = max(slowest, time.Since(began))
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	rounds := 6
+	if testing.Short() {
+		rounds = 200
+	}
+	for range rounds {
+		i, j := random.IntN(n), random.IntN(n)
+		flipped := slices.Clone(whole)
+		at := random.IntN(len(flipped))
+		flipped[at] ^= 1 << random.IntN(8)
+		try(fmt.Sprintf("a flipped bit at byte %d", at), flipped)
+		try(fmt.Sprintf("the dropped entry %d", i+1), with(func(l [][]byte) [][]byte { return slices.Delete(l, i, i+1) }))
+		try(fmt.Sprintf("entry %d twice", i+1), with(func(l [][]byte) [][]byte { return slices.Insert(l, i, l[i]) }))
+		if i != j {
+			try(fmt.Sprintf("entries %d and %d in each other's place", i+1, j+1), with(func(l [][]byte) [][]byte { l[i], l[j] = l[j], l[i]; return l }))
+		}
+		try(fmt.Sprintf("the end cut off at byte %d", at), whole[:at])
+		try(fmt.Sprintf("the end cut off after entry %d, with the checkpoint left", i), join(append(slices.Clone(lines[:i]), lines[n])...))
+	}
+	try("a checkpoint of an earlier time", join(append(slices.Clone(lines[:n]), w.checkpoint(n-1, hashOf(t, lines[n-2])))...))
+	try("an entry after the checkpoint", join(append(slices.Clone(lines), lines[0])...))
+	try("a member that doesn't belong", bytes.Replace(whole, []byte(`"action":"read"`), []byte(`"more":1,"action":"read"`), 1))
+	other := newTown(t)
+	try("a checkpoint of another server", join(append(slices.Clone(lines[:n]), other.checkpoint(n, hashOf(t, lines[n-1])))...))
+	t.Logf("each was found in at most %v", slowest.Round(time.Millisecond))
+}
+
+func hashOf(t *testing.T, line []byte) string {
+	t.Helper()
+	var e pod.Entry
+	must(t, json.Unmarshal(line, &e))
+	return e.Hash
+}
+
+// TestContinuation: who kept an earlier checkpoint finds a log that the server
+// itself has cut off or written anew.
+func TestContinuation(t *testing.T) {
+	w := newTown(t)
+	w.connect()
+	before, err := pod.VerifyExport(bytes.NewReader(w.export(pod.LogLines)), w.check, nil)
+	must(t, err)
+	w.deposit(w.connect2(), w.issue(1, nil))
+	later := w.export(pod.LogLines)
+	now, err := pod.VerifyExport(bytes.NewReader(later), w.check, &before)
+	if err != nil || now.Seq <= before.Seq {
+		t.Errorf("a continuation: %+v, %v", now, err)
+	}
+	if _, err := pod.VerifyExport(bytes.NewReader(w.export(pod.LogLines)), w.check, &pod.Checkpoint{Issuer: base, Seq: now.Seq + 1}); err == nil {
+		t.Error("a log that has become shorter is taken")
+	}
+	again := newTown(t)
+	again.now = again.now.Add(time.Hour)
+	again.pod.Sign = w.pod.Sign
+	again.connect()
+	again.connect2()
+	if _, err := pod.VerifyExport(bytes.NewReader(again.export(pod.LogLines)), w.check, &before); err == nil {
+		t.Error("a log that was written anew is taken")
+	}
+}
+
+// connect2 connects Alva once more.
+func (w *town) connect2() ldp.ID {
+	w.t.Helper()
+	return w.location(w.answer("connect-again", authority, deposits(), func(pod.Offer) pod.Answer { return pod.Answer{Agree: true} }))
+}
+
+// TestTheLogAsTS10: what a wallet's dashboard would show of it.
+func TestTheLogAsTS10(t *testing.T) {
+	w := newTown(t)
+	w.deposit(w.connect(), w.issue(1, nil))
+	there := w.location(w.answer("ask", insurer, asks(), agree))
+	_, err := w.read(insurer, there, pod.TypeTurtle)
+	must(t, err)
+	must(t, w.pod.Withdraw(t.Context(), w.alva, w.shares()[0].Consent.ID))
+	w.read(insurer, there, pod.TypeTurtle)
+	var kinds []string
+	for line := range strings.Lines(string(w.export(pod.LogTS10))) {
+		var e struct {
+			Type   string `json:"transactionType"`
+			Result string `json:"transactionResult"`
+			Shown  *struct {
+				Party     struct{ Identifier string } `json:"interactingPartyIdentifier"`
+				Requested []struct{ Claims []string } `json:"listOfClaimsRequested"`
+				Presented []struct{ Claims []string } `json:"listOfClaimsPresented"`
+			} `json:"presentation"`
+		}
+		must(t, json.Unmarshal([]byte(line), &e))
+		kinds = append(kinds, e.Type+" "+e.Result)
+		if e.Type == "Presentation" && e.Result == "Completed" {
+			if s := e.Shown; s.Party.Identifier != "SE.5560000001" || len(s.Requested[0].Claims) != 2 || fmt.Sprint(s.Presented[0].Claims) != "[registered_at_least_30_days]" {
+				t.Errorf("the presentation: %s", line)
+			}
+		}
+	}
+	if got := strings.Join(kinds, ", "); got != "Issuance Completed, Presentation Completed, DataDeletionRequest Completed, Presentation NotCompleted" {
+		t.Errorf("it says %s", got)
+	}
+}
+
+// TestEveryReadIsLogged: after many reads by many at once, of random people, as
+// random parties, in random forms, each person's log has exactly those.
+func TestEveryReadIsLogged(t *testing.T) {
+	reads, people := 10_000, 12
+	if testing.Short() {
+		reads = 300
+	}
+	w := newTown(t)
+	w.pod.Store = podtest.New(t) // and each transaction once
+	type share struct {
+		person int
+		at     ldp.ID
+	}
+	var shares []share
+	var persons []acl.Agent
+	for i := range people {
+		var err error
+		w.alva, err = w.pod.Make(t.Context(), fmt.Sprint("person-", i))
+		must(t, err)
+		w.deposit(w.connect(), w.issue(1, nil))
+		for j := range 3 {
+			shares = append(shares, share{i, w.location(w.answer(fmt.Sprint("ask", j), insurer, asks(), agree))})
+		}
+		persons = append(persons, w.alva)
+	}
+	want := make([]map[string]int, people)
+	for i := range want {
+		want[i] = map[string]int{}
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	next := make(chan share)
+	for range 32 {
+		wg.Go(func() {
+			for s := range next {
+				accept := []string{pod.TypeTurtle, pod.TypeJSONLD, pod.TypeSDJWT}[rand.IntN(3)]
+				if _, err := w.read(insurer, s.at, accept); err == nil {
+					mu.Lock()
+					want[s.person][string(s.at)]++
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for range reads {
+		next <- shares[rand.IntN(len(shares))]
+	}
+	close(next)
+	wg.Wait()
+	total := 0
+	for i, who := range persons {
+		w.alva = who
+		var b bytes.Buffer
+		must(t, w.pod.ExportLog(context.Background(), who, pod.LogLines, &b))
+		if _, err := pod.VerifyExport(bytes.NewReader(b.Bytes()), w.check, nil); err != nil {
+			t.Errorf("person %d: %v", i, err)
+		}
+		got := map[string]int{}
+		for line := range strings.Lines(b.String()) {
+			var e pod.Entry
+			must(t, json.Unmarshal([]byte(line), &e))
+			if e.Action == pod.DidRead {
+				got[e.Path]++
+				total++
+			}
+		}
+		if !maps.Equal(got, want[i]) {
+			t.Errorf("person %d: the log has %v, read was %v", i, got, want[i])
+		}
+	}
+	if total != reads {
+		t.Errorf("%d reads are logged, of %d", total, reads)
+	}
+	t.Logf("%d reads, %d entries for them", reads, total)
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+// Package postgres keeps pods, and what auth must remember, in PostgreSQL or a
+// database that speaks its protocol: the engine of a cluster, through
+// jackc/pgx.
+//
+// A [Store] is a pod.Store and an auth.Records. Any number of processes use one
+// database; nothing is cached in them, so what one has committed the next View
+// of every other sees. The SQL is plain: no advisory locks, no LISTEN, no
+// functions, so that databases which are distributed themselves can stand in.
+//
+// An Update locks the pod's row (SELECT … FOR UPDATE): so updates of one pod run
+// one after another, on whatever node, and updates of different pods side by
+// side. It takes three round trips and one for each Get or Scan: begin, lock and
+// look the name up in one; all writes and the commit in one. Where the database
+// ends a transaction for the sake of another one, it is run again, ten times at
+// most. A View is a REPEATABLE READ, READ ONLY transaction.
+//
+// Keys and names are bytea, which sorts by bytes. The index of PostgreSQL holds
+// at most 2704 bytes of a row, so a key's first 1024 bytes are its head, the
+// rest, mostly nothing, is its tail, and tailid the tail's SHA-256, empty for an
+// empty one. Times are 12 bytes that sort as the times do, to the nanosecond.
+//
+// The tables are made and changed by the numbered files in migrations, each
+// with the way back. Of several nodes that start at once one migrates.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"skrin/auth"
+	"skrin/ldp"
+	"skrin/pod"
+)
+
+// Options says how a Store is opened.
+type Options struct {
+	// URL is the database's, as libpq and pgx know it, postgres://user@host/name.
+	// pool_max_conns in it says how many connections this process may have; 16
+	// without. Required.
+	URL string
+	// Password is the user's, so that it need not be in the URL. May be empty.
+	Password string
+	// Now is the clock by which Records end. The nodes' clocks must agree. Required.
+	Now func() time.Time
+	// Log takes what an operator must know; nil for nothing. It gets no keys and
+	// no values.
+	Log *slog.Logger
+	// Timeout is for how long a call may wait for the database, before it is
+	// ldp.Unavailable; 0 for 10 seconds.
+	Timeout time.Duration
+}
+
+// A Store keeps pods and records in a database. It is safe for concurrent use.
+type Store struct {
+	db      *pgxpool.Pool
+	now     func() time.Time
+	log     *slog.Logger
+	timeout time.Duration
+
+	stop context.CancelFunc
+	work sync.WaitGroup // the sweeper
+}
+
+var (
+	_ pod.Store    = (*Store)(nil)
+	_ auth.Records = (*Store)(nil)
+)
+
+// Open connects to the database and brings its tables to this version. It is an
+// error if they are of a newer one, if the database is a replica, or if it
+// acknowledges what is not durable.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Now == nil {
+		return nil, errors.New("pod/postgres: Options.Now is missing")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Second
+	}
+	db, err := connect(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, now: o.Now, log: o.Log, timeout: o.Timeout}
+	if err := s.prepare(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	s.work.Go(func() { s.sweep(ctx) })
+	return s, nil
+}
+
+func connect(ctx context.Context, o Options) (*pgxpool.Pool, error) {
+	c, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		return nil, errors.New("pod/postgres: the database's URL can't be read: want postgres://user@host/name")
+	}
+	if o.Password != "" {
+		c.ConnConfig.Password = o.Password
+	}
+	if c.MaxConns < 16 {
+		c.MaxConns = 16
+	}
+	c.ConnConfig.ConnectTimeout = min(o.Timeout, 5*time.Second)
+	c.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	// A node that hangs in the midst of a transaction must not keep a pod locked.
+	c.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint((2 * o.Timeout).Milliseconds())
+	db, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("pod/postgres: %w", err)
+	}
+	return db, nil
+}
+
+// prepare checks the database and migrates it.
+func (s *Store) prepare(ctx context.Context) error {
+	var synced string
+	err := s.db.QueryRow(ctx, "show synchronous_commit").Scan(&synced)
+	if err != nil {
+		return s.failed("open", err)
+	}
+	if synced == "off" {
+		return errors.New("pod/postgres: synchronous_commit is off: the database would acknowledge what a power cut takes away. Set it to on")
+	}
+	return migrate(ctx, s.db, newest)
+}
+
+// Close ends the store when the calls under way have ended.
+func (s *Store) Close() error {
+	s.stop()
+	s.work.Wait()
+	s.db.Close()
+	return nil
+}
+
+// within bounds how long a call waits.
+func (s *Store) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, s.timeout, errSlow)
+}
+
+var errSlow = fmt.Errorf("pod/postgres: the database doesn't answer: %w", ldp.Unavailable)
+
+// failed classes an error of the database.
+func (s *Store) failed(doing string, err error) error {
+	switch {
+	case isCode(err, uniqueViolation):
+		return pod.ErrTaken
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("pod/postgres: %s: %w", doing, err)
+	}
+	return fmt.Errorf("pod/postgres: %s: %w: %w", doing, ldp.Unavailable, err)
+}
+
+// SQLSTATE of what happens in a database that is whole.
+const (
+	uniqueViolation      = "23505"
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+)
+
+// again reports whether the database ended a transaction for the sake of another
+// one, so that nothing has happened and it can be run again.
+func again(err error) bool {
+	return isCode(err, serializationFailure, deadlockDetected)
+}
+
+// exec runs one statement and returns how many rows it has changed.
+func (s *Store) exec(ctx context.Context, doing, sql string, args ...any) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	ctx, cancel := s.within(ctx)
+	defer cancel()
+	for try := 1; ; try++ {
+		tag, err := s.db.Exec(ctx, sql, args...)
+		if err == nil {
+			return tag.RowsAffected(), nil
+		}
+		if try == maxTries || !again(err) {
+			return 0, s.late(ctx, s.failed(doing, err))
+		}
+	}
+}
+
+// query runs one statement that reads one column.
+func (s *Store) query(ctx context.Context, doing, sql string, args ...any) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := s.within(ctx)
+	defer cancel()
+	rows, _ := s.db.Query(ctx, sql, args...) // CollectRows returns its error
+	found, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
+	if err != nil {
+		return nil, s.late(ctx, s.failed(doing, err))
+	}
+	var all []string
+	for _, b := range found {
+		all = append(all, string(b))
+	}
+	return all, nil
+}
+
+// late is err, unless the reason for it is that ctx has ended.
+func (s *Store) late(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	return err
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"skrin/pod"
+)
+
+// maxTries is how often a transaction is run that the database ends.
+const maxTries = 10
+
+const (
+	beginView   = "begin isolation level repeatable read read only"
+	beginUpdate = "begin isolation level read committed"
+	holder      = "select pod from name where name = $1"
+)
+
+// errMoved is that a name has got another pod between two looks at it.
+var errMoved = errors.New("the name has moved")
+
+// View implements pod.Store.
+func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+	return s.run(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
+		b := new(pgx.Batch)
+		b.Queue(beginView)
+		var id []byte
+		b.Queue(holder, []byte(name)).Query(one(&id))
+		if err := conn.SendBatch(ctx, b).Close(); err != nil {
+			return s.failed("view", err)
+		}
+		if id == nil {
+			return pod.ErrNoPod
+		}
+		x := &tx{Changes: pod.Changes{View: true}, ctx: ctx, s: s, conn: conn, id: string(id)}
+		return x.call(fn)
+	})
+}
+
+// one takes the one column of at most one row; without a row it leaves to nil.
+func one(to *[]byte) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		*to = nil
+		for rows.Next() {
+			if err := rows.Scan(to); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	}
+}
+
+// Update implements pod.Store.
+func (s *Store) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+	return s.run(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
+		b := new(pgx.Batch)
+		b.Queue(beginUpdate)
+		var locked, id []byte
+		b.Queue("select p.id from name n join pod p on p.id = n.pod where n.name = $1 for update of p", []byte(name)).Query(one(&locked))
+		b.Queue(holder, []byte(name)).Query(one(&id)) // as it is now that the lock is ours
+		if err := conn.SendBatch(ctx, b).Close(); err != nil {
+			return s.failed("update", err)
+		}
+		switch {
+		case id == nil:
+			return pod.ErrNoPod
+		case string(locked) != string(id):
+			return errMoved
+		}
+		return s.update(&tx{ctx: ctx, s: s, conn: conn, id: string(id)}, fn)
+	})
+}
+
+// Create implements pod.Store.
+func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
+	if id == "" || len(id) > pod.MaxID {
+		return fmt.Errorf("pod/postgres: a pod's id has 1 to %d bytes", pod.MaxID)
+	}
+	name := pod.Name("id/" + id)
+	return s.run(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
+		b := new(pgx.Batch)
+		b.Queue(beginUpdate)
+		b.Queue("insert into pod (id) values ($1) on conflict (id) do nothing", []byte(id))
+		b.Queue("select id from pod where id = $1 for update", []byte(id))
+		var taken []byte
+		b.Queue(holder, []byte(name)).Query(one(&taken))
+		if err := conn.SendBatch(ctx, b).Close(); err != nil {
+			return s.failed("create", err)
+		}
+		if taken != nil {
+			return pod.ErrTaken
+		}
+		x := &tx{ctx: ctx, s: s, conn: conn, id: id}
+		x.Claim(name)
+		return s.update(x, fn)
+	})
+}
+
+// run runs a transaction on a connection, again if the database ends it for the
+// sake of another one. What was not committed is rolled back.
+func (s *Store) run(ctx context.Context, transact func(context.Context, *pgxpool.Conn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := s.within(ctx)
+	defer cancel()
+	for try := 1; ; try++ {
+		err := s.once(ctx, transact)
+		if !again(err) && !errors.Is(err, errMoved) {
+			return err
+		}
+		if try == maxTries {
+			return s.failed(fmt.Sprintf("after %d tries", try), err)
+		}
+		select {
+		case <-ctx.Done():
+			return s.late(ctx, err)
+		case <-time.After(rand.N(time.Duration(try) * 5 * time.Millisecond)):
+		}
+	}
+}
+
+func (s *Store) once(ctx context.Context, transact func(context.Context, *pgxpool.Conn) error) error {
+	conn, err := s.db.Acquire(ctx)
+	if err != nil {
+		return s.late(ctx, s.failed("connect", err))
+	}
+	defer conn.Release() // closes what is still in a transaction
+	defer func() {
+		if conn.Conn().PgConn().TxStatus() != 'I' && ctx.Err() == nil {
+			_, _ = conn.Exec(ctx, "rollback") // if that fails, Release does it
+		}
+	}()
+	return transact(ctx, conn)
+}
+
+// update runs fn on a pod that is locked, and commits.
+func (s *Store) update(x *tx, fn func(pod.Tx) error) error {
+	if err := x.call(fn); err != nil {
+		return err
+	}
+	if x.Err != nil {
+		return fmt.Errorf("pod/postgres: %w", x.Err)
+	}
+	if err := x.ctx.Err(); err != nil {
+		return context.Cause(x.ctx)
+	}
+	b := new(pgx.Batch)
+	x.queueValues(b)
+	x.queueNames(b)
+	x.queueDue(b)
+	if b.Len() == 0 {
+		return nil
+	}
+	b.Queue("commit")
+	if err := x.conn.SendBatch(x.ctx, b).Close(); err != nil {
+		return s.late(x.ctx, s.failed("commit", err))
+	}
+	return nil
+}
+
+func (x *tx) queueValues(b *pgx.Batch) {
+	var heads, ids, tails, values, oldHeads, oldIDs [][]byte
+	for key, value := range x.Values {
+		head, tail := cut(key)
+		if value == nil {
+			oldHeads, oldIDs = append(oldHeads, head), append(oldIDs, tailID(tail))
+			continue
+		}
+		heads, ids, tails, values = append(heads, head), append(ids, tailID(tail)), append(tails, tail), append(values, value)
+	}
+	if len(oldHeads) > 0 {
+		b.Queue("delete from value where pod = $1 and (head, tailid) in (select * from unnest($2::bytea[], $3::bytea[]))",
+			[]byte(x.id), oldHeads, oldIDs)
+	}
+	if len(heads) > 0 {
+		b.Queue(`insert into value (pod, head, tailid, tail, value)
+			select $1, * from unnest($2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[])
+			on conflict (pod, head, tailid) do update set value = excluded.value`, []byte(x.id), heads, ids, tails, values)
+	}
+}
+
+// queueNames goes through the names in the one order that all keep to. A name
+// that another pod has is a unique violation, which ends the transaction.
+func (x *tx) queueNames(b *pgx.Batch) {
+	for _, name := range slices.Sorted(maps.Keys(x.Names)) {
+		if x.Names[name] {
+			b.Queue(`insert into name (name, pod) select $1, $2
+				where not exists (select 1 from name where name = $1 and pod = $2)`, []byte(name), []byte(x.id))
+		} else {
+			b.Queue("delete from name where name = $1 and pod = $2", []byte(name), []byte(x.id))
+		}
+	}
+}
+
+func (x *tx) queueDue(b *pgx.Batch) {
+	if x.At != nil {
+		b.Queue("update pod set due = $2 where id = $1 and due is distinct from $2", []byte(x.id), endOf(*x.At))
+	}
+}
+
+// Due implements pod.Store.
+func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string, error) {
+	return s.query(ctx, "due", "select id from pod where due <= $1 order by due, id limit $2", timeBytes(before), max(limit, 0))
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"sync"
+	"time"
+
+	"skrin/acl"
+	"skrin/ldp"
+)
+
+// A ReadCount is how often, on one day, an app read in the name of the pod's owner; or
+// everybody read what everybody may.
+type ReadCount struct {
+	Day    string // "2026-11-21", in UTC
+	Client string // the app's client_id; "" for everybody
+	Reads  uint64
+}
+
+// useKey has the app's digest for a name, since a client_id may be long.
+func useKey(day, client string) string {
+	if client == "" {
+		return "u" + day
+	}
+	sum := sha256.Sum256([]byte(client))
+	return "u" + day + "\x00" + hex.EncodeToString(sum[:])
+}
+
+// errFirst ends a View in which something must be written: a read that has to be
+// logged first.
+var errFirst = errors.New("to be logged first")
+
+// read runs fn, which reads the resource for who, and notes that it did. A read
+// by anybody but the owner is logged in the transaction that permits it, so it
+// is an Update from the start, unless it is a stranger's, who reads only what
+// everybody may. That is counted. What an app reads in the owner's name is
+// counted too, and its first read of a day is logged.
+func (p *Pod) read(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) (public acl.Mode, err error)) error {
+	var use *tallied
+	run := func(writes bool) func(Tx) error {
+		return func(tx Tx) error {
+			public, err := fn(tx)
+			if err == nil {
+				use, err = p.note(tx, who, id, public, writes)
+			}
+			return err
+		}
+	}
+	var err error
+	if who.Known() && p.ownName(who) != Name("pod/"+id.First()) {
+		err = p.update(ctx, who, id, run(true))
+	} else if err = p.view(ctx, who, id, run(false)); errors.Is(err, errFirst) {
+		err = p.update(ctx, who, id, run(true))
+	}
+	if err == nil && use != nil && !p.tally.add(*use) {
+		err = p.Settle(ctx)
+		p.tally.add(*use)
+	}
+	return err
+}
+
+// note logs a read that was permitted, or says how it is to be counted.
+func (p *Pod) note(tx Tx, who acl.Agent, id ldp.ID, public acl.Mode, writes bool) (*tallied, error) {
+	use := &tallied{pod: tx.Pod(), day: p.Now().UTC().Format(time.DateOnly)}
+	owner := who.Known() && p.ownName(who) == Name("pod/"+id.First())
+	switch {
+	case owner && who.Client == "":
+		return nil, nil // the person, on the pages of this server
+	case !owner && (public.Has(acl.Read) || !who.Known()):
+		return use, nil
+	case !owner:
+		return nil, p.enter(tx, Entry{Action: DidVisit, Agent: who.ID, Client: who.Client, Path: string(id)})
+	}
+	use.client = who.Client
+	if p.tally.has(*use) {
+		return use, nil
+	}
+	known, err := load[ReadCount](tx, useKey(use.day, use.client))
+	switch {
+	case err != nil || known != nil:
+		return use, err
+	case !writes:
+		return nil, errFirst
+	}
+	if err := save(tx, useKey(use.day, use.client), ReadCount{Day: use.day, Client: use.client}); err != nil {
+		return nil, err
+	}
+	return use, p.enter(tx, Entry{Action: DidUse, Client: use.client})
+}
+
+// A tally counts reads until they are added to what the store has.
+type tally struct {
+	mu     sync.Mutex
+	counts map[tallied]uint64
+}
+
+type tallied struct{ pod, day, client string }
+
+const maxTally = 100_000 // counts that wait
+
+// add counts one; false if there is no place for one more.
+func (t *tally) add(use tallied) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.counts[use]; !ok && len(t.counts) >= maxTally {
+		return false
+	}
+	if t.counts == nil {
+		t.counts = map[tallied]uint64{}
+	}
+	t.counts[use]++
+	return true
+}
+
+func (t *tally) has(use tallied) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.counts[use] > 0
+}
+
+// take empties the tally.
+func (t *tally) take() map[tallied]uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	counts := t.counts
+	t.counts = nil
+	return counts
+}
+
+// give puts back what could not be stored.
+func (t *tally) give(use tallied, n uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.counts == nil {
+		t.counts = map[tallied]uint64{}
+	}
+	t.counts[use] += n
+}
+
+// Settle adds the reads that were counted since it was last called to what the
+// store has. Whoever runs the server calls it every minute or so, and at the end:
+// a crash loses the counts since, and never an entry of the log. It tells nobody
+// anything, and so needs no agent.
+func (p *Pod) Settle(ctx context.Context) error {
+	var errs []error
+	for use, n := range p.tally.take() {
+		err := p.Store.Update(ctx, Name("id/"+use.pod), func(tx Tx) error {
+			key := useKey(use.day, use.client)
+			u, err := load[ReadCount](tx, key)
+			if err != nil {
+				return err
+			}
+			if u == nil {
+				u = &ReadCount{Day: use.day, Client: use.client}
+			}
+			u.Reads += n
+			return save(tx, key, u)
+		})
+		switch {
+		case errors.Is(err, ErrNoPod): // erased meanwhile
+		case err != nil:
+			p.tally.give(use, n)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ReadCounts returns what was counted of the owner's pod, the oldest day first.
+func (p *Pod) ReadCounts(ctx context.Context, who acl.Agent) ([]ReadCount, error) {
+	var all []ReadCount
+	err := p.viewOwn(ctx, who, func(tx Tx) error {
+		return each(tx, "u", func(u *ReadCount) bool { all = append(all, *u); return true })
+	})
+	return all, err
+}
