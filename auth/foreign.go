@@ -27,28 +27,34 @@ import (
 
 const (
 	oidcIssuer = "http://www.w3.org/ns/solid/terms#oidcIssuer"
+	hasMember  = "http://www.w3.org/2006/vcard/ns#hasMember"
 
 	foreignEntries = 20_000
+	foreignGroups  = 1_000 // of at most groupMembers members
+	groupMembers   = 1_000
 	profileLife    = 5 * time.Minute  // how long an issuer that a WebID drops stays good
 	keysLife       = time.Hour        // how long a key that an issuer drops stays good
+	groupLife      = time.Minute      // how long who is a member of a group stays one
 	failureLife    = 30 * time.Second // how soon what failed is tried again
 )
 
 // Foreign finds the issuers of the WebIDs of others (Solid-OIDC, section 9): one
-// is believed if the document that the WebID leads to names it. What it fetches
+// is believed if the document that the WebID leads to names it. It also finds the
+// members of groups of other servers (Web Access Control). What it fetches
 // it remembers for minutes, failures too. It is safe for concurrent use.
 type Foreign struct {
 	client   *http.Client
 	now      func() time.Time
 	profiles generations[acl.WebID, *fetched[[]string]]
 	issuers  generations[string, *fetched[[]jose.JSONWebKey]]
+	groups   generations[string, *fetched[[]acl.WebID]]
 }
 
 // NewForeign makes a Foreign that fetches with the client, which should be
 // [Guarded].
 func NewForeign(client *http.Client, now func() time.Time) *Foreign {
 	f := &Foreign{client: client, now: now}
-	f.profiles.half, f.issuers.half = foreignEntries/2, foreignEntries/20
+	f.profiles.half, f.issuers.half, f.groups.half = foreignEntries/2, foreignEntries/20, foreignGroups/2
 	return f
 }
 
@@ -84,19 +90,36 @@ func (f *Foreign) Issuer(ctx context.Context, issuer string, webID acl.WebID) (I
 	return foreignIssuer{f, issuer}, nil
 }
 
-// profile returns the issuers that the WebID's document names.
-func (f *Foreign) profile(ctx context.Context, webID acl.WebID) ([]string, error) {
-	body, mediaType, base, err := f.fetch(ctx, string(webID), "text/turtle, application/ld+json;q=0.9, application/rdf+xml;q=0.5")
+// Member reports whether the document of a group (vcard:Group) says that who is
+// a member, now or a minute ago. A document that can't be had, or has more than
+// 1,000 members, says nothing of anybody: that is an error.
+func (f *Foreign) Member(ctx context.Context, group string, who acl.WebID) (bool, error) {
+	members, err := f.groups.getOr(group, &fetched[[]acl.WebID]{}).get(f.now(), groupLife, func() ([]acl.WebID, error) { return f.members(ctx, group) })
+	return slices.Contains(members, who), err
+}
+
+func (f *Foreign) members(ctx context.Context, group string) ([]acl.WebID, error) {
+	graph, err := f.graph(ctx, group)
 	if err != nil {
 		return nil, err
 	}
-	format, ok := rdf.FormatOf(mediaType)
-	if !ok {
-		return nil, errors.New("the WebID's document is not RDF")
+	var members []acl.WebID
+	for _, o := range graph.Objects(rdf.IRI(group), rdf.IRI(hasMember)) {
+		if id, err := acl.ParseWebID(o.Value); err == nil && o.IsIRI() {
+			members = append(members, id)
+		}
 	}
-	graph, err := rdf.Read(ctx, body, format, base, rdf.Limits{Triples: 10_000})
+	if len(members) > groupMembers {
+		return nil, errors.New("the group has more than 1,000 members")
+	}
+	return members, nil
+}
+
+// profile returns the issuers that the WebID's document names.
+func (f *Foreign) profile(ctx context.Context, webID acl.WebID) ([]string, error) {
+	graph, err := f.graph(ctx, string(webID))
 	if err != nil {
-		return nil, fmt.Errorf("the WebID's document: %w", err)
+		return nil, err
 	}
 	var named []string
 	for _, o := range graph.Objects(rdf.IRI(string(webID)), rdf.IRI(oidcIssuer)) {
@@ -105,6 +128,23 @@ func (f *Foreign) profile(ctx context.Context, webID acl.WebID) ([]string, error
 		}
 	}
 	return named, nil
+}
+
+// graph fetches an RDF document.
+func (f *Foreign) graph(ctx context.Context, address string) (*rdf.Graph, error) {
+	body, mediaType, base, err := f.fetch(ctx, address, "text/turtle, application/ld+json;q=0.9, application/rdf+xml;q=0.5")
+	if err != nil {
+		return nil, err
+	}
+	format, ok := rdf.FormatOf(mediaType)
+	if !ok {
+		return nil, errors.New("the document is not RDF")
+	}
+	graph, err := rdf.Read(ctx, body, format, base, rdf.Limits{Triples: 10_000})
+	if err != nil {
+		return nil, fmt.Errorf("read the document: %w", err)
+	}
+	return graph, nil
 }
 
 type foreignIssuer struct {
