@@ -37,6 +37,7 @@ type link struct {
 	rec   *record     // nil if there is none; read only for writing
 	twin  bool        // there is one that differs in the slash; read only for writing
 	rules []acl.Grant // of its own ACL document; nil if it has none
+	torn  bool        // it has one that can't be read, and that grants nothing
 }
 
 // may returns the right of who to do all of mode to the resource, or to what the
@@ -90,7 +91,7 @@ func (r *right) fill(values [][]byte, writing bool) (err error) {
 	for i := range r.line {
 		l := &r.line[i]
 		if l.rules, err = decodeRules(l.id, next()); err != nil {
-			return err
+			l.rules, l.torn = []acl.Grant{}, true
 		}
 		if !writing {
 			continue
@@ -114,6 +115,19 @@ func (r *right) grants(i int) []acl.Grant {
 		}
 	}
 	return []acl.Grant{owner}
+}
+
+// torn returns the ACL document that is in effect, if it can't be read.
+func (r *right) torn() ldp.ID {
+	for _, l := range r.line {
+		if l.rules != nil && l.torn {
+			return l.id + ldp.ACLSuffix
+		}
+		if l.rules != nil {
+			break
+		}
+	}
+	return ""
 }
 
 // allows reports whether the agent may do all of mode to link i.

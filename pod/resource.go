@@ -83,6 +83,9 @@ func (p *Pod) describe(r *right) *ldp.Resource {
 	tag, modified := r.rec.state()
 	res := &ldp.Resource{ID: r.id, Type: r.rec.media, Tag: tag, Modified: modified, Size: r.rec.size, Description: p.Describe(r.id)}
 	res.Modes, res.Public = r.modes()
+	if torn := r.torn(); torn != "" && res.Modes.Has(acl.Control) {
+		res.Notice = "The ACL document " + string(torn) + " is damaged, so that nobody but the owner has access. Write it anew."
+	}
 	if res.Root {
 		res.Owner = string(r.home.Owner)
 	}

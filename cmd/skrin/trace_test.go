@@ -77,6 +77,7 @@ var musts = []requirement{
 	{"B", "what makes an authorization", []string{"B: an authorization without its type gives nothing", "TestParse"}},
 	{"B", "the effective ACL: its own, or the nearest above, by acl:default", []string{"B: acl:default gives the members", "B: and not the container itself", "B: acl:accessTo gives the container", "B: and not the members", "B: an ACL document nearer by replaces it"}},
 	{"B", "at once", []string{"B: an ACL document that is deleted has no effect at once", "B: an ACL document that is patched has effect at once", "TestRightThatEndsMeanwhile"}},
+	{"B", "an ACL that can't be read denies", []string{"TestDamagedACL", "B: an ACL document that can't be read is refused, and says where", "B: and the one before it holds"}},
 	{"B", "every kind of subject", []string{"TestB2ProtectedOperations", "B: a group whose document is in the pod", "B: acl:origin narrows: from that origin", "TestRemoteGroups"}},
 	{"B", "modes that are unknown give nothing", []string{"B: a mode that is unknown gives nothing"}},
 	{"B", "the mode that each operation takes", []string{"TestB1DecisionTable", "TestB2ProtectedOperations"}},
