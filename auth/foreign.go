@@ -24,8 +24,12 @@ import (
 
 const (
 	oidcIssuer = "http://www.w3.org/ns/solid/terms#oidcIssuer"
+	hasMember  = "http://www.w3.org/2006/vcard/ns#hasMember"
 
 	foreignEntries = 20_000
+	foreignGroups  = 1_000 // of at most groupMembers members
+	groupMembers   = 1_000
+	groupLife      = time.Minute     // how long who is a member of a group stays one
 	profileLife    = 5 * time.Minute // how long an issuer that a WebID drops stays good
 	keysLife       = time.Hour       // how long a key that an issuer drops stays good
 )
@@ -38,6 +42,7 @@ type Foreign struct {
 	now      func() time.Time
 	profiles *Recall[acl.WebID, []string]
 	issuers  *Recall[string, []jose.JSONWebKey]
+	groups   *Recall[string, []acl.WebID]
 }
 
 // NewForeign makes a Foreign that fetches with the client, which should be
@@ -46,6 +51,7 @@ func NewForeign(client *http.Client, now func() time.Time) *Foreign {
 	return &Foreign{
 		client: client, now: now,
 		profiles: NewRecall[acl.WebID, []string](foreignEntries), issuers: NewRecall[string, []jose.JSONWebKey](foreignEntries / 10),
+		groups: NewRecall[string, []acl.WebID](foreignGroups),
 	}
 }
 
@@ -58,19 +64,53 @@ func (f *Foreign) Issuer(ctx context.Context, issuer string, webID acl.WebID) (I
 	return foreignIssuer{f, issuer}, nil
 }
 
-// profile returns the issuers that the WebID's document names.
-func (f *Foreign) profile(ctx context.Context, webID acl.WebID) ([]string, error) {
-	doc, err := Fetch(ctx, f.client, string(webID), "text/turtle, application/ld+json;q=0.9, application/rdf+xml;q=0.5")
+// Member reports whether the document of a group (vcard:Group) says that who is
+// a member, now or a minute ago. A document that can't be had, or has more than
+// 1,000 members, says nothing of anybody: that is an error.
+func (f *Foreign) Member(ctx context.Context, group string, who acl.WebID) (bool, error) {
+	members, err := f.groups.Get(group, f.now(), groupLife, func() ([]acl.WebID, error) { return f.members(ctx, group) })
+	return slices.Contains(members, who), err
+}
+
+func (f *Foreign) members(ctx context.Context, group string) ([]acl.WebID, error) {
+	graph, err := f.graph(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	var members []acl.WebID
+	for _, o := range graph.Objects(rdf.IRI(group), rdf.IRI(hasMember)) {
+		if id, err := acl.ParseWebID(o.Value); err == nil && o.IsIRI() {
+			members = append(members, id)
+		}
+	}
+	if len(members) > groupMembers {
+		return nil, errors.New("the group has more than 1,000 members")
+	}
+	return members, nil
+}
+
+// graph fetches a document of RDF.
+func (f *Foreign) graph(ctx context.Context, address string) (*rdf.Graph, error) {
+	doc, err := Fetch(ctx, f.client, address, "text/turtle, application/ld+json;q=0.9, application/rdf+xml;q=0.5")
 	if err != nil {
 		return nil, err
 	}
 	format, ok := rdf.FormatOf(doc.MediaType)
 	if !ok {
-		return nil, errors.New("the WebID's document is not RDF")
+		return nil, errors.New("the document is not RDF")
 	}
 	graph, err := rdf.Read(ctx, doc.Body, format, doc.Base, rdf.Limits{Triples: 10_000})
 	if err != nil {
-		return nil, fmt.Errorf("the WebID's document: %w", err)
+		return nil, fmt.Errorf("read the document: %w", err)
+	}
+	return graph, nil
+}
+
+// profile returns the issuers that the WebID's document names.
+func (f *Foreign) profile(ctx context.Context, webID acl.WebID) ([]string, error) {
+	graph, err := f.graph(ctx, string(webID))
+	if err != nil {
+		return nil, err
 	}
 	var named []string
 	for _, o := range graph.Objects(rdf.IRI(string(webID)), rdf.IRI(oidcIssuer)) {

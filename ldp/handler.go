@@ -160,7 +160,7 @@ func (x *exchange) set(name, value string) {
 
 const (
 	exposed = "Accept-Patch, Accept-Post, Accept-Put, Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, " +
-		"Last-Modified, Link, Location, Preference-Applied, Retry-After, Updates-Via, Vary, WAC-Allow, WWW-Authenticate, X-Request-Id"
+		"Last-Modified, Link, Location, Preference-Applied, Retry-After, Updates-Via, Vary, WAC-Allow, Warning, WWW-Authenticate, X-Request-Id"
 	methods = "GET, HEAD, OPTIONS, PUT, POST, PATCH, DELETE"
 	// usual are the request headers that a script may send where a browser
 	// didn't ask. Accept is not among them: it is listed when asked for.

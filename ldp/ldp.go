@@ -135,6 +135,9 @@ type Resource struct {
 	// Graph is what the Backend says about the resource in RDF where it doesn't
 	// come from Body: a container's own triples; a generated document.
 	Graph *rdf.Graph
+	// Notice, if not "", is what the agent should know about the resource: a
+	// sentence in ASCII without quotation marks. It is sent as a Warning.
+	Notice string
 	// Modes and Public are what the agent and everybody may do (WAC-Allow).
 	Modes, Public acl.Mode
 	Description

@@ -87,6 +87,9 @@ func (g *reading) headers() {
 	if !g.res.Modified.IsZero() {
 		g.set("Last-Modified", date(g.res.Modified))
 	}
+	if g.res.Notice != "" {
+		g.set("Warning", `299 - "`+g.res.Notice+`"`)
+	}
 	if g.res.Public.Has(acl.Read) {
 		g.set("Cache-Control", "no-cache")
 	} else {

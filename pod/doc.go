@@ -58,5 +58,8 @@
 //	x{day}\0…                a refusal that was logged that day
 //	i{space}\0{key}          what answered an idempotency key
 //	j{day}{digest}           the same for a POST to the standard pod
+//	u{day}\0{app}            a ReadCount; without an app, of what everybody may read
+//	d{day}\0{sender}         how many notifications the inbox took; without a sender, of all
+//	b                        when blobs are to be swept
 //	o, n{seq}                the last number of the outbox; a Notification that waits
 package pod

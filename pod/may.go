@@ -26,8 +26,9 @@ type right struct {
 
 	// line is the resource, or what the auxiliary resource belongs to; its
 	// container; and so on up to the root.
-	line []link
-	rec  *record // of id; nil if there is none
+	line    []link
+	rec     *record  // of id; nil if there is none
+	unasked []string // groups that would have to be asked elsewhere
 }
 
 // A link is one resource of a line.
@@ -36,6 +37,7 @@ type link struct {
 	rec   *record     // nil if there is none; read only for writing
 	twin  bool        // there is one that differs in the slash; read only for writing
 	rules []acl.Grant // of its own ACL document; nil if it has none
+	torn  bool        // it has one that can't be read, and that grants nothing
 }
 
 // may returns the right of who to do all of mode to the resource, or to what the
@@ -89,7 +91,7 @@ func (r *right) fill(values [][]byte, writing bool) (err error) {
 	for i := range r.line {
 		l := &r.line[i]
 		if l.rules, err = decodeRules(l.id, next()); err != nil {
-			return err
+			l.rules, l.torn = []acl.Grant{}, true
 		}
 		if !writing {
 			continue
@@ -115,6 +117,19 @@ func (r *right) grants(i int) []acl.Grant {
 	return []acl.Grant{owner}
 }
 
+// torn returns the ACL document that is in effect, if it can't be read.
+func (r *right) torn() ldp.ID {
+	for _, l := range r.line {
+		if l.rules != nil && l.torn {
+			return l.id + ldp.ACLSuffix
+		}
+		if l.rules != nil {
+			break
+		}
+	}
+	return ""
+}
+
 // allows reports whether the agent may do all of mode to link i.
 func (r *right) allows(i int, mode acl.Mode) bool {
 	_, ok := acl.Decide(r.grants(i), r.who, mode, string(r.line[i].id), r.now)
@@ -127,10 +142,13 @@ func (r *right) need(i int, mode acl.Mode) error {
 	if r.aux == ldp.ACLSuffix {
 		mode = acl.Control
 	}
-	if !r.allows(i, mode) {
-		return refusal(r.who)
+	switch {
+	case r.allows(i, mode):
+		return nil
+	case r.unasked != nil:
+		return &unasked{refusal(r.who), r.unasked}
 	}
-	return nil
+	return refusal(r.who)
 }
 
 // modes returns what the agent, and everybody, may do to the resource.
@@ -207,53 +225,60 @@ func absent() error { return ldp.Refuse(ldp.NotFound, "There is no such resource
 // view is Store.View on the pod that a path is in. Where there is no such pod, the
 // answer is the same as where there is one that the agent may not see.
 func (p *Pod) view(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) error) error {
-	return hide(who, p.Store.View(ctx, Name("pod/"+id.First()), fn))
+	return p.knowingly(ctx, who, fn, func(fn func(Tx) error) error {
+		return p.Store.View(ctx, Name("pod/"+id.First()), fn)
+	})
 }
 
 // update is Store.Update likewise.
 func (p *Pod) update(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) error) error {
-	return hide(who, p.Store.Update(ctx, Name("pod/"+id.First()), fn))
+	return p.knowingly(ctx, who, fn, func(fn func(Tx) error) error {
+		return p.Store.Update(ctx, Name("pod/"+id.First()), fn)
+	})
 }
 
-func hide(who acl.Agent, err error) error {
+// knowingly runs a transaction; and once more if whether it is permitted hangs on
+// groups whose documents are elsewhere, which are asked between the two: no
+// transaction waits for the network.
+func (p *Pod) knowingly(ctx context.Context, who acl.Agent, fn func(Tx) error, run func(func(Tx) error) error) error {
+	err := run(fn)
+	if ask := (*unasked)(nil); errors.As(err, &ask) {
+		found := p.find(ctx, who, ask.groups)
+		err = run(func(tx Tx) error { return fn(&knowing{tx, found}) })
+	}
 	if errors.Is(err, ErrNoPod) {
 		return refusal(who)
 	}
 	return err
 }
 
-// MaxGroups is how many groups of an ACL document are looked into.
-const maxGroups = 16
-
 // expandGroups makes of each grant to a group that has the agent as a member a
-// grant to the agent. Groups count whose document lies in the same pod, as RDF of
-// at most [inline] bytes: of others nobody is known to be a member.
+// grant to the agent. Groups of the same pod are read in the transaction, if their
+// document is RDF of at most [inline] bytes; others must have been found before.
 func (p *Pod) expandGroups(tx Tx, r *right) error {
 	if !r.who.Known() {
 		return nil
 	}
-	var groups, keys []string
+	member, keys := map[string]bool{}, []string{}
+	var here []string
+	known, _ := tx.(*knowing)
 	for _, l := range r.line {
 		for _, g := range l.rules {
-			if id, ok := p.local(g.Group); ok && rootOf(id) == rootOf(r.id) && len(groups) < maxGroups {
-				groups, keys = append(groups, g.Group), append(keys, recordKey(id))
+			id, local := p.local(g.Group)
+			_, seen := member[g.Group]
+			switch {
+			case g.Group == "" || seen || len(member) == maxGroups:
+				continue
+			case local && rootOf(id) == rootOf(r.id):
+				here, keys = append(here, g.Group), append(keys, recordKey(id))
+			case known == nil && p.Groups != nil:
+				r.unasked = append(r.unasked, g.Group)
 			}
+			member[g.Group] = known != nil && known.found[g.Group]
 		}
 	}
-	if len(groups) == 0 {
-		return nil
-	}
-	values, err := tx.Get(keys...)
-	if err != nil {
+	if err := p.readGroups(tx, r.who, here, keys, member); err != nil {
 		return err
-	}
-	member := map[string]bool{}
-	for i, group := range groups {
-		rec, err := decodeRecord(values[i])
-		if err != nil {
-			return err
-		}
-		member[group] = p.hasMember(rec, group, r.who.ID)
 	}
 	for i := range r.line {
 		for j, g := range r.line[i].rules {
@@ -261,6 +286,24 @@ func (p *Pod) expandGroups(tx Tx, r *right) error {
 				r.line[i].rules[j] = g.For(r.who.ID)
 			}
 		}
+	}
+	return nil
+}
+
+func (p *Pod) readGroups(tx Tx, who acl.Agent, groups, keys []string, member map[string]bool) error {
+	if len(groups) == 0 {
+		return nil
+	}
+	values, err := tx.Get(keys...)
+	if err != nil {
+		return err
+	}
+	for i, group := range groups {
+		rec, err := decodeRecord(values[i])
+		if err != nil {
+			return err
+		}
+		member[group] = p.hasMember(rec, group, who.ID)
 	}
 	return nil
 }

@@ -162,9 +162,9 @@ func (m memBlobs) Put(ctx context.Context, id string, body io.Reader, limit int6
 	return digest, int64(len(b)), nil
 }
 
-type blob struct{ *bytes.Reader }
+type memBlob struct{ *bytes.Reader }
 
-func (blob) Close() error { return nil }
+func (memBlob) Close() error { return nil }
 
 func (m memBlobs) Open(ctx context.Context, id, digest string) (io.ReadSeekCloser, error) {
 	m.mu.Lock()
@@ -173,7 +173,7 @@ func (m memBlobs) Open(ctx context.Context, id, digest string) (io.ReadSeekClose
 	if !ok {
 		return nil, pod.ErrNoBlob
 	}
-	return blob{bytes.NewReader(b)}, nil
+	return memBlob{bytes.NewReader(b)}, nil
 }
 
 func (m memBlobs) Delete(context.Context, string, string) error {

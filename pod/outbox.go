@@ -78,7 +78,8 @@ func (p *Pod) wake(err error) {
 	}
 }
 
-// Waiting returns the ids of pods that have notifications to deliver now. It
+// Waiting returns the ids of pods that have notifications to deliver now, or are
+// to be swept. It
 // and the methods below are for the deliverer, and need no agent: they tell
 // nobody's data.
 func (p *Pod) Waiting(ctx context.Context, limit int) ([]string, error) {
@@ -171,10 +172,17 @@ func markTrouble(tx Tx, n Notification, trouble string) error {
 	return save(tx, requestKey(r.ID), r)
 }
 
-// settle sets the pod's due time to that of its next notification.
+// settle sets the pod's due time to that of its next notification or sweep.
 func settle(tx Tx) error {
 	var next time.Time
-	err := each(tx, "n", func(n *Notification) bool {
+	sweep, err := load[time.Time](tx, sweepKey)
+	if err != nil {
+		return err
+	}
+	if sweep != nil {
+		next = *sweep
+	}
+	err = each(tx, "n", func(n *Notification) bool {
 		if next.IsZero() || n.Next.Before(next) {
 			next = n.Next
 		}

@@ -114,6 +114,9 @@ func (*lacking) Error() string { return "a large body has to be moved first" }
 
 func (job *patching) supply(ctx context.Context, podID string, lack *lacking) (err error) {
 	if lack.digest == "" {
+		if err := job.sweepLater(ctx, podID); err != nil {
+			return err
+		}
 		digest, _, err := job.Blobs.Put(ctx, podID, bytes.NewReader(lack.body), int64(len(lack.body)))
 		job.stored = lacking{digest, lack.body}
 		return err

@@ -83,6 +83,9 @@ func (p *Pod) describe(r *right) *ldp.Resource {
 	tag, modified := r.rec.state()
 	res := &ldp.Resource{ID: r.id, Type: r.rec.media, Tag: tag, Modified: modified, Size: r.rec.size, Description: p.Describe(r.id)}
 	res.Modes, res.Public = r.modes()
+	if torn := r.torn(); torn != "" && res.Modes.Has(acl.Control) {
+		res.Notice = "The ACL document " + string(torn) + " is damaged, so that nobody but the owner has access. Write it anew."
+	}
 	if res.Root {
 		res.Owner = string(r.home.Owner)
 	}
@@ -235,6 +238,9 @@ func (p *Pod) take(ctx context.Context, podID string, id ldp.ID, media string, b
 		c.body, err = io.ReadAll(io.LimitReader(body, inline+1))
 		c.size = int64(len(c.body))
 		if err == nil && c.size > inline {
+			if err := p.sweepLater(ctx, podID); err != nil {
+				return nil, err
+			}
 			c.digest, c.size, err = p.Blobs.Put(ctx, podID, io.MultiReader(bytes.NewReader(c.body), body), limit)
 			c.body = nil
 		}
@@ -258,6 +264,9 @@ func (p *Pod) take(ctx context.Context, podID string, id ldp.ID, media string, b
 // spill moves a body that is too long for the store to a blob.
 func (p *Pod) spill(ctx context.Context, podID string, c *content) (err error) {
 	if len(c.body) > inline {
+		if err := p.sweepLater(ctx, podID); err != nil {
+			return err
+		}
 		c.digest, c.size, err = p.Blobs.Put(ctx, podID, bytes.NewReader(c.body), int64(len(c.body)))
 		c.body = nil
 	}
@@ -333,6 +342,11 @@ func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content
 	if err != nil {
 		return ldp.Written{}, err
 	}
+	if !created && r.rec.digest != "" && r.rec.digest != rec.digest {
+		if err := p.sweepSoon(tx); err != nil {
+			return ldp.Written{}, err
+		}
+	}
 	if r.aux != "" {
 		tx.Put(recordKey(r.id), rec.encode())
 	} else {
@@ -407,6 +421,9 @@ func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
 			}
 		}
 		ch.remove(tx, r)
+		if r.rec.digest != "" {
+			return p.sweepSoon(tx)
+		}
 		return nil
 	})
 	if isEvidence(req.ID) {

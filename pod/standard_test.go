@@ -439,6 +439,40 @@ func TestACLDocuments(t *testing.T) {
 	}
 }
 
+// TestDamagedACL: what an ACL document that can't be read grants is nothing, not
+// what the one above it grants; the owner is told, and can write it anew.
+func TestDamagedACL(t *testing.T) {
+	b := newBench(t)
+	b.must(b.put(b.owner, "c/d/x", turtle, ""))
+	b.allow(acl.Public, "", "RAW", "RAW")
+	b.allow(acl.Public, "c/", "RAW", "RAW")
+	must(t, b.Pod.Store.Update(t.Context(), pod.Name("pod/"+b.root.First()), func(tx pod.Tx) error {
+		tx.Put("a"+string(b.id("c/")), []byte{99})
+		return nil
+	}))
+	for _, who := range []acl.Agent{stranger, bob} {
+		refused := map[bool]int{false: 401, true: 403}[who.Known()]
+		b.want("read", b.get(who, "c/d/x"), refused)
+		b.want("read what isn't there", b.get(who, "c/d/y"), refused)
+		b.want("write", b.put(who, "c/d/x", turtle, ""), refused)
+		b.want("delete", b.delete(who, "c/d/x"), refused)
+		b.want("beside it", b.get(who, ".well-known/solid"), 200)
+	}
+	notice := func(path string) string {
+		res, err := b.read(b.owner, path)
+		must(t, err)
+		return res.Notice
+	}
+	if got := notice("c/d/x"); !strings.Contains(got, string(b.id("c/.acl"))) {
+		t.Errorf("the owner is told %q", got)
+	}
+	b.allow(acl.Public, "c/", "R", "R")
+	b.want("written anew", b.get(stranger, "c/d/x"), 200)
+	if got := notice("c/d/x"); got != "" {
+		t.Errorf("the owner is told %q", got)
+	}
+}
+
 func TestACLOfADeletedResourceDoesNotComeBack(t *testing.T) {
 	b := newBench(t)
 	b.must(b.put(b.owner, "x", plain, "x"))
@@ -933,15 +967,22 @@ func onDisk(b *testing.B) *bench {
 const document = 1000 // bytes, about
 
 // BenchmarkGet reads a document ten levels deep, of which an ACL nine levels up
-// decides.
+// decides. A read by another waits until its entry in the log is durable.
 func BenchmarkGet(b *testing.B) {
 	p := onDisk(b)
 	deep := strings.Repeat("level/", 9)
 	p.must(p.put(p.owner, deep+"x", turtle, "<> <urn:a> \""+strings.Repeat("x", document)+"\"."))
 	p.allow(bob.ID, "level/", "R", "R")
-	b.ReportAllocs()
-	for b.Loop() {
-		p.must(p.get(bob, deep+"x"))
+	for _, c := range []struct {
+		by  string
+		who acl.Agent
+	}{{"the owner", p.owner}, {"another, logged", bob}} {
+		b.Run(c.by, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				p.must(p.get(c.who, deep+"x"))
+			}
+		})
 	}
 }
 

@@ -42,6 +42,7 @@ type server struct {
 	sessions *login.Sessions
 	provider *provider.Provider
 	pod      *pod.Pod
+	foreign  *auth.Foreign
 	notices  *notify.Deliverer
 	handler  http.Handler
 }
@@ -127,9 +128,10 @@ func (s *server) joinPod(context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.foreign = auth.NewForeign(auth.Guarded(s.Demo), s.now)
 	s.pod = &pod.Pod{
 		Store: s.store, Blobs: s.blobs, Registry: s.parties, Types: types, Sign: s.provider,
-		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader,
+		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign,
 	}
 	s.notices = notify.New(s.pod, auth.Guarded(s.Demo), s.log)
 	return nil
@@ -150,7 +152,7 @@ const proofAge = time.Minute
 func (s *server) verifier() *auth.Verifier {
 	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.store, MaxAge: proofAge, Now: s.now}
 	return &auth.Verifier{
-		Base: s.Base, Issuers: s.issuer(auth.NewForeign(auth.Guarded(s.Demo), s.now)), Cache: auth.NewCache(16 << 10), Now: s.now,
+		Base: s.Base, Issuers: s.issuer, Cache: auth.NewCache(16 << 10), Now: s.now,
 		Revoked: s.provider.Revoked,
 		Proofs:  &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used, NotBefore: s.now().Truncate(time.Second)},
 	}
@@ -158,13 +160,11 @@ func (s *server) verifier() *auth.Verifier {
 
 // issuer believes our own provider about everybody, and others about those whose
 // WebID names them.
-func (s *server) issuer(foreign *auth.Foreign) func(context.Context, string, acl.WebID) (auth.Issuer, error) {
-	return func(ctx context.Context, name string, webID acl.WebID) (auth.Issuer, error) {
-		if name == s.Base {
-			return s.provider, nil
-		}
-		return foreign.Issuer(ctx, name, webID)
+func (s *server) issuer(ctx context.Context, name string, webID acl.WebID) (auth.Issuer, error) {
+	if name == s.Base {
+		return s.provider, nil
 	}
+	return s.foreign.Issuer(ctx, name, webID)
 }
 
 func (s *server) pages() (http.Handler, error) {

@@ -414,3 +414,77 @@ func TestB2ACLResources(t *testing.T) {
 		}
 	}
 }
+
+// TestRemoteGroups: members of a group are found in its document, on another
+// server; and where that can't be had, nobody is one.
+func TestRemoteGroups(t *testing.T) {
+	w := newWorld(t)
+	const hasMember = "<http://www.w3.org/2006/vcard/ns#hasMember>"
+	for i, c := range []struct {
+		says, media, document string
+		status                int // with which the document is answered
+		bob                   int // is answered to Bob
+	}{
+		{"a member", turtle, "<#we> " + hasMember + " </bob#me>.", 200, 200},
+		{"in JSON-LD", "application/ld+json", `{"@id":"#we","http://www.w3.org/2006/vcard/ns#hasMember":{"@id":"/bob#me"}}`, 200, 200},
+		{"of another group of the document", turtle, "<#they> " + hasMember + " </bob#me>.", 200, 403},
+		{"another member", turtle, "<#we> " + hasMember + " </alice#me>.", 200, 403},
+		{"as text", turtle, "<#we> " + hasMember + ` "` + string(w.bob.id) + `".`, 200, 403},
+		{"a document that can't be read", turtle, "<#we> " + hasMember + " </bob#me>", 200, 403},
+		{"no RDF", "text/html", "<#we> " + hasMember + " </bob#me>.", 200, 403},
+		{"a server that fails", turtle, "<#we> " + hasMember + " </bob#me>.", 500, 403},
+		{"a group that is too large", turtle, "<#we> " + hasMember + " </bob#me>" + manyMembers(1001) + ".", 200, 403},
+		{"a document that is too large", turtle, "<#we> " + hasMember + " </bob#me>. #" + strings.Repeat("x", 1<<20), 200, 403},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			w.t = t
+			path := fmt.Sprintf("/team%d", i)
+			w.abroad.Config.Handler.(*http.ServeMux).HandleFunc(path, func(rw http.ResponseWriter, _ *http.Request) {
+				rw.Header().Set("Content-Type", c.media)
+				rw.WriteHeader(c.status)
+				fmt.Fprint(rw, c.document)
+			})
+			at := fmt.Sprintf("/of-team%d", i)
+			w.put(at, plain, "x")
+			w.put(at+".acl", turtle, `@prefix acl: <http://www.w3.org/ns/auth/acl#>. <#g> a acl:Authorization; acl:agentGroup <`+w.abroad.URL+path+`#we>; acl:accessTo <.`+at+`>; acl:mode acl:Read.`)
+			for range 2 { // found, and remembered
+				if a := w.ask(w.bob, "GET", at, "", ""); a.StatusCode != c.bob {
+					t.Errorf("GET: %d, want %d: %s", a.StatusCode, c.bob, a.body)
+				}
+			}
+			if a := w.ask(w.bob, "PUT", at, plain, "y"); a.StatusCode != 403 {
+				t.Errorf("PUT: %d", a.StatusCode)
+			}
+			if a := w.ask(nil, "GET", at, "", ""); a.StatusCode != 401 {
+				t.Errorf("a stranger: %d", a.StatusCode)
+			}
+		})
+	}
+	t.Run("a group on no server", func(t *testing.T) {
+		w.t = t
+		w.put("/of-none", plain, "x")
+		w.put("/of-none.acl", turtle, `@prefix acl: <http://www.w3.org/ns/auth/acl#>. <#g> a acl:Authorization; acl:agentGroup <http://127.0.0.1:1/team#we>, <https://10.0.0.1/team#we>; acl:accessTo <./of-none>; acl:mode acl:Read.`)
+		if a := w.ask(w.bob, "GET", "/of-none", "", ""); a.StatusCode != 403 {
+			t.Errorf("GET: %d", a.StatusCode)
+		}
+	})
+}
+
+func manyMembers(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, ", <https://id.example/%d#me>", i)
+	}
+	return b.String()
+}
+
+// TestForgedOwner: another OpenID provider can't vouch for the pod's owner.
+func TestForgedOwner(t *testing.T) {
+	w := newWorld(t)
+	forged := w.newPerson("owner")
+	forged.id = w.owner.ID
+	w.sign(forged)
+	if a := w.ask(forged, "GET", "/", "", ""); a.StatusCode != 401 {
+		t.Errorf("GET with a foreign provider's token about the owner: %d", a.StatusCode)
+	}
+}

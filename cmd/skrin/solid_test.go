@@ -32,7 +32,7 @@ import (
 // the pod's owner gave everything, and Bob, to whom nothing was given.
 type world struct {
 	*server
-	t          *testing.T
+	t          testing.TB
 	owner      acl.Agent
 	root       ldp.ID // of the pod
 	abroad     *httptest.Server
@@ -50,7 +50,7 @@ type person struct {
 }
 
 // newWorld starts all of it, until the test ends.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -129,10 +129,17 @@ func (w *world) newPerson(name string) *person {
 	key, err := dpop.NewKey()
 	must(w.t, err)
 	p := &person{id: acl.WebID(w.abroad.URL + "/" + name + "#me"), key: key}
+	w.sign(p)
+	return p
+}
+
+// sign gives a person a token of the other server's.
+func (w *world) sign(p *person) {
+	w.t.Helper()
 	now := time.Now()
 	claims, err := json.Marshal(map[string]any{
-		"iss": w.abroad.URL, "aud": "solid", "sub": name, "webid": p.id, "client_id": "https://app.example/id",
-		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "jti": rand.Text(), "cnf": map[string]string{"jkt": key.Thumbprint()},
+		"iss": w.abroad.URL, "aud": "solid", "sub": p.id, "webid": p.id, "client_id": "https://app.example/id",
+		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "jti": rand.Text(), "cnf": map[string]string{"jkt": p.key.Thumbprint()},
 	})
 	must(w.t, err)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: w.key}, (&jose.SignerOptions{}).WithType("at+jwt").WithHeader("kid", "k"))
@@ -141,7 +148,6 @@ func (w *world) newPerson(name string) *person {
 	must(w.t, err)
 	p.token, err = signed.CompactSerialize()
 	must(w.t, err)
-	return p
 }
 
 // An answer is a response with its whole body.
@@ -259,7 +265,7 @@ var furnished = []struct{ path, media, body string }{
 
 // run runs rows, each in a container of its own.
 func (w *world) run(rows []row) {
-	t := w.t
+	t := w.t.(*testing.T)
 	for _, row := range rows {
 		t.Run(row.says, func(t *testing.T) {
 			w := *w

@@ -108,6 +108,9 @@ func (d *Deliverer) sweep(ctx context.Context) error {
 }
 
 func (d *Deliverer) drain(ctx context.Context, id string) error {
+	if err := d.Pod.Sweep(ctx, id); err != nil && ctx.Err() == nil {
+		d.Log.Error("blobs of a pod", "error", err) // and nobody waits for it
+	}
 	notices, err := d.Pod.Take(ctx, id, batch)
 	if err != nil {
 		return err

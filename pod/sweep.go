@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// When blobs that no resource refers to are removed. A blob is stored before the
+// transaction that refers to it, which has a day to follow.
+const (
+	sweepKey   = "b"
+	unreferred = 24 * time.Hour
+	sweepSoon  = unreferred + time.Hour
+	sweepAgain = 7 * 24 * time.Hour // a pod that has blobs, in case that something was missed
+)
+
+// sweepLater makes sure, before a blob is stored, that somebody will look whether
+// it came to be referred to.
+func (p *Pod) sweepLater(ctx context.Context, pod string) error {
+	var next *time.Time
+	err := p.Store.View(ctx, Name("id/"+pod), func(tx Tx) (err error) {
+		next, err = load[time.Time](tx, sweepKey)
+		return err
+	})
+	if err != nil || next != nil && !next.After(p.Now().Add(sweepSoon)) {
+		return err
+	}
+	return p.Store.Update(ctx, Name("id/"+pod), p.sweepSoon)
+}
+
+// sweepSoon has the pod's blobs looked at in a day, if not before.
+func (p *Pod) sweepSoon(tx Tx) error {
+	next, err := load[time.Time](tx, sweepKey)
+	soon := p.Now().UTC().Add(sweepSoon)
+	if err != nil || next != nil && !next.After(soon) {
+		return err
+	}
+	if err := save(tx, sweepKey, soon); err != nil {
+		return err
+	}
+	return settle(tx)
+}
+
+// Sweep removes, if its time has come, the blobs of a pod to which no resource has
+// referred for a day. It is for the deliverer, which looks at the pods that are
+// due; it tells nothing, and so needs no agent.
+func (p *Pod) Sweep(ctx context.Context, pod string) error {
+	due := false
+	err := p.Store.View(ctx, Name("id/"+pod), func(tx Tx) error {
+		next, err := load[time.Time](tx, sweepKey)
+		due = next != nil && !next.After(p.Now())
+		return err
+	})
+	if err != nil || !due {
+		return err
+	}
+	// Blobs are removed within the transaction, so that nobody begins to refer to
+	// one meanwhile. It does no harm if it is run again, or fails: whoever has
+	// stored the same content since has made it new.
+	return p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
+		referred, err := digests(tx)
+		if err != nil {
+			return err
+		}
+		now := p.Now()
+		next := now.Add(sweepAgain)
+		var old []string
+		err = p.Blobs.List(ctx, pod, func(digest string, stored time.Time) error {
+			switch {
+			case referred[digest]:
+			case now.Sub(stored) >= unreferred:
+				old = append(old, digest)
+			default:
+				next = now.Add(sweepSoon)
+			}
+			return nil
+		})
+		for _, digest := range old {
+			err = errors.Join(err, p.Blobs.Delete(ctx, pod, digest))
+		}
+		if err != nil {
+			return err
+		}
+		if err := save(tx, sweepKey, next.UTC()); err != nil {
+			return err
+		}
+		return settle(tx)
+	})
+}
+
+// digests returns the blobs to which the pod's resources refer.
+func digests(tx Tx) (map[string]bool, error) {
+	found := map[string]bool{}
+	for after := ""; ; {
+		pairs, err := tx.Scan("r", after, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, pair := range pairs {
+			rec, err := decodeRecord(pair.Value)
+			if err != nil {
+				return nil, err
+			}
+			if rec.digest != "" {
+				found[rec.digest] = true
+			}
+			after = pair.Key
+		}
+		if len(pairs) < page {
+			return found, nil
+		}
+	}
+}
