@@ -163,6 +163,32 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	}
 }
 
+// TestUnsignedRequestsInABrowser: what no registered party has signed and pushed
+// ends on a page of ours, and sends the browser nowhere.
+func TestUnsignedRequestsInABrowser(t *testing.T) {
+	r := startDemo(t, t.TempDir())
+	b := newBrowser(t)
+	party := url.Values{"client_id": {"exempel-forsakring"}, "response_type": {"code"}, "scope": {"openid"}, "state": {"s"}}
+	for is, more := range map[string]url.Values{
+		"unsigned":                  {"redirect_uri": {r.origins[2] + "/callback"}},
+		"to a foreign return URL":   {"redirect_uri": {"https://mallory.example.se/callback"}},
+		"with an unsigned question": {"redirect_uri": {r.origins[2] + "/callback"}, "authorization_details": {`[{"type":"evidence_request"}]`}},
+		"signed by nobody":          {"redirect_uri": {r.origins[2] + "/callback"}, "request": {"eyJhbGciOiJub25lIn0.e30."}},
+		"pushed by nobody":          {"request_uri": {"urn:ietf:params:oauth:request_uri:x"}},
+	} {
+		query := url.Values{}
+		for _, v := range []url.Values{party, more} {
+			for name, values := range v {
+				query[name] = values
+			}
+		}
+		b.open(r.Base + "/.oidc/authorize?" + query.Encode())
+		if !strings.HasPrefix(b.at.String(), r.Base) || b.status < 400 || !b.says("Frågan gäller inte längre") {
+			t.Errorf("%s: %d at %s: %s", is, b.status, b.at, b.text())
+		}
+	}
+}
+
 // TestTokensThatAreRefused: whose token it is, and who holds its key, is proved
 // at each request.
 func TestTokensThatAreRefused(t *testing.T) {
