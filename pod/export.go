@@ -84,7 +84,7 @@ func (p *Pod) ExportLog(ctx context.Context, who acl.Agent, form LogForm, w io.W
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "{\"checkpoint\":%q}\n", signed)
+	_, err = io.WriteString(w, checkpointLine(signed)+"\n")
 	return err
 }
 
@@ -142,6 +142,7 @@ type line struct {
 func VerifyExport(r io.Reader, check func(jws string) ([]byte, error), since *Checkpoint) (Checkpoint, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
+	lines.Split(splitLines)
 	var at Checkpoint
 	for lines.Scan() {
 		var l line
@@ -149,8 +150,8 @@ func VerifyExport(r io.Reader, check func(jws string) ([]byte, error), since *Ch
 			return at, fmt.Errorf("after entry %d: a line is not JSON", at.Seq)
 		}
 		if l.Checkpoint != "" {
-			if lines.Scan() {
-				return at, errors.New("something stands after the checkpoint")
+			if string(lines.Bytes()) != checkpointLine(l.Checkpoint) || lines.Scan() {
+				return at, errors.New("something stands beside or after the checkpoint")
 			}
 			return at.signed(l.Checkpoint, check, since)
 		}
@@ -166,6 +167,20 @@ func VerifyExport(r io.Reader, check func(jws string) ([]byte, error), since *Ch
 	}
 	return at, fmt.Errorf("the log ends after entry %d without a checkpoint: its end was cut off", at.Seq)
 }
+
+// splitLines is bufio.ScanLines that takes every byte for what it is, also a
+// carriage return before the line's end.
+func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
+}
+
+func checkpointLine(jws string) string { return fmt.Sprintf("{\"checkpoint\":%q}", jws) }
 
 // follow moves on to the entry in a line, if it follows.
 func (c *Checkpoint) follow(text []byte, l line) error {
@@ -214,6 +229,9 @@ func CheckSigned(jws, typ string, keys jose.JSONWebKeySet) ([]byte, error) {
 	signed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return nil, errors.New("it is not a JWS signed with ES256")
+	}
+	if again, err := signed.CompactSerialize(); err != nil || again != jws {
+		return nil, errors.New("it is not in the form that it was signed in")
 	}
 	header := signed.Signatures[0].Protected
 	if header.ExtraHeaders[jose.HeaderType] != typ {

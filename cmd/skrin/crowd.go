@@ -450,10 +450,42 @@ func (w *crowd) withdraws(ctx context.Context, r *recipient, i int) error {
 		return err
 	}
 	status, _, err := r.request(ctx, i, "ended", "GET", r.at[i], pod.TypeTurtle, "")
-	if err == nil && status != "403" {
-		err = fmt.Errorf("after the withdrawal: %s", status)
+	if err != nil {
+		return err
 	}
-	return err
+	if status != "403" {
+		return fmt.Errorf("after the withdrawal: %s", status)
+	}
+	return w.erases(ctx, r, i)
+}
+
+// erases has the recipient say that it has erased.
+func (w *crowd) erases(ctx context.Context, r *recipient, i int) error {
+	b, err := json.Marshal(pod.ErasureReceipt{
+		Issuer: r.id, Audience: w.Base, Consent: r.consents[i], Erased: time.Now().UTC().Format(time.DateOnly), Method: "deleted",
+	})
+	if err != nil {
+		return err
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: r.client.Key}, (&jose.SignerOptions{}).WithType("erasure-receipt+jwt"))
+	if err != nil {
+		return err
+	}
+	signed, err := signer.Sign(b)
+	if err != nil {
+		return err
+	}
+	jws, err := signed.CompactSerialize()
+	if err != nil {
+		return err
+	}
+	at := r.at[i]
+	done, err := r.client.Post(ctx, at[:strings.Index(at, "evidence/")]+"inbox/", client.Content{Type: pod.TypeReceipt, Body: []byte(jws)})
+	if err != nil {
+		return fmt.Errorf("erasure receipt: %w", err)
+	}
+	r.keep(i, "erased", fmt.Sprintf("%+v", done))
+	return nil
 }
 
 // allTold waits until everybody has been notified.
