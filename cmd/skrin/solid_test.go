@@ -195,14 +195,6 @@ func (w *world) put(path, media, body string) {
 	must(w.t, err)
 }
 
-// gone removes a resource as the owner; that it isn't there is no fault.
-func (w *world) gone(path string) {
-	w.t.Helper()
-	if err := w.pod.Delete(w.t.Context(), w.owner, ldp.Delete{ID: w.id(path)}); err != nil && ldp.KindOf(err) != ldp.NotFound {
-		w.t.Fatal(err)
-	}
-}
-
 // A grant is what a row of a table gives: letters of modes on the resource
 // itself, and on what it holds.
 type grant struct {
