@@ -58,7 +58,9 @@ func (p *Pod) look(tx Tx, who acl.Agent, id ldp.ID, writing bool) (*right, error
 	subject, aux := id.Subject()
 	r := &right{who: who, now: p.Now(), id: id, aux: aux}
 	root := rootOf(id)
-	keys := []string{homeKey, recordKey(id)}
+	depth := strings.Count(string(subject), "/")
+	r.line = make([]link, 0, depth)
+	keys := append(make([]string, 0, 2+3*depth), homeKey, recordKey(id))
 	for up := subject; len(up) >= len(root); up = up.Parent() {
 		r.line = append(r.line, link{id: up})
 		keys = append(keys, rulesKey(up))
@@ -79,7 +81,8 @@ func (p *Pod) look(tx Tx, who acl.Agent, id ldp.ID, writing bool) (*right, error
 	return r, p.expandGroups(tx, r)
 }
 
-// fill takes the values in the order in which look asked for them.
+// fill takes the values in the order in which look asked for them. To read, only
+// the nearest ACL document counts, so those above it are not looked at.
 func (r *right) fill(values [][]byte, writing bool) (err error) {
 	next := func() []byte { v := values[0]; values = values[1:]; return v }
 	if r.home, err = decodeHome(next()); err != nil {
@@ -88,12 +91,18 @@ func (r *right) fill(values [][]byte, writing bool) (err error) {
 	if r.rec, err = decodeRecord(next()); err != nil {
 		return err
 	}
+	decided := false
 	for i := range r.line {
 		l := &r.line[i]
-		if l.rules, err = decodeRules(l.id, next()); err != nil {
+		value := next()
+		if decided {
+			continue
+		}
+		if l.rules, err = decodeRules(l.id, value); err != nil {
 			l.rules, l.torn = []acl.Grant{}, true
 		}
 		if !writing {
+			decided = l.rules != nil
 			continue
 		}
 		if l.rec, err = decodeRecord(next()); err != nil {
@@ -105,16 +114,19 @@ func (r *right) fill(values [][]byte, writing bool) (err error) {
 }
 
 // grants returns what is in effect on link i: what its own ACL document says, or
-// else the nearest above it that has one (Web Access Control, section 5.1); and
-// that the owner is never locked out.
+// else the nearest above it that has one (Web Access Control, section 5.1).
 func (r *right) grants(i int) []acl.Grant {
-	owner := acl.Grant{To: r.home.Owner, On: string(r.line[i].id), Modes: acl.Read | acl.Write | acl.Control, Because: "owner"}
 	for _, l := range r.line[i:] {
 		if l.rules != nil {
-			return append(l.rules[:len(l.rules):len(l.rules)], owner)
+			return l.rules
 		}
 	}
-	return []acl.Grant{owner}
+	return nil
+}
+
+// owner is the grant by which the owner is never locked out of link i.
+func (r *right) owner(i int) []acl.Grant {
+	return []acl.Grant{{To: r.home.Owner, On: string(r.line[i].id), Modes: acl.Read | acl.Write | acl.Control, Because: "owner"}}
 }
 
 // torn returns the ACL document that is in effect, if it can't be read.
@@ -132,7 +144,11 @@ func (r *right) torn() ldp.ID {
 
 // allows reports whether the agent may do all of mode to link i.
 func (r *right) allows(i int, mode acl.Mode) bool {
-	_, ok := acl.Decide(r.grants(i), r.who, mode, string(r.line[i].id), r.now)
+	path := string(r.line[i].id)
+	if _, ok := acl.Decide(r.grants(i), r.who, mode, path, r.now); ok {
+		return true
+	}
+	_, ok := acl.Decide(r.owner(i), r.who, mode, path, r.now)
 	return ok
 }
 
@@ -154,7 +170,7 @@ func (r *right) need(i int, mode acl.Mode) error {
 // modes returns what the agent, and everybody, may do to the resource.
 func (r *right) modes() (user, public acl.Mode) {
 	grants, path := r.grants(0), string(r.line[0].id)
-	user = acl.Modes(grants, r.who, path, r.now)
+	user = acl.Modes(grants, r.who, path, r.now) | acl.Modes(r.owner(0), r.who, path, r.now)
 	public = acl.Modes(grants, acl.Agent{Origin: r.who.Origin}, path, r.now)
 	if r.aux == ldp.ACLSuffix {
 		return controlled(user), controlled(public)

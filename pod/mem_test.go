@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -18,127 +17,75 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/podtest"
 )
 
-// A memory is a Store in memory, and Blobs.
+// A memory is a Store in memory that counts, and Blobs.
 type memory struct {
+	pod.Store
 	mu    sync.Mutex
-	pods  map[string]map[string][]byte
-	names map[pod.Name]string
+	ids   []string // of pods
 	blobs map[string][]byte
-	gets  int // calls of Tx.Get and Tx.Scan
+	gets  int // calls of Tx.Get and Tx.Scan in a View
 	views int
 }
 
-func newMemory() *memory {
-	return &memory{pods: map[string]map[string][]byte{}, names: map[pod.Name]string{}, blobs: map[string][]byte{}}
+func newMemory(t testing.TB) *memory {
+	return &memory{Store: podtest.New(t), blobs: map[string][]byte{}}
 }
 
-type memTx struct {
-	m        *memory
-	id       string
-	has      map[string][]byte
-	names    map[pod.Name]bool // claimed or released
-	readOnly bool
+func (m *memory) count(n *int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	*n++
 }
 
 func (m *memory) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.views++
-	id, ok := m.names[name]
-	if !ok {
-		return pod.ErrNoPod
-	}
-	return fn(&memTx{m: m, id: id, has: m.pods[id], readOnly: true})
-}
-
-func (m *memory) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	id, ok := m.names[name]
-	if !ok {
-		return pod.ErrNoPod
-	}
-	return m.commit(id, fn)
+	m.count(&m.views)
+	return m.Store.View(ctx, name, func(tx pod.Tx) error { return fn(countingTx{tx, m}) })
 }
 
 func (m *memory) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.pods[id] != nil {
-		return pod.ErrTaken
+	err := m.Store.Create(ctx, id, fn)
+	if err == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.ids = append(m.ids, id)
 	}
-	return m.commit(id, func(tx pod.Tx) error { tx.Claim(pod.Name("id/" + id)); return fn(tx) })
+	return err
 }
 
-func (m *memory) commit(id string, fn func(pod.Tx) error) error {
-	tx := &memTx{m: m, id: id, has: maps.Clone(m.pods[id]), names: map[pod.Name]bool{}}
-	if tx.has == nil {
-		tx.has = map[string][]byte{}
-	}
-	if err := fn(tx); err != nil {
-		return err
-	}
-	for name, claimed := range tx.names {
-		if holder, ok := m.names[name]; ok && claimed && holder != id {
-			return pod.ErrTaken
-		}
-	}
-	for name, claimed := range tx.names {
-		if claimed {
-			m.names[name] = id
-		} else if m.names[name] == id {
-			delete(m.names, name)
-		}
-	}
-	m.pods[id] = tx.has
-	return nil
+type countingTx struct {
+	pod.Tx
+	m *memory
 }
 
-func (m *memory) Due(context.Context, time.Time, int) ([]string, error) { return nil, nil }
-
-func (tx *memTx) Pod() string { return tx.id }
-
-func (tx *memTx) Get(keys ...string) ([][]byte, error) {
-	tx.m.gets++
-	values := make([][]byte, len(keys))
-	for i, k := range keys {
-		values[i] = tx.has[k]
-	}
-	return values, nil
+func (tx countingTx) Get(keys ...string) ([][]byte, error) {
+	tx.m.count(&tx.m.gets)
+	return tx.Tx.Get(keys...)
 }
 
-func (tx *memTx) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
-	tx.m.gets++
-	var found []pod.Pair
-	for _, k := range slices.Sorted(maps.Keys(tx.has)) {
-		if strings.HasPrefix(k, prefix) && k > after && len(found) < limit {
-			found = append(found, pod.Pair{Key: k, Value: tx.has[k]})
-		}
-	}
-	return found, nil
+func (tx countingTx) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
+	tx.m.count(&tx.m.gets)
+	return tx.Tx.Scan(prefix, after, limit)
 }
-
-func (tx *memTx) write() {
-	if tx.readOnly {
-		panic("a View writes")
-	}
-}
-
-func (tx *memTx) Put(key string, value []byte) { tx.write(); tx.has[key] = append([]byte{}, value...) }
-func (tx *memTx) Delete(key string)            { tx.write(); delete(tx.has, key) }
-func (tx *memTx) Claim(name pod.Name)          { tx.write(); tx.names[name] = true }
-func (tx *memTx) Release(name pod.Name)        { tx.write(); tx.names[name] = false }
-func (tx *memTx) Due(time.Time)                { tx.write() }
 
 // keys returns all keys of all pods, for a test that something is gone.
 func (m *memory) keys() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	var all []string
-	for _, has := range m.pods {
-		all = slices.AppendSeq(all, maps.Keys(has))
+	for _, id := range m.ids {
+		// The Store's own errors would leave a key out, which each caller would see.
+		_ = m.Store.View(context.Background(), pod.Name("id/"+id), func(tx pod.Tx) error {
+			for after := ""; ; {
+				pairs, err := tx.Scan("", after, 1000)
+				for _, pair := range pairs {
+					all, after = append(all, pair.Key), pair.Key
+				}
+				if err != nil || len(pairs) < 1000 {
+					return err
+				}
+			}
+		})
 	}
 	slices.Sort(all)
 	return strings.Join(all, "\n")

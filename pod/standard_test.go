@@ -62,7 +62,7 @@ func (c *clock) wait(d time.Duration) {
 
 func newBench(t testing.TB) *bench {
 	t.Helper()
-	mem, clock := newMemory(), &clock{t: noon}
+	mem, clock := newMemory(t), &clock{t: noon}
 	p := &pod.Pod{Store: podtest.NewFake(t, mem), Blobs: memBlobs{mem}, Base: base, Issuer: base, Now: clock.now, Rand: rand.Reader}
 	owner, err := p.Make(t.Context(), "person-1")
 	if err != nil {

@@ -84,3 +84,32 @@ func TestSweep(t *testing.T) {
 		t.Error("content that two resources had was removed with one")
 	}
 }
+
+// TestSweepLeavesWhatIsYoung: what was stored less than a day ago may be referred
+// to yet.
+func TestSweepLeavesWhatIsYoung(t *testing.T) {
+	dir, err := blob.Open(t.TempDir())
+	must(t, err)
+	t.Cleanup(func() { must(t, dir.Close()) })
+	clock := &clock{t: time.Now().Add(-10 * time.Hour)} // so that the folder's times are 10 hours later
+	p := &pod.Pod{Store: podtest.New(t), Blobs: dir, Base: base, Issuer: base, Now: clock.now, Rand: rand.Reader}
+	owner, err := p.Make(t.Context(), "person-1")
+	must(t, err)
+	b := &bench{TB: t, Pod: p, owner: owner, root: rootOf(owner), clock: clock}
+	b.must(b.put(owner, "x", plain, strings.Repeat("x", 65<<10)))
+	b.must(b.delete(owner, "x"))
+	for _, want := range []int{1, 0} {
+		clock.wait(25*time.Hour + time.Minute)
+		ids, err := p.Waiting(t.Context(), 10)
+		must(t, err)
+		if len(ids) != 1 {
+			t.Fatalf("due: %v", ids)
+		}
+		must(t, p.Sweep(t.Context(), ids[0]))
+		n := 0
+		must(t, dir.List(t.Context(), ids[0], func(string, time.Time) error { n++; return nil }))
+		if n != want {
+			t.Errorf("%d blobs are left, want %d", n, want)
+		}
+	}
+}
