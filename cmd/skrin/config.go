@@ -27,6 +27,7 @@ type config struct {
 	Types   string        // a folder of evidence types, instead of those that come with the program; may be empty
 	Demo    bool          // made-up people, sign-in without proof, plain http on loopback
 	Token   time.Duration // how long an access token lives
+	keep
 }
 
 func (c *config) check() error {
