@@ -42,10 +42,11 @@ type chest struct {
 		pod.Pods
 		auth.Records
 	}
-	store *sealed.Store
-	blobs *sealed.Blobs
-	keys  *sealed.Keys
-	close []func() error
+	store   *sealed.Store
+	records *sealed.Records
+	blobs   *sealed.Blobs
+	keys    *sealed.Keys
+	close   []func() error
 
 	// Of the embedded engine alone, for backups.
 	data, ring *pebble.Store
@@ -77,6 +78,13 @@ func openChest(ctx context.Context, c config, log *slog.Logger) (_ *chest, err e
 	}
 	blobs, keys, err := open(ctx, c, log)
 	if err != nil {
+		return nil, err
+	}
+	key, err := c.derive("records")
+	if err != nil {
+		return nil, err
+	}
+	if s.records, err = sealed.NewRecords(s.engine, key); err != nil {
 		return nil, err
 	}
 	s.keys = sealed.NewKeys(keys, master)

@@ -76,11 +76,11 @@ func (s *server) joinLogin(context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.vault, err = login.NewVault(login.VaultOptions{Records: s.engine, Key: key, Now: s.now, Rand: rand.Reader})
+	s.vault, err = login.NewVault(login.VaultOptions{Records: s.records, Key: key, Now: s.now, Rand: rand.Reader})
 	if err != nil {
 		return err
 	}
-	s.sessions, err = login.NewSessions(login.SessionOptions{Records: s.engine, Base: s.Base, Now: s.now, Fail: s.failed})
+	s.sessions, err = login.NewSessions(login.SessionOptions{Records: s.records, Base: s.Base, Now: s.now, Fail: s.failed})
 	return err
 }
 
@@ -90,7 +90,7 @@ func (s *server) joinProvider(ctx context.Context) error {
 		return err
 	}
 	s.provider, err = provider.New(ctx, provider.Options{
-		Base: s.Base, Records: s.engine, Clients: clients{s.parties}, Key: key,
+		Base: s.Base, Records: s.records, Clients: clients{s.parties}, Key: key,
 		CheckDetails:   s.checkDetails,
 		InteractionURL: func(id string) string { return s.Base + "/me/answer/" + id },
 		Page:           oauthTrouble,
@@ -132,7 +132,7 @@ func (s *server) joinHandler(context.Context) error {
 const proofAge = time.Minute
 
 func (s *server) verifier() *auth.Verifier {
-	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.engine, MaxAge: proofAge, Now: s.now}
+	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.records, MaxAge: proofAge, Now: s.now}
 	return &auth.Verifier{
 		Base: s.Base, Issuers: s.issuer(auth.NewForeign(auth.Guarded(s.Demo), s.now)), Cache: auth.NewCache(16 << 10), Now: s.now,
 		Revoked: s.provider.Revoked,
