@@ -21,7 +21,8 @@ var (
 	ErrChanged  = errors.New("the record has changed")
 )
 
-// A Record is a small value (at most 64 KiB) with a version and an end.
+// A Record is a small value (at most 64 KiB; an engine takes 64 bytes more, for a
+// seal) with a version and an end.
 type Record struct {
 	Value   []byte
 	Version uint64    // 0 for one that isn't stored yet; each Save adds one

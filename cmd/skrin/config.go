@@ -29,6 +29,7 @@ type config struct {
 	EIDs    string        // a folder of eIDs to sign in by; may be empty
 	Demo    bool          // made-up people, sign-in without proof, plain http on loopback
 	Token   time.Duration // how long an access token lives
+	keep
 }
 
 func (c *config) check() error {

@@ -44,7 +44,7 @@ func (c *demoCommand) Run(ctx context.Context) error {
 		defer os.RemoveAll(dir)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	t, err := newTown(ctx, dir, c.Port, log)
+	t, err := newTown(ctx, dir, c.Port, keep{}, log)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ const (
 )
 
 // newTown builds the demo in a directory, on three ports.
-func newTown(ctx context.Context, dir string, port int, log *slog.Logger) (_ *town, err error) {
+func newTown(ctx context.Context, dir string, port int, k keep, log *slog.Logger) (_ *town, err error) {
 	t := new(town)
 	defer func() {
 		if err != nil {
@@ -87,7 +87,7 @@ func newTown(ctx context.Context, dir string, port int, log *slog.Logger) (_ *to
 	if err != nil {
 		return nil, err
 	}
-	if t.server, err = newServer(ctx, config{Base: t.origins[0], Dir: dir, Key: key, Demo: true, Token: 5 * time.Minute}, log); err != nil {
+	if t.server, err = newServer(ctx, config{Base: t.origins[0], Dir: dir, Key: key, Demo: true, Token: 5 * time.Minute, keep: k}, log); err != nil {
 		return nil, err
 	}
 	options := func(i int, id string) demo.Options {

@@ -52,9 +52,15 @@ func (l *lockedBuffer) String() string {
 // startDemo runs the demo in a directory until the test ends, or stop is called.
 func startDemo(t *testing.T, dir string) *running {
 	t.Helper()
+	return startKept(t, dir, keep{})
+}
+
+// startKept starts the demo on another storage than its directory.
+func startKept(t *testing.T, dir string, k keep) *running {
+	t.Helper()
 	log := new(lockedBuffer)
 	ctx, cancel := context.WithCancel(context.Background())
-	town, err := newTown(ctx, dir, 0, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	town, err := newTown(ctx, dir, 0, k, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		cancel()
 		t.Fatal(err)

@@ -36,8 +36,8 @@ type op struct {
 	none     bool   // If-None-Match: *
 }
 
-// An outcome is what it was answered.
-type outcome struct {
+// An answered is what it was answered.
+type answered struct {
 	status int
 	etag   string
 	body   string // the numbers in it, ascending
@@ -65,19 +65,19 @@ var resourceModel = porcupine.Model{
 		return all
 	},
 	Init: func() any { return state{} },
-	Step: func(s, in, out any) (bool, any) { return step(s.(state), in.(op), out.(outcome)) },
+	Step: func(s, in, out any) (bool, any) { return step(s.(state), in.(op), out.(answered)) },
 	DescribeOperation: func(in, out any) string {
 		return fmt.Sprintf("%+v: %+v", in, out)
 	},
 }
 
-func step(s state, in op, out outcome) (bool, state) {
+func step(s state, in op, out answered) (bool, state) {
 	failed := in.match != "" && in.match != s.etag || in.none && s.exists
 	next := state{true, out.etag, fmt.Sprint(in.n)}
 	made := map[bool]int{true: http.StatusNoContent, false: http.StatusCreated}[s.exists]
 	switch {
 	case in.method == "GET" && s.exists:
-		return out == outcome{200, s.etag, s.body}, s
+		return out == answered{200, s.etag, s.body}, s
 	case !s.exists && (in.method == "GET" || in.method == "DELETE"):
 		return out.status == 404, s
 	case failed:
@@ -136,7 +136,7 @@ func TestLinearizable(t *testing.T) {
 	history := slices.Concat(histories...)
 	count := map[string]int{}
 	for _, o := range history {
-		count[fmt.Sprint(o.Input.(op).method, " ", o.Output.(outcome).status)]++
+		count[fmt.Sprint(o.Input.(op).method, " ", o.Output.(answered).status)]++
 	}
 	t.Log(len(history), count, time.Since(begun))
 	for _, k := range []string{"GET 200", "GET 404", "PUT 201", "PUT 204", "PUT 412", "PATCH 204", "PATCH 412", "DELETE 204", "DELETE 404"} {
@@ -151,11 +151,11 @@ func TestLinearizable(t *testing.T) {
 
 // TestLinearizableSees: the check sees what is wrong.
 func TestLinearizableSees(t *testing.T) {
-	put := porcupine.Operation{Input: op{method: "PUT", n: 1}, Output: outcome{201, "a", ""}, Call: 0, Return: 1}
-	patch := porcupine.Operation{Input: op{method: "PATCH", n: 2, match: "a"}, Output: outcome{204, "b", ""}, Call: 2, Return: 3}
-	other := porcupine.Operation{ClientId: 1, Input: op{method: "PATCH", n: 3, match: "a"}, Output: outcome{204, "c", ""}, Call: 2, Return: 3}
+	put := porcupine.Operation{Input: op{method: "PUT", n: 1}, Output: answered{201, "a", ""}, Call: 0, Return: 1}
+	patch := porcupine.Operation{Input: op{method: "PATCH", n: 2, match: "a"}, Output: answered{204, "b", ""}, Call: 2, Return: 3}
+	other := porcupine.Operation{ClientId: 1, Input: op{method: "PATCH", n: 3, match: "a"}, Output: answered{204, "c", ""}, Call: 2, Return: 3}
 	get := func(etag, body string) porcupine.Operation {
-		return porcupine.Operation{Input: op{method: "GET"}, Output: outcome{200, etag, body}, Call: 4, Return: 5}
+		return porcupine.Operation{Input: op{method: "GET"}, Output: answered{200, etag, body}, Call: 4, Return: 5}
 	}
 	for _, c := range []struct {
 		says    string
@@ -173,7 +173,7 @@ func TestLinearizableSees(t *testing.T) {
 	}
 }
 
-func ask(h http.Handler, root string, in op) outcome {
+func ask(h http.Handler, root string, in op) answered {
 	body := map[string]string{
 		"PUT":   fmt.Sprintf("<> <urn:n> %d .", in.n),
 		"PATCH": fmt.Sprintf("INSERT DATA { <> <urn:n> %d }", in.n),
@@ -193,7 +193,7 @@ func ask(h http.Handler, root string, in op) outcome {
 	}
 	answer := httptest.NewRecorder()
 	h.ServeHTTP(answer, r)
-	out := outcome{status: answer.Code}
+	out := answered{status: answer.Code}
 	if out.status < 300 && in.method != "DELETE" {
 		out.etag = answer.Header().Get("Etag")
 	}

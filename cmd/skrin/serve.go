@@ -10,31 +10,87 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
-// serveCommand runs the server for real.
-type serveCommand struct {
+// serveOptions say what is served. Secrets come from files, or from the
+// environment, and never from the command line, which others can see.
+type serveOptions struct {
 	Base    string `required:"" help:"Origin of every URL, like https://pod.example.se. A proxy in front ends TLS."`
-	Listen  string `default:"127.0.0.1:8080" help:"Address to listen on."`
-	Dir     string `required:"" help:"Directory in which everything is kept." type:"path"`
+	Dir     string `required:"" help:"Directory in which everything is kept; in a cluster, what passes through." type:"path"`
 	KeyFile string `required:"" help:"File with the master key, as \"skrin key\" prints it." type:"path"`
 	Proxied bool   `help:"Believe the last address in X-Forwarded-For: only behind a proxy that sets it, and then always, or all people share one limit of attempts."`
 	EIDs    string `name:"eids" help:"Folder of eIDs to sign in by (.json)." type:"path"`
 	Parties string `help:"Folder of registrations of authorities and consumers (.json)." type:"path"`
 	Types   string `help:"Folder of evidence types (.json), instead of those that come with the program." type:"path"`
+
+	PodKeyFile []string `help:"Files with master keys of the pods' keys, the one to use first. Without, one is derived from the master key. To rotate: put a new one first, run \"skrin rotate\", take the old one away." type:"path"`
+
+	Postgres             string `help:"URL of a cluster's database, like postgres://skrin@db/skrin."`
+	PostgresKeys         string `help:"URL of the database of the pods' keys, to be backed up apart. Without, the same."`
+	PostgresPasswordFile string `help:"File with the database's password; else SKRIN_POSTGRES_PASSWORD." type:"path"`
+	S3                   string `name:"s3" help:"URL of a cluster's bucket, like https://s3.example.se/skrin."`
+	S3Region             string `name:"s3-region" help:"The bucket's region."`
+	S3KeyFile            string `name:"s3-key-file" help:"File with the bucket's access key and, on the next line, secret key; else SKRIN_S3_ACCESS_KEY and SKRIN_S3_SECRET_KEY." type:"path"`
+}
+
+// config reads the files.
+func (c *serveOptions) config() (config, error) {
+	key, err := readKey(c.KeyFile, false)
+	if err != nil {
+		return config{}, err
+	}
+	password, err := secret(c.PostgresPasswordFile, "SKRIN_POSTGRES_PASSWORD")
+	if err != nil {
+		return config{}, err
+	}
+	pair, err := secret(c.S3KeyFile, "SKRIN_S3_ACCESS_KEY", "SKRIN_S3_SECRET_KEY")
+	if err != nil {
+		return config{}, err
+	}
+	access, hidden, _ := strings.Cut(pair, "\n")
+	k := keep{
+		Postgres: c.Postgres, PostgresKeys: c.PostgresKeys, PostgresPassword: password,
+		S3: c.S3, S3Region: c.S3Region, S3Access: strings.TrimSpace(access), S3Secret: strings.TrimSpace(hidden),
+	}
+	for _, file := range c.PodKeyFile {
+		key, err := readKey(file, false)
+		if err != nil {
+			return config{}, err
+		}
+		k.PodKeys = append(k.PodKeys, key)
+	}
+	return config{Base: c.Base, Dir: c.Dir, Key: key, Parties: c.Parties, Types: c.Types, EIDs: c.EIDs, Proxied: c.Proxied, Token: 5 * time.Minute, keep: k}, nil
+}
+
+// secret reads a file, or where there is none the environment, a line for each.
+func secret(file string, names ...string) (string, error) {
+	if file != "" {
+		b, err := os.ReadFile(file)
+		return strings.TrimSpace(string(b)), err
+	}
+	var lines []string
+	for _, name := range names {
+		lines = append(lines, os.Getenv(name))
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// serveCommand runs the server for real.
+type serveCommand struct {
+	serveOptions `embed:""`
+	Listen       string `default:"127.0.0.1:8080" help:"Address to listen on."`
 }
 
 // Run obeys kong.
 func (c *serveCommand) Run(ctx context.Context) error {
-	key, err := readKey(c.KeyFile, false)
+	conf, err := c.config()
 	if err != nil {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	s, err := newServer(ctx, config{
-		Base: c.Base, Dir: c.Dir, Key: key, Parties: c.Parties, Types: c.Types, EIDs: c.EIDs, Proxied: c.Proxied, Token: 5 * time.Minute,
-	}, log)
+	s, err := newServer(ctx, conf, log)
 	if err != nil {
 		return err
 	}

@@ -5,14 +5,12 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -24,19 +22,16 @@ import (
 	"skrin/fixtures"
 	"skrin/ldp"
 	"skrin/pod"
-	"skrin/pod/blob"
 	"skrin/pod/notify"
-	"skrin/pod/pebble"
 	"skrin/pod/web"
 )
 
 // A server is all parts, joined. This file is the one place where they are.
 type server struct {
 	config
-	log      *slog.Logger
-	now      func() time.Time
-	store    *pebble.Store
-	blobs    *blob.Dir
+	log *slog.Logger
+	now func() time.Time
+	*chest
 	parties  *pod.Parties
 	vault    *login.Vault
 	sessions *login.Sessions
@@ -58,7 +53,7 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 			s.Close()
 		}
 	}()
-	if err := s.openStore(); err != nil {
+	if s.chest, err = openChest(ctx, c, log); err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Dir, err)
 	}
 	for _, join := range []func(context.Context) error{s.joinParties, s.joinLogin, s.joinProvider, s.joinPod, s.joinHandler} {
@@ -67,17 +62,6 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 		}
 	}
 	return s, nil
-}
-
-func (s *server) openStore() (err error) {
-	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
-		return err
-	}
-	if s.store, err = pebble.Open(filepath.Join(s.Dir, "store"), pebble.Options{Log: s.log, Now: s.now}); err != nil {
-		return err
-	}
-	s.blobs, err = blob.Open(filepath.Join(s.Dir, "blobs"))
-	return err
 }
 
 func (s *server) joinParties(context.Context) error {
@@ -93,11 +77,11 @@ func (s *server) joinLogin(context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.vault, err = login.NewVault(login.VaultOptions{Records: s.store, Key: key, Now: s.now, Rand: rand.Reader})
+	s.vault, err = login.NewVault(login.VaultOptions{Records: s.records, Key: key, Now: s.now, Rand: rand.Reader})
 	if err != nil {
 		return err
 	}
-	s.sessions, err = login.NewSessions(login.SessionOptions{Records: s.store, Base: s.Base, Now: s.now, Fail: s.failed})
+	s.sessions, err = login.NewSessions(login.SessionOptions{Records: s.records, Base: s.Base, Now: s.now, Fail: s.failed})
 	return err
 }
 
@@ -107,7 +91,7 @@ func (s *server) joinProvider(ctx context.Context) error {
 		return err
 	}
 	s.provider, err = provider.New(ctx, provider.Options{
-		Base: s.Base, Records: s.store, Clients: clients{s.parties}, Key: key,
+		Base: s.Base, Records: s.records, Clients: clients{s.parties}, Key: key,
 		CheckDetails:   s.checkDetails,
 		InteractionURL: func(id string) string { return s.Base + "/me/answer/" + id },
 		Page:           oauthTrouble,
@@ -150,7 +134,7 @@ func (s *server) joinHandler(context.Context) error {
 const proofAge = time.Minute
 
 func (s *server) verifier() *auth.Verifier {
-	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.store, MaxAge: proofAge, Now: s.now}
+	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.records, MaxAge: proofAge, Now: s.now}
 	return &auth.Verifier{
 		Base: s.Base, Issuers: s.issuer, Cache: auth.NewCache(16 << 10), Now: s.now,
 		Revoked: s.provider.Revoked,
@@ -198,6 +182,7 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.notices.Run(ctx) })
 	wg.Go(func() { s.settle(ctx) })
+	wg.Go(func() { s.operate(ctx) })
 	err := serveHTTP(ctx, l, s.handler, s.log)
 	stop()
 	wg.Wait()
@@ -224,12 +209,8 @@ func (s *server) settle(ctx context.Context) {
 
 // Close closes what was opened, after Serve has returned.
 func (s *server) Close() error {
-	var errs []error
-	if s.blobs != nil {
-		errs = append(errs, s.blobs.Close())
+	if s.chest == nil {
+		return nil
 	}
-	if s.store != nil {
-		errs = append(errs, s.store.Close())
-	}
-	return errors.Join(errs...)
+	return s.chest.Close()
 }

@@ -64,7 +64,7 @@ func (s *server) methods() ([]web.Method, error) {
 		return nil, err
 	}
 	passkeys, err := login.NewPasskeys(login.PasskeyOptions{
-		Base: s.Base, Service: "Skrin", Sessions: s.sessions, Records: s.store, Limit: limit, Now: s.now, Fail: s.failed,
+		Base: s.Base, Service: "Skrin", Sessions: s.sessions, Records: s.records, Limit: limit, Now: s.now, Fail: s.failed,
 	})
 	if err != nil {
 		return nil, err
@@ -107,6 +107,6 @@ func (s *server) eid(text []byte, limit *auth.Limiter) (*login.EID, error) {
 	}
 	return login.NewEID(login.EIDOptions{
 		Name: f.Name, Path: f.ID, Issuer: f.Issuer, Client: f.Client, Secret: f.Secret, Key: f.Key, Profile: profile, Least: f.Least,
-		Base: s.Base, Vault: s.vault, Sessions: s.sessions, Records: s.store, HTTP: auth.Guarded(s.Demo), Limit: limit, Now: s.now, Fail: s.failed,
+		Base: s.Base, Vault: s.vault, Sessions: s.sessions, Records: s.records, HTTP: auth.Guarded(s.Demo), Limit: limit, Now: s.now, Fail: s.failed,
 	})
 }

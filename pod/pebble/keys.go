@@ -23,7 +23,7 @@ const (
 // Limits of auth.Records, and of what has none there: a record's kind and key
 // together.
 const (
-	maxRecord = 64 << 10
+	maxRecord = 64<<10 + 64 // of which 64 are for a seal
 	maxLabel  = 1024
 )
 

@@ -98,6 +98,8 @@ type Postgres struct {
 	*Server
 	socket  string
 	schemas atomic.Int32
+	// Dir is where it keeps its files.
+	Dir string
 }
 
 // NewPostgres starts a PostgreSQL that listens on a socket of its own, durable as
@@ -119,7 +121,7 @@ func NewPostgres(t testing.TB) *Postgres {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	p := &Postgres{socket: dir}
+	p := &Postgres{socket: dir, Dir: data}
 	p.Server = &Server{
 		t: t,
 		start: func() *exec.Cmd {

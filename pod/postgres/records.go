@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	maxRecord = 64 << 10
-	maxLabel  = 1023 // of a record's kind and key together
+	maxRecord = 64<<10 + 64 // of which 64 are for a seal
+	maxLabel  = 1023        // of a record's kind and key together
 )
 
 // isLabel reports whether a record can be called so.

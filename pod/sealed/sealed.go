@@ -12,8 +12,8 @@
 //
 // # What is hidden
 //
-// All values: resource bodies, evidence, grants, consents, the log; and all
-// blobs. What stays visible is what must be ordered and found: the names of pods,
+// All values: resource bodies, evidence, grants, consents, the log; all blobs; and
+// the values of auth.Records, under one key of the server's. What stays visible is what must be ordered and found: the names of pods,
 // and the keys of values, which hold the paths of resources, the names of
 // evidence types, the ids of counterparts; when a pod is due; sizes, rounded to
 // nothing; and which value was written when. Who must hide that too encrypts the

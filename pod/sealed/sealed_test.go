@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"skrin/auth"
+	"skrin/auth/authtest"
 	"skrin/pod"
 	"skrin/pod/blob"
 	"skrin/pod/pebble"
@@ -98,6 +99,24 @@ func TestBlobs(t *testing.T) {
 			*p = *openPlace(t, p.dir)
 			return sealed.NewBlobs(p.dirs, p.keys(master(t, 1)))
 		}
+	})
+}
+
+func TestRecords(t *testing.T) {
+	authtest.TestRecords(t, func(t testing.TB, now func() time.Time) (auth.Records, func() auth.Records) {
+		dir := t.TempDir()
+		var s *pebble.Store
+		open := func() auth.Records {
+			var err error
+			s, err = pebble.Open(dir, pebble.Options{Now: now})
+			must(t, err)
+			r, err := sealed.NewRecords(s, make([]byte, sealed.KeySize))
+			must(t, err)
+			return r
+		}
+		r := open()
+		t.Cleanup(func() { must(t, s.Close()) })
+		return r, func() auth.Records { must(t, s.Close()); return open() }
 	})
 }
 

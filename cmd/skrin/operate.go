@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"skrin/pod"
+)
+
+// What an operator does is done by the server that runs on the directory, since
+// that has it locked: asked through a socket in the directory, which only its
+// owner can open. Where none runs, the command does it itself.
+
+// An errand is what is asked of the server.
+type errand struct {
+	Do   string `json:"do"` // "backup", "fsck", "erase" or "rotate"
+	To   string `json:"to,omitempty"`
+	Keys string `json:"keys,omitempty"`
+	Pod  string `json:"pod,omitempty"`
+}
+
+// An outcome is what came of it.
+type outcome struct {
+	Error    string         `json:"error,omitempty"`
+	Took     string         `json:"took,omitempty"`
+	Pods     int            `json:"pods,omitempty"`
+	Checked  *pod.Inventory `json:"checked,omitempty"`
+	Findings []pod.Finding  `json:"findings,omitempty"`
+	Rotated  *int           `json:"rotated,omitempty"`
+}
+
+// run does an errand on what is open.
+func (s *chest) run(ctx context.Context, p *pod.Pod, e errand) (o outcome, err error) {
+	began := time.Now()
+	switch e.Do {
+	case "backup":
+		err = s.backup(e.To, e.Keys)
+	case "fsck":
+		err = s.fsck(ctx, p, &o)
+	case "erase":
+		err = pod.Erase(ctx, s.store, s.blobs, s.keys, e.Pod)
+	case "rotate":
+		var n int
+		n, err = s.keys.Rotate(ctx)
+		o.Rotated = &n
+	default:
+		err = errors.New("no such errand")
+	}
+	o.Took = time.Since(began).Round(time.Millisecond).String()
+	return o, err
+}
+
+// backup writes all data to one directory, and the pods' keys to another, where
+// they take the place of the former: a key that was destroyed must not live on in
+// an older copy.
+func (s *chest) backup(to, keys string) error {
+	if s.data == nil {
+		return errors.New("a cluster is backed up by its database (pg_dump, without the keys) and its bucket")
+	}
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	if err := s.data.Backup(filepath.Join(to, "store")); err != nil {
+		return err
+	}
+	if err := s.dir.Backup(filepath.Join(to, "blobs")); err != nil {
+		return err
+	}
+	fresh := keys + ".new"
+	if err := errors.Join(os.RemoveAll(fresh), s.ring.Backup(fresh), os.RemoveAll(keys)); err != nil {
+		return err
+	}
+	return os.Rename(fresh, keys)
+}
+
+// fsck checks all pods.
+func (s *chest) fsck(ctx context.Context, p *pod.Pod, o *outcome) error {
+	const page, most = 256, 1000
+	o.Checked, o.Findings = new(pod.Inventory), nil
+	for after := ""; ; {
+		ids, err := s.engine.Pods(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			seen, found, err := p.Check(ctx, id)
+			if err != nil && !errors.Is(err, pod.ErrNoPod) { // erased meanwhile
+				found = append(found, pod.Finding{Pod: id, Fault: "it can't be read: " + err.Error()})
+			}
+			o.Pods++
+			o.add(seen)
+			o.Findings = append(o.Findings, found...)
+			after = id
+		}
+		if len(ids) < page || len(o.Findings) >= most {
+			return ctx.Err()
+		}
+	}
+}
+
+func (o *outcome) add(i pod.Inventory) {
+	c := o.Checked
+	c.Resources += i.Resources
+	c.Rules += i.Rules
+	c.Grants += i.Grants
+	c.Consents += i.Consents
+	c.Entries += i.Entries
+	c.Blobs += i.Blobs
+	c.Orphans += i.Orphans
+}
+
+func socketOf(dir string) string { return filepath.Join(dir, "operate.sock") }
+
+// operate answers errands on the socket until ctx is done.
+func (s *server) operate(ctx context.Context) {
+	path := socketOf(s.Dir)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a process that was killed
+		s.log.Error("the operator's socket", "error", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err == nil {
+		err = os.Chmod(path, 0o600)
+	}
+	if err != nil {
+		s.log.Error("the operator's socket", "error", err)
+		return
+	}
+	srv := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var e errand
+		err := json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&e)
+		var o outcome
+		if err == nil {
+			o, err = s.run(r.Context(), s.pod, e)
+		}
+		if err != nil {
+			o.Error = err.Error()
+		}
+		_ = json.NewEncoder(w).Encode(o)
+	})}
+	go func() { <-ctx.Done(); _ = srv.Close() }()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error("the operator's socket", "error", err)
+	}
+}
+
+// send does an errand: by the server that runs on the directory, or here.
+func send(ctx context.Context, c config, e errand) (o outcome, err error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socketOf(c.Dir))
+	if err != nil {
+		return doHere(ctx, c, e)
+	}
+	_ = conn.Close()
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socketOf(c.Dir))
+	}}}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return o, err
+	}
+	req, err := http.NewRequestWithContext(ctx, "POST", "http://operate/", bytes.NewReader(body))
+	if err != nil {
+		return o, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return o, err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&o); err != nil {
+		return o, err
+	}
+	if o.Error != "" {
+		return o, errors.New(o.Error)
+	}
+	return o, nil
+}
+
+func doHere(ctx context.Context, c config, e errand) (o outcome, err error) {
+	if _, err := os.Stat(c.Dir); err != nil {
+		return o, err
+	}
+	s, err := newServer(ctx, c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return o, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return s.run(ctx, s.pod, e)
+}
+
+// An operated is what all commands of the operator take.
+type operated struct {
+	serveOptions `embed:""`
+	JSON         bool `help:"Answer in JSON."`
+}
+
+// do does an errand and tells its outcome.
+func (c *operated) do(ctx context.Context, e errand, told func(outcome) string) error {
+	conf, err := c.config()
+	if err != nil {
+		return err
+	}
+	o, err := send(ctx, conf, e)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(os.Stdout).Encode(o)
+	}
+	_, err = fmt.Println(told(o))
+	return err
+}
+
+type backupCommand struct {
+	operated
+	To     string `arg:"" help:"Directory to make, with the data." type:"path"`
+	KeysTo string `required:"" help:"Directory for the pods' keys, which replaces the former. Keep only the newest copy: with an older one what was erased since can be read." type:"path"`
+}
+
+// Run obeys kong.
+func (c *backupCommand) Run(ctx context.Context) error {
+	return c.do(ctx, errand{Do: "backup", To: c.To, Keys: c.KeysTo}, func(o outcome) string { return "backed up in " + o.Took })
+}
+
+type fsckCommand struct{ operated }
+
+// errFaults is that fsck found something.
+var errFaults = errors.New("there are faults")
+
+// Run obeys kong.
+func (c *fsckCommand) Run(ctx context.Context) error {
+	faults := 0
+	err := c.do(ctx, errand{Do: "fsck"}, func(o outcome) string {
+		text := ""
+		for _, f := range o.Findings {
+			text += fmt.Sprintf("pod %s: %q: %s\n", f.Pod, f.At, f.Fault)
+		}
+		faults = len(o.Findings)
+		i := o.Checked
+		return text + fmt.Sprintf("%d pods: %d resources, %d ACL documents, %d grants, %d consents, %d log entries, %d blobs (%d orphans): %d faults, in %s",
+			o.Pods, i.Resources, i.Rules, i.Grants, i.Consents, i.Entries, i.Blobs, i.Orphans, len(o.Findings), o.Took)
+	})
+	if err == nil && faults > 0 {
+		return errFaults
+	}
+	return err
+}
+
+type eraseCommand struct {
+	operated
+	Pod string `arg:"" help:"The pod's id."`
+}
+
+// Run obeys kong.
+func (c *eraseCommand) Run(ctx context.Context) error {
+	return c.do(ctx, errand{Do: "erase", Pod: c.Pod}, func(o outcome) string { return "erased in " + o.Took })
+}
+
+type rotateCommand struct{ operated }
+
+// Run obeys kong.
+func (c *rotateCommand) Run(ctx context.Context) error {
+	return c.do(ctx, errand{Do: "rotate"}, func(o outcome) string { return fmt.Sprintf("%d keys wrapped anew, in %s", *o.Rotated, o.Took) })
+}
+
+type restoreCommand struct {
+	From string `arg:"" help:"Directory that backup made." type:"existingdir"`
+	Keys string `required:"" help:"Directory with the newest copy of the pods' keys." type:"existingdir"`
+	Dir  string `required:"" help:"Directory to make; serve it with --dir." type:"path"`
+}
+
+// Run obeys kong.
+func (c *restoreCommand) Run() error {
+	if _, err := os.Stat(c.Dir); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is there already", c.Dir)
+	}
+	for from, to := range map[string]string{filepath.Join(c.From, "store"): "store", filepath.Join(c.From, "blobs"): "blobs", c.Keys: "keys"} {
+		if err := os.CopyFS(filepath.Join(c.Dir, to), os.DirFS(from)); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(c.Dir, 0o700)
+}

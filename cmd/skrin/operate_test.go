@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"skrin/pod"
+)
+
+// TestOperate: a server is checked and backed up while it serves, restored
+// elsewhere and checked again. A pod that was erased after the backup can't be
+// read in what is restored; the other can.
+func TestOperate(t *testing.T) {
+	dir, err := os.MkdirTemp("", "skrin-op-") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	served := filepath.Join(dir, "served")
+	r := startDemo(t, served)
+	b := newBrowser(t)
+	r.connect(b, "Alva Lindqvist")
+	r.ask(b)
+	r.fetch(b)
+	b.press("Ja, dela")
+	if _, err := r.pod.Make(t.Context(), "somebody else"); err != nil {
+		t.Fatal(err)
+	}
+	serving := config{Dir: served}
+	o := sound(t, serving, 2)
+	if o.Checked.Grants == 0 || o.Checked.Consents == 0 || o.Checked.Entries == 0 || o.Checked.Rules == 0 || o.Checked.Resources < 10 {
+		t.Errorf("fsck has looked at %+v", o.Checked)
+	}
+	data, keys := filepath.Join(dir, "backup"), filepath.Join(dir, "keys")
+	done(t, serving, errand{Do: "backup", To: data, Keys: keys})
+
+	erased := podOf(t, r, "somebody else")
+	done(t, serving, errand{Do: "erase", Pod: erased})
+	sound(t, serving, 1)
+	if _, err := r.pod.Owner(t.Context(), "somebody else"); err == nil {
+		t.Error("the erased pod is still found")
+	}
+	done(t, serving, errand{Do: "backup", To: filepath.Join(dir, "later"), Keys: keys}) // as each time
+	r.stop()
+
+	restored := filepath.Join(dir, "restored")
+	if err := (&restoreCommand{From: data, Keys: keys, Dir: restored}).Run(); err != nil {
+		t.Fatal(err)
+	}
+	key, err := readKey(filepath.Join(served, testMark+"master.key"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := config{Base: r.Base, Dir: restored, Key: key, Demo: true, Token: time.Minute}
+	found := done(t, again, errand{Do: "fsck"})
+	if found.Pods != 2 || len(found.Findings) != 1 || found.Findings[0].Pod != erased ||
+		!strings.Contains(found.Findings[0].Fault, pod.ErrNoKey.Error()) {
+		t.Errorf("of the restored fsck says %+v", found)
+	}
+	done(t, again, errand{Do: "erase", Pod: erased}) // finishes it
+	sound(t, again, 1)
+}
+
+// done does an errand.
+func done(t *testing.T, c config, e errand) outcome {
+	t.Helper()
+	o, err := send(t.Context(), c, e)
+	if err != nil {
+		t.Fatalf("%s: %v", e.Do, err)
+	}
+	return o
+}
+
+// sound fails unless fsck finds so many pods, and no fault.
+func sound(t *testing.T, c config, pods int) outcome {
+	t.Helper()
+	o := done(t, c, errand{Do: "fsck"})
+	if o.Pods != pods || len(o.Findings) != 0 {
+		t.Errorf("fsck has seen %d pods, want %d, and found %+v", o.Pods, pods, o.Findings)
+	}
+	return o
+}
+
+// podOf returns the id of a person's pod.
+func podOf(t *testing.T, r *running, person string) (id string) {
+	t.Helper()
+	err := r.store.View(t.Context(), pod.Name("person/"+person), func(tx pod.Tx) error { id = tx.Pod(); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
