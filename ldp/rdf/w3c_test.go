@@ -92,6 +92,10 @@ func TestW3C(t *testing.T) {
 		{"N-Quads", "rdf/rdf11/rdf-n-quads", "https://w3c.github.io/rdf-tests/rdf/rdf11/rdf-n-quads/", rdf.NQuads, 0, 87},
 		{"RDF/XML", "rdf/rdf11/rdf-xml", "https://w3c.github.io/rdf-tests/rdf/rdf11/rdf-xml/", rdf.RDFXML, rdf.NTriples, 166},
 		{"TriG", "rdf/rdf11/rdf-trig", "https://w3c.github.io/rdf-tests/rdf/rdf11/rdf-trig/", rdf.TriG, rdf.NQuads, 356},
+		// The edition of 2013, whole: its expected graphs have other bases.
+		{"N-Quads of 2013", "rdf/rdf11-2013/rdf-n-quads", "http://www.w3.org/2013/NQuadsTests/", rdf.NQuads, 0, 0},
+		{"RDF/XML of 2013", "rdf/rdf11-2013/rdf-xml", "http://www.w3.org/2013/RDFXMLTests/", rdf.RDFXML, rdf.NTriples, 0},
+		{"TriG of 2013", "rdf/rdf11-2013/rdf-trig", "http://www.w3.org/2013/TriGTests/", rdf.TriG, rdf.NQuads, 0},
 	}
 	for _, s := range suites {
 		t.Run(s.name, func(t *testing.T) {
