@@ -28,6 +28,9 @@ import (
 const asDemo = "SKRIN_TEST_AS_DEMO"
 
 func TestMain(m *testing.M) {
+	if conf := os.Getenv(asNode); conf != "" {
+		writeAsNode(conf)
+	}
 	dir, port := os.Getenv(asDemo), os.Getenv(asDemo+"_PORT")
 	if dir == "" {
 		os.Exit(m.Run())

@@ -18,9 +18,9 @@ import (
 	"skrin/pod/podtest"
 )
 
-const crashWriters = 8
+const crashWriters = 32
 
-// TestCrash kills 8 writers. Each makes the steps 1, 2, 3… in its own pod and
+// TestCrash kills 32 writers. Each makes the steps 1, 2, 3… in its own pod and
 // adds one to a number in a pod of all; a step is two values, one of them large,
 // a name that moves on, and a Due time, in one commit; then a record.
 func TestCrash(t *testing.T) {

@@ -43,6 +43,7 @@ type Server struct {
 	start func() *exec.Cmd
 	alive func() error // nil when it answers
 	cmd   *exec.Cmd
+	ended chan struct{} // closed when cmd has
 }
 
 // run starts a server for the first time.
@@ -52,26 +53,40 @@ func (s *Server) run() {
 	s.t.Cleanup(s.Kill)
 }
 
-// Start starts it again after Kill, and waits until it answers.
+// Start starts it again after Kill, and waits until it answers. It may take more
+// than one try: what the killed one held is not free at once.
 func (s *Server) Start() {
 	s.t.Helper()
-	s.cmd = s.start()
-	if err := s.cmd.Start(); err != nil {
+	began := time.Now()
+	for s.launch(); s.alive() != nil; time.Sleep(20 * time.Millisecond) {
+		select {
+		case <-s.ended:
+			s.launch()
+		default:
+		}
+		if time.Since(began) > time.Minute {
+			s.t.Fatalf("%s doesn't answer: %v", filepath.Base(s.cmd.Path), s.alive())
+		}
+	}
+}
+
+func (s *Server) launch() {
+	s.t.Helper()
+	cmd, ended := s.start(), make(chan struct{})
+	s.cmd, s.ended = cmd, ended
+	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	began := time.Now()
-	for err := s.alive(); err != nil; err = s.alive() {
-		if time.Since(began) > time.Minute {
-			s.t.Fatalf("%s doesn't answer: %v", filepath.Base(s.cmd.Path), err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	go func() {
+		_ = cmd.Wait() // it was killed, or will be tried again
+		close(ended)
+	}()
 }
 
 // Kill ends it as a power cut would, with all its processes.
 func (s *Server) Kill() {
 	s.signal(syscall.SIGKILL)
-	_ = s.cmd.Wait() // it was killed
+	<-s.ended
 }
 
 // Pause stops it where it stands, with all its processes, until Resume: a

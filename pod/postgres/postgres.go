@@ -190,7 +190,7 @@ func (s *Store) exec(ctx context.Context, doing, sql string, args ...any) (int64
 		if err == nil {
 			return tag.RowsAffected(), nil
 		}
-		if try == maxTries || !again(err) {
+		if try == maxTries || !again(err) && !pgconn.SafeToRetry(err) {
 			return 0, s.late(ctx, s.failed(doing, err))
 		}
 	}
@@ -203,10 +203,16 @@ func (s *Store) query(ctx context.Context, doing, sql string, args ...any) ([]st
 	}
 	ctx, cancel := s.within(ctx)
 	defer cancel()
-	rows, _ := s.db.Query(ctx, sql, args...) // CollectRows returns its error
-	found, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
-	if err != nil {
-		return nil, s.late(ctx, s.failed(doing, err))
+	var found [][]byte
+	for try := 1; ; try++ {
+		rows, _ := s.db.Query(ctx, sql, args...) // CollectRows returns its error
+		var err error
+		if found, err = pgx.CollectRows(rows, pgx.RowTo[[]byte]); err == nil {
+			break
+		}
+		if try == maxTries || !again(err) && !pgconn.SafeToRetry(err) {
+			return nil, s.late(ctx, s.failed(doing, err))
+		}
 	}
 	var all []string
 	for _, b := range found {

@@ -36,7 +36,7 @@ func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) 
 		b.Queue(beginView)
 		var id []byte
 		b.Queue(holder, []byte(name)).Query(one(&id))
-		if err := conn.SendBatch(ctx, b).Close(); err != nil {
+		if err := s.begin(ctx, conn, b); err != nil {
 			return s.failed("view", err)
 		}
 		if id == nil {
@@ -45,6 +45,20 @@ func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) 
 		x := &tx{Changes: pod.Changes{View: true}, ctx: ctx, s: s, conn: conn, id: string(id)}
 		return x.call(fn)
 	})
+}
+
+// errStale is that the connection was broken before the transaction had begun,
+// as all are that a restart of the database has left behind.
+var errStale = errors.New("the connection was broken")
+
+// begin sends the batch that begins a transaction.
+func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, b *pgx.Batch) error {
+	err := conn.SendBatch(ctx, b).Close()
+	if err != nil && conn.Conn().IsClosed() && ctx.Err() == nil {
+		s.db.Reset()
+		return fmt.Errorf("%w: %w", errStale, err)
+	}
+	return err
 }
 
 // one takes the one column of at most one row; without a row it leaves to nil.
@@ -68,7 +82,7 @@ func (s *Store) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error
 		var locked, id []byte
 		b.Queue("select p.id from name n join pod p on p.id = n.pod where n.name = $1 for update of p", []byte(name)).Query(one(&locked))
 		b.Queue(holder, []byte(name)).Query(one(&id)) // as it is now that the lock is ours
-		if err := conn.SendBatch(ctx, b).Close(); err != nil {
+		if err := s.begin(ctx, conn, b); err != nil {
 			return s.failed("update", err)
 		}
 		switch {
@@ -94,7 +108,7 @@ func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) er
 		b.Queue("select id from pod where id = $1 for update", []byte(id))
 		var taken []byte
 		b.Queue(holder, []byte(name)).Query(one(&taken))
-		if err := conn.SendBatch(ctx, b).Close(); err != nil {
+		if err := s.begin(ctx, conn, b); err != nil {
 			return s.failed("create", err)
 		}
 		if taken != nil {
@@ -107,7 +121,7 @@ func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) er
 }
 
 // run runs a transaction on a connection, again if the database ends it for the
-// sake of another one. What was not committed is rolled back.
+// sake of another one, or if it has not begun. What was not committed is rolled back.
 func (s *Store) run(ctx context.Context, transact func(context.Context, *pgxpool.Conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -116,7 +130,7 @@ func (s *Store) run(ctx context.Context, transact func(context.Context, *pgxpool
 	defer cancel()
 	for try := 1; ; try++ {
 		err := s.once(ctx, transact)
-		if !again(err) && !errors.Is(err, errMoved) {
+		if !again(err) && !errors.Is(err, errMoved) && !errors.Is(err, errStale) {
 			return err
 		}
 		if try == maxTries {
