@@ -135,7 +135,7 @@ func (t *town) register(keys map[string]jose.JSONWebKeySet) error {
 		if err != nil {
 			return fmt.Errorf("registration of %s: %w", id, err)
 		}
-		p.Keys = set
+		p.Keys, p.Until = set, t.now().AddDate(1, 0, 0) // the demo is made anew each time
 		if err := t.parties.Add(p); err != nil {
 			return err
 		}
