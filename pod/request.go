@@ -41,6 +41,7 @@ type Request struct {
 	Kind      RequestKind
 	Party     string   // who asks
 	Reference string   // the party's own, for itself
+	Key       string   // under which it was begun: where the party waits for the answer, if it still does
 	Types     []string // ToDeposit: what it would deliver. ToRead: the one type it asks for
 	Use       string   // ToRead: id of the party's Use
 	Fields    []string // ToRead: what it must have
@@ -120,6 +121,7 @@ func (p *Pod) Begin(ctx context.Context, who acl.Agent, key, party string, detai
 	if err != nil {
 		return "", err
 	}
+	r.Key = key
 	sum := sha256.Sum256([]byte("request\x00" + key))
 	r.ID = idEncoding.EncodeToString(sum[:16])
 	err = p.updateOwn(ctx, who, func(tx Tx) error {

@@ -246,6 +246,30 @@ func TestTheJourney(t *testing.T) {
 	b.sees("Du tog tillbaka det du delade med Exempel Försäkring (exempel)", "försökte göra något")
 }
 
+// TestStartingAtTheInsurer: who isn't connected yet is sent to the authority, and
+// finds the way back to the question, and from there to the insurer.
+func TestStartingAtTheInsurer(t *testing.T) {
+	r := startDemo(t, t.TempDir())
+	b := newBrowser(t)
+	r.ask(b)
+	b.signIn("Alva Lindqvist")
+	b.sees("Ett intyg saknas", "Du är inte ansluten till Arbetsförmedlingen (exempel) än")
+	r.connect2(b)
+	b.open(r.Base + "/me/")
+	b.sees("Väntar på ditt svar")
+	b.press("Titta och svara")
+	r.fetch(b)
+	b.press("Ja, dela")
+	b.sees("Du uppfyller villkoret")
+	other := newBrowser(t) // the insurer waits in the browser that it sent, in no other
+	r.ask(b)
+	other.open(r.Base + "/me/")
+	other.signIn("Alva Lindqvist")
+	other.press("Titta och svara")
+	other.press("Ja, dela")
+	other.sees("Klart. Du har sagt ja.")
+}
+
 // TestDecline: a no is a no, and nothing is made.
 func TestDecline(t *testing.T) {
 	r := startDemo(t, t.TempDir())

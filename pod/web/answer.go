@@ -98,6 +98,26 @@ func (v *visit) request() (string, error) {
 	return v.Pod.Begin(v.r.Context(), v.who, vars["ask"], ask.Party, ask.Details)
 }
 
+// waits returns where a party still waits, in this browser, for the answer to a
+// request that was opened from the overview; "" if none does. Who went away to
+// connect to an authority finds the way back like this.
+func (v *visit) waits(id string) (string, error) {
+	if v.ask != nil {
+		return "", nil // we are there
+	}
+	o, err := v.Pod.Offer(v.r.Context(), v.who, id)
+	if err != nil {
+		return "", err
+	}
+	if o.Request.Key == "" {
+		return "", nil
+	}
+	if ask, err := v.Asks.Ask(v.r, o.Request.Key); err != nil || !v.Now().Before(ask.Until) {
+		return "", nil // nobody waits any more, or another browser's party does
+	}
+	return "/me/answer/" + o.Request.Key, nil
+}
+
 // question shows what is asked, or goes on if it has been answered.
 func (v *visit) question() error {
 	id, err := v.request()
@@ -112,6 +132,13 @@ func (v *visit) question() error {
 		return v.lost(err)
 	}
 	if !answered {
+		waits, err := v.waits(id)
+		switch {
+		case err != nil:
+			return v.lost(err)
+		case waits != "":
+			return v.seeOther(waits)
+		}
 		return v.put(http.StatusOK, id, question{})
 	}
 	onward, err := v.onward(o)
