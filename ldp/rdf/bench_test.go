@@ -99,12 +99,19 @@ func benchGraphs() map[string]*rdf.Graph {
 	return map[string]*rdf.Graph{"people": people(10_000), "entries": entries(16_000)}
 }
 
+// benchDocument returns one of them as a document, and keeps nothing else alive
+// that the garbage collector would look at.
+func benchDocument(b *testing.B, name string, f rdf.Format) (body []byte, triples int) {
+	g := benchGraphs()[name]
+	return document(b, g, f), g.Len()
+}
+
 func BenchmarkRead(b *testing.B) {
-	for name, g := range benchGraphs() {
+	for _, name := range []string{"people", "entries"} {
 		for _, f := range []rdf.Format{rdf.Turtle, rdf.NTriples} {
-			body := document(b, g, f)
+			body, triples := benchDocument(b, name, f)
 			b.Run(f.String()+"/"+name, func(b *testing.B) {
-				measure(b, len(body), g.Len(), func() error {
+				measure(b, len(body), triples, func() error {
 					_, err := rdf.Read(context.Background(), body, f, "", rdf.Limits{Bytes: len(body)})
 					return err
 				})
@@ -129,14 +136,14 @@ func BenchmarkWrite(b *testing.B) {
 
 // BenchmarkKnakk reads and writes the same documents with knakk/rdf.
 func BenchmarkKnakk(b *testing.B) {
-	for name, g := range benchGraphs() {
+	for _, name := range []string{"people", "entries"} {
 		for _, f := range []struct {
 			ours   rdf.Format
 			theirs knakk.Format
 		}{{rdf.Turtle, knakk.Turtle}, {rdf.NTriples, knakk.NTriples}} {
-			body := document(b, g, f.ours)
+			body, count := benchDocument(b, name, f.ours)
 			b.Run("Read/"+f.ours.String()+"/"+name, func(b *testing.B) {
-				measure(b, len(body), g.Len(), func() error {
+				measure(b, len(body), count, func() error {
 					_, err := knakk.NewTripleDecoder(bytes.NewReader(body), f.theirs).DecodeAll()
 					return err
 				})
@@ -146,7 +153,7 @@ func BenchmarkKnakk(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.Run("Write/"+f.ours.String()+"/"+name, func(b *testing.B) {
-				measure(b, len(body), g.Len(), func() error {
+				measure(b, len(body), count, func() error {
 					e := knakk.NewTripleEncoder(io.Discard, f.theirs)
 					return errors.Join(e.EncodeAll(triples), e.Close())
 				})

@@ -568,6 +568,10 @@ func (l *lexer) prefixedName() id {
 // prefixName reads PN_PREFIX, which may be empty.
 func (l *lexer) prefixName() string {
 	start, end := l.pos, l.pos
+	for l.pos < len(l.in) && isAlpha(l.in[l.pos]) { // almost always this is all
+		l.pos++
+		end = l.pos
+	}
 	for l.pos < len(l.in) {
 		r, size := l.rune()
 		if l.pos == start && !isNameBase(r) || r != '.' && !isNameRune(r) {
