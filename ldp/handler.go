@@ -37,7 +37,7 @@ type Handler struct {
 	ConstrainedBy string
 	// RequestID names a request in the answer and in the log; nil for random.
 	RequestID func(*http.Request) string
-	Log       *slog.Logger // for failures of ours, 5xx; once each
+	Log       *slog.Logger // for failures of ours, 5xx, once each; must be set
 	Limits    Limits
 }
 
