@@ -144,7 +144,7 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 		return nil, ldp.Refuse(ldp.Invalid, "The body could not be read to its end.")
 	}
 	if int64(len(b)) > limit {
-		return nil, ldp.Refuse(ldp.TooLarge, fmt.Sprintf("The body is larger than %d bytes.", limit))
+		return nil, tooLarge(limit)
 	}
 	return b, nil
 }
