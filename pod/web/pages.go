@@ -211,6 +211,7 @@ var deeds = map[pod.Action]string{
 	pod.DidConnect: "log.connect", pod.DidDeliver: "log.deliver", pod.DidRead: "log.read", pod.DidRefuse: "log.refuse",
 	pod.DidAgree: "log.agree", pod.DidDecline: "log.decline", pod.DidWithdraw: "log.withdraw", pod.DidFetch: "log.fetch",
 	pod.DidRemove: "log.remove", pod.DidVisit: "log.visit", pod.DidUse: "log.use",
+	pod.DidWrite: "log.write", pod.DidDelete: "log.delete",
 	pod.DidDisconnect: "log.disconnect", pod.DidFreeze: "log.freeze", pod.DidThaw: "log.thaw", pod.DidErase: "log.erase",
 }
 
@@ -264,6 +265,12 @@ func (v *visit) event(e pod.Entry) event {
 	key, ok := deeds[e.Action]
 	if !ok {
 		key = "log.other"
+	}
+	switch unknown := e.Agent == ""; {
+	case unknown && e.Action == pod.DidWrite:
+		key = "log.write.unknown"
+	case unknown && e.Action == pod.DidDelete:
+		key = "log.delete.unknown"
 	}
 	t, ok := v.Types.Type(e.Type)
 	if !ok {
