@@ -57,7 +57,7 @@ type delivery struct {
 // evidence, alone (application/dc+sd-jwt, one a line) or within their RDF form.
 func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error) {
 	if req.ID == ldp.ID("/w/"+spaceID(req.ID)+"/inbox/") {
-		return p.takeErasure(ctx, who, req)
+		return p.takeMail(ctx, who, req)
 	}
 	party, types, err := p.mayDeposit(ctx, who, req.ID)
 	if err == nil {

@@ -53,6 +53,12 @@ func (e *Evidence) State(now time.Time) EndState {
 	return e.Ended
 }
 
+// tooOld reports whether evidence was issued more than so many days ago; 0 for no
+// limit.
+func tooOld(e *Evidence, days int, now time.Time) bool {
+	return days > 0 && day(now).After(e.Issued.AddDate(0, 0, days))
+}
+
 func evidenceKey(id string) string         { return "e" + id }
 func formKey(id string, i int) string      { return fmt.Sprintf("f%s\x00%04d", id, i) }
 func givenKey(id, space string) string     { return "f" + id + "\x00w" + space }
