@@ -65,6 +65,7 @@ func (p *Pod) endEvidence(ctx context.Context, tx Tx, path ldp.ID) error {
 		tx.Delete(currentKey(e.Type, e.Issuer))
 	}
 	tx.Delete(evidenceKey(e.ID))
+	p.vacate(tx, e)
 	forms, err := tx.Scan("f"+e.ID+"\x00", "", maxForms)
 	if err != nil {
 		return err

@@ -221,7 +221,7 @@ func containsAll(all, some []string) bool {
 
 // choices fills in what current evidence would answer the request.
 func (p *Pod) choices(tx Tx, o *Offer) error {
-	all, err := holdings(tx)
+	all, err := p.holdings(tx)
 	if err != nil {
 		return err
 	}
