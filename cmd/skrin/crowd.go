@@ -45,6 +45,8 @@ type crowd struct {
 	key        jose.JSONWebKey // the issuer's
 	recipients []*recipient
 	persons    []*member
+	lists      *httptest.Server          // the issuer's status list
+	places     []int                     // that it has not given out
 	clock      atomic.Pointer[time.Time] // the pod's; nil for the real one
 	stop       func() error
 }
@@ -116,6 +118,7 @@ func (w *crowd) close() error {
 	for _, r := range w.recipients {
 		r.hook.Close()
 	}
+	w.lists.Close()
 	if e := w.server.Close(); err == nil {
 		err = e
 	}
@@ -136,6 +139,9 @@ func (w *crowd) registerIssuer() (err error) {
 		return err
 	}
 	if w.key, err = crowdKey("af-1"); err != nil {
+		return err
+	}
+	if err := w.publish(); err != nil {
 		return err
 	}
 	w.issuer.Keys.Keys, w.issuer.Notify = []jose.JSONWebKey{w.key.Public()}, ""
@@ -267,11 +273,12 @@ func (w *crowd) furnish(ctx context.Context, i int, who acl.Agent, issued time.T
 // list, unless that is the leak.
 func (w *crowd) forms(issued time.Time, registered, long bool) ([]string, error) {
 	var all []string
-	index, since := rand.IntN(1<<20), issued.AddDate(0, 0, -rand.IntN(300)).Format(time.DateOnly)
+	since := issued.AddDate(0, 0, -rand.IntN(300)).Format(time.DateOnly)
+	index := w.place()
 	for range len(w.recipients) + crowdForms {
 		form, err := credential.Issue(w.key, credential.Statement{
 			Type: "https://af.example.se/vct/arbetsloshetsintyg/1", Issuer: w.issuer.Issuer, Issued: issued, Expires: issued.AddDate(0, 0, 60), Decoys: 5,
-			Status: &credential.Status{URI: "https://af.example.se/status/1", Index: index},
+			Status: &credential.Status{URI: w.lists.URL + "/1", Index: index},
 			Claims: []credential.Claim{{Name: "registered", Value: registered}, {Name: "registered_at_least_30_days", Value: long},
 				{Name: "registration_date", Value: since}},
 		})
@@ -280,10 +287,37 @@ func (w *crowd) forms(issued time.Time, registered, long bool) ([]string, error)
 		}
 		all = append(all, form)
 		if w.pod.Leak != pod.LeakStatus {
-			index = rand.IntN(1 << 20)
+			index = w.place()
 		}
 	}
 	return all, nil
+}
+
+// place is a random one in the status list, that no other form has and next to
+// which none stands.
+func (w *crowd) place() int {
+	last := len(w.places) - 1
+	i := w.places[last]
+	w.places = w.places[:last]
+	return 2 * i
+}
+
+// publish serves the issuer's status list, in which nothing is revoked.
+func (w *crowd) publish() error {
+	w.places = rand.Perm(1 << 19)
+	mux := http.NewServeMux()
+	w.lists = httptest.NewServer(mux)
+	list := credential.NewStatusList(w.lists.URL+"/1", 1<<20)
+	now := time.Now()
+	list.Issued, list.Expires = now.AddDate(0, -2, 0), now.AddDate(1, 0, 0) // the pod's clock goes back and forth
+	token, err := list.Sign(w.key)
+	if err != nil {
+		return err
+	}
+	mux.HandleFunc("/", func(out http.ResponseWriter, _ *http.Request) { fmt.Fprintf(out, `{"status_lists":[%q]}`, list.URI) })
+	mux.HandleFunc("/1", func(out http.ResponseWriter, _ *http.Request) { io.WriteString(out, token) })
+	w.issuer.StatusLists = w.lists.URL + "/"
+	return nil
 }
 
 // answer asks a person and agrees for the person.
