@@ -3,7 +3,6 @@
 package main
 
 import (
-	"net/url"
 	"strings"
 	"testing"
 )
@@ -46,13 +45,4 @@ func (b *browser) press(label string, fields ...string) {
 	if err := b.walker.press(label, fields...); err != nil {
 		b.t.Fatal(err)
 	}
-}
-
-func (b *browser) parse(s string) *url.URL {
-	b.t.Helper()
-	u, err := url.Parse(s)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return u
 }
