@@ -59,7 +59,15 @@ type Party struct {
 	MayIssue    []string           // ids of evidence types
 	Uses        []Use              // what it may ask for
 	Identity    bool               // it is told the person's national number when connected
+	Renumbers   []Renumbering      // the changes of a person's number that it may tell of
 	Until       time.Time          // the registration ends
+}
+
+// A Renumbering is a change of the number by which a person signs in, of which
+// a population register may tell: "xx:passport" to "no:dnummer".
+type Renumbering struct {
+	From string `json:"from"` // schemes, as the identity vault has them
+	To   string `json:"to"`
 }
 
 // A Use is one purpose for which a party may ask for fields of one type.

@@ -142,6 +142,7 @@ type PartyFile struct {
 	MayIssue    []string           `json:"may_issue"`
 	Uses        []UseFile          `json:"uses"`
 	Identity    bool               `json:"identity"`
+	Renumbers   []Renumbering      `json:"renumbers"`
 	Until       string             `json:"until"` // last day, "2027-12-31"
 }
 
@@ -172,7 +173,7 @@ func ReadParty(b []byte, base string) (Party, error) {
 	p := Party{
 		ID: f.ID, WebID: acl.WebID(base + "/.parties/" + f.ID + "#org"), Name: f.Name, Number: f.Number, Home: f.Home,
 		Privacy: f.Privacy, Contact: f.Contact, Authority: f.Authority, Keys: f.Keys, Issuer: f.Issuer,
-		Redirects: f.Redirects, Notify: f.Notify, StatusLists: f.StatusLists, MayIssue: f.MayIssue, Identity: f.Identity, Until: until.AddDate(0, 0, 1),
+		Redirects: f.Redirects, Notify: f.Notify, StatusLists: f.StatusLists, MayIssue: f.MayIssue, Identity: f.Identity, Renumbers: f.Renumbers, Until: until.AddDate(0, 0, 1),
 	}
 	for _, u := range f.Uses {
 		p.Uses = append(p.Uses, Use(u))
