@@ -29,6 +29,7 @@
 //	Entry         log.go         one line of the person's log, chained by hash
 //	Checkpoint    export.go      the signed end of an exported log
 //	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
+//	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
 //	Notification  outbox.go      what a counterpart must be told, until it has been
 //	Leak          leak.go        a link on purpose, for the program that must see it
 //
@@ -60,6 +61,7 @@
 //	j{day}{digest}           the same for a POST to the standard pod
 //	u{day}\0{app}            a ReadCount; without an app, of what everybody may read
 //	d{day}\0{sender}         how many notifications the inbox took; without a sender, of all
+//	s                        the owner's Settings
 //	b                        when blobs are to be swept
 //	o, n{seq}                the last number of the outbox; a Notification that waits
 package pod

@@ -34,6 +34,9 @@ const (
 	DidFreeze     Action = "freeze"     // the person stopped a party's reads for a while
 	DidThaw       Action = "thaw"       // and let them go on
 	DidErase      Action = "erase"      // a party says that it has erased what it had read
+
+	DidLeave Action = "leave" // the person wants all of it to be erased
+	DidStay  Action = "stay"  // and has thought again
 )
 
 // An Entry is one line of the log: who did what, when and why. It names fields,
