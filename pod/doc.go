@@ -30,6 +30,7 @@
 //	Checkpoint    export.go      the signed end of an exported log
 //	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
+//	Loan          lend.go        what the owner lets others do to a file or folder, by its ACL document
 //	Notification  outbox.go      what a counterpart must be told, until it has been
 //	Leak          leak.go        a link on purpose, for the program that must see it
 //

@@ -35,6 +35,9 @@ const (
 	DidThaw       Action = "thaw"       // and let them go on
 	DidErase      Action = "erase"      // a party says that it has erased what it had read
 
+	DidLend   Action = "lend"   // the person lets somebody, the Agent, use a file or folder
+	DidUnlend Action = "unlend" // and no longer
+
 	DidLeave Action = "leave" // the person wants all of it to be erased
 	DidStay  Action = "stay"  // and has thought again
 )
