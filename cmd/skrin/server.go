@@ -134,12 +134,21 @@ func (s *server) joinHandler(context.Context) error {
 const proofAge = time.Minute
 
 func (s *server) verifier() *auth.Verifier {
-	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.records, MaxAge: proofAge, Now: s.now}
 	return &auth.Verifier{
 		Base: s.Base, Issuers: s.issuer, Cache: auth.NewCache(16 << 10), Now: s.now,
-		Revoked: s.provider.Revoked,
-		Proofs:  &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used, NotBefore: s.now().Truncate(time.Second)},
+		Revoked: s.provider.Revoked, Proofs: s.proofs(),
 	}
+}
+
+// proofs checks what comes with a request for a resource.
+func (s *server) proofs() *dpop.Checker {
+	cluster := s.Postgres != ""
+	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.records, Shared: cluster, MaxAge: proofAge, Now: s.now}
+	c := &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used}
+	if !cluster {
+		c.NotBefore = s.now().Truncate(time.Second)
+	}
+	return c
 }
 
 // issuer believes our own provider about everybody, and others about those whose
