@@ -333,6 +333,11 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 		if r.State != Open || !p.Now().Before(r.AnswerBy) || a.Agree && r.Kind == ToRead && !p.Now().Before(r.Until) {
 			return ldp.Refuse(ldp.Conflict, "This request has been answered, or its time has passed.")
 		}
+		if h, err := ownerOf(tx); err != nil {
+			return err
+		} else if a.Agree && !h.Leaves.IsZero() {
+			return ldp.Refuse(ldp.Conflict, "All of it is about to be erased. Stay first, and then answer.")
+		}
 		r.Answered = d.now
 		switch {
 		case !a.Agree:
