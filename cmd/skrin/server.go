@@ -155,7 +155,7 @@ func (s *server) verifier() *auth.Verifier {
 func (s *server) proofs() *dpop.Checker {
 	cluster := s.Postgres != ""
 	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.records, Shared: cluster, MaxAge: proofAge, Now: s.now}
-	c := &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used}
+	c := &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used, Known: new(dpop.Known)}
 	if !cluster {
 		c.NotBefore = s.now().Truncate(time.Second)
 	}
