@@ -30,6 +30,7 @@ func (s *server) routes(pages http.Handler, resources, shown *ldp.Handler) http.
 	r.Path("/.parties/").Methods("GET", "HEAD").HandlerFunc(s.publishParties)
 	r.Path("/.parties/types/{id}").Methods("GET", "HEAD").HandlerFunc(s.evidenceType)
 	r.Path("/.parties/{id}").Methods("GET", "HEAD").HandlerFunc(s.party)
+	r.Path("/.identities/").Methods("POST").HandlerFunc(s.renumber)
 	r.Path("/ns/core").Methods("GET", "HEAD").HandlerFunc(s.vocabulary)
 	r.Path("/me").Handler(pages)
 	r.PathPrefix("/me/").Handler(pages)
