@@ -218,7 +218,7 @@ func (g *reading) graph() (*rdf.Graph, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read: %w", err)
 	}
-	graph, err := rdf.Read(g.r.Context(), body, f, g.Base+string(g.id), rdf.Limits{Bytes: int(limit)})
+	graph, err := rdf.Read(g.r.Context(), body, f, g.Base+string(g.id), rdf.Limits{Bytes: int(limit), LoadContext: g.Context})
 	if err != nil {
 		return nil, g.unconvertible(err)
 	}

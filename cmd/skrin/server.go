@@ -135,8 +135,8 @@ func (s *server) joinHandler(context.Context) error {
 	if err != nil {
 		return err
 	}
-	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier()}, Base: s.Base, Apart: s.Apart, Log: s.log}
-	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Log: s.log}
+	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier()}, Base: s.Base, Apart: s.Apart, Context: s.pod.LoadContext, Log: s.log}
+	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: s.pod.LoadContext, Log: s.log}
 	s.handler = s.routes(pages, resources, shown)
 	return nil
 }
