@@ -100,7 +100,7 @@ func (p *Party) checkURLs() error {
 			return err
 		}
 	}
-	for what, address := range map[string]string{"notify": p.Notify, "jwks_uri": p.KeysAt} {
+	for what, address := range map[string]string{"notify": p.Notify, "jwks_uri": p.KeysAt, "status_lists": p.StatusLists} {
 		if address == "" {
 			continue
 		}
@@ -162,22 +162,24 @@ func (r *Parties) Issuers(_ context.Context, evidenceType string) ([]string, err
 
 // A PartyFile is a registration as it is written in a file.
 type PartyFile struct {
-	ID        string             `json:"id"`
-	Name      Text               `json:"name"`
-	Number    string             `json:"number,omitempty"`
-	Home      string             `json:"home,omitempty"`
-	Privacy   string             `json:"privacy,omitempty"`
-	Contact   string             `json:"contact,omitempty"`
-	Authority string             `json:"authority,omitempty"`
-	Keys      jose.JSONWebKeySet `json:"jwks,omitzero"`
-	KeysAt    string             `json:"jwks_uri,omitempty"` // instead of jwks
-	Issuer    string             `json:"issuer,omitempty"`
-	Redirects []string           `json:"redirects,omitempty"`
-	Notify    string             `json:"notify,omitempty"`
-	MayIssue  []string           `json:"may_issue,omitempty"`
-	Uses      []UseFile          `json:"uses,omitempty"`
-	Identity  bool               `json:"identity,omitempty"`
-	Until     string             `json:"until"` // last day, "2027-12-31"
+	ID          string             `json:"id"`
+	Name        Text               `json:"name"`
+	Number      string             `json:"number,omitempty"`
+	Home        string             `json:"home,omitempty"`
+	Privacy     string             `json:"privacy,omitempty"`
+	Contact     string             `json:"contact,omitempty"`
+	Authority   string             `json:"authority,omitempty"`
+	Keys        jose.JSONWebKeySet `json:"jwks,omitzero"`
+	KeysAt      string             `json:"jwks_uri,omitempty"` // instead of jwks
+	Issuer      string             `json:"issuer,omitempty"`
+	Redirects   []string           `json:"redirects,omitempty"`
+	Notify      string             `json:"notify,omitempty"`
+	StatusLists string             `json:"status_lists,omitempty"`
+	MayIssue    []string           `json:"may_issue,omitempty"`
+	Uses        []UseFile          `json:"uses,omitempty"`
+	Identity    bool               `json:"identity,omitempty"`
+	Renumbers   []Renumbering      `json:"renumbers,omitempty"`
+	Until       string             `json:"until"` // last day, "2027-12-31"
 }
 
 // A UseFile is a Use as it is written in a file.
@@ -207,7 +209,7 @@ func ReadParty(b []byte, base string) (Party, error) {
 	p := Party{
 		ID: f.ID, WebID: acl.WebID(base + "/.parties/" + f.ID + "#org"), Name: f.Name, Number: f.Number, Home: f.Home,
 		Privacy: f.Privacy, Contact: f.Contact, Authority: f.Authority, Keys: f.Keys, KeysAt: f.KeysAt, Issuer: f.Issuer,
-		Redirects: f.Redirects, Notify: f.Notify, MayIssue: f.MayIssue, Identity: f.Identity, Until: until.AddDate(0, 0, 1),
+		Redirects: f.Redirects, Notify: f.Notify, StatusLists: f.StatusLists, MayIssue: f.MayIssue, Identity: f.Identity, Renumbers: f.Renumbers, Until: until.AddDate(0, 0, 1),
 	}
 	for _, u := range f.Uses {
 		p.Uses = append(p.Uses, Use(u))
@@ -219,8 +221,8 @@ func ReadParty(b []byte, base string) (Party, error) {
 func (p *Party) File() PartyFile {
 	f := PartyFile{
 		ID: p.ID, Name: p.Name, Number: p.Number, Home: p.Home, Privacy: p.Privacy, Contact: p.Contact, Authority: p.Authority,
-		Keys: p.Keys, KeysAt: p.KeysAt, Issuer: p.Issuer, Redirects: p.Redirects, Notify: p.Notify, MayIssue: p.MayIssue,
-		Identity: p.Identity, Until: p.Until.AddDate(0, 0, -1).UTC().Format(time.DateOnly),
+		Keys: p.Keys, KeysAt: p.KeysAt, Issuer: p.Issuer, Redirects: p.Redirects, Notify: p.Notify, StatusLists: p.StatusLists,
+		MayIssue: p.MayIssue, Identity: p.Identity, Renumbers: p.Renumbers, Until: p.Until.AddDate(0, 0, -1).UTC().Format(time.DateOnly),
 	}
 	for _, u := range p.Uses {
 		f.Uses = append(f.Uses, UseFile(u))
