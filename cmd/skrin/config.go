@@ -30,6 +30,7 @@ type config struct {
 	// Operators is a folder of those who may change the register of parties over
 	// HTTP; without one nobody can.
 	Operators string
+	Steps     string          // a file that says what needs which level of assurance; may be empty
 	Types     string          // a folder of evidence types, instead of those that come with the program; may be empty
 	Proxied   bool            // a proxy in front says in X-Forwarded-For who asks; without one anybody could say so
 	EIDs      string          // a folder of eIDs to sign in by; may be empty

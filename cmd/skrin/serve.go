@@ -25,6 +25,7 @@ type serveOptions struct {
 	EIDs      string `name:"eids" help:"Folder of eIDs to sign in by (.json)." type:"path"`
 	Parties   string `help:"Folder of registrations of authorities and consumers (.json)." type:"path"`
 	Operators string `help:"Folder of operators who may register parties over HTTP (.json); without one nobody can." type:"path"`
+	Steps     string `help:"File that says what needs which level of assurance (.json): an object from an action to the levels that are enough." type:"path"`
 	Types     string `help:"Folder of evidence types (.json), instead of those that come with the program." type:"path"`
 
 	PodKeyFile []string `help:"Files with master keys of the pods' keys, the one to use first. Without, one is derived from the master key. To rotate: put a new one first, run \"skrin rotate\", take the old one away." type:"path"`
@@ -66,7 +67,7 @@ func (c *serveOptions) config() (config, error) {
 		}
 		k.PodKeys = append(k.PodKeys, key)
 	}
-	return config{Base: c.Base, Apart: c.Apart, Dir: c.Dir, Key: key, Parties: c.Parties, Operators: c.Operators, Types: c.Types, EIDs: c.EIDs, Proxied: c.Proxied, Token: 5 * time.Minute, keep: k}, nil
+	return config{Base: c.Base, Apart: c.Apart, Dir: c.Dir, Key: key, Parties: c.Parties, Operators: c.Operators, Steps: c.Steps, Types: c.Types, EIDs: c.EIDs, Proxied: c.Proxied, Token: 5 * time.Minute, keep: k}, nil
 }
 
 // secret reads a file, or where there is none the environment, a line for each.

@@ -34,6 +34,7 @@ type server struct {
 	now func() time.Time
 	*chest
 	operators operators
+	steps     steps
 	parties   *pod.Parties // registered in files
 	register  *parties.Register
 	types     *pod.Catalogue
@@ -105,6 +106,13 @@ func (s *server) joinLogin(context.Context) error {
 	}
 	s.vault, err = login.NewVault(login.VaultOptions{Records: s.records, Key: key, Now: s.now, Rand: rand.Reader})
 	if err != nil {
+		return err
+	}
+	levels, err := s.ladders()
+	if err != nil {
+		return err
+	}
+	if s.steps, err = loadSteps(s.Steps, levels, s.types); err != nil {
 		return err
 	}
 	s.sessions, err = login.NewSessions(login.SessionOptions{Records: s.records, Base: s.Base, Now: s.now, Fail: s.failed})
@@ -201,7 +209,7 @@ func (s *server) pages() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.sessions.Wrap(h), nil
+	return s.sessions.Wrap(s.stepUp(h)), nil
 }
 
 // zone is that of the people here; UTC where the machine doesn't know it.
