@@ -101,8 +101,12 @@ func (p *Pod) withdrawAll(ctx context.Context, tx Tx) error {
 		return true
 	})
 	for i := range active {
+		var tell time.Time
 		if err == nil {
-			err = p.withdraw(ctx, tx, &active[i], time.Time{})
+			tell, err = p.apart(active)
+		}
+		if err == nil {
+			err = p.withdraw(ctx, tx, &active[i], tell)
 		}
 	}
 	return err
