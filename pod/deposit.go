@@ -25,8 +25,9 @@ import (
 
 // Limits of a deposit.
 const (
-	maxDeposit = 512 << 10 // bytes
-	maxForms   = 32        // signed forms of one evidence
+	maxDeposit  = 512 << 10 // bytes
+	maxForms    = 32        // signed forms of one evidence
+	maxAllForms = 256       // with those that were delivered later
 )
 
 // TypeReceipt is the media type of the signed receipt that answers a deposit: a
@@ -51,6 +52,8 @@ type delivery struct {
 	forms           []string
 	place           *Place     // of the first form in a status list; nil if it has none
 	places          Places     // of all forms
+	holder          string     // thumbprint of the first form's holder key; "" if it has none
+	holders         []string   // of all forms
 	marks           []string   // by which the first form could be matched with another
 	graph           *rdf.Graph // as sent, without the signed forms; nil if only signed forms were sent
 }
@@ -60,6 +63,9 @@ type delivery struct {
 func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error) {
 	if req.ID == ldp.ID("/w/"+spaceID(req.ID)+"/inbox/") {
 		return p.takeMail(ctx, who, req)
+	}
+	if req.ID == ldp.ID("/w/"+spaceID(req.ID)+"/keys/") {
+		return p.giveKeys(ctx, who, req)
 	}
 	party, types, err := p.mayDeposit(ctx, who, req.ID)
 	if err == nil {
@@ -213,6 +219,7 @@ func (p *Pod) checkForms(ctx context.Context, party Party, types []string, forms
 	var d *delivery
 	var faults []string
 	var places []*Place
+	var holders []string
 	marks := map[string]bool{}
 	for i, form := range forms {
 		one, err := p.checkForm(ctx, party, types, form)
@@ -229,7 +236,7 @@ func (p *Pod) checkForms(ctx context.Context, party Party, types []string, forms
 			faults = append(faults, fmt.Sprintf("signed form %d says something else than the first.", i+1))
 		}
 		if err == nil {
-			places = append(places, one.place)
+			places, holders = append(places, one.place), append(holders, one.holder)
 			for _, m := range one.marks {
 				marks[m] = true
 			}
@@ -238,7 +245,7 @@ func (p *Pod) checkForms(ctx context.Context, party Party, types []string, forms
 	if faults != nil {
 		return nil, faults
 	}
-	d.forms = forms
+	d.forms, d.holders = forms, holders
 	for _, at := range places {
 		if at != nil && !slices.Contains(d.places[at.List], at.Index) {
 			if d.places == nil {
@@ -294,6 +301,9 @@ func (p *Pod) checkForm(ctx context.Context, party Party, types []string, form s
 	}
 	if len(d.facts) == 0 {
 		return nil, errors.New("it has none of the type's claims")
+	}
+	if d.holder, err = holderOf(c); err != nil {
+		return nil, err
 	}
 	d.place, err = p.checkPlace(ctx, party, v.Status)
 	return d, err
@@ -372,14 +382,18 @@ func (d *delivery) agrees(g *rdf.Graph) (faults []string) {
 }
 
 // keep stores a delivery: the evidence, its forms, and its RDF in the person's
-// own pod; the evidence before it is superseded.
+// own pod; the evidence before it is superseded. More forms of what is current are
+// added to it.
 func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery, id string) error {
+	if err := bindKeys(tx, a.space.ID, d.holders); err != nil {
+		return err
+	}
+	if same, err := p.more(tx, a.party.ID, d); same || err != nil {
+		return err
+	}
 	e := &Evidence{
 		ID: id, Type: d.typ.ID, Issuer: a.party.ID, Issued: d.issued, Expires: d.expires,
-		Received: p.Now().UTC().Truncate(time.Second), Facts: d.facts, Forms: len(d.forms),
-	}
-	if err := p.occupy(tx, e, d.places); err != nil {
-		return err
+		Received: p.Now().UTC().Truncate(time.Second), Facts: d.facts,
 	}
 	own, err := ownerOf(tx)
 	if err != nil {
@@ -389,8 +403,8 @@ func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery, id string)
 	if err := p.supersede(tx, e); err != nil {
 		return err
 	}
-	for i, form := range d.forms {
-		tx.Put(formKey(id, i), []byte(form))
+	if err := p.addForms(tx, e, d); err != nil {
+		return err
 	}
 	g := d.graph
 	if g == nil {
@@ -406,6 +420,59 @@ func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery, id string)
 		return err
 	}
 	return save(tx, evidenceKey(id), e)
+}
+
+// addForms adds the signed forms of a delivery to its evidence.
+func (p *Pod) addForms(tx Tx, e *Evidence, d *delivery) error {
+	for _, form := range d.forms {
+		tx.Put(formKey(e.ID, e.Forms), []byte(form))
+		e.Forms++
+	}
+	return p.occupy(tx, e, d.places)
+}
+
+// more adds the forms of a delivery to the current evidence, if they say the same;
+// false if they don't. A form that was delivered before is refused: two recipients would get it.
+func (p *Pod) more(tx Tx, issuer string, d *delivery) (bool, error) {
+	id, err := load[string](tx, currentKey(d.typ.ID, issuer))
+	if err != nil || id == nil {
+		return false, err
+	}
+	e, err := load[Evidence](tx, evidenceKey(*id))
+	if err != nil || e == nil || e.Ended != Current || !e.Issued.Equal(d.issued) || !e.Expires.Equal(d.expires) || !slices.Equal(e.Facts, d.facts) {
+		return false, err
+	}
+	if e.Forms+len(d.forms) > maxAllForms {
+		return false, ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", fmt.Sprintf("there would be more than %d signed forms of it.", maxAllForms))
+	}
+	marks := map[string]bool{}
+	err = eachForm(tx, e.ID, func(_ string, form []byte) error {
+		c, err := credential.Parse(string(form))
+		if err != nil {
+			return err
+		}
+		for _, m := range c.Marks() {
+			marks[m] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	for i, form := range d.forms {
+		c, err := credential.Parse(form)
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(c.Marks(), func(m string) bool { return marks[m] }) {
+			return false, ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", fmt.Sprintf("signed form %d was delivered before, or shares a digest, salt, status index or holder key with one that was.", i+1))
+		}
+	}
+	e.Wanted = time.Time{}
+	if err := p.addForms(tx, e, d); err != nil {
+		return false, err
+	}
+	return true, save(tx, evidenceKey(e.ID), e)
 }
 
 // rebase moves a document's own names from where it was sent to where it is
