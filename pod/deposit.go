@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"slices"
 	"strconv"
@@ -36,16 +37,27 @@ const TypeReceipt = "application/jwt"
 
 // A Receipt is what a provider keeps of a delivery that it can't read back.
 type Receipt struct {
-	Issuer   string   `json:"iss"`
-	Audience string   `json:"aud"`      // the provider
-	Location string   `json:"location"` // as in the Location header
-	Type     string   `json:"evidence_type"`
-	Digests  []string `json:"digests"` // hexadecimal SHA-256 of each signed form
-	Received string   `json:"received"`
+	Issuer   string       `json:"iss"`
+	Audience string       `json:"aud"`      // the provider
+	Location string       `json:"location"` // as in the Location header
+	Type     string       `json:"evidence_type,omitempty"`
+	Digests  []string     `json:"digests,omitempty"` // hexadecimal SHA-256 of each signed form
+	Received string       `json:"received"`
+	Rows     []ReceiptRow `json:"rows,omitempty"` // of a batch, instead of Type and Digests
+}
+
+// A ReceiptRow is what a receipt says of one row of a batch.
+type ReceiptRow struct {
+	Type      string   `json:"evidence_type"`
+	Digests   []string `json:"digests"`
+	Reference string   `json:"reference,omitempty"`
 }
 
 // A delivery is a deposit that was read and found to be in order.
 type delivery struct {
+	id              string   // that the evidence is given
+	reference       string   // of a row, the provider's own
+	allMarks        []string // by which any form could be matched with another
 	typ             *EvidenceType
 	issued, expires time.Time
 	facts           []Fact
@@ -74,32 +86,29 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	body, err := readAll(req.Body, maxDeposit)
+	limit := int64(maxDeposit)
+	media, _, _ := mime.ParseMediaType(req.Type)
+	if media == TypeRows {
+		limit = maxBatch
+	}
+	body, err := readAll(req.Body, limit)
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	id, err := p.newID()
+	var rows []*delivery
+	if media == TypeRows {
+		rows, err = p.readRows(ctx, party, types, body)
+	} else {
+		rows, err = p.readDelivery(ctx, party, types, req.Type, body, p.url(req.ID))
+	}
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	receiptID, err := p.newID()
+	done, err := p.acknowledge(ctx, party, rows, req.ID)
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	d, err := p.readDelivery(ctx, party, types, req.Type, body, p.url(req.ID))
-	if err != nil {
-		return ldp.Written{}, err
-	}
-	location := req.ID + ldp.ID(receiptID)
-	receipt, err := p.receipt(ctx, party, d, p.url(location))
-	if err != nil {
-		return ldp.Written{}, err
-	}
-	done := ldp.Written{ID: location, Created: true, Receipt: []byte(receipt), ReceiptType: TypeReceipt, Description: p.spaceDescription(location)}
 	err = p.inSpace(ctx, who, acl.Append, req.ID, func(tx Tx, a access) error {
-		if !slices.Contains(a.space.Types, d.typ.ID) {
-			return refusal(who)
-		}
 		before, err := repeated(tx, a.space, req.Key, body)
 		if err != nil || before != nil {
 			if before != nil {
@@ -107,16 +116,41 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 			}
 			return err
 		}
-		if err := p.keep(ctx, tx, a, d, id); err != nil {
-			return err
+		for i, d := range rows {
+			if !slices.Contains(a.space.Types, d.typ.ID) {
+				return refusal(who)
+			}
+			if err := p.keep(ctx, tx, a, d); err != nil {
+				if media != TypeRows {
+					i = -1
+				}
+				return ofRow(i, placeTaken(err))
+			}
+			if err := p.enter(tx, Entry{Action: DidDeliver, Party: a.party.ID, Type: d.typ.ID, Fields: names(d.facts), Path: string(req.ID)}); err != nil {
+				return err
+			}
 		}
-		if err := remember(tx, a.space, req.Key, body, done); err != nil {
-			return err
-		}
-		return p.enter(tx, Entry{Action: DidDeliver, Party: a.party.ID, Type: d.typ.ID, Fields: names(d.facts), Path: string(req.ID)})
+		return remember(tx, a.space, req.Key, body, done)
 	})
 	p.wake(err)
 	return done, placeTaken(err)
+}
+
+// acknowledge draws the names of what was delivered, and makes the answer to it.
+func (p *Pod) acknowledge(ctx context.Context, party Party, rows []*delivery, at ldp.ID) (ldp.Written, error) {
+	for _, d := range rows {
+		var err error
+		if d.id, err = p.newID(); err != nil {
+			return ldp.Written{}, err
+		}
+	}
+	id, err := p.newID()
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	location := at + ldp.ID(id)
+	receipt, err := p.receipt(ctx, party, rows, p.url(location))
+	return ldp.Written{ID: location, Created: true, Receipt: []byte(receipt), ReceiptType: TypeReceipt, Description: p.spaceDescription(location)}, err
 }
 
 // mayDeposit refuses early, before a byte of the body is read.
@@ -157,7 +191,7 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 
 // readDelivery reads a deposit and checks all of it: form, party, type,
 // signatures, schema, times.
-func (p *Pod) readDelivery(ctx context.Context, party Party, types []string, contentType string, body []byte, base string) (*delivery, error) {
+func (p *Pod) readDelivery(ctx context.Context, party Party, types []string, contentType string, body []byte, base string) ([]*delivery, error) {
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		return nil, ldp.Refuse(ldp.Invalid, "Content-Type is missing or not well formed.")
@@ -191,7 +225,7 @@ func (p *Pod) readDelivery(ctx context.Context, party Party, types []string, con
 	if faults != nil {
 		return nil, ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", faults...)
 	}
-	return d, nil
+	return []*delivery{d}, nil
 }
 
 // term returns the IRI of a term of the server's vocabulary.
@@ -246,6 +280,7 @@ func (p *Pod) checkForms(ctx context.Context, party Party, types []string, forms
 		return nil, faults
 	}
 	d.forms, d.holders = forms, holders
+	d.allMarks = slices.Collect(maps.Keys(marks))
 	for _, at := range places {
 		if at != nil && !slices.Contains(d.places[at.List], at.Index) {
 			if d.places == nil {
@@ -384,7 +419,7 @@ func (d *delivery) agrees(g *rdf.Graph) (faults []string) {
 // keep stores a delivery: the evidence, its forms, and its RDF in the person's
 // own pod; the evidence before it is superseded. More forms of what is current are
 // added to it.
-func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery, id string) error {
+func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery) error {
 	if err := bindKeys(tx, a.space.ID, d.holders); err != nil {
 		return err
 	}
@@ -392,14 +427,14 @@ func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery, id string)
 		return err
 	}
 	e := &Evidence{
-		ID: id, Type: d.typ.ID, Issuer: a.party.ID, Issued: d.issued, Expires: d.expires,
+		ID: d.id, Type: d.typ.ID, Issuer: a.party.ID, Issued: d.issued, Expires: d.expires,
 		Received: p.Now().UTC().Truncate(time.Second), Facts: d.facts,
 	}
 	own, err := ownerOf(tx)
 	if err != nil {
 		return err
 	}
-	e.Path = ldp.ID("/" + own.Name + "/" + evidences + id)
+	e.Path = ldp.ID("/" + own.Name + "/" + evidences + d.id)
 	if err := p.supersede(tx, e); err != nil {
 		return err
 	}
@@ -419,7 +454,7 @@ func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery, id string)
 	if err := p.plant(tx, e.Path, TypeTurtle, turtle); err != nil {
 		return err
 	}
-	return save(tx, evidenceKey(id), e)
+	return save(tx, evidenceKey(e.ID), e)
 }
 
 // addForms adds the signed forms of a delivery to its evidence.
@@ -486,17 +521,28 @@ func rebase(g *rdf.Graph, from, to string) *rdf.Graph {
 	})
 }
 
-func (p *Pod) receipt(ctx context.Context, party Party, d *delivery, location string) (string, error) {
-	r := Receipt{Issuer: p.Issuer, Audience: party.ID, Location: location, Type: d.typ.ID, Received: day(p.Now()).Format(time.DateOnly)}
-	for _, form := range d.forms {
-		sum := sha256.Sum256([]byte(form))
-		r.Digests = append(r.Digests, hex.EncodeToString(sum[:]))
+func (p *Pod) receipt(ctx context.Context, party Party, rows []*delivery, location string) (string, error) {
+	r := Receipt{Issuer: p.Issuer, Audience: party.ID, Location: location, Received: day(p.Now()).Format(time.DateOnly)}
+	for _, d := range rows {
+		r.Rows = append(r.Rows, ReceiptRow{Type: d.typ.ID, Digests: digestsOf(d.forms), Reference: d.reference})
+	}
+	if len(rows) == 1 && rows[0].reference == "" {
+		r.Type, r.Digests, r.Rows = r.Rows[0].Type, r.Rows[0].Digests, nil
 	}
 	b, err := json.Marshal(r)
 	if err != nil {
 		return "", err
 	}
 	return p.Sign.Sign(ctx, "delivery-receipt+jwt", b)
+}
+
+func digestsOf(forms []string) []string {
+	var all []string
+	for _, form := range forms {
+		sum := sha256.Sum256([]byte(form))
+		all = append(all, hex.EncodeToString(sum[:]))
+	}
+	return all
 }
 
 // An earlier is what is remembered of a deposit that carried an idempotency

@@ -345,7 +345,7 @@ func (p *Pod) spaceDescription(id ldp.ID) ldp.Description {
 	d := ldp.Description{Methods: []string{"GET", "HEAD", "OPTIONS"}}
 	if id == ldp.ID("/w/"+spaceID(id)+"/deposit/") {
 		d.Methods = []string{"OPTIONS", "POST"}
-		d.AcceptPost = []string{TypeSDJWT, TypeTurtle, TypeJSONLD}
+		d.AcceptPost = []string{TypeSDJWT, TypeRows, TypeTurtle, TypeJSONLD}
 	}
 	if id == ldp.ID("/w/"+spaceID(id)+"/keys/") {
 		d.Methods = []string{"OPTIONS", "POST"}
