@@ -260,13 +260,15 @@ func (t *town) Close() error {
 
 // demoEID is the sign-in of the demo: it believes whoever clicks.
 func (s *server) demoEID() (*login.Demo, error) {
-	var cast []login.Persona
-	for _, p := range demo.People() {
-		persona := login.Persona{Name: p.Name, Scheme: p.Scheme, Number: p.Number}
-		for _, n := range p.Later {
-			persona.Later = append(persona.Later, login.Identity{Scheme: n.Scheme, Number: n.Number})
+	cast := s.Cast
+	if cast == nil {
+		for _, p := range demo.People() {
+			persona := login.Persona{Name: p.Name, Scheme: p.Scheme, Number: p.Number}
+			for _, n := range p.Later {
+				persona.Later = append(persona.Later, login.Identity{Scheme: n.Scheme, Number: n.Number})
+			}
+			cast = append(cast, persona)
 		}
-		cast = append(cast, persona)
 	}
 	return login.NewDemo(login.DemoOptions{
 		Demo: s.Demo, Cast: cast, Vault: s.vault, Sessions: s.sessions,
