@@ -30,6 +30,7 @@ func (s *server) routes(pages http.Handler, resources, shown *ldp.Handler) http.
 	r.Path("/.parties/").Methods("GET", "HEAD").HandlerFunc(s.publishParties)
 	r.Path("/.parties/types/{id}").Methods("GET", "HEAD").HandlerFunc(s.evidenceType)
 	r.Path("/.parties/{id}").Methods("GET", "HEAD").HandlerFunc(s.party)
+	s.adminRoutes(r)
 	r.Path("/.identities/").Methods("POST").HandlerFunc(s.renumber)
 	r.Path("/ns/core").Methods("GET", "HEAD").HandlerFunc(s.vocabulary)
 	r.Path("/me").Handler(pages)
@@ -77,7 +78,7 @@ func forwarded(next http.Handler) http.Handler {
 
 // party tells who a registered organisation is: what its WebID dereferences to.
 func (s *server) party(w http.ResponseWriter, r *http.Request) {
-	p, err := s.parties.Party(r.Context(), mux.Vars(r)["id"])
+	p, err := s.register.Party(r.Context(), mux.Vars(r)["id"])
 	if errors.Is(err, pod.ErrNoParty) {
 		http.Error(w, "No such organisation is registered here.", http.StatusNotFound)
 		return
