@@ -365,7 +365,7 @@ func TestKeys(t *testing.T) {
 	if err := node.Rotate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	fresh := node.keys.public(t.Context()).Keys[0].KeyID
+	fresh := node.keys.public(t.Context()).Keys[2].KeyID
 	w.keys.loaded = w.keys.loaded.Add(-2 * keysRetry)
 	if _, err := w.Key(t.Context(), fresh); err != nil {
 		t.Errorf("the other node's new key isn't found: %v", err)
@@ -375,10 +375,11 @@ func TestKeys(t *testing.T) {
 	}
 	w.decode(old, "at+jwt") // what the old key signed stays good
 	w.decode(issue().text("access_token"), "at+jwt")
-	for range 5 {
-		if err := node.Rotate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	if err := node.keys.save(t.Context(), slices.Repeat(node.keys.pairs, keptPairs)); err != nil {
+		t.Fatal(err)
+	}
+	if err := node.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	if n := len(node.keys.public(t.Context()).Keys); n != 2*keptPairs {
 		t.Errorf("%d keys are kept", n)

@@ -5,6 +5,7 @@ package provider
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -137,7 +138,7 @@ func (p *Provider) jwks(w http.ResponseWriter, r *http.Request) {
 }
 
 func publish(w http.ResponseWriter, document any) {
-	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", seconds(keysKnown)))
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(document) // the client is gone: nobody to tell
 }
