@@ -321,6 +321,7 @@ func TestDiscovery(t *testing.T) {
 		"revocation_endpoint":                            w.Base + "/.oidc/revoke",
 		"introspection_endpoint":                         w.Base + "/.oidc/introspect",
 		"end_session_endpoint":                           w.Base + "/.oidc/logout",
+		"userinfo_endpoint":                              w.Base + "/.oidc/userinfo",
 		"id_token_signing_alg_values_supported":          []any{"ES256", "RS256"},
 		"grant_types_supported":                          []any{"authorization_code", "refresh_token", "client_credentials"},
 		"token_endpoint_auth_methods_supported":          []any{"private_key_jwt", "client_secret_basic", "client_secret_post", "none"},
@@ -344,7 +345,7 @@ func TestDiscovery(t *testing.T) {
 			t.Errorf("%s: preflight %v", path, pre.header)
 		}
 	}
-	for _, path := range []string{"/.oidc/userinfo", "/userinfo", "/register", "/.oidc/x", "/.oidc/"} {
+	for _, path := range []string{"/userinfo", "/register", "/.oidc/x", "/.oidc/"} {
 		r, _ := http.NewRequest("POST", w.Base+path, strings.NewReader("{}"))
 		if got := w.do(http.DefaultClient, r); got.status != 404 {
 			t.Errorf("%s is served: %s", path, got)

@@ -152,6 +152,7 @@ type Provider struct {
 	apps    http.Handler // and as it serves Solid apps
 
 	documents *auth.Recall[string, app]
+	userinfos *auth.Verifier // of those who ask for userinfo
 }
 
 // New makes a Provider, and its first signing key if there is none yet.
@@ -172,6 +173,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	if err := p.keys.load(ctx); err != nil {
 		return nil, fmt.Errorf("OpenID provider: signing keys: %w", err)
 	}
+	p.userinfos = p.newUserinfo()
 	parties, err := op.New(o.Base, store{p}, p.keys.private, p.configure()...)
 	if err != nil {
 		return nil, fmt.Errorf("OpenID provider: %w", err)
