@@ -461,6 +461,39 @@ func FuzzRequestObject(f *testing.F) {
 	})
 }
 
+// FuzzHint shows that no bytes are an ID token of ours.
+func FuzzHint(f *testing.F) {
+	w := newWorld(f)
+	f.Add(w.ins.object(nil))
+	f.Add(unsigned(w.ins.objectClaims()))
+	f.Fuzz(func(t *testing.T, text string) {
+		if client, webID, ok := w.readHint(t.Context(), text); ok || client != "" || webID != "" {
+			t.Errorf("%q is a hint of %q, %q", text, client, webID)
+		}
+	})
+}
+
+// FuzzToken shows that no form gets a token, nor makes the server fail.
+func FuzzToken(f *testing.F) {
+	w := newWorld(f)
+	handler := w.Handler()
+	f.Add(w.ins.authenticated("a.b.c", url.Values{"grant_type": {"client_credentials"}}).Encode(), "e30.e30.")
+	f.Add("grant_type=authorization_code&client_id=app_x&code=x&code_verifier=y", "")
+	f.Add("grant_type=refresh_token&refresh_token=%00&client_id=https%3A%2F%2F", "")
+	f.Fuzz(func(t *testing.T, form, proof string) {
+		for _, path := range []string{tokenPath, parPath, revokePath, introspectPath} {
+			r := httptest.NewRequest("POST", path, strings.NewReader(form))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header["Dpop"] = []string{proof}
+			rec := httptest.NewRecorder()
+			handler.ServeHTTP(rec, r)
+			if rec.Code < 400 || rec.Code >= 500 {
+				t.Errorf("%s: %d for %q, %q: %s", path, rec.Code, form, proof, rec.Body)
+			}
+		}
+	})
+}
+
 func BenchmarkClientCredentials(b *testing.B) {
 	w := newWorld(b)
 	handler := w.Handler()
