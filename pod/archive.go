@@ -220,7 +220,7 @@ func (p *Pod) OwnForm(ctx context.Context, who acl.Agent, id string) (string, er
 		if e == nil {
 			return absent()
 		}
-		form, err = giveForm(tx, e, owners)
+		form, err = p.giveForm(ctx, tx, e, owners)
 		return err
 	})
 	return form, err

@@ -32,6 +32,7 @@
 //	MailedRequest mail.go        a request that a party posts to its inbox/
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
 //	Loan          lend.go        what the owner lets others do to a file or folder, by its ACL document
+//	holderKey     holder.go      a private key of the person's, of one signed form
 //	Notification  outbox.go      what a counterpart must be told, until it has been
 //	Statuses      status.go      the status lists of all providers, by which they revoke
 //	Leak          leak.go        a link on purpose, for the program that must see it
@@ -60,6 +61,7 @@
 //	g{space}\0{id}           a Grant to a space's party
 //	h, l{seq}                the log's head; an Entry
 //	s{place}                 the id of the evidence that has a place in a status list; also a Name of the pod
+//	z{space}\0{thumbprint}   a holder key that a provider was given;  z{thumbprint} one that is in a form
 //	x{day}\0…                a refusal that was logged that day
 //	i{space}\0{key}          what answered an idempotency key
 //	j{day}{digest}           the same for a POST to the standard pod

@@ -348,6 +348,6 @@ func (p *Pod) hasMember(rec *record, group string, who acl.WebID) bool {
 		return false
 	}
 	doc, _, _ := strings.Cut(group, "#")
-	g, err := rdf.Read(context.Background(), rec.body, format, doc, rdf.Limits{})
+	g, err := rdf.Read(context.Background(), rec.body, format, doc, p.rdfLimits())
 	return err == nil && g.Has(rdf.IRI(group), rdf.IRI("http://www.w3.org/2006/vcard/ns#hasMember"), rdf.IRI(string(who)))
 }

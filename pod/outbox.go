@@ -33,8 +33,10 @@ type Notification struct {
 	Party     string // to whom
 	Space     string
 	Event     Event
-	Types     []string // of evidence
-	Request   string   // the person's request to whose answer it belongs; not told
+	Types     []string  // of evidence
+	Issued    time.Time // of FormsWanted: what the forms must say, in whole days
+	Expires   time.Time
+	Request   string // the person's request to whose answer it belongs; not told
 	Consent   string
 	Asked     string // URL of the request that was posted, of RequestAnswered
 	Result    string // of RequestAnswered: "agreed" or "declined"

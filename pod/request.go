@@ -85,6 +85,7 @@ type Choice struct {
 	Released []Fact   // exactly what the party receives if the person agrees
 	Optional []Fact   // what it receives besides, where the person chooses so
 	Hidden   []string // fields that stay hidden
+	Unsigned bool     // no signed form is left: the recipient gets RDF until the issuer has delivered more
 	Shown    string   // hash of the above; the Answer repeats it, so that nobody agrees to what they didn't see
 }
 
@@ -244,7 +245,7 @@ func (p *Pod) choices(tx Tx, o *Offer) error {
 		}
 		optional, _ := release(t, &e, r.Optional)
 		_, hidden := release(t, &e, slices.Concat(r.Fields, r.Optional))
-		o.Choices = append(o.Choices, Choice{e, released, optional, hidden, shown(r, &e, released, optional)})
+		o.Choices = append(o.Choices, Choice{e, released, optional, hidden, e.Given >= e.Forms, shown(r, &e, released, optional)})
 	}
 	return nil
 }
@@ -510,7 +511,7 @@ func (p *Pod) agree(ctx context.Context, tx Tx, r *Request, a Answer, d *draft) 
 		}
 	}
 	c := d.consent
-	if _, err := giveForm(tx, &choice.Evidence, p.formFor(s)); err != nil {
+	if _, err := p.giveForm(ctx, tx, &choice.Evidence, p.formFor(s)); err != nil {
 		return err
 	}
 	g := &Grant{

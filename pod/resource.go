@@ -90,6 +90,7 @@ func (p *Pod) describe(r *right) *ldp.Resource {
 		res.Owner = string(r.home.Owner)
 	}
 	if _, ok := rdf.FormatOf(r.rec.media); !ok && !r.id.IsContainer() {
+		res.Types = []string{ldpNS + "NonRDFSource"}
 		res.Methods = without(res.Methods, "PATCH")
 	}
 	return res
@@ -303,7 +304,7 @@ func (c *counted) Read(b []byte) (int, error) {
 
 // parse reads RDF as the content of the resource id.
 func (p *Pod) parse(ctx context.Context, body []byte, format rdf.Format, id ldp.ID) (*rdf.Dataset, error) {
-	d, err := rdf.ReadDataset(ctx, body, format, p.url(id), rdf.Limits{Bytes: int(limitOf(p.MaxRDF, defaultRDF))})
+	d, err := rdf.ReadDataset(ctx, body, format, p.url(id), p.rdfLimits())
 	return d, unreadable(err)
 }
 
@@ -332,7 +333,7 @@ func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content
 			err = p.countSender(tx, r)
 		}
 	case r.id.IsContainer():
-		err = p.keepOwn(rec, r, c)
+		err = p.keepOwn(tx, rec, r, c)
 	case r.aux == ldp.ACLSuffix:
 		err = p.compile(tx, r, c)
 	case p.isProfile(r):

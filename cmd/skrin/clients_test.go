@@ -77,6 +77,7 @@ func (r *running) nodeWith(script string, open func(address string) string, what
 		r.t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 8<<20)
 	for lines.Scan() {
 		var m struct {
 			Open, Failed string

@@ -160,8 +160,8 @@ func (s *server) joinHandler(context.Context) error {
 	if err != nil {
 		return err
 	}
-	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier()}, Base: s.Base, Apart: s.Apart, Log: s.log}
-	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Log: s.log}
+	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier()}, Base: s.Base, Apart: s.Apart, Context: s.pod.LoadContext, Log: s.log}
+	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: s.pod.LoadContext, Log: s.log}
 	s.handler = s.routes(pages, resources, shown)
 	return nil
 }
@@ -180,7 +180,7 @@ func (s *server) verifier() *auth.Verifier {
 func (s *server) proofs() *dpop.Checker {
 	cluster := s.Postgres != ""
 	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.records, Shared: cluster, MaxAge: proofAge, Now: s.now}
-	c := &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used}
+	c := &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used, Known: new(dpop.Known)}
 	if !cluster {
 		c.NotBefore = s.now().Truncate(time.Second)
 	}
