@@ -35,6 +35,7 @@ func TestChromium(t *testing.T) {
 		"journey/keyboard":            {"journey.mjs", "1280", "keyboard"},
 		"unhappy":                     {"unhappy.mjs"},
 		"pages":                       {"pages.mjs"},
+		"passkey":                     {"passkey.mjs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

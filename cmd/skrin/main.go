@@ -24,7 +24,7 @@ type commands struct {
 	Erase   eraseCommand      `cmd:"" help:"Erase a pod, and its key."`
 	Rotate  rotateCommand     `cmd:"" help:"Wrap the pods' keys with the first of --pod-key-file."`
 	Party   partyCommand      `cmd:"" help:"Register authorities and consumers, list, renew and revoke them."`
-	Key     keyCommand        `cmd:"" help:"Print a new master key for serve --key-file."`
+	Key     keyCommand        `cmd:"" help:"Print a new master key for serve --key-file; rotate the keys that sign."`
 	Token   tokenCommand      `cmd:"" help:"For a party: get an access token."`
 	Proof   proofCommand      `cmd:"" help:"For a party: make the DPoP proof of one request."`
 	Issue   issueCommand      `cmd:"" help:"For a provider: sign evidence as SD-JWT VC."`

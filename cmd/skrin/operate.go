@@ -28,7 +28,7 @@ import (
 
 // An errand is what is asked of the server.
 type errand struct {
-	Do   string `json:"do"` // "backup", "fsck", "erase", "rotate", or about a party
+	Do   string `json:"do"` // "backup", "fsck", "erase", "rotate", of signing keys, or about a party
 	To   string `json:"to,omitempty"`
 	Keys string `json:"keys,omitempty"`
 	Pod  string `json:"pod,omitempty"`
@@ -54,8 +54,13 @@ type outcome struct {
 
 // run does an errand.
 func (s *server) run(ctx context.Context, e errand) (outcome, error) {
-	if strings.HasPrefix(e.Do, "party ") {
+	switch {
+	case strings.HasPrefix(e.Do, "party "):
 		return s.partyErrand(ctx, e)
+	case e.Do == "sign anew":
+		return outcome{}, s.provider.Rotate(ctx)
+	case e.Do == "replace signing keys":
+		return outcome{}, s.provider.Replace(ctx)
 	}
 	return s.chest.run(ctx, s.pod, e)
 }
@@ -284,6 +289,20 @@ type eraseCommand struct {
 // Run obeys kong.
 func (c *eraseCommand) Run(ctx context.Context) error {
 	return c.do(ctx, errand{Do: "erase", Pod: c.Pod}, func(o outcome) string { return "erased in " + o.Took })
+}
+
+// keyRotateCommand makes new signing keys before it is their time.
+type keyRotateCommand struct {
+	operated
+	Stolen bool `help:"Somebody else has had the keys: sign with the new ones at once, and believe the old ones no more. Everybody needs new tokens, and old receipts can't be told from forged ones."`
+}
+
+// Run obeys kong.
+func (c *keyRotateCommand) Run(ctx context.Context) error {
+	if c.Stolen {
+		return c.do(ctx, errand{Do: "replace signing keys"}, func(outcome) string { return "the new keys sign from now on, and no others are good" })
+	}
+	return c.do(ctx, errand{Do: "sign anew"}, func(outcome) string { return "new keys are published, and sign in some minutes" })
 }
 
 type rotateCommand struct{ operated }

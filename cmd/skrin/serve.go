@@ -109,11 +109,17 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	return s.Serve(ctx, l)
 }
 
-// keyCommand prints a master key.
-type keyCommand struct{}
+// keyCommand is about the keys of the server.
+type keyCommand struct {
+	New    newKeyCommand    `cmd:"" default:"1" help:"Print a new master key for serve --key-file."`
+	Rotate keyRotateCommand `cmd:"" help:"Make new keys with which the server signs tokens and receipts; it does so by itself every 90 days."`
+}
+
+// newKeyCommand prints a master key.
+type newKeyCommand struct{}
 
 // Run obeys kong.
-func (keyCommand) Run() error {
+func (newKeyCommand) Run() error {
 	_, err := fmt.Print(newKey(false))
 	return err
 }
