@@ -205,7 +205,7 @@ func (p *Pod) readDelivery(ctx context.Context, party Party, types []string, con
 		if !ok || (f != rdf.Turtle && f != rdf.JSONLD) {
 			return nil, ldp.Refuse(ldp.Unsupported, "Evidence is taken as application/dc+sd-jwt, text/turtle or application/ld+json.")
 		}
-		graph, err = rdf.Read(ctx, body, f, base, rdf.Limits{Bytes: maxDeposit, Triples: 10_000})
+		graph, err = rdf.Read(ctx, body, f, base, rdf.Limits{Bytes: maxDeposit, Triples: 10_000, LoadContext: p.LoadContext})
 		if err != nil {
 			return nil, ldp.Refuse(ldp.Invalid, "The document is not well formed: "+err.Error())
 		}

@@ -46,7 +46,7 @@ func release(t *EvidenceType, e *Evidence, fields []string) (released []Fact, hi
 
 // shown returns the hash that binds an answer to what was on the screen.
 func shown(r *Request, e *Evidence, released, optional []Fact) string {
-	b, _ := json.Marshal([]any{r.ID, r.Party, r.Use, r.Until, r.Standing, r.MaxAge, r.Reads, e.ID, e.Issuer, e.Issued, e.Expires, released, optional})
+	b, _ := json.Marshal([]any{r.ID, r.Party, r.Use, r.Until, r.Standing, r.MaxAge, r.Reads, r.Along, e.ID, e.Issuer, e.Issued, e.Expires, released, optional})
 	h := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(h[:])
 }

@@ -94,7 +94,7 @@ func newCrowd(ctx context.Context, dir string, persons, recipients int, leak pod
 		return nil, err
 	}
 	for i := range recipients {
-		if err := w.registerRecipient("mottagare-"+strconv.Itoa(i), persons); err != nil {
+		if err := w.registerRecipient("mottagare-"+strconv.Itoa(i), persons, true); err != nil {
 			return nil, err
 		}
 	}
@@ -150,7 +150,8 @@ func (w *crowd) registerIssuer() (err error) {
 	return w.parties.Add(w.issuer)
 }
 
-func (w *crowd) registerRecipient(id string, persons int) error {
+// registerRecipient registers a consumer, which may hear notifications.
+func (w *crowd) registerRecipient(id string, persons int, hears bool) error {
 	b, err := registration("exempel-forsakring")
 	if err != nil {
 		return err
@@ -169,8 +170,11 @@ func (w *crowd) registerRecipient(id string, persons int) error {
 	}
 	r := &recipient{id: id, spaces: map[string]int{}, dossiers: make([]unlink.Dossier, persons), at: make([]string, persons), consents: make([]string, persons)}
 	r.client = &client.Client{HTTP: &http.Client{Timeout: 30 * time.Second}, Issuer: w.Base, ID: id, Key: key, DPoP: proofs, Now: time.Now}
-	r.hook = httptest.NewServer(http.HandlerFunc(r.told))
-	p.Keys.Keys, p.Notify = []jose.JSONWebKey{key.Public()}, r.hook.URL
+	p.Keys.Keys, p.Notify = []jose.JSONWebKey{key.Public()}, ""
+	if hears {
+		r.hook = httptest.NewServer(http.HandlerFunc(r.told))
+		p.Notify = r.hook.URL
+	}
 	w.recipients = append(w.recipients, r)
 	return w.parties.Add(p)
 }
@@ -241,6 +245,11 @@ func (w *crowd) settle(ctx context.Context, i int, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	return w.furnish(ctx, i, who, issued)
+}
+
+// furnish has the issuer deposit evidence with somebody who has a pod.
+func (w *crowd) furnish(ctx context.Context, i int, who acl.Agent, issued time.Time) error {
 	out, err := w.answer(ctx, who, "connect", w.issuer.ID, pod.Detail{Type: pod.ToDeposit, EvidenceTypes: []string{crowdType}})
 	if err != nil {
 		return err
@@ -374,10 +383,7 @@ func locationIn(out pod.Outcome) (string, error) {
 // share has a person agree to a recipient's request.
 func (w *crowd) share(ctx context.Context, r *recipient, i int, now time.Time) error {
 	p := w.persons[i]
-	out, err := w.answer(ctx, p.who, r.id, r.id, pod.Detail{
-		Type: pod.ToRead, Reference: "case-" + strconv.Itoa(rand.Int()), Use: "ink-2026", EvidenceType: crowdType, Fields: []string{"registered_at_least_30_days"},
-		Optional: []string{"registered"}, Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Until: now.AddDate(0, 0, 30).Format(time.DateOnly), Standing: true,
-	})
+	out, err := w.answer(ctx, p.who, r.id, r.id, asked(now))
 	if err != nil {
 		return err
 	}
@@ -395,6 +401,14 @@ func (w *crowd) share(ctx context.Context, r *recipient, i int, now time.Time) e
 	r.keep(i, "answer sub", out.Subject)
 	r.keep(i, "answer details", string(out.Details[0]))
 	return nil
+}
+
+// asked is what a recipient asks of somebody.
+func asked(now time.Time) pod.Detail {
+	return pod.Detail{
+		Type: pod.ToRead, Reference: "case-" + strconv.Itoa(rand.Int()), Use: "ink-2026", EvidenceType: crowdType, Fields: []string{"registered_at_least_30_days"},
+		Optional: []string{"registered"}, Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Until: now.AddDate(0, 0, 30).Format(time.DateOnly), Standing: true,
+	}
 }
 
 // keep adds to what is known of a person.
