@@ -4,6 +4,7 @@ package pod
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"strings"
@@ -37,6 +38,10 @@ type home struct {
 	Owner  acl.WebID
 	Name   string // the first segment of its URLs
 	Person string // the internal id of its owner
+
+	// Until when somebody may be subscribed to the pod, in seconds since 1970:
+	// by connecting, and by webhooks. Each write looks here.
+	Pulls, Hooks int64
 }
 
 // ownerOf returns whose pod it is.
@@ -53,6 +58,9 @@ func (h home) encode() []byte {
 	for _, s := range []string{string(h.Owner), h.Name, h.Person} {
 		b = appendString(b, s)
 	}
+	if h.Pulls|h.Hooks != 0 {
+		b = binary.AppendVarint(binary.AppendVarint(b, h.Pulls), h.Hooks)
+	}
 	return b
 }
 
@@ -60,6 +68,9 @@ func decodeHome(b []byte) (home, error) {
 	in := reader{rest: b}
 	in.layout()
 	h := home{Owner: acl.WebID(in.string()), Name: in.string(), Person: in.string()}
+	if len(in.rest) > 0 {
+		h.Pulls, h.Hooks = in.varint(), in.varint()
+	}
 	return h, in.err
 }
 

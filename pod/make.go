@@ -152,7 +152,7 @@ func (p *Pod) plant(tx Tx, id ldp.ID, media string, body []byte) error {
 		return err
 	}
 	ch.save(tx, r, 0, &record{tag: ch.tag(id), modified: ch.at.Unix(), media: media, body: body, size: int64(len(body))})
-	return nil
+	return p.journal(tx, r)
 }
 
 // place writes a graph to a new pod, whatever kind of resource it is to be.
