@@ -39,6 +39,7 @@ type server struct {
 	pod      *pod.Pod
 	foreign  *auth.Foreign
 	notices  *notify.Deliverer
+	hub      *notify.Hub
 	handler  http.Handler
 }
 
@@ -115,9 +116,25 @@ func (s *server) joinPod(context.Context) error {
 	s.foreign = auth.NewForeign(auth.Guarded(s.Demo), s.now)
 	s.pod = &pod.Pod{
 		Store: s.store, Blobs: s.blobs, Registry: s.parties, Types: types, Sign: s.provider,
-		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign,
+		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign, Channels: notify.ChannelTypes(),
 	}
 	s.notices = notify.New(s.pod, auth.Guarded(s.Demo), s.log)
+	return s.joinChannels()
+}
+
+// joinChannels joins what tells subscribers of changes.
+func (s *server) joinChannels() error {
+	key, err := dpop.NewKey()
+	if err != nil {
+		return err
+	}
+	s.notices.Calls = &notify.Caller{
+		Pod: s.pod, Client: auth.Guarded(s.Demo), Proofs: key, Log: s.log,
+		Token: func(ctx context.Context) (string, error) {
+			return s.provider.AgentToken(ctx, acl.WebID(s.Base+notify.Sender), key.Thumbprint())
+		},
+	}
+	s.hub = &notify.Hub{Pod: s.pod, Feed: s.engine, Log: s.log, Told: func(...string) { s.notices.Wake() }}
 	return nil
 }
 
@@ -181,6 +198,7 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() { s.notices.Run(ctx) })
+	wg.Go(func() { s.hub.Run(ctx) })
 	wg.Go(func() { s.settle(ctx) })
 	wg.Go(func() { s.operate(ctx) })
 	err := serveHTTP(ctx, l, s.handler, s.log)
