@@ -3,6 +3,7 @@
 package ldp
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -28,13 +29,20 @@ type Handler struct {
 	// Base is the scheme and authority of all resources, "https://pod.example",
 	// without a slash at the end.
 	Base string
-	// Isolated says that Base is an origin of its own, where no cookie is set
-	// and no page of ours lives. Where it is false, what a browser would run
-	// (HTML, SVG, XML) is served as an attachment.
+	// Apart is the origin, like Base, of a Handler that is Isolated, to which
+	// browsers are sent for what they load; "" if there is none.
+	Apart string
+	// Isolated says that this Handler answers on an origin of its own, where no
+	// cookie is set and no page of ours lives: to nobody in particular, and
+	// reads only. Where it is false, what a browser would run (HTML, SVG, XML)
+	// is served as an attachment.
 	Isolated bool
 	// ConstrainedBy is the URL of a document about what requests must obey (LDP,
 	// 4.2.1.6); "" for the Solid Protocol.
 	ConstrainedBy string
+	// Context returns JSON-LD contexts that stored documents refer to, as
+	// [rdf.Limits] wants it; nil for the embedded ones alone.
+	Context func(ctx context.Context, iri string) ([]byte, error)
 	// RequestID names a request in the answer and in the log; nil for random.
 	RequestID func(*http.Request) string
 	Log       *slog.Logger // for failures of ours, 5xx, once each; must be set
@@ -95,11 +103,16 @@ func (x *exchange) serve() error {
 		return x.otherwise(path, err)
 	}
 	x.id = id
+	if x.apart() {
+		return nil
+	}
 	if x.r.Method == http.MethodOptions {
 		return x.options()
 	}
-	if x.who, err = x.Identifier.Identify(x.r); err != nil {
-		return unidentified(err)
+	if !x.Isolated {
+		if x.who, err = x.Identifier.Identify(x.r); err != nil {
+			return unidentified(err)
+		}
 	}
 	x.who.Origin = x.r.Header.Get("Origin")
 	switch x.r.Method {
@@ -134,13 +147,7 @@ func (x *exchange) otherwise(path string, err error) error {
 	case bad != nil:
 		return bad
 	}
-	to := x.Base + spelt
-	if x.r.URL.RawQuery != "" {
-		to += "?" + x.r.URL.RawQuery
-	}
-	x.set("Location", to)
-	x.set("Content-Length", "0")
-	x.w.WriteHeader(http.StatusPermanentRedirect)
+	x.redirect(http.StatusPermanentRedirect, x.Base+spelt)
 	return nil
 }
 
@@ -220,13 +227,15 @@ func (x *exchange) describe(d Description, etag string) {
 			}
 		}
 	}
-	x.set("Link", x.links(d))
+	x.set("Link", x.links(d, ""))
 	if etag != "" {
 		x.set("Etag", etag)
 	}
 }
 
-func (x *exchange) links(d Description) string {
+// links is the value of Link. What is not a type is said of anchor, if that is
+// not "".
+func (x *exchange) links(d Description, anchor string) string {
 	b := make([]byte, 0, 768)
 	b = append(b, `<http://www.w3.org/ns/ldp#Resource>; rel="type"`...)
 	if x.id.IsContainer() {
@@ -255,6 +264,9 @@ func (x *exchange) links(d Description) string {
 	} {
 		if l.to != "" {
 			b = link(b, x.Base, string(l.to), l.rel)
+			if anchor != "" {
+				b = append(append(append(b, `; anchor="`...), anchor...), '"')
+			}
 		}
 	}
 	return string(b)

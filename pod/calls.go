@@ -19,7 +19,7 @@ type Call struct {
 // first has this number.
 func (p *Pod) callLater(tx Tx, done []Activity, first uint64) error {
 	var waiting []Subscription
-	err := each(tx, "sh", func(s *Subscription) bool {
+	err := each(tx, "th", func(s *Subscription) bool {
 		i := slices.IndexFunc(done, func(a Activity) bool { return a.Topic() == s.Topic })
 		if i >= 0 && s.From == 0 && !s.Parked {
 			s.From = first + uint64(i)
@@ -47,7 +47,7 @@ func (p *Pod) callLater(tx Tx, done []Activity, first uint64) error {
 func (p *Pod) TakeCalls(ctx context.Context, pod string) ([]Call, error) {
 	none := true
 	err := p.Store.View(ctx, Name("id/"+pod), func(tx Tx) error {
-		pairs, err := tx.Scan("sh", "", 1)
+		pairs, err := tx.Scan("th", "", 1)
 		none = len(pairs) == 0
 		return err
 	})
@@ -59,7 +59,7 @@ func (p *Pod) TakeCalls(ctx context.Context, pod string) ([]Call, error) {
 		calls = nil
 		now := p.Now().UTC()
 		var due, ended []Subscription
-		err := each(tx, "sh", func(s *Subscription) bool {
+		err := each(tx, "th", func(s *Subscription) bool {
 			switch {
 			case s.End.Before(now):
 				ended = append(ended, *s)
@@ -108,7 +108,7 @@ func (p *Pod) call(tx Tx, s Subscription) (Call, error) {
 	}
 	c := Call{Subscription: s, Upto: last}
 	if lost {
-		a, err := p.present(tx, s.Topic)
+		a, err := p.stands(tx, s.Topic)
 		a.Seq = last
 		c.Tell = []Activity{a}
 		return c, err

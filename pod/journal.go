@@ -203,7 +203,7 @@ func (p *Pod) Hear(ctx context.Context, pod string, after uint64, audience Audie
 // now returns an activity for each topic that says how it is.
 func (p *Pod) now(tx Tx, topics []ldp.ID, seq uint64) (all []Activity, err error) {
 	for _, topic := range topics {
-		a, err := p.present(tx, topic)
+		a, err := p.stands(tx, topic)
 		if err != nil {
 			return nil, err
 		}
@@ -213,8 +213,8 @@ func (p *Pod) now(tx Tx, topics []ldp.ID, seq uint64) (all []Activity, err error
 	return all, nil
 }
 
-// present says how a topic is.
-func (p *Pod) present(tx Tx, topic ldp.ID) (Activity, error) {
+// stands says how a topic is.
+func (p *Pod) stands(tx Tx, topic ldp.ID) (Activity, error) {
 	values, err := tx.Get(recordKey(topic))
 	if err != nil {
 		return Activity{}, err

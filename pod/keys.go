@@ -36,8 +36,9 @@ func rootOf(id ldp.ID) ldp.ID { return "/" + ldp.ID(id.First()) + "/" }
 // A home is what a pod knows about itself.
 type home struct {
 	Owner  acl.WebID
-	Name   string // the first segment of its URLs
-	Person string // the internal id of its owner
+	Name   string    // the first segment of its URLs
+	Person string    // the internal id of its owner
+	Leaves time.Time // when it is erased; zero while it isn't to be
 
 	// Until when somebody may be subscribed to the pod, in seconds since 1970:
 	// by connecting, and by webhooks. Each write looks here.
@@ -58,6 +59,13 @@ func (h home) encode() []byte {
 	for _, s := range []string{string(h.Owner), h.Name, h.Person} {
 		b = appendString(b, s)
 	}
+	if !h.Leaves.IsZero() || h.Pulls|h.Hooks != 0 {
+		leaves := int64(0)
+		if !h.Leaves.IsZero() {
+			leaves = h.Leaves.Unix()
+		}
+		b = binary.AppendVarint(b, leaves)
+	}
 	if h.Pulls|h.Hooks != 0 {
 		b = binary.AppendVarint(binary.AppendVarint(b, h.Pulls), h.Hooks)
 	}
@@ -68,7 +76,12 @@ func decodeHome(b []byte) (home, error) {
 	in := reader{rest: b}
 	in.layout()
 	h := home{Owner: acl.WebID(in.string()), Name: in.string(), Person: in.string()}
-	if len(in.rest) > 0 {
+	if in.err == nil && len(in.rest) > 0 {
+		if leaves := in.varint(); leaves != 0 {
+			h.Leaves = time.Unix(leaves, 0).UTC()
+		}
+	}
+	if in.err == nil && len(in.rest) > 0 {
 		h.Pulls, h.Hooks = in.varint(), in.varint()
 	}
 	return h, in.err

@@ -90,6 +90,7 @@ func (p *Pod) describe(r *right) *ldp.Resource {
 		res.Owner = string(r.home.Owner)
 	}
 	if _, ok := rdf.FormatOf(r.rec.media); !ok && !r.id.IsContainer() {
+		res.Types = []string{ldpNS + "NonRDFSource"}
 		res.Methods = without(res.Methods, "PATCH")
 	}
 	return res
@@ -141,13 +142,12 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 		return ldp.Written{}, err
 	}
 	var done ldp.Written
-	err = p.update(ctx, who, req.ID, func(tx Tx) error {
+	err = p.write(ctx, who, req.ID, func(tx Tx) (Action, ldp.ID, error) {
 		r, err := check(tx)
-		if err != nil {
-			return err
+		if err == nil {
+			done, err = p.store(ctx, tx, &ch, r, c)
 		}
-		done, err = p.store(ctx, tx, &ch, r, c)
-		return err
+		return DidWrite, req.ID, err
 	})
 	return done, err
 }
@@ -304,7 +304,7 @@ func (c *counted) Read(b []byte) (int, error) {
 
 // parse reads RDF as the content of the resource id.
 func (p *Pod) parse(ctx context.Context, body []byte, format rdf.Format, id ldp.ID) (*rdf.Dataset, error) {
-	d, err := rdf.ReadDataset(ctx, body, format, p.url(id), rdf.Limits{Bytes: int(limitOf(p.MaxRDF, defaultRDF))})
+	d, err := rdf.ReadDataset(ctx, body, format, p.url(id), p.rdfLimits())
 	return d, unreadable(err)
 }
 
@@ -333,7 +333,7 @@ func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content
 			err = p.countSender(tx, r)
 		}
 	case r.id.IsContainer():
-		err = p.keepOwn(rec, r, c)
+		err = p.keepOwn(tx, rec, r, c)
 	case r.aux == ldp.ACLSuffix:
 		err = p.compile(tx, r, c)
 	case p.isProfile(r):
@@ -418,39 +418,43 @@ func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
 	if err != nil {
 		return err
 	}
-	err = p.update(ctx, who, req.ID, func(tx Tx) error {
-		r, err := p.look(tx, who, req.ID, true)
-		if err != nil {
-			return err
-		}
-		if err := r.mayDelete(); err != nil {
-			return err
-		}
-		if err := p.canGo(tx, r); err != nil {
-			return err
-		}
-		tag, modified := r.rec.state()
-		if err := req.Cond.Check(tag, modified); err != nil {
-			return err
-		}
-		if isEvidence(r.id) {
-			if err := p.endEvidence(ctx, tx, r.id); err != nil {
-				return err
-			}
-		}
-		ch.remove(tx, r)
-		if err := p.journal(tx, r); err != nil {
-			return err
-		}
-		if r.rec.digest != "" {
-			return p.sweepSoon(tx)
-		}
-		return nil
+	err = p.write(ctx, who, req.ID, func(tx Tx) (Action, ldp.ID, error) {
+		return DidDelete, req.ID, p.delete(ctx, tx, &ch, who, req)
 	})
 	if isEvidence(req.ID) {
 		p.wake(err)
 	}
 	return err
+}
+
+func (p *Pod) delete(ctx context.Context, tx Tx, ch *change, who acl.Agent, req ldp.Delete) error {
+	r, err := p.look(tx, who, req.ID, true)
+	if err != nil {
+		return err
+	}
+	if err := r.mayDelete(); err != nil {
+		return err
+	}
+	if err := p.canGo(tx, r); err != nil {
+		return err
+	}
+	tag, modified := r.rec.state()
+	if err := req.Cond.Check(tag, modified); err != nil {
+		return err
+	}
+	if isEvidence(r.id) {
+		if err := p.endEvidence(ctx, tx, r.id); err != nil {
+			return err
+		}
+	}
+	ch.remove(tx, r)
+	if err := p.journal(tx, r); err != nil {
+		return err
+	}
+	if r.rec.digest != "" {
+		return p.sweepSoon(tx)
+	}
+	return nil
 }
 
 // canGo refuses to remove what has to stay.

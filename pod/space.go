@@ -21,9 +21,11 @@ import (
 //
 //	/w/{id}/card              the WebID document, for everybody; says nothing about the person
 //	/w/{id}/deposit/          a provider posts evidence here, and reads nothing
+//	/w/{id}/keys/             and asks for holder keys here, to which it binds what it signs
 //	/w/{id}/evidence/         what the party was granted, for the party
 //	/w/{id}/evidence/{grant}  a piece of evidence: the granted fields
-//	/w/{id}/inbox/            the party posts receipts here: that it has erased
+//	/w/{id}/inbox/            the party posts receipts here, that it has erased; and requests
+//	/w/{id}/inbox/{request}   what came of a request, for the party
 type Space struct {
 	ID      string
 	Party   string    // the counterpart's id
@@ -42,6 +44,7 @@ type Connection struct {
 
 func (s *Space) root() ldp.ID                 { return ldp.ID("/w/" + s.ID + "/") }
 func (s *Space) deposit() ldp.ID              { return s.root() + "deposit/" }
+func (s *Space) keys() ldp.ID                 { return s.root() + "keys/" }
 func (s *Space) inbox() ldp.ID                { return s.root() + "inbox/" }
 func (s *Space) evidence(grant string) ldp.ID { return s.root() + "evidence/" + ldp.ID(grant) }
 
@@ -76,6 +79,7 @@ func spaceOf(tx Tx, party string) (*Space, error) {
 // many grants the pod has.
 func (p *Pod) grants(tx Tx, s *Space, party *Party, id ldp.ID) ([]acl.Grant, *Grant, error) {
 	me := party.WebID
+	mail, isMail := strings.CutPrefix(string(id), string(s.inbox()))
 	switch grant, ok := strings.CutPrefix(string(id), string(s.evidence(""))); {
 	case !s.Ended.IsZero():
 		return nil, nil, nil
@@ -83,8 +87,16 @@ func (p *Pod) grants(tx Tx, s *Space, party *Party, id ldp.ID) ([]acl.Grant, *Gr
 		return []acl.Grant{{To: acl.Public, On: string(id), Modes: acl.Read, Because: "WebID"}}, nil, nil
 	case id == s.deposit() && len(s.Types) > 0:
 		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
+	case id == s.keys() && len(s.Types) > 0:
+		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
 	case id == s.inbox():
 		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
+	case isMail && isID(mail):
+		r, err := load[Request](tx, requestKey(mail))
+		if err != nil || r == nil || !r.Mailed || r.Party != s.Party {
+			return nil, nil, err
+		}
+		return []acl.Grant{{To: me, On: string(id), Modes: acl.Read, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "request"}}, nil, nil
 	case ok && !s.Frozen.IsZero():
 		return nil, nil, nil
 	case ok && grant == "":

@@ -54,9 +54,9 @@ const (
 // has ended comes first.
 func channelKey(hook bool, id string) string {
 	if hook {
-		return "sh" + id
+		return "th" + id
 	}
-	return "sp" + id
+	return "tp" + id
 }
 
 const channelIDLength = 10 + 26
@@ -110,7 +110,7 @@ func (p *Pod) Subscribe(ctx context.Context, who acl.Agent, s Subscription) (Sub
 // keepChannel stores a new channel, and takes away some that have ended.
 func (p *Pod) keepChannel(tx Tx, r *right, s Subscription) error {
 	ended := fmt.Sprintf("%010x", r.now.Unix())
-	for _, prefix := range []string{"sp", "sh"} {
+	for _, prefix := range []string{"tp", "th"} {
 		old, err := tx.Scan(prefix, "", 8)
 		if err != nil {
 			return err
@@ -124,7 +124,7 @@ func (p *Pod) keepChannel(tx Tx, r *right, s Subscription) error {
 	h := r.home
 	if s.Hook != "" {
 		h.Hooks = max(h.Hooks, s.End.Unix())
-		hooks, err := tx.Scan("sh", "", maxHooks)
+		hooks, err := tx.Scan("th", "", maxHooks)
 		if err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (p *Pod) Attach(ctx context.Context, name, id string) (Attached, error) {
 		if _, err := p.may(tx, s.Who, acl.Read, s.Topic); err != nil {
 			return err
 		}
-		now, err := p.present(tx, s.Topic)
+		now, err := p.stands(tx, s.Topic)
 		if at.Now = nil; err == nil && s.State != "" && !sameState(s.State, now.State) {
 			now.Seq = at.Seq
 			at.Now = &now
@@ -314,7 +314,34 @@ func (p *Pod) ownChannel(tx Tx, who acl.Agent, id string) (*Subscription, error)
 func (p *Pod) Hooks(ctx context.Context, who acl.Agent) (all []Subscription, err error) {
 	err = p.viewOwn(ctx, who, func(tx Tx) error {
 		all = nil
-		return each(tx, "sh", func(s *Subscription) bool { all = append(all, *s); return true })
+		return each(tx, "th", func(s *Subscription) bool { all = append(all, *s); return true })
 	})
 	return all, err
+}
+
+// EndChannels ends the channels that a program has made in who's own pod in who's
+// name: for when the person takes its access away.
+func (p *Pod) EndChannels(ctx context.Context, who acl.Agent, client string) error {
+	return p.updateOwn(ctx, who, func(tx Tx) error {
+		var ended []string
+		for _, prefix := range []string{"tp", "th"} {
+			err := each(tx, prefix, func(s *Subscription) bool {
+				if s.Who.ID == who.ID && s.Who.Client == client {
+					ended = append(ended, channelKey(s.Hook != "", s.ID))
+				}
+				return true
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if len(ended) == 0 {
+			return nil
+		}
+		for _, key := range ended {
+			tx.Delete(key)
+		}
+		tx.Stir()
+		return settle(tx)
+	})
 }

@@ -31,11 +31,12 @@ const (
 // A call is one request, while the library is at work on it. It rides in the
 // request's context.
 type call struct {
-	uses    []use  // what is yet to be asked for
-	client  Client // as the library loaded it
-	app     app    // likewise
-	family  string // first half of the refresh token that was brought
-	locales string // ui_locales of the request object, which the library ignores
+	uses    []use    // what is yet to be asked for
+	kids    []string // of the keys with which the request says that its parts are signed
+	client  Client   // as the library loaded it
+	app     app      // likewise
+	family  string   // first half of the refresh token that was brought
+	locales string   // ui_locales of the request object, which the library ignores
 
 	proof      dpop.Proof
 	proofKey   string // what is to be remembered of the proof once the client is known
@@ -54,9 +55,9 @@ func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 // Once obeys dpop.Seen. It says yes and notes the key: whether the proof was
 // used before is asked when the client is authenticated, so that strangers
 // can't fill the store.
-func (c *call) Once(key string, until time.Time) bool {
-	c.proofKey, c.proofUntil = base64.RawURLEncoding.EncodeToString([]byte(key)), until
-	return true
+func (c *call) Once(key string, until time.Time) (bool, error) {
+	c.proofKey, c.proofUntil = base64.RawURLEncoding.EncodeToString([]byte(key)), until.Add(skew) // nodes' clocks differ
+	return true, nil
 }
 
 const maxID = 256 // bytes of a jti

@@ -45,6 +45,10 @@ type crowd struct {
 	key        jose.JSONWebKey // the issuer's
 	recipients []*recipient
 	persons    []*member
+	lists      *httptest.Server // the issuer's status list
+	list       *credential.StatusList
+	token      atomic.Pointer[string]    // the list, signed
+	places     []int                     // that it has not given out
 	clock      atomic.Pointer[time.Time] // the pod's; nil for the real one
 	stop       func() error
 }
@@ -90,7 +94,7 @@ func newCrowd(ctx context.Context, dir string, persons, recipients int, leak pod
 		return nil, err
 	}
 	for i := range recipients {
-		if err := w.registerRecipient("mottagare-"+strconv.Itoa(i), persons); err != nil {
+		if err := w.registerRecipient("mottagare-"+strconv.Itoa(i), persons, true); err != nil {
 			return nil, err
 		}
 	}
@@ -116,6 +120,7 @@ func (w *crowd) close() error {
 	for _, r := range w.recipients {
 		r.hook.Close()
 	}
+	w.lists.Close()
 	if e := w.server.Close(); err == nil {
 		err = e
 	}
@@ -138,11 +143,15 @@ func (w *crowd) registerIssuer() (err error) {
 	if w.key, err = crowdKey("af-1"); err != nil {
 		return err
 	}
+	if err := w.publish(); err != nil {
+		return err
+	}
 	w.issuer.Keys.Keys, w.issuer.Notify = []jose.JSONWebKey{w.key.Public()}, ""
 	return w.parties.Add(w.issuer)
 }
 
-func (w *crowd) registerRecipient(id string, persons int) error {
+// registerRecipient registers a consumer, which may hear notifications.
+func (w *crowd) registerRecipient(id string, persons int, hears bool) error {
 	b, err := registration("exempel-forsakring")
 	if err != nil {
 		return err
@@ -161,8 +170,11 @@ func (w *crowd) registerRecipient(id string, persons int) error {
 	}
 	r := &recipient{id: id, spaces: map[string]int{}, dossiers: make([]unlink.Dossier, persons), at: make([]string, persons), consents: make([]string, persons)}
 	r.client = &client.Client{HTTP: &http.Client{Timeout: 30 * time.Second}, Issuer: w.Base, ID: id, Key: key, DPoP: proofs, Now: time.Now}
-	r.hook = httptest.NewServer(http.HandlerFunc(r.told))
-	p.Keys.Keys, p.Notify = []jose.JSONWebKey{key.Public()}, r.hook.URL
+	p.Keys.Keys, p.Notify = []jose.JSONWebKey{key.Public()}, ""
+	if hears {
+		r.hook = httptest.NewServer(http.HandlerFunc(r.told))
+		p.Notify = r.hook.URL
+	}
 	w.recipients = append(w.recipients, r)
 	return w.parties.Add(p)
 }
@@ -233,6 +245,11 @@ func (w *crowd) settle(ctx context.Context, i int, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	return w.furnish(ctx, i, who, issued)
+}
+
+// furnish has the issuer deposit evidence with somebody who has a pod.
+func (w *crowd) furnish(ctx context.Context, i int, who acl.Agent, issued time.Time) error {
 	out, err := w.answer(ctx, who, "connect", w.issuer.ID, pod.Detail{Type: pod.ToDeposit, EvidenceTypes: []string{crowdType}})
 	if err != nil {
 		return err
@@ -242,27 +259,45 @@ func (w *crowd) settle(ctx context.Context, i int, now time.Time) error {
 		return err
 	}
 	registered, long := rand.IntN(4) > 0, rand.IntN(2) > 0
-	forms, err := w.forms(issued, registered, long)
+	deposit := ldp.ID(strings.TrimPrefix(where, w.Base))
+	holders, err := w.holders(ctx, deposit.Parent()+"keys/")
+	if err != nil {
+		return err
+	}
+	forms, err := w.forms(issued, registered, long, holders)
 	if err != nil {
 		return err
 	}
 	w.persons[i] = &member{who, fmt.Sprint(issued, registered, long)}
 	body := strings.Join(forms, "\n")
 	_, err = w.pod.Post(ctx, w.agent(w.issuer.ID), ldp.Post{
-		ID: ldp.ID(strings.TrimPrefix(where, w.Base)), Type: pod.TypeSDJWT, Body: strings.NewReader(body), Size: int64(len(body)),
+		ID: deposit, Type: pod.TypeSDJWT, Body: strings.NewReader(body), Size: int64(len(body)),
 	})
 	return err
 }
 
-// forms are signed forms of one statement, each with its own place in a status
-// list, unless that is the leak.
-func (w *crowd) forms(issued time.Time, registered, long bool) ([]string, error) {
+// holders are keys that a person's pod makes for the issuer.
+func (w *crowd) holders(ctx context.Context, at ldp.ID) ([]jose.JSONWebKey, error) {
+	body := fmt.Sprintf(`{"count":%d}`, len(w.recipients)+crowdForms)
+	done, err := w.pod.Post(ctx, w.agent(w.issuer.ID), ldp.Post{ID: at, Type: "application/json", Body: strings.NewReader(body), Size: int64(len(body))})
+	if err != nil {
+		return nil, err
+	}
+	var set jose.JSONWebKeySet
+	err = json.Unmarshal(done.Receipt, &set)
+	return set.Keys, err
+}
+
+// forms are signed forms of one statement, each bound to a key of its own, and with
+// its own place in a status list, unless that is the leak.
+func (w *crowd) forms(issued time.Time, registered, long bool, holders []jose.JSONWebKey) ([]string, error) {
 	var all []string
-	index, since := rand.IntN(1<<20), issued.AddDate(0, 0, -rand.IntN(300)).Format(time.DateOnly)
-	for range len(w.recipients) + crowdForms {
+	since := issued.AddDate(0, 0, -rand.IntN(300)).Format(time.DateOnly)
+	index := w.place()
+	for _, holder := range holders {
 		form, err := credential.Issue(w.key, credential.Statement{
-			Type: "https://af.example.se/vct/arbetsloshetsintyg/1", Issuer: w.issuer.Issuer, Issued: issued, Expires: issued.AddDate(0, 0, 60), Decoys: 5,
-			Status: &credential.Status{URI: "https://af.example.se/status/1", Index: index},
+			Type: "https://af.example.se/vct/arbetsloshetsintyg/1", Issuer: w.issuer.Issuer, Issued: issued, Expires: issued.AddDate(0, 0, 60), Decoys: 5, HolderKey: &holder,
+			Status: &credential.Status{URI: w.lists.URL + "/1", Index: index},
 			Claims: []credential.Claim{{Name: "registered", Value: registered}, {Name: "registered_at_least_30_days", Value: long},
 				{Name: "registration_date", Value: since}},
 		})
@@ -271,10 +306,48 @@ func (w *crowd) forms(issued time.Time, registered, long bool) ([]string, error)
 		}
 		all = append(all, form)
 		if w.pod.Leak != pod.LeakStatus {
-			index = rand.IntN(1 << 20)
+			index = w.place()
 		}
 	}
 	return all, nil
+}
+
+// place is a random one in the status list, that no other form has and next to
+// which none stands.
+func (w *crowd) place() int {
+	last := len(w.places) - 1
+	i := w.places[last]
+	w.places = w.places[:last]
+	return 2 * i
+}
+
+// publish serves the issuer's status list, in which nothing is revoked.
+func (w *crowd) publish() error {
+	w.places = rand.Perm(1 << 19)
+	mux := http.NewServeMux()
+	w.lists = httptest.NewServer(mux)
+	w.list = credential.NewStatusList(w.lists.URL+"/1", 1<<20)
+	now := time.Now()
+	w.list.Issued, w.list.Expires = now.AddDate(0, -2, 0), now.AddDate(1, 0, 0) // the pod's clock goes back and forth
+	if err := w.revoke(); err != nil {
+		return err
+	}
+	mux.HandleFunc("/", func(out http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(out, `{"status_lists":[%q]}`, w.lists.URL+"/1")
+	})
+	mux.HandleFunc("/1", func(out http.ResponseWriter, _ *http.Request) { io.WriteString(out, *w.token.Load()) })
+	w.issuer.StatusLists = w.lists.URL + "/"
+	return nil
+}
+
+// revoke publishes the list with what was set at these places meanwhile.
+func (w *crowd) revoke(places ...int) error {
+	for _, i := range places {
+		w.list.Set(i, credential.Invalid)
+	}
+	token, err := w.list.Sign(w.key)
+	w.token.Store(&token)
+	return err
 }
 
 // answer asks a person and agrees for the person.
@@ -310,10 +383,7 @@ func locationIn(out pod.Outcome) (string, error) {
 // share has a person agree to a recipient's request.
 func (w *crowd) share(ctx context.Context, r *recipient, i int, now time.Time) error {
 	p := w.persons[i]
-	out, err := w.answer(ctx, p.who, r.id, r.id, pod.Detail{
-		Type: pod.ToRead, Reference: "case-" + strconv.Itoa(rand.Int()), Use: "ink-2026", EvidenceType: crowdType, Fields: []string{"registered_at_least_30_days"},
-		Optional: []string{"registered"}, Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Until: now.AddDate(0, 0, 30).Format(time.DateOnly), Standing: true,
-	})
+	out, err := w.answer(ctx, p.who, r.id, r.id, asked(now))
 	if err != nil {
 		return err
 	}
@@ -331,6 +401,14 @@ func (w *crowd) share(ctx context.Context, r *recipient, i int, now time.Time) e
 	r.keep(i, "answer sub", out.Subject)
 	r.keep(i, "answer details", string(out.Details[0]))
 	return nil
+}
+
+// asked is what a recipient asks of somebody.
+func asked(now time.Time) pod.Detail {
+	return pod.Detail{
+		Type: pod.ToRead, Reference: "case-" + strconv.Itoa(rand.Int()), Use: "ink-2026", EvidenceType: crowdType, Fields: []string{"registered_at_least_30_days"},
+		Optional: []string{"registered"}, Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Until: now.AddDate(0, 0, 30).Format(time.DateOnly), Standing: true,
+	}
 }
 
 // keep adds to what is known of a person.

@@ -47,7 +47,9 @@ func newNode(t *testing.T, url string, who acl.Agent) *node {
 	hub := &notify.Hub{Pod: n.pod, Feed: db, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	n.srv = httptest.NewServer(&notify.Handler{
 		Pod: n.pod, Hub: hub, Identifier: everybody{who}, Issuer: n.pod.Issuer,
-		Fail: func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), int(ldp.KindOf(err))) },
+		Fail: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, err.Error(), int(ldp.KindOf(err)))
+		},
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan struct{})
