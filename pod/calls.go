@@ -20,7 +20,7 @@ type Call struct {
 func (p *Pod) callLater(tx Tx, done []Activity, first uint64) error {
 	var waiting []Subscription
 	err := each(tx, "th", func(s *Subscription) bool {
-		i := slices.IndexFunc(done, func(a Activity) bool { return a.Topic() == s.Topic })
+		i := slices.IndexFunc(done, func(a Activity) bool { return a.tells(s.Topic) })
 		if i >= 0 && s.From == 0 && !s.Parked {
 			s.From = first + uint64(i)
 			if now := p.Now().UTC(); s.Next.Before(now) {
@@ -114,7 +114,7 @@ func (p *Pod) call(tx Tx, s Subscription) (Call, error) {
 		return c, err
 	}
 	for _, a := range all {
-		if a.Topic() == s.Topic {
+		if a.tells(s.Topic) {
 			c.Tell = append(c.Tell, a)
 		}
 	}
@@ -138,7 +138,7 @@ func (p *Pod) Called(ctx context.Context, pod string, c Call) error {
 		s.Next = p.Now().UTC().Add(s.Rate)
 		s.From = 0
 		more, last, lost, err := activities(tx, c.Upto)
-		if i := slices.IndexFunc(more, func(a Activity) bool { return a.Topic() == s.Topic }); i >= 0 {
+		if i := slices.IndexFunc(more, func(a Activity) bool { return a.tells(s.Topic) }); i >= 0 {
 			s.From = more[i].Seq
 		}
 		if lost {

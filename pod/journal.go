@@ -32,6 +32,10 @@ const (
 	Deleted = "Delete"
 	Added   = "Add"
 	Removed = "Remove"
+
+	// Ended is that a channel was ended by who may; State is its id. Nobody is
+	// told, but who listens to it hears no more.
+	Ended = "End"
 )
 
 // An Activity is one thing that happened to one resource: its topic.
@@ -77,30 +81,37 @@ func (p *Pod) journal(tx Tx, r *right) error {
 	if len(r.done) == 0 {
 		return nil
 	}
-	seq, err := lastSeq(tx)
-	if err != nil {
+	first, err := jot(tx, r.done)
+	if err != nil || r.home.Hooks < r.now.Unix() {
 		return err
 	}
-	first := seq + 1
-	for _, a := range r.done {
+	return p.callLater(tx, r.done, first)
+}
+
+// jot appends to the journal, has the nodes told, and returns the number of the
+// first.
+func jot(tx Tx, done []Activity) (first uint64, err error) {
+	seq, err := lastSeq(tx)
+	if err != nil {
+		return 0, err
+	}
+	first = seq + 1
+	for _, a := range done {
 		seq++
 		a.Seq = seq
 		if err := save(tx, activityKey(seq), a); err != nil {
-			return err
+			return 0, err
 		}
 		if seq > journalKept {
 			tx.Delete(activityKey(seq - journalKept))
 		}
 	}
-	if err := save(tx, journalKey, seq); err != nil {
-		return err
-	}
 	tx.Stir()
-	if r.home.Hooks < r.now.Unix() {
-		return nil
-	}
-	return p.callLater(tx, r.done, first)
+	return first, save(tx, journalKey, seq)
 }
+
+// tells reports whether subscribers of the topic are told of the activity.
+func (a Activity) tells(topic ldp.ID) bool { return a.Kind != Ended && a.Topic() == topic }
 
 func lastSeq(tx Tx) (uint64, error) {
 	last, err := load[uint64](tx, journalKey)

@@ -277,9 +277,7 @@ func (p *Pod) Unsubscribe(ctx context.Context, who acl.Agent, name, id string) e
 			if err != nil {
 				return err
 			}
-			tx.Delete(channelKey(s.Hook != "", id))
-			tx.Stir() // who listens to it is told
-			return settle(tx)
+			return p.endChannels(tx, *s)
 		})
 	})
 }
@@ -323,11 +321,11 @@ func (p *Pod) Hooks(ctx context.Context, who acl.Agent) (all []Subscription, err
 // name: for when the person takes its access away.
 func (p *Pod) EndChannels(ctx context.Context, who acl.Agent, client string) error {
 	return p.updateOwn(ctx, who, func(tx Tx) error {
-		var ended []string
+		var ended []Subscription
 		for _, prefix := range []string{"tp", "th"} {
 			err := each(tx, prefix, func(s *Subscription) bool {
 				if s.Who.ID == who.ID && s.Who.Client == client {
-					ended = append(ended, channelKey(s.Hook != "", s.ID))
+					ended = append(ended, *s)
 				}
 				return true
 			})
@@ -338,10 +336,20 @@ func (p *Pod) EndChannels(ctx context.Context, who acl.Agent, client string) err
 		if len(ended) == 0 {
 			return nil
 		}
-		for _, key := range ended {
-			tx.Delete(key)
-		}
-		tx.Stir()
-		return settle(tx)
+		return p.endChannels(tx, ended...)
 	})
+}
+
+func (p *Pod) endChannels(tx Tx, ended ...Subscription) error {
+	var done []Activity
+	for _, s := range ended {
+		tx.Delete(channelKey(s.Hook != "", s.ID))
+		if s.Hook == "" {
+			done = append(done, Activity{Kind: Ended, Object: s.Topic, State: s.ID, At: p.Now().UTC().Truncate(time.Second)})
+		}
+	}
+	if _, err := jot(tx, done); err != nil {
+		return err
+	}
+	return settle(tx)
 }

@@ -231,6 +231,17 @@ func TestAttach(t *testing.T) {
 	if err := b.Unsubscribe(t.Context(), bob, name, same.ID); err != nil {
 		t.Error(err)
 	}
+	apps := b.owner
+	apps.Client = "https://app.example/id"
+	ended := b.subscribe(apps, pod.Subscription{Topic: b.id("a")})
+	kept := b.subscribe(b.owner, pod.Subscription{Topic: b.id("a")})
+	must(t, b.EndChannels(t.Context(), b.owner, apps.Client))
+	if _, err := b.Attach(t.Context(), name, ended.ID); !errors.Is(err, ldp.NotFound) {
+		t.Errorf("an app that was taken away: %v", err)
+	}
+	if _, err := b.Attach(t.Context(), name, kept.ID); err != nil {
+		t.Errorf("another app: %v", err)
+	}
 	b.clock.wait(pod.MaxChannelLife + time.Hour)
 	if _, err := b.Attach(t.Context(), name, s.ID); !errors.Is(err, ldp.NotFound) {
 		t.Errorf("after its end: %v", err)

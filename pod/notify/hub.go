@@ -188,6 +188,11 @@ func (r *room) tell(after uint64, heard pod.Heard) {
 			}
 			may, decided := heard.May[pod.Ear{Topic: topic, Who: s.Who}]
 			switch {
+			case a.Kind == pod.Ended:
+				if s.ID == a.State {
+					s.end(errWithdrawn)
+				}
+				continue
 			case !decided: // it came while this was heard
 				r.dirty = true
 				last = min(last, a.Seq-1)
