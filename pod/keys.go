@@ -39,6 +39,10 @@ type home struct {
 	Name   string    // the first segment of its URLs
 	Person string    // the internal id of its owner
 	Leaves time.Time // when it is erased; zero while it isn't to be
+
+	// Until when somebody may be subscribed to the pod, in seconds since 1970:
+	// by connecting, and by webhooks. Each write looks here.
+	Pulls, Hooks int64
 }
 
 // ownerOf returns whose pod it is.
@@ -55,8 +59,15 @@ func (h home) encode() []byte {
 	for _, s := range []string{string(h.Owner), h.Name, h.Person} {
 		b = appendString(b, s)
 	}
-	if !h.Leaves.IsZero() {
-		b = binary.AppendVarint(b, h.Leaves.Unix())
+	if !h.Leaves.IsZero() || h.Pulls|h.Hooks != 0 {
+		leaves := int64(0)
+		if !h.Leaves.IsZero() {
+			leaves = h.Leaves.Unix()
+		}
+		b = binary.AppendVarint(b, leaves)
+	}
+	if h.Pulls|h.Hooks != 0 {
+		b = binary.AppendVarint(binary.AppendVarint(b, h.Pulls), h.Hooks)
 	}
 	return b
 }
@@ -66,7 +77,12 @@ func decodeHome(b []byte) (home, error) {
 	in.layout()
 	h := home{Owner: acl.WebID(in.string()), Name: in.string(), Person: in.string()}
 	if in.err == nil && len(in.rest) > 0 {
-		h.Leaves = time.Unix(in.varint(), 0).UTC()
+		if leaves := in.varint(); leaves != 0 {
+			h.Leaves = time.Unix(leaves, 0).UTC()
+		}
+	}
+	if in.err == nil && len(in.rest) > 0 {
+		h.Pulls, h.Hooks = in.varint(), in.varint()
 	}
 	return h, in.err
 }

@@ -27,8 +27,9 @@ type right struct {
 	// line is the resource, or what the auxiliary resource belongs to; its
 	// container; and so on up to the root.
 	line    []link
-	rec     *record  // of id; nil if there is none
-	unasked []string // groups that would have to be asked elsewhere
+	rec     *record    // of id; nil if there is none
+	unasked []string   // groups that would have to be asked elsewhere
+	done    []Activity // what a write has done, if anybody wants to know
 }
 
 // A link is one resource of a line.

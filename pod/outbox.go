@@ -212,8 +212,8 @@ func markTrouble(tx Tx, n Notification, trouble string) error {
 	return save(tx, requestKey(r.ID), r)
 }
 
-// settle sets the pod's due time to that of its next notification or sweep, or of
-// its end.
+// settle sets the pod's due time to that of its next notification, call of a
+// webhook or sweep, or of its end.
 func settle(tx Tx) error {
 	var next time.Time
 	sweep, err := load[time.Time](tx, sweepKey)
@@ -231,6 +231,15 @@ func settle(tx Tx) error {
 	err = each(tx, "n", func(n *Notification) bool {
 		if next.IsZero() || n.Next.Before(next) {
 			next = n.Next
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	err = each(tx, "th", func(s *Subscription) bool {
+		if s.waits() && (next.IsZero() || s.due().Before(next)) {
+			next = s.due()
 		}
 		return true
 	})
