@@ -28,6 +28,7 @@
 //	View          view.go        what a counterpart receives: the only function that maps space to pod
 //	Entry         log.go         one line of the person's log, chained by hash
 //	Checkpoint    export.go      the signed end of an exported log
+//	Imported      takein.go      what came of filling a pod from an archive; takeout.go makes one
 //	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
 //	Notification  outbox.go      what a counterpart must be told, until it has been
 //	Leak          leak.go        a link on purpose, for the program that must see it
@@ -61,5 +62,6 @@
 //	u{day}\0{app}            a ReadCount; without an app, of what everybody may read
 //	d{day}\0{sender}         how many notifications the inbox took; without a sender, of all
 //	b                        when blobs are to be swept
+//	t                        an import that is under way
 //	o, n{seq}                the last number of the outbox; a Notification that waits
 package pod

@@ -34,6 +34,10 @@ const (
 	DidFreeze     Action = "freeze"     // the person stopped a party's reads for a while
 	DidThaw       Action = "thaw"       // and let them go on
 	DidErase      Action = "erase"      // a party says that it has erased what it had read
+
+	DidExport Action = "export" // the person took all of the pod out in a file; Why is "operator" where the operator did
+	DidImport Action = "import" // the pod was filled from such a file, of the pod that was at Path
+	DidLeave  Action = "leave"  // the person moved the pod to Path, on another server
 )
 
 // An Entry is one line of the log: who did what, when and why. It names fields,

@@ -131,8 +131,17 @@ func (m memBlobs) Delete(context.Context, string, string) error {
 	return errors.New("not in this test")
 }
 
-func (m memBlobs) List(context.Context, string, func(string, time.Time) error) error {
-	return errors.New("not in this test")
+func (m memBlobs) List(_ context.Context, id string, each func(string, time.Time) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key := range m.blobs {
+		if digest, ok := strings.CutPrefix(key, id); ok {
+			if err := each(digest, time.Now()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func must(t testing.TB, err error) {
