@@ -10,7 +10,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/ldp/rdf"
-	"skrin/pod/archive"
+	"skrin/pod/parcel"
 )
 
 // A doc is a document of an archive that has been read and renamed.
@@ -29,10 +29,10 @@ const (
 
 // document takes one resource. What belongs to a document is written in the
 // transaction that writes it: nobody may ever read what its own rules forbid.
-func (i *takein) document(m *archive.Member, rest string, body io.Reader) error {
+func (i *takein) document(m *parcel.Member, rest string, body io.Reader) error {
 	id, err := ldp.ParseID(string(i.root) + rest)
 	if err != nil || rootOf(id) != i.root {
-		return fmt.Errorf("%w: a document's path is none", archive.ErrFormat)
+		return fmt.Errorf("%w: a document's path is none", parcel.ErrFormat)
 	}
 	subject, aux := id.Subject()
 	switch evidence := isEvidence(id); {
@@ -42,7 +42,7 @@ func (i *takein) document(m *archive.Member, rest string, body io.Reader) error 
 		i.done.Left++
 		return nil
 	case len(i.aux) >= len(auxiliaries):
-		return fmt.Errorf("%w: %s belongs to nothing", archive.ErrFormat, i.aux[0].name)
+		return fmt.Errorf("%w: %s belongs to nothing", parcel.ErrFormat, i.aux[0].name)
 	}
 	c, err := i.content(m, id, rest, body)
 	if err != nil {
@@ -57,7 +57,7 @@ func (i *takein) document(m *archive.Member, rest string, body io.Reader) error 
 	}
 	for _, x := range i.aux {
 		if of, _ := x.id.Subject(); of != subject {
-			return fmt.Errorf("%w: %s belongs to nothing", archive.ErrFormat, x.name)
+			return fmt.Errorf("%w: %s belongs to nothing", parcel.ErrFormat, x.name)
 		}
 	}
 	i.docs, i.aux = append(append(i.docs, d), i.aux...), nil
@@ -68,7 +68,7 @@ func (i *takein) document(m *archive.Member, rest string, body io.Reader) error 
 }
 
 // content reads a resource, and renames what it says.
-func (i *takein) content(m *archive.Member, id ldp.ID, rest string, body io.Reader) (*content, error) {
+func (i *takein) content(m *parcel.Member, id ldp.ID, rest string, body io.Reader) (*content, error) {
 	media := m.Type
 	if id.IsContainer() {
 		data, err := i.parseAs(i.from.old(rest), []byte(m.Triples), rdf.NTriples)

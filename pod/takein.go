@@ -16,7 +16,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
-	"skrin/pod/archive"
+	"skrin/pod/parcel"
 )
 
 // What is taken from an archive (2026-11-22):
@@ -59,7 +59,7 @@ const maxThing = 1 << 20 // bytes of a member that is no document
 // whose seal is believed; nil for none. The file is read twice: nothing is written
 // before all of it was found whole.
 func (p *Pod) Import(ctx context.Context, who acl.Agent, file io.ReadSeeker, vouching *jose.JSONWebKeySet) (*Imported, error) {
-	i := &takein{Pod: p, ctx: ctx, who: who, limits: archive.Limits{Member: limitOf(p.MaxBytes, defaultBytes)}}
+	i := &takein{Pod: p, ctx: ctx, who: who, limits: parcel.Limits{Member: limitOf(p.MaxBytes, defaultBytes)}}
 	for _, step := range []func() error{
 		func() error { return i.survey(file, vouching) },
 		i.begin,
@@ -76,7 +76,7 @@ func (p *Pod) Import(ctx context.Context, who acl.Agent, file io.ReadSeeker, vou
 // importFault tells the sender what is wrong with a file.
 func importFault(err error) error {
 	var told *ldp.Fault
-	if errors.Is(err, archive.ErrFormat) && !errors.As(err, &told) {
+	if errors.Is(err, parcel.ErrFormat) && !errors.As(err, &told) {
 		return ldp.Refuse(ldp.Unprocessable, "The import can't be done: "+err.Error()+".")
 	}
 	return fmt.Errorf("import: %w", err)
@@ -87,8 +87,8 @@ type takein struct {
 	*Pod
 	ctx    context.Context
 	who    acl.Agent
-	limits archive.Limits
-	head   archive.Head
+	limits parcel.Limits
+	head   parcel.Head
 	log    Checkpoint // where the archive's log ends
 	done   Imported
 	change change // of the whole import
@@ -125,33 +125,33 @@ func (i *takein) survey(file io.ReadSeeker, vouching *jose.JSONWebKeySet) error 
 	if vouching == nil {
 		return nil
 	}
-	if _, err := a.Check(func(jws string) ([]byte, error) { return CheckSigned(jws, archive.TypeSeal, *vouching) }); err != nil {
+	if _, err := a.Check(func(jws string) ([]byte, error) { return CheckSigned(jws, parcel.TypeSeal, *vouching) }); err != nil {
 		return ldp.Refuse(ldp.Unprocessable, "The import can't be done: "+err.Error()+".")
 	}
 	i.done.Vouched = true
 	return nil
 }
 
-func (i *takein) open(file io.ReadSeeker) (*archive.Reader, error) {
+func (i *takein) open(file io.ReadSeeker) (*parcel.Reader, error) {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	a, err := archive.NewReader(file, i.limits)
+	a, err := parcel.NewReader(file, i.limits)
 	if err != nil {
 		return nil, err
 	}
 	root, err := ldp.ParseID(a.Head.Root)
 	if err != nil || root != rootOf(root) || !strings.HasPrefix(a.Head.Base, "http") || strings.HasSuffix(a.Head.Base, "/") {
-		return nil, fmt.Errorf("%w: its head doesn't name a pod", archive.ErrFormat)
+		return nil, fmt.Errorf("%w: its head doesn't name a pod", parcel.ErrFormat)
 	}
 	return a, nil
 }
 
 // logLines reads the members of the log as one file.
 type logLines struct {
-	in    *archive.Reader
+	in    *parcel.Reader
 	read  bool
-	ahead *archive.Member // the one that came after
+	ahead *parcel.Member // the one that came after
 	err   error
 }
 
@@ -175,7 +175,7 @@ func (l *logLines) Read(b []byte) (int, error) {
 }
 
 // next is Next of the archive, after what was read ahead.
-func (l *logLines) next() (*archive.Member, error) {
+func (l *logLines) next() (*parcel.Member, error) {
 	if l.ahead != nil || l.err != nil {
 		m := l.ahead
 		l.ahead = nil
@@ -260,13 +260,13 @@ func (i *takein) takeAll(file io.ReadSeeker) error {
 		}
 	}
 	if len(i.aux) > 0 {
-		return fmt.Errorf("%w: %s belongs to nothing", archive.ErrFormat, i.aux[0].name)
+		return fmt.Errorf("%w: %s belongs to nothing", parcel.ErrFormat, i.aux[0].name)
 	}
 	return errors.Join(entries.flush(), i.write())
 }
 
 // take1 takes one member.
-func (i *takein) take1(m *archive.Member, body io.Reader, entries *entryTaker) error {
+func (i *takein) take1(m *parcel.Member, body io.Reader, entries *entryTaker) error {
 	folder, rest, _ := strings.Cut(m.Name, "/")
 	takers := map[string]func(b []byte) error{
 		"spaces": i.space, "evidence": i.evidence, "requests": i.request, "consents": i.consent, "grants": i.grant,
@@ -314,7 +314,7 @@ func (e *entryTaker) Write(b []byte) (int, error) {
 	for len(b) > 0 {
 		line, rest, whole := bytes.Cut(b, []byte("\n"))
 		if e.line, b = append(e.line, line...), rest; len(e.line) > maxThing {
-			return 0, fmt.Errorf("%w: a line of the log is too long", archive.ErrFormat)
+			return 0, fmt.Errorf("%w: a line of the log is too long", parcel.ErrFormat)
 		}
 		if !whole {
 			break
@@ -355,12 +355,12 @@ func (e *entryTaker) flush() error {
 func into[T any](b []byte) (*T, error) {
 	t := new(T)
 	if err := json.Unmarshal(b, t); err != nil {
-		return nil, fmt.Errorf("%w: a member is not of the form of one", archive.ErrFormat)
+		return nil, fmt.Errorf("%w: a member is not of the form of one", parcel.ErrFormat)
 	}
 	return t, nil
 }
 
-var errID = fmt.Errorf("%w: an id is not of the form of one", archive.ErrFormat)
+var errID = fmt.Errorf("%w: an id is not of the form of one", parcel.ErrFormat)
 
 // spaceFor returns the id that a space of the archive has here.
 func (m *mover) spaceFor(old string) string {

@@ -15,13 +15,13 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
-	"skrin/pod/archive"
+	"skrin/pod/parcel"
 )
 
-//go:embed archive/README.md
+//go:embed parcel/README.md
 var archiveReadme []byte
 
-// Export writes the owner's whole pod as an archive (package archive), sealed with
+// Export writes the owner's whole pod as an archive (package parcel), sealed with
 // the server's key: all documents with their rules, evidence with all its signed
 // forms, spaces, requests, consents, grants and the log. What is written while it
 // runs may be in it or not; each thing is whole. It is logged before a byte
@@ -44,21 +44,21 @@ func (p *Pod) Export(ctx context.Context, who acl.Agent, by string, w io.Writer)
 	if err != nil {
 		return err
 	}
-	head := archive.Head{ID: id, Base: p.Base, Issuer: p.Issuer, Owner: string(own.Owner), Root: "/" + own.Name + "/", Made: p.Now().UTC().Format(time.RFC3339)}
-	a, err := archive.NewWriter(w, head)
+	head := parcel.Head{ID: id, Base: p.Base, Issuer: p.Issuer, Owner: string(own.Owner), Root: "/" + own.Name + "/", Made: p.Now().UTC().Format(time.RFC3339)}
+	a, err := parcel.NewWriter(w, head)
 	if err != nil {
 		return err
 	}
 	o := &takeout{Pod: p, ctx: ctx, who: who, pod: podID, root: ldp.ID(head.Root), out: a}
 	for _, step := range []func() error{
-		func() error { return a.AddBytes(archive.Member{Name: "README.md"}, archiveReadme) },
+		func() error { return a.AddBytes(parcel.Member{Name: "README.md"}, archiveReadme) },
 		o.log, o.documents, o.spaces, o.evidence, o.records,
 	} {
 		if err := step(); err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
 	}
-	return a.Close(p.Now(), func(payload []byte) (string, error) { return p.Sign.Sign(ctx, archive.TypeSeal, payload) })
+	return a.Close(p.Now(), func(payload []byte) (string, error) { return p.Sign.Sign(ctx, parcel.TypeSeal, payload) })
 }
 
 // A takeout is an export under way.
@@ -68,7 +68,7 @@ type takeout struct {
 	who  acl.Agent
 	pod  string
 	root ldp.ID
-	out  *archive.Writer
+	out  *parcel.Writer
 }
 
 // takeoutPage is how many values are in memory at once.
@@ -77,7 +77,7 @@ const takeoutPage = 64
 // log writes the exported log, cut into members.
 func (o *takeout) log() error {
 	cut := &cutter{limit: 4 << 20, end: func(n int, b []byte) error {
-		return o.out.AddBytes(archive.Member{Name: fmt.Sprintf("log/%06d.jsonl", n)}, b)
+		return o.out.AddBytes(parcel.Member{Name: fmt.Sprintf("log/%06d.jsonl", n)}, b)
 	}}
 	if err := o.ExportLog(o.ctx, o.who, LogLines, cut); err != nil {
 		return err
@@ -183,7 +183,7 @@ func pageOf(tx Tx, after string) (page []kept, last string, more bool, err error
 // document writes one resource; nothing if it was removed meanwhile.
 func (o *takeout) document(id ldp.ID, rec *record) error {
 	for rec != nil {
-		m := archive.Member{Name: "pod/" + strings.TrimPrefix(string(id), string(o.root)), Type: rec.media, Modified: rec.modified, Size: rec.size}
+		m := parcel.Member{Name: "pod/" + strings.TrimPrefix(string(id), string(o.root)), Type: rec.media, Modified: rec.modified, Size: rec.size}
 		if id.IsContainer() {
 			m.Triples, m.Size = string(rec.body), 0
 			return o.out.AddBytes(m, nil)
@@ -244,7 +244,7 @@ func (o *takeout) each(prefix string, name func(rest string) string, body func(t
 			return err
 		}
 		for i, b := range bodies {
-			if err := o.out.AddBytes(archive.Member{Name: names[i], Modified: o.Now().Unix()}, b); err != nil {
+			if err := o.out.AddBytes(parcel.Member{Name: names[i], Modified: o.Now().Unix()}, b); err != nil {
 				return err
 			}
 		}

@@ -19,7 +19,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod"
-	"skrin/pod/archive"
+	"skrin/pod/parcel"
 	"skrin/pod/podtest"
 )
 
@@ -110,13 +110,13 @@ func (w *town) said(file []byte) map[string]*rdf.Graph {
 }
 
 type member struct {
-	archive.Member
+	parcel.Member
 	bytes string
 }
 
 func (w *town) members(file []byte) map[string]member {
 	w.t.Helper()
-	a, err := archive.NewReader(bytes.NewReader(file), archive.Limits{})
+	a, err := parcel.NewReader(bytes.NewReader(file), parcel.Limits{})
 	must(w.t, err)
 	all := map[string]member{}
 	for {
@@ -336,9 +336,9 @@ func TestImportBelieves(t *testing.T) {
 func (w *town) forged(file []byte) []byte {
 	w.t.Helper()
 	var out bytes.Buffer
-	in, err := archive.NewReader(bytes.NewReader(file), archive.Limits{})
+	in, err := parcel.NewReader(bytes.NewReader(file), parcel.Limits{})
 	must(w.t, err)
-	to, err := archive.NewWriter(&out, in.Head)
+	to, err := parcel.NewWriter(&out, in.Head)
 	must(w.t, err)
 	changed := false
 	for {
@@ -372,10 +372,10 @@ func FuzzImport(f *testing.F) {
 		w := newTown(t)
 		w.pod.Blobs = memBlobs{newMemory(t)}
 		var file bytes.Buffer
-		a, err := archive.NewWriter(&file, archive.Head{ID: "x", Base: "https://old.example", Issuer: "https://old.example", Root: "/old/", Owner: "https://old.example/old/profile/card#me"})
+		a, err := parcel.NewWriter(&file, parcel.Head{ID: "x", Base: "https://old.example", Issuer: "https://old.example", Root: "/old/", Owner: "https://old.example/old/profile/card#me"})
 		must(t, err)
 		for _, m := range [][3]string{{name1, type1, body1}, {name2, type2, body2}} {
-			if err := a.AddBytes(archive.Member{Name: m[0], Type: m[1]}, []byte(m[2])); err != nil {
+			if err := a.AddBytes(parcel.Member{Name: m[0], Type: m[1]}, []byte(m[2])); err != nil {
 				return // which tar itself can't say
 			}
 		}

@@ -212,7 +212,7 @@ var deeds = map[pod.Action]string{
 	pod.DidAgree: "log.agree", pod.DidDecline: "log.decline", pod.DidWithdraw: "log.withdraw", pod.DidFetch: "log.fetch",
 	pod.DidRemove: "log.remove", pod.DidVisit: "log.visit", pod.DidUse: "log.use",
 	pod.DidDisconnect: "log.disconnect", pod.DidFreeze: "log.freeze", pod.DidThaw: "log.thaw", pod.DidErase: "log.erase",
-	pod.DidExport: "log.export", pod.DidImport: "log.import", pod.DidLeave: "log.leave",
+	pod.DidExport: "log.export", pod.DidImport: "log.import", pod.DidMove: "log.moved",
 }
 
 func (v *visit) log() error {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package archive_test
+package parcel_test
 
 import (
 	"archive/tar"
@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"skrin/pod/archive"
+	"skrin/pod/parcel"
 )
 
 const head = `{"format":1,"id":"x","base":"https://a.example","root":"/p/"}`
@@ -45,8 +45,8 @@ func file(t testing.TB, headers ...tar.Header) []byte {
 }
 
 // readAll reads an archive to its end.
-func readAll(b []byte, limits archive.Limits) (n int, err error) {
-	a, err := archive.NewReader(bytes.NewReader(b), limits)
+func readAll(b []byte, limits parcel.Limits) (n int, err error) {
+	a, err := parcel.NewReader(bytes.NewReader(b), limits)
 	if err != nil {
 		return 0, err
 	}
@@ -67,7 +67,7 @@ func reg(name string, size int64) tar.Header {
 // TestHostile: what an archive can't be.
 func TestHostile(t *testing.T) {
 	seal := reg("seal.jwt", 3)
-	limits := archive.Limits{Members: 4, Bytes: 64 << 10, Member: 1000}
+	limits := parcel.Limits{Members: 4, Bytes: 64 << 10, Member: 1000}
 	for _, row := range []struct {
 		name string
 		file []byte
@@ -95,7 +95,7 @@ func TestHostile(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := readAll(row.file, limits)
-			if row.ok != (err == nil) || err != nil && !errors.Is(err, archive.ErrFormat) {
+			if row.ok != (err == nil) || err != nil && !errors.Is(err, parcel.ErrFormat) {
 				t.Errorf("answered %v", err)
 			}
 		})
@@ -128,10 +128,10 @@ func TestStreams(t *testing.T) {
 	const members, size = 2000, 64 << 10 // 128 MiB
 	from, to := io.Pipe()
 	go func() {
-		w, err := archive.NewWriter(to, archive.Head{Root: "/p/"})
+		w, err := parcel.NewWriter(to, parcel.Head{Root: "/p/"})
 		for i := range members {
 			if err == nil {
-				err = w.Add(archive.Member{Name: fmt.Sprintf("pod/%d", i), Size: size}, io.LimitReader(zeros{}, size))
+				err = w.Add(parcel.Member{Name: fmt.Sprintf("pod/%d", i), Size: size}, io.LimitReader(zeros{}, size))
 			}
 		}
 		if err == nil {
@@ -139,7 +139,7 @@ func TestStreams(t *testing.T) {
 		}
 		_ = to.CloseWithError(err)
 	}()
-	a, err := archive.NewReader(from, archive.Limits{})
+	a, err := parcel.NewReader(from, parcel.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func FuzzReader(f *testing.F) {
 		zip := gzip.NewWriter(&out)
 		_, _ = zip.Write(b)
 		_ = zip.Close()
-		if n, err := readAll(out.Bytes(), archive.Limits{Members: 10, Bytes: 1 << 20, Member: 1 << 10}); n > 10 || err != nil && !errors.Is(err, archive.ErrFormat) {
+		if n, err := readAll(out.Bytes(), parcel.Limits{Members: 10, Bytes: 1 << 20, Member: 1 << 10}); n > 10 || err != nil && !errors.Is(err, parcel.ErrFormat) {
 			t.Errorf("%d members, %v", n, err)
 		}
 	})

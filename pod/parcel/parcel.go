@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-// Package archive is the file in which a whole pod leaves a server, and enters
+// Package parcel is the file in which a whole pod leaves a server, and enters
 // another: a tar file (POSIX.1-2001, pax), compressed by gzip, that any computer
 // can open. It is written and read in one go, and in little memory.
 //
@@ -26,7 +26,7 @@
 // is written and read, and stands at its end, so that it can't be read from a
 // pipe; its members may overlap, and be named twice. We gave up that one file can
 // be taken out without reading those before it.
-package archive
+package parcel
 
 import (
 	"archive/tar"
