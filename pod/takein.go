@@ -362,8 +362,12 @@ func into[T any](b []byte) (*T, error) {
 
 var errID = fmt.Errorf("%w: an id is not of the form of one", parcel.ErrFormat)
 
-// spaceFor returns the id that a space of the archive has here.
+// spaceFor returns the id that a space of the archive has here; the owner's own is
+// none, and keeps its name.
 func (m *mover) spaceFor(old string) string {
+	if !isID(old) {
+		return old
+	}
 	return idEncoding.EncodeToString(m.seed.derive("space", old)[:16])
 }
 
@@ -394,7 +398,18 @@ func (i *takein) evidence(b []byte) error {
 		return errID
 	}
 	e.Path = i.root + ldp.ID(evidences+e.ID)
-	return i.updateOwn(i.ctx, i.who, func(tx Tx) error {
+	places := e.Places
+	err = i.updateOwn(i.ctx, i.who, func(tx Tx) error {
+		e := e
+		if there, err := load[Evidence](tx, evidenceKey(e.ID)); err != nil || there != nil { // taken before an interruption
+			return err
+		}
+		if i.Statuses != nil {
+			e.Places = nil
+			if err := i.occupy(tx, &e, places); err != nil {
+				return err
+			}
+		}
 		for n, form := range k.Free {
 			tx.Put(formKey(e.ID, n), []byte(form))
 		}
@@ -408,6 +423,10 @@ func (i *takein) evidence(b []byte) error {
 		}
 		return save(tx, evidenceKey(e.ID), e)
 	})
+	if errors.Is(err, ErrTaken) {
+		return ldp.Refuse(ldp.Conflict, "The evidence is in another pod of this server already.")
+	}
+	return err
 }
 
 // request takes what was answered. Nobody waits here for an answer to the others.
