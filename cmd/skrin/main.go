@@ -21,6 +21,8 @@ type commands struct {
 	Restore restoreCommand `cmd:"" help:"Make a directory out of a backup."`
 	Fsck    fsckCommand    `cmd:"" help:"Check all that must hold of every pod."`
 	Erase   eraseCommand   `cmd:"" help:"Erase a pod, and its key."`
+	Export  exportCommand  `cmd:"" help:"Write a whole pod to a file, with which it can go to another server."`
+	Import  importCommand  `cmd:"" help:"Fill a new pod from such a file."`
 	Rotate  rotateCommand  `cmd:"" help:"Wrap the pods' keys with the first of --pod-key-file."`
 	Key     keyCommand     `cmd:"" help:"Print a new master key for serve --key-file."`
 	Token   tokenCommand   `cmd:"" help:"For a party: get an access token."`

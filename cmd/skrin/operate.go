@@ -26,9 +26,10 @@ import (
 
 // An errand is what is asked of the server.
 type errand struct {
-	Do   string `json:"do"` // "backup", "fsck", "erase" or "rotate"
+	Do   string `json:"do"` // "backup", "fsck", "erase", "rotate", "export" or "import"
 	To   string `json:"to,omitempty"`
 	Keys string `json:"keys,omitempty"`
+	From string `json:"from,omitempty"`
 	Pod  string `json:"pod,omitempty"`
 }
 
@@ -40,6 +41,7 @@ type outcome struct {
 	Checked  *pod.Inventory `json:"checked,omitempty"`
 	Findings []pod.Finding  `json:"findings,omitempty"`
 	Rotated  *int           `json:"rotated,omitempty"`
+	Imported *pod.Imported  `json:"imported,omitempty"`
 }
 
 // run does an errand on what is open.
@@ -56,6 +58,10 @@ func (s *chest) run(ctx context.Context, p *pod.Pod, e errand) (o outcome, err e
 		var n int
 		n, err = s.keys.Rotate(ctx)
 		o.Rotated = &n
+	case "export":
+		err = s.exportPod(ctx, p, e)
+	case "import":
+		o.Imported, err = s.importPod(ctx, p, e)
 	default:
 		err = errors.New("no such errand")
 	}
