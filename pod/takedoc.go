@@ -98,7 +98,7 @@ func (i *takein) moved(media string, b []byte, format rdf.Format, id ldp.ID, res
 		return nil, err
 	}
 	says := i.from.dataset(said)
-	i.ownIssuer(id, says)
+	i.ownProfile(id, says)
 	if here, err := i.parse(i.ctx, b, format, id); err == nil {
 		if same, err := rdf.CompareDatasets(here, says, rdf.Limits{}); err == nil && same {
 			return &content{media: media, body: b, data: says}, nil
@@ -118,16 +118,24 @@ func (i *takein) moved(media string, b []byte, format rdf.Format, id ldp.ID, res
 	return &content{media: media, body: out, data: says}, nil
 }
 
-// ownIssuer makes the owner's WebID document name the issuer of the people here.
-func (i *takein) ownIssuer(id ldp.ID, d *rdf.Dataset) {
+// ownProfile makes the owner's WebID document name the issuer of the people here,
+// and where things are, if it doesn't.
+func (i *takein) ownProfile(id ldp.ID, d *rdf.Dataset) {
 	if id != i.root+card {
 		return
 	}
-	me, issuer := rdf.IRI(i.url(id)+"#me"), rdf.IRI(solid+"oidcIssuer")
-	for _, o := range d.Default().Objects(me, issuer) {
-		d.Default().Remove(me, issuer, o)
+	g, me := d.Default(), rdf.IRI(i.url(id)+"#me")
+	for _, o := range g.Objects(me, rdf.IRI(solid+"oidcIssuer")) {
+		g.Remove(me, rdf.IRI(solid+"oidcIssuer"), o)
 	}
-	d.Default().Add(me, issuer, rdf.IRI(i.Issuer))
+	g.Add(me, rdf.IRI(solid+"oidcIssuer"), rdf.IRI(i.Issuer))
+	for predicate, path := range map[string]ldp.ID{
+		pimNS + "storage": "", ldpNS + "inbox": inbox, pimNS + "preferencesFile": preferences, solid + "publicTypeIndex": publicTypes,
+	} {
+		if _, ok := g.Object(me, rdf.IRI(predicate)); !ok {
+			g.Add(me, rdf.IRI(predicate), rdf.IRI(i.url(i.root+path)))
+		}
+	}
 }
 
 func (i *takein) parseAs(base string, b []byte, format rdf.Format) (*rdf.Dataset, error) {
@@ -168,6 +176,8 @@ type mover struct {
 	base string // of the server it comes from
 	root string // the path of the pod there
 	to   string // the URL of the pod here
+
+	owner, me string // the owner's WebID there and here
 }
 
 // old returns the URL that a path of the archive had.
@@ -176,6 +186,9 @@ func (m *mover) old(rest string) string { return m.base + m.root + rest }
 // iri returns an IRI as it is here: those of the pod, of its spaces, and of what
 // each server has the same.
 func (m *mover) iri(s string) string {
+	if s == m.owner {
+		return m.me
+	}
 	rest, ok := strings.CutPrefix(s, m.base)
 	if !ok {
 		return s

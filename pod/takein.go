@@ -141,7 +141,7 @@ func (i *takein) open(file io.ReadSeeker) (*parcel.Reader, error) {
 		return nil, err
 	}
 	root, err := ldp.ParseID(a.Head.Root)
-	if err != nil || root != rootOf(root) || !strings.HasPrefix(a.Head.Base, "http") || strings.HasSuffix(a.Head.Base, "/") {
+	if err != nil || !root.IsContainer() || !strings.HasPrefix(a.Head.Base, "http") || strings.HasSuffix(a.Head.Base, "/") {
 		return nil, fmt.Errorf("%w: its head doesn't name a pod", parcel.ErrFormat)
 	}
 	return a, nil
@@ -217,7 +217,7 @@ func (i *takein) begin() error {
 		return save(tx, "h", logHead{i.log.Seq, i.log.Head})
 	})
 	i.change, i.root = ch, ldp.ID("/"+own.Name+"/")
-	i.from = &mover{Pod: i.Pod, seed: &i.change, base: i.head.Base, root: i.head.Root, to: i.url(i.root)}
+	i.from = &mover{Pod: i.Pod, seed: &i.change, base: i.head.Base, root: i.head.Root, owner: i.head.Owner, me: string(own.Owner), to: i.url(i.root)}
 	i.done.Root, i.done.From = i.url(i.root), i.head.Base+i.head.Root
 	i.done.Spaces, i.done.Count = map[string]string{}, map[string]int{}
 	return err

@@ -22,6 +22,7 @@ type commands struct {
 	Fsck    fsckCommand    `cmd:"" help:"Check all that must hold of every pod."`
 	Erase   eraseCommand   `cmd:"" help:"Erase a pod, and its key."`
 	Export  exportCommand  `cmd:"" help:"Write a whole pod to a file, with which it can go to another server."`
+	Fetch   fetchCommand   `cmd:"" help:"Read a pod of another Solid server into such a file."`
 	Import  importCommand  `cmd:"" help:"Fill a new pod from such a file."`
 	Rotate  rotateCommand  `cmd:"" help:"Wrap the pods' keys with the first of --pod-key-file."`
 	Key     keyCommand     `cmd:"" help:"Print a new master key for serve --key-file."`
