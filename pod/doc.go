@@ -28,7 +28,7 @@
 //	View          view.go        what a counterpart receives: the only function that maps space to pod
 //	Entry         log.go         one line of the person's log, chained by hash
 //	Checkpoint    export.go      the signed end of an exported log
-//	Imported      takein.go      what came of filling a pod from an archive; takeout.go makes one
+//	Imported      takein.go      what came of filling a pod from an archive; takeout.go makes one; move.go
 //	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
 //	MailedRequest mail.go        a request that a party posts to its inbox/
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays

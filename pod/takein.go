@@ -380,6 +380,7 @@ func (i *takein) space(b []byte) error {
 		return errID
 	}
 	old := s.ID
+	s.Moved = ""
 	s.ID, s.Key = i.from.spaceFor(old), i.change.derive("space key", old)
 	i.done.Spaces[old] = s.ID
 	return i.updateOwn(i.ctx, i.who, func(tx Tx) error {

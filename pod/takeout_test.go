@@ -387,3 +387,68 @@ func FuzzImport(f *testing.F) {
 		w.checkSound(t)
 	})
 }
+
+// TestMove: what has moved sends everybody on, each to its own new place, and nothing
+// of it is left behind but the names and the log.
+func TestMove(t *testing.T) {
+	w, evidence := furnished(t)
+	blobs := w.pod.Blobs.(memBlobs)
+	v := w.elsewhere()
+	done, err := v.pod.Import(t.Context(), v.alva, bytes.NewReader(w.exported()), w.vouching())
+	must(t, err)
+	var id string
+	must(t, w.pod.Store.View(t.Context(), pod.Name("person/person-alva"), func(tx pod.Tx) error { id = tx.Pod(); return nil }))
+	if len(blobs.blobs) == 0 {
+		t.Error("there never was a blob")
+	}
+	for range 2 {
+		must(t, w.pod.MoveTo(t.Context(), w.alva, *done))
+	}
+	if err := w.pod.MoveTo(t.Context(), w.alva, pod.Imported{Root: "https://third.example/x/", From: done.From}); ldp.KindOf(err) != ldp.Conflict {
+		t.Errorf("it moves once more: %v", err)
+	}
+	old := strings.Split(string(evidence), "/")[2]
+	for _, row := range []struct {
+		name string
+		who  acl.Agent
+		path ldp.ID
+		want string
+	}{
+		{"the owner", w.alva, ldp.ID(w.root() + "notes/a.ttl"), v.pod.Base + v.root() + "notes/a.ttl"},
+		{"a stranger, also where there is nothing", acl.Agent{}, ldp.ID(w.root() + "no/such"), v.pod.Base + v.root() + "no/such"},
+		{"the insurer", w.agent(insurer), evidence, v.pod.Base + strings.Replace(string(evidence), old, done.Spaces[old], 1)},
+		{"anybody, to the WebID that the insurer knows", acl.Agent{}, ldp.ID("/w/" + old + "/card"), v.pod.Base + "/w/" + done.Spaces[old] + "/card"},
+	} {
+		_, err := w.pod.Get(t.Context(), row.who, read(row.path, "text/turtle"))
+		var fault *ldp.Fault
+		if !errors.As(err, &fault) || fault.Kind != ldp.Moved || fault.Header != "Location: "+row.want {
+			t.Errorf("%s is answered %v, %+v; want %s", row.name, err, fault, row.want)
+		}
+	}
+	told := map[string]string{}
+	notices, err := w.pod.Take(t.Context(), id, 100)
+	must(t, err)
+	for _, n := range notices {
+		if n.Event == pod.SpaceMoved {
+			told[n.Party] = n.Location
+		}
+	}
+	if len(told) != 2 || told[insurer] != v.pod.Base+"/w/"+done.Spaces[old]+"/" || told[authority] == told[insurer] {
+		t.Errorf("told: %v", told)
+	}
+	if log := w.log(); log[len(log)-1].Action != pod.DidMove {
+		t.Errorf("the log ends with %v", log[len(log)-1])
+	}
+	must(t, w.pod.Store.View(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error {
+		for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "c", "g"} {
+			if left, err := tx.Scan(prefix, "", 1); err != nil || len(left) > 0 {
+				t.Errorf("%q is left, %v", left, err)
+			}
+		}
+		return nil
+	}))
+	w.checkSound(t)
+	if len(blobs.blobs) != 0 {
+		t.Error("a blob is left")
+	}
+}

@@ -58,6 +58,34 @@ func (s *chest) importPod(ctx context.Context, p *pod.Pod, e errand) (*pod.Impor
 	return p.Import(ctx, who, f, vouching)
 }
 
+// movePod says of a pod where it is now.
+func (s *chest) movePod(ctx context.Context, p *pod.Pod, e errand) error {
+	who, err := p.OwnerOf(ctx, e.Pod)
+	if err != nil {
+		return err
+	}
+	b, err := os.ReadFile(e.From)
+	if err != nil {
+		return err
+	}
+	var o outcome
+	if err := json.Unmarshal(b, &o); err != nil || o.Imported == nil {
+		return fmt.Errorf("%s is not what \"skrin import --json\" prints: %w", e.From, err)
+	}
+	return p.MoveTo(ctx, who, *o.Imported)
+}
+
+type movedCommand struct {
+	operated
+	Pod  string `arg:"" help:"The pod's id, here."`
+	File string `arg:"" help:"What \"skrin import --json\" printed at the other server." type:"existingfile"`
+}
+
+// Run obeys kong.
+func (c *movedCommand) Run(ctx context.Context) error {
+	return c.do(ctx, errand{Do: "moved", Pod: c.Pod, From: c.File}, func(o outcome) string { return "whoever asks here is sent on; done in " + o.Took })
+}
+
 type exportCommand struct {
 	operated
 	Pod string `arg:"" help:"The pod's id."`

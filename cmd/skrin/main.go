@@ -24,6 +24,7 @@ type commands struct {
 	Export  exportCommand  `cmd:"" help:"Write a whole pod to a file, with which it can go to another server."`
 	Fetch   fetchCommand   `cmd:"" help:"Read a pod of another Solid server into such a file."`
 	Import  importCommand  `cmd:"" help:"Fill a new pod from such a file."`
+	Moved   movedCommand   `cmd:"" help:"Send everybody on to another server, where a pod was imported, and tell its counterparts."`
 	Rotate  rotateCommand  `cmd:"" help:"Wrap the pods' keys with the first of --pod-key-file."`
 	Key     keyCommand     `cmd:"" help:"Print a new master key for serve --key-file."`
 	Token   tokenCommand   `cmd:"" help:"For a party: get an access token."`

@@ -26,7 +26,7 @@ import (
 
 // An errand is what is asked of the server.
 type errand struct {
-	Do   string `json:"do"` // "backup", "fsck", "erase", "rotate", "export" or "import"
+	Do   string `json:"do"` // "backup", "fsck", "erase", "rotate", "export", "import" or "moved"
 	To   string `json:"to,omitempty"`
 	Keys string `json:"keys,omitempty"`
 	From string `json:"from,omitempty"`
@@ -60,6 +60,8 @@ func (s *chest) run(ctx context.Context, p *pod.Pod, e errand) (o outcome, err e
 		o.Rotated = &n
 	case "export":
 		err = s.exportPod(ctx, p, e)
+	case "moved":
+		err = s.movePod(ctx, p, e)
 	case "import":
 		o.Imported, err = s.importPod(ctx, p, e)
 	default:
