@@ -40,6 +40,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable/block"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"skrin/auth"
@@ -58,7 +59,7 @@ type Options struct {
 	// no values.
 	Log *slog.Logger
 	// Cache is how many bytes of the data are kept uncompressed in memory;
-	// 0 for 16 MiB. What the operating system caches comes on top.
+	// 0 for 32 MiB. What the operating system caches comes on top.
 	Cache int64
 }
 
@@ -100,7 +101,7 @@ func open(dir string, fs vfs.FS, o Options) (*Store, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Cache == 0 {
-		o.Cache = 16 << 20
+		o.Cache = 32 << 20
 	}
 	if err := fs.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("pod/pebble: %w", err)
@@ -146,8 +147,12 @@ func (s *Store) options(cache int64) *pebble.Options {
 			DataCorruption: func(info pebble.DataCorruptionInfo) { log.Errorf("corrupt data: %s", info) },
 		},
 	}
+	// A block holds all of a small pod, and the index of a table is one block. What
+	// is stored is sealed, so that compressing it would only cost.
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].BlockSize, o.Levels[i].IndexBlockSize = 16<<10, 256<<10
+		o.Levels[i].Compression = func() *block.CompressionProfile { return block.NoCompression }
 	}
 	return o
 }
