@@ -48,8 +48,23 @@ import (
 	"skrin/pod"
 )
 
-// format is the layout of keys and values that this package writes.
-const format uint32 = 1
+// format is the layout of keys and values that this package writes, and pod above
+// it. Whatever an older program would misread makes a new one:
+//
+//	1  2026-11  the first
+//	2  2026-11  a pod may have moved away: an older program would serve it, empty
+const format uint32 = 2
+
+// step brings a store from a format to the next, in the batch that says so. What is
+// interrupted has not begun.
+func (s *Store) step(from uint32, b *pebble.Batch) error {
+	switch from {
+	case 1: // what is stored stays
+	default:
+		return fmt.Errorf("pod/pebble: nothing leads on from format %d", from)
+	}
+	return b.Set([]byte{keyFormat}, binary.BigEndian.AppendUint32(nil, from+1), nil)
+}
 
 // Options says how a Store is opened.
 type Options struct {
@@ -157,7 +172,8 @@ func (s *Store) options(cache int64) *pebble.Options {
 	return o
 }
 
-// checkFormat refuses a store that a newer version wrote, and marks a new one.
+// checkFormat refuses a store that a newer version wrote, brings one of an older to
+// this version's format, and marks a new one.
 func (s *Store) checkFormat(dir string) error {
 	value, err := read(s.db, []byte{keyFormat})
 	switch {
@@ -170,6 +186,21 @@ func (s *Store) checkFormat(dir string) error {
 	}
 	if f := binary.BigEndian.Uint32(value); f > format {
 		return fmt.Errorf("pod/pebble: %s has format %d, written by a newer skrin; this one reads up to %d. Start the newer version", dir, f, format)
+	}
+	return s.migrate(binary.BigEndian.Uint32(value))
+}
+
+func (s *Store) migrate(from uint32) error {
+	for at := from; at < format; at++ {
+		b := s.db.NewBatch()
+		err := s.step(at, b)
+		if err == nil {
+			err = b.Commit(pebble.Sync)
+		}
+		if err = errors.Join(err, b.Close()); err != nil {
+			return fmt.Errorf("pod/pebble: migrate from format %d: %w", at, err)
+		}
+		s.log.Info("the store has a new format; an older skrin can't open it any more", "format", at+1)
 	}
 	return nil
 }
