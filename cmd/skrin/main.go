@@ -26,6 +26,7 @@ type commands struct {
 	Import  importCommand  `cmd:"" help:"Fill a new pod from such a file."`
 	Moved   movedCommand   `cmd:"" help:"Send everybody on to another server, where a pod was imported, and tell its counterparts."`
 	Rotate  rotateCommand  `cmd:"" help:"Wrap the pods' keys with the first of --pod-key-file."`
+	Ready   readyCommand   `cmd:"" help:"Ask whether a node is ready."`
 	Key     keyCommand     `cmd:"" help:"Print a new master key for serve --key-file."`
 	Token   tokenCommand   `cmd:"" help:"For a party: get an access token."`
 	Proof   proofCommand   `cmd:"" help:"For a party: make the DPoP proof of one request."`
