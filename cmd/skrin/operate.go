@@ -28,9 +28,10 @@ import (
 
 // An errand is what is asked of the server.
 type errand struct {
-	Do   string `json:"do"` // "backup", "fsck", "erase", "rotate", of signing keys, or about a party
+	Do   string `json:"do"` // "backup", "fsck", "erase", "rotate", "export", "import" or "moved"; of signing keys, or about a party
 	To   string `json:"to,omitempty"`
 	Keys string `json:"keys,omitempty"`
+	From string `json:"from,omitempty"`
 	Pod  string `json:"pod,omitempty"`
 
 	// Of an errand about a party: "party add", "list", "show", "renew" or "revoke".
@@ -49,7 +50,8 @@ type outcome struct {
 	Findings []pod.Finding  `json:"findings,omitempty"`
 	Rotated  *int           `json:"rotated,omitempty"`
 
-	Parties []parties.Listing `json:"parties,omitempty"`
+	Imported *pod.Imported     `json:"imported,omitempty"`
+	Parties  []parties.Listing `json:"parties,omitempty"`
 }
 
 // run does an errand.
@@ -79,6 +81,12 @@ func (s *chest) run(ctx context.Context, p *pod.Pod, e errand) (o outcome, err e
 		var n int
 		n, err = s.keys.Rotate(ctx)
 		o.Rotated = &n
+	case "export":
+		err = s.exportPod(ctx, p, e)
+	case "moved":
+		err = s.movePod(ctx, p, e)
+	case "import":
+		o.Imported, err = s.importPod(ctx, p, e)
 	default:
 		err = errors.New("no such errand")
 	}
