@@ -3,11 +3,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -15,6 +17,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod"
+	"skrin/pod/notify"
 	"skrin/pod/web"
 )
 
@@ -23,6 +26,7 @@ import (
 func (s *server) routes(pages http.Handler, resources, shown *ldp.Handler) http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	r.Path("/healthz").Methods("GET", "HEAD").HandlerFunc(nothing)
+	r.Path("/readyz").Methods("GET", "HEAD").HandlerFunc(s.ready)
 	r.Path("/favicon.ico").Methods("GET", "HEAD").HandlerFunc(nothing) // browsers ask where a page names no icon
 	r.Path("/").Methods("GET", "HEAD").Handler(http.RedirectHandler("/me/", http.StatusSeeOther))
 	r.Path("/.well-known/openid-configuration").Handler(s.provider.Handler())
@@ -33,6 +37,9 @@ func (s *server) routes(pages http.Handler, resources, shown *ldp.Handler) http.
 	s.adminRoutes(r)
 	r.Path("/.identities/").Methods("POST").HandlerFunc(s.renumber)
 	r.Path("/ns/core").Methods("GET", "HEAD").HandlerFunc(s.vocabulary)
+	r.PathPrefix(notify.Path).Handler(&notify.Handler{
+		Pod: s.pod, Hub: s.hub, Identifier: resources.Identifier, Fail: resources.Fail, Issuer: s.Base, Loopback: s.Demo,
+	})
 	r.Path("/me").Handler(pages)
 	r.PathPrefix("/me/").Handler(pages)
 	r.PathPrefix("/").Handler(resources)
@@ -57,6 +64,20 @@ func (s *server) twoHosts(main, shown http.Handler) http.Handler {
 		}
 		main.ServeHTTP(w, r)
 	})
+}
+
+// ready answers whether this node can read what is stored, for the proxy that chooses
+// among nodes.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	err := s.store.View(ctx, "id/none", func(pod.Tx) error { return nil })
+	if err != nil && !errors.Is(err, pod.ErrNoPod) {
+		w.Header().Set("Retry-After", "5")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func nothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
