@@ -66,6 +66,7 @@ type check struct {
 
 	home    home
 	spaces  []string
+	places  []Name // by which status lists find it
 	records map[ldp.ID]*record
 	members map[ldp.ID][]byte
 	ruled   map[ldp.ID][]byte
@@ -95,7 +96,7 @@ func (c *check) keys(prefix string, visit func(rest string, value []byte)) error
 
 // read reads what the looks after it hold against each other.
 func (c *check) read() (err error) {
-	c.records, c.members, c.ruled, c.spaces = map[ldp.ID]*record{}, map[ldp.ID][]byte{}, map[ldp.ID][]byte{}, nil
+	c.records, c.members, c.ruled, c.spaces, c.places = map[ldp.ID]*record{}, map[ldp.ID][]byte{}, map[ldp.ID][]byte{}, nil, nil
 	c.home, err = ownerOf(c.tx)
 	if errors.Is(err, ErrNoKey) {
 		return err
@@ -119,6 +120,7 @@ func (c *check) read() (err error) {
 		}),
 		c.keys("a", func(path string, value []byte) { c.ruled[ldp.ID(path)] = value }),
 		each(c.tx, spaceKey(""), func(s *Space) bool { c.spaces = append(c.spaces, s.ID); return true }),
+		eachPlace(c.tx, func(n Name) { c.places = append(c.places, n) }),
 	)
 }
 
@@ -256,9 +258,7 @@ func (c *check) names() error {
 	for _, space := range c.spaces {
 		names = append(names, Name("w/"+space))
 	}
-	if err := eachPlace(c.tx, func(n Name) { names = append(names, n) }); err != nil {
-		return err
-	}
+	names = append(names, c.places...)
 	for _, name := range names {
 		err := c.Store.View(c.ctx, name, func(tx Tx) error {
 			if tx.Pod() != c.id {
