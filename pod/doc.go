@@ -64,7 +64,7 @@
 //	c{id}                    a Consent
 //	g{space}\0{id}           a Grant to a space's party
 //	h, l{seq}                the log's head; an Entry
-//	v{place}                 the id of the evidence that has a place in a status list; also a Name of the pod
+//	P{place}                 the id of the evidence that has a place in a status list; also a Name of the pod
 //	z{space}\0{thumbprint}   a holder key that a provider was given;  z{thumbprint} one that is in a form
 //	x{day}\0…                a refusal that was logged that day
 //	i{space}\0{key}          what answered an idempotency key

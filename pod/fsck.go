@@ -40,8 +40,8 @@ type Inventory struct {
 func (p *Pod) Check(ctx context.Context, id string) (Inventory, []Finding, error) {
 	c := &check{Pod: p, ctx: ctx, id: id}
 	err := p.Store.View(ctx, Name("id/"+id), func(tx Tx) error {
-		c.seen, c.found, c.places, c.tx = Inventory{}, nil, nil, tx
-		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.listed} {
+		c.seen, c.found, c.tx = Inventory{}, nil, tx
+		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants} {
 			if err := look(); err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ type check struct {
 
 	home    home
 	spaces  []string
-	places  []Name // in status lists
+	places  []Name // by which status lists find it
 	records map[ldp.ID]*record
 	members map[ldp.ID][]byte
 	ruled   map[ldp.ID][]byte
@@ -96,7 +96,7 @@ func (c *check) keys(prefix string, visit func(rest string, value []byte)) error
 
 // read reads what the looks after it hold against each other.
 func (c *check) read() (err error) {
-	c.records, c.members, c.ruled, c.spaces = map[ldp.ID]*record{}, map[ldp.ID][]byte{}, map[ldp.ID][]byte{}, nil
+	c.records, c.members, c.ruled, c.spaces, c.places = map[ldp.ID]*record{}, map[ldp.ID][]byte{}, map[ldp.ID][]byte{}, nil, nil
 	c.home, err = ownerOf(c.tx)
 	if errors.Is(err, ErrNoKey) {
 		return err
@@ -120,6 +120,7 @@ func (c *check) read() (err error) {
 		}),
 		c.keys("a", func(path string, value []byte) { c.ruled[ldp.ID(path)] = value }),
 		each(c.tx, spaceKey(""), func(s *Space) bool { c.spaces = append(c.spaces, s.ID); return true }),
+		eachPlace(c.tx, func(n Name) { c.places = append(c.places, n) }),
 	)
 }
 
@@ -249,11 +250,6 @@ func (c *check) grants() error {
 		}
 	}
 	return err
-}
-
-// listed notes the places in status lists by which the pod is found.
-func (c *check) listed() error {
-	return eachPlace(c.tx, func(n Name) { c.places = append(c.places, n) })
 }
 
 // names looks whether the pod is found by its names.

@@ -395,7 +395,7 @@ func (i *takein) evidence(b []byte) error {
 		return err
 	}
 	e := k.Evidence
-	if !isID(e.ID) || len(k.Free)+len(k.Given) > maxForms {
+	if !isID(e.ID) || len(k.Free)+len(k.Given) > maxAllForms {
 		return errID
 	}
 	e.Path = i.root + ldp.ID(evidences+e.ID)

@@ -298,7 +298,7 @@ func (o *takeout) evidence() error {
 		}
 		k.Current = current != nil && *current == e.ID
 		prefix := "f" + e.ID + "\x00"
-		forms, err := tx.Scan(prefix, "", maxForms)
+		forms, err := tx.Scan(prefix, "", maxAllForms)
 		for _, f := range forms {
 			n := 0
 			if space, ok := strings.CutPrefix(f.Key, prefix+"w"); ok {

@@ -206,6 +206,10 @@ type verifyCommand struct {
 	Keys   string `required:"" help:"File with the issuer's public keys (JWKS)." type:"existingfile"`
 	Issuer string `required:"" help:"The issuer (iss) that is expected."`
 	Type   string `required:"" help:"The type of evidence (vct) that is expected."`
+
+	Audience   string `help:"The id for which the holder proves that it presents; with --nonce."`
+	Nonce      string `help:"The nonce that the proof answers."`
+	StatusList string `help:"File with the issuer's status list, in which it must be valid." type:"existingfile"`
 }
 
 // Run obeys kong. It reads an SD-JWT VC from standard input, and prints the
@@ -233,11 +237,40 @@ func (c *verifyCommand) Run() error {
 		}
 		return jose.JSONWebKey{}, errors.New("the issuer has no such key")
 	}
-	v, err := cred.Verify(find, time.Now(), credential.Want{Type: c.Type, Issuer: c.Issuer})
+	want := credential.Want{Type: c.Type, Issuer: c.Issuer}
+	if c.Nonce != "" || c.Audience != "" {
+		want.Binding = &credential.Binding{Audience: c.Audience, Nonce: c.Nonce, MaxAge: 5 * time.Minute}
+	}
+	v, err := cred.Verify(find, time.Now(), want)
 	if err != nil {
+		return err
+	}
+	if err := c.status(v.Status, find); err != nil {
 		return err
 	}
 	out := json.NewEncoder(os.Stdout)
 	out.SetIndent("", "  ")
 	return out.Encode(v.Claims)
+}
+
+// status looks the credential up in the status list, if there is one.
+func (c *verifyCommand) status(at *credential.Status, keys credential.Keys) error {
+	if c.StatusList == "" {
+		return nil
+	}
+	if at == nil {
+		return errors.New("the evidence stands in no status list")
+	}
+	token, err := os.ReadFile(c.StatusList)
+	if err != nil {
+		return err
+	}
+	list, err := credential.ReadStatusList(strings.TrimSpace(string(token)), at.URI, c.Issuer, keys, time.Now())
+	if err != nil {
+		return err
+	}
+	if list.At(at.Index) != credential.Valid {
+		return errors.New("the evidence is revoked or suspended")
+	}
+	return nil
 }
