@@ -35,6 +35,7 @@ type server struct {
 	parties  *pod.Parties
 	vault    *login.Vault
 	sessions *login.Sessions
+	passkeys *login.Passkeys
 	provider *provider.Provider
 	pod      *pod.Pod
 	foreign  *auth.Foreign
@@ -162,8 +163,8 @@ func (s *server) issuer(ctx context.Context, name string, webID acl.WebID) (auth
 
 func (s *server) pages() (http.Handler, error) {
 	site := web.Site{
-		Pod: s.pod, Registry: s.parties, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider},
-		Base: s.Base, Name: "Skrin", Zone: zone(), Now: s.now, Log: s.log,
+		Pod: s.pod, Registry: s.parties, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider}, Accounts: accounts{s},
+		Base: s.Base, Name: "Skrin", Contact: s.Contact, Zone: zone(), Now: s.now, Log: s.log,
 	}
 	var err error
 	if site.Methods, err = s.methods(); err != nil {
@@ -191,6 +192,7 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.notices.Run(ctx) })
 	wg.Go(func() { s.settle(ctx) })
+	wg.Go(func() { s.farewell(ctx) })
 	wg.Go(func() { s.operate(ctx) })
 	err := serveHTTP(ctx, l, s.handler, s.log)
 	stop()
