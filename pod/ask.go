@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"skrin/ldp"
@@ -29,6 +31,8 @@ type Detail struct {
 	Purpose      string   `json:"purpose,omitempty"`         // IRI, as registered for the use
 	Until        string   `json:"until,omitempty"`           // last day, "2027-05-21"
 	Standing     bool     `json:"standing,omitempty"`        // later evidence of the type too
+	MaxAge       string   `json:"max_age,omitempty"`         // of the evidence when it is read, in days: "P7D"
+	Reads        int      `json:"reads,omitempty"`           // how often it is read, at most: 1 for once
 	// as granted
 	Locations []string `json:"locations,omitempty"` // where to deposit, or what to read
 	Consent   string   `json:"consent,omitempty"`   // id of the consent
@@ -44,7 +48,9 @@ func (p *Pod) CheckDetails(ctx context.Context, party string, details []json.Raw
 	return err
 }
 
-// parseDetails turns a party's details into an open Request without an id.
+// parseDetails turns a party's details into an open Request without an id: one
+// detail, or an evidence_request and, for who answers a person with evidence of
+// its own, the evidence_deposit that goes with it.
 func (p *Pod) parseDetails(ctx context.Context, id string, details []json.RawMessage) (*Request, error) {
 	party, err := p.Registry.Party(ctx, id)
 	if errors.Is(err, ErrNoParty) {
@@ -53,15 +59,11 @@ func (p *Pod) parseDetails(ctx context.Context, id string, details []json.RawMes
 	if err != nil {
 		return nil, err
 	}
-	if len(details) != 1 {
-		return nil, ldp.Refuse(ldp.Invalid, "authorization_details must have exactly one element.")
+	all, err := readDetails(details)
+	if err != nil {
+		return nil, err
 	}
-	var d Detail
-	dec := json.NewDecoder(bytes.NewReader(details[0]))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&d); err != nil {
-		return nil, ldp.Refuse(ldp.Invalid, "authorization_details: an element is not of the form that its type asks for, or has a member that is not known.")
-	}
+	d := all[0]
 	now := p.Now().UTC().Truncate(time.Second)
 	r := &Request{Kind: d.Type, Party: id, Reference: d.Reference, State: Open, Created: now, AnswerBy: now.Add(answerTime)}
 	var faults []string
@@ -79,14 +81,39 @@ func (p *Pod) parseDetails(ctx context.Context, id string, details []json.RawMes
 	default:
 		faults = append(faults, "type: must be evidence_deposit or evidence_request.")
 	}
+	if len(all) == 2 {
+		var along Request
+		faults = append(faults, along.deposit(&party, &all[1])...)
+		r.Along = along.Types
+	}
 	if faults != nil {
 		return nil, ldp.Refuse(ldp.Unprocessable, "authorization_details can't be accepted.", faults...)
 	}
 	return r, nil
 }
 
+// readDetails reads the details of one question: one, or a request to read and
+// then one to deposit.
+func readDetails(details []json.RawMessage) ([]Detail, error) {
+	if len(details) < 1 || len(details) > 2 {
+		return nil, ldp.Refuse(ldp.Invalid, "authorization_details must have one element, or an evidence_request and an evidence_deposit.")
+	}
+	all := make([]Detail, len(details))
+	for i, text := range details {
+		dec := json.NewDecoder(bytes.NewReader(text))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&all[i]); err != nil {
+			return nil, ldp.Refuse(ldp.Invalid, "authorization_details: an element is not of the form that its type asks for, or has a member that is not known.")
+		}
+	}
+	if len(all) == 2 && (all[0].Type != ToRead || all[1].Type != ToDeposit || all[1].Reference != "" || all[1].Locations != nil || all[1].Consent != "") {
+		return nil, ldp.Refuse(ldp.Invalid, "authorization_details: two elements must be an evidence_request, and then an evidence_deposit with nothing but its evidence_types.")
+	}
+	return all, nil
+}
+
 func (r *Request) deposit(party *Party, d *Detail) (faults []string) {
-	if d.Use != "" || d.EvidenceType != "" || d.Fields != nil || d.Optional != nil || d.Purpose != "" || d.Until != "" || d.Standing {
+	if d.Use != "" || d.EvidenceType != "" || d.Fields != nil || d.Optional != nil || d.Purpose != "" || d.Until != "" || d.Standing || d.MaxAge != "" || d.Reads != 0 {
 		faults = append(faults, "evidence_deposit takes only type, reference and evidence_types.")
 	}
 	if len(d.EvidenceTypes) == 0 {
@@ -126,12 +153,29 @@ func (p *Pod) toRead(r *Request, party *Party, d *Detail) (faults []string) {
 	fault(err != nil, "until: a day like 2027-05-21 is needed.")
 	fault(err == nil && !end.After(p.Now()), "until: the day has passed.")
 	fault(err == nil && until.After(day(p.Now()).AddDate(0, 0, use.Days)), fmt.Sprintf("until: your registration allows at most %d days from today.", use.Days))
+	age, ok := days(d.MaxAge)
+	fault(!ok, "max_age: a duration in days like P7D is needed, of at most 3660.")
+	fault(d.Reads < 0 || d.Reads > maxReads, fmt.Sprintf("reads: from 1 to %d, or leave it out.", maxReads))
+	r.MaxAge, r.Reads = age, d.Reads
 	r.Use, r.Types, r.Fields, r.Optional, r.Until, r.Standing = d.Use, []string{d.EvidenceType}, d.Fields, d.Optional, end, d.Standing
 	return faults
 }
 
-// granted returns the detail of an answered request, as the party is told it.
-func (p *Pod) granted(r *Request, s *Space, c *Consent) (json.RawMessage, error) {
+const maxReads = 100_000
+
+// days reads a duration in whole days (ISO 8601, "P7D"); "" is 0.
+func days(s string) (int, bool) {
+	if s == "" {
+		return 0, true
+	}
+	digits, ok := strings.CutPrefix(s, "P")
+	digits, ok2 := strings.CutSuffix(digits, "D")
+	n, err := strconv.ParseUint(digits, 10, 12)
+	return int(n), ok && ok2 && err == nil && n > 0 && n <= 3660
+}
+
+// granted returns the details of an answered request, as the party is told them.
+func (p *Pod) granted(r *Request, s *Space, c *Consent) ([]json.RawMessage, error) {
 	d := Detail{Type: r.Kind, Reference: r.Reference}
 	switch r.Kind {
 	case ToDeposit:
@@ -139,8 +183,23 @@ func (p *Pod) granted(r *Request, s *Space, c *Consent) (json.RawMessage, error)
 	case ToRead:
 		d.Use, d.EvidenceType, d.Fields = r.Use, r.Types[0], c.Fields
 		d.Until = c.Until.AddDate(0, 0, -1).Format(time.DateOnly)
-		d.Standing, d.Consent = r.Standing, c.ID
+		d.Standing, d.Consent, d.Reads = r.Standing, c.ID, r.Reads
+		if r.MaxAge > 0 {
+			d.MaxAge = fmt.Sprintf("P%dD", r.MaxAge)
+		}
 		d.Locations = []string{p.url(s.evidence(c.Grant))}
 	}
-	return json.Marshal(d)
+	all := []Detail{d}
+	if r.Along != nil {
+		all = append(all, Detail{Type: ToDeposit, EvidenceTypes: r.Along, Locations: []string{p.url(s.deposit())}})
+	}
+	var granted []json.RawMessage
+	for _, d := range all {
+		b, err := json.Marshal(d)
+		if err != nil {
+			return nil, err
+		}
+		granted = append(granted, b)
+	}
+	return granted, nil
 }

@@ -32,7 +32,7 @@ type Settings struct {
 
 // settingsKey holds a Settings without Leaves, which is in the home, where each
 // decision sees it.
-const settingsKey = "s"
+const settingsKey = "t"
 
 const maxName = 60 // characters
 
@@ -101,8 +101,12 @@ func (p *Pod) withdrawAll(ctx context.Context, tx Tx) error {
 		return true
 	})
 	for i := range active {
+		var tell time.Time
 		if err == nil {
-			err = p.withdraw(ctx, tx, &active[i])
+			tell, err = p.apart(active)
+		}
+		if err == nil {
+			err = p.withdraw(ctx, tx, &active[i], tell)
 		}
 	}
 	return err

@@ -41,13 +41,17 @@ type Request struct {
 	Kind      RequestKind
 	Party     string   // who asks
 	Reference string   // the party's own, for itself
+	Mailed    bool     // it came through the party's inbox/, and the party waits in no browser
 	Key       string   // under which it was begun: where the party waits for the answer, if it still does
 	Types     []string // ToDeposit: what it would deliver. ToRead: the one type it asks for
 	Use       string   // ToRead: id of the party's Use
 	Fields    []string // ToRead: what it must have
 	Optional  []string // ToRead: what it would like to have; off unless the person chooses it
 	Until     time.Time
-	Standing  bool // ToRead: later evidence of the type too, until Until
+	Standing  bool     // ToRead: later evidence of the type too, until Until
+	MaxAge    int      // ToRead: days since the evidence was issued, at most; 0 for as long as it is good
+	Reads     int      // ToRead: how often it may be read, at most; 0 for as often as the party likes
+	Along     []string // ToRead: what the party would deliver in answer; agreed to, or declined, with the rest
 	Created   time.Time
 	AnswerBy  time.Time
 	State     RequestState
@@ -69,6 +73,7 @@ type Offer struct {
 	Party     Party
 	Use       Use             // ToRead
 	Types     []*EvidenceType // of Request.Types
+	Along     []*EvidenceType // of Request.Along
 	Connected bool            // ToDeposit: the party is connected already, for these types
 	Choices   []Choice        // ToRead: the evidence that would answer, newest first; empty if there is none
 	Suppliers []Supplier      // ToRead: who could deliver evidence of the type
@@ -193,12 +198,8 @@ func (p *Pod) offer(ctx context.Context, tx Tx, r *Request) (*Offer, error) {
 	}
 	o := &Offer{Request: *r, Party: party}
 	o.Use, _ = party.Use(r.Use)
-	for _, id := range r.Types {
-		if t, ok := p.Types.Type(id); ok {
-			o.Types = append(o.Types, t)
-		}
-	}
-	if len(o.Types) != len(r.Types) {
+	o.Types, o.Along = p.typesOf(r.Types), p.typesOf(r.Along)
+	if len(o.Types) != len(r.Types) || len(o.Along) != len(r.Along) {
 		return nil, ldp.Refuse(ldp.Gone, "The kind of evidence that was asked for is no longer in use.")
 	}
 	if r.Kind == ToDeposit {
@@ -212,19 +213,29 @@ func (p *Pod) offer(ctx context.Context, tx Tx, r *Request) (*Offer, error) {
 	return o, p.suppliers(ctx, tx, o)
 }
 
+// typesOf returns the types with the ids, of those that are in the catalogue.
+func (p *Pod) typesOf(ids []string) (types []*EvidenceType) {
+	for _, id := range ids {
+		if t, ok := p.Types.Type(id); ok {
+			types = append(types, t)
+		}
+	}
+	return types
+}
+
 func containsAll(all, some []string) bool {
 	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
 }
 
 // choices fills in what current evidence would answer the request.
 func (p *Pod) choices(tx Tx, o *Offer) error {
-	all, err := holdings(tx)
+	all, err := p.holdings(tx)
 	if err != nil {
 		return err
 	}
 	r, t := &o.Request, o.Types[0]
 	for _, e := range all {
-		if e.Type != t.ID || e.State(p.Now()) != Current {
+		if e.Type != t.ID || e.State(p.Now()) != Current || tooOld(&e, r.MaxAge, p.Now()) {
 			continue
 		}
 		released, _ := release(t, &e, r.Fields)
@@ -331,9 +342,7 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 		switch {
 		case !a.Agree:
 			r.State, r.Reason = Declined, a.Reason
-			if err := p.enter(tx, Entry{Action: DidDecline, Party: r.Party, Type: r.Types[0], Fields: r.Fields}); err != nil {
-				return err
-			}
+			err = p.enter(tx, Entry{Action: DidDecline, Party: r.Party, Type: r.Types[0], Fields: r.Fields})
 		case r.Kind == ToDeposit:
 			err = p.connect(tx, r, d)
 		default:
@@ -342,8 +351,12 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 		if err != nil {
 			return err
 		}
+		if err := p.tellAnswer(ctx, tx, r, d.consent); err != nil {
+			return err
+		}
 		return save(tx, requestKey(id), r)
 	})
+	p.wake(err)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -459,17 +472,22 @@ func (p *Pod) connect(tx Tx, r *Request, d *draft) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range r.Types {
+	r.State = Agreed
+	return p.admit(tx, s, r.Types)
+}
+
+// admit lets the party of a space deposit evidence of the types.
+func (p *Pod) admit(tx Tx, s *Space, types []string) error {
+	for _, t := range types {
 		if !slices.Contains(s.Types, t) {
 			s.Types = append(s.Types, t)
 		}
 	}
 	s.Ended = time.Time{}
-	r.State = Agreed
 	if err := save(tx, spaceKey(s.ID), s); err != nil {
 		return err
 	}
-	return p.enter(tx, Entry{Action: DidConnect, Party: r.Party, Type: r.Types[0]})
+	return p.enter(tx, Entry{Action: DidConnect, Party: s.Party, Type: types[0]})
 }
 
 // agree makes the grant and the consent.
@@ -486,12 +504,18 @@ func (p *Pod) agree(ctx context.Context, tx Tx, r *Request, a Answer, d *draft) 
 	if err != nil {
 		return err
 	}
+	if r.Along != nil {
+		if err := p.admit(tx, s, r.Along); err != nil {
+			return err
+		}
+	}
 	c := d.consent
 	if _, err := giveForm(tx, &choice.Evidence, p.formFor(s)); err != nil {
 		return err
 	}
 	g := &Grant{
 		ID: c.Grant, Type: r.Types[0], Issuer: c.Issuer, Evidence: c.Evidence, Standing: r.Standing, Given: day(d.now),
+		Use: r.Use, MaxAge: r.MaxAge, Limit: r.Reads,
 		Rule: acl.Grant{
 			To: o.Party.WebID, On: string(s.evidence(c.Grant)), Modes: acl.Read, Clients: []string{r.Party}, Issuers: []string{p.Issuer},
 			Fields: c.Fields, Purpose: o.Use.Purpose, Until: c.Until, Because: c.ID,
@@ -545,12 +569,10 @@ func (p *Pod) outcome(ctx context.Context, tx Tx, r *Request) (Outcome, error) {
 			return out, err
 		}
 	}
-	detail, err := p.granted(r, s, c)
-	if err != nil {
+	if out.Details, err = p.granted(r, s, c); err != nil {
 		return out, err
 	}
 	out.WebID, out.Subject = p.SpaceWebID(s.ID), s.ID
-	out.Details = []json.RawMessage{detail}
-	out.Identity = r.Kind == ToDeposit && party.Identity
+	out.Identity = (r.Kind == ToDeposit || r.Along != nil) && party.Identity
 	return out, nil
 }

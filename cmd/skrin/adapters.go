@@ -101,10 +101,12 @@ func originOf(redirects []string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// numberClaims are the claims in which a national number is told, by its scheme
-// (the Swedish OIDC profile).
+// numberClaims are the claims in which a national number is told, by its scheme.
 var numberClaims = map[string]string{
-	"se:personnummer": "https://id.oidc.se/claim/personalIdentityNumber",
+	"se:personnummer":  "https://id.oidc.se/claim/personalIdentityNumber",
+	"no:fodselsnummer": "pid", // as ID-porten tells it: of the two the one that the person has now
+	"no:dnummer":       "pid",
+	"xx:passport":      "document_number", // OpenID Connect for Identity Assurance 1.0, section 5.4.4
 }
 
 // Finish implements web.Asks.

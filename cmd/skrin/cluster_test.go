@@ -41,7 +41,7 @@ func (r *running) beside(t *testing.T, k keep) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := &town{server: s, origins: r.origins}
+	second := &town{server: s, origins: r.origins, homes: r.homes}
 	if err := second.register(map[string]jose.JSONWebKeySet{"arbetsformedlingen": r.authority.Keys(), "exempel-forsakring": r.insurer.Keys()}); err != nil {
 		t.Fatal(err)
 	}

@@ -58,9 +58,15 @@ func startDemo(t *testing.T, dir string) *running {
 // startKept starts the demo on another storage than its directory.
 func startKept(t *testing.T, dir string, k keep) *running {
 	t.Helper()
+	return start(t, dir, func(ctx context.Context, log *slog.Logger) (*town, error) { return newTown(ctx, dir, 0, k, log) })
+}
+
+// start starts a demo.
+func start(t *testing.T, dir string, build func(context.Context, *slog.Logger) (*town, error)) *running {
+	t.Helper()
 	log := new(lockedBuffer)
 	ctx, cancel := context.WithCancel(context.Background())
-	town, err := newTown(ctx, dir, 0, k, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	town, err := build(ctx, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		cancel()
 		t.Fatal(err)

@@ -36,6 +36,7 @@ type published struct {
 	MayIssue  []string           `json:"may_issue,omitempty"`
 	Uses      []pod.UseFile      `json:"uses,omitempty"`
 	Identity  bool               `json:"identity,omitempty"`
+	Renumbers []pod.Renumbering  `json:"renumbers,omitempty"`
 	Until     time.Time          `json:"until"`
 }
 
@@ -51,7 +52,7 @@ func (s *server) publishParties(w http.ResponseWriter, r *http.Request) {
 	for _, p := range s.parties.All() {
 		q := published{
 			ID: p.ID, WebID: p.WebID, Name: p.Name, Number: p.Number, Home: p.Home, Privacy: p.Privacy, Contact: p.Contact,
-			Authority: p.Authority, Issuer: p.Issuer, Keys: p.Keys, MayIssue: p.MayIssue, Identity: p.Identity, Until: p.Until.UTC(),
+			Authority: p.Authority, Issuer: p.Issuer, Keys: p.Keys, MayIssue: p.MayIssue, Identity: p.Identity, Renumbers: p.Renumbers, Until: p.Until.UTC(),
 		}
 		for _, u := range p.Uses {
 			q.Uses = append(q.Uses, pod.UseFile(u))

@@ -18,6 +18,7 @@ import (
 // environment, and never from the command line, which others can see.
 type serveOptions struct {
 	Base    string `required:"" help:"Origin of every URL, like https://pod.example.se. A proxy in front ends TLS."`
+	Apart   string `name:"pod-origin" env:"SKRIN_POD_ORIGIN" help:"Another host, like https://skrin-data.example, on which browsers are shown what is in pods, so that hostile content never meets the pages of people: best a domain of its own. The proxy sends it here too, with its Host."`
 	Dir     string `required:"" help:"Directory in which everything is kept; in a cluster, what passes through." type:"path"`
 	KeyFile string `required:"" help:"File with the master key, as \"skrin key\" prints it." type:"path"`
 	Proxied bool   `help:"Believe the last address in X-Forwarded-For: only behind a proxy that sets it, and then always, or all people share one limit of attempts."`
@@ -63,7 +64,7 @@ func (c *serveOptions) config() (config, error) {
 		}
 		k.PodKeys = append(k.PodKeys, key)
 	}
-	return config{Base: c.Base, Dir: c.Dir, Key: key, Parties: c.Parties, Types: c.Types, EIDs: c.EIDs, Contact: c.Contact, Proxied: c.Proxied, Token: 5 * time.Minute, keep: k}, nil
+	return config{Base: c.Base, Apart: c.Apart, Dir: c.Dir, Key: key, Parties: c.Parties, Types: c.Types, EIDs: c.EIDs, Contact: c.Contact, Proxied: c.Proxied, Token: 5 * time.Minute, keep: k}, nil
 }
 
 // secret reads a file, or where there is none the environment, a line for each.

@@ -24,13 +24,14 @@ type card struct {
 	Title, About, Issuer string
 	Issued, Expires      time.Time
 	Received             time.Time
-	State                string // "", "superseded", "revoked", "expired"
+	State                string // "", "superseded", "revoked", "suspended", "expired"
 	Words                string // the state
 	Facts                []fact
 }
 
 var states = map[pod.EndState]string{
 	pod.Current: "state.current", pod.Superseded: "state.superseded", pod.Revoked: "state.revoked", pod.Expired: "state.expired",
+	pod.Suspended: "state.suspended",
 }
 
 // cards returns the person's evidence, the current first, then the newest.

@@ -39,6 +39,7 @@ var deeds = map[pod.Action]string{
 	pod.DidConnect: "log.connect", pod.DidDeliver: "log.deliver", pod.DidRead: "log.read", pod.DidRefuse: "log.refuse",
 	pod.DidAgree: "log.agree", pod.DidDecline: "log.decline", pod.DidWithdraw: "log.withdraw", pod.DidFetch: "log.fetch",
 	pod.DidRemove: "log.remove", pod.DidVisit: "log.visit", pod.DidUse: "log.use",
+	pod.DidWrite: "log.write", pod.DidDelete: "log.delete", pod.DidAsk: "log.ask", pod.DidRevoke: "log.revoke",
 	pod.DidDisconnect: "log.disconnect", pod.DidFreeze: "log.freeze", pod.DidThaw: "log.thaw", pod.DidErase: "log.erase",
 	pod.DidLend: "log.lend", pod.DidUnlend: "log.unlend", pod.DidLeave: "log.leave", pod.DidStay: "log.stay",
 }
@@ -51,11 +52,11 @@ type sort struct {
 }
 
 var sorts = []sort{
-	{"read", "log.kind.read", []pod.Action{pod.DidRead, pod.DidVisit, pod.DidUse}},
+	{"read", "log.kind.read", []pod.Action{pod.DidRead, pod.DidVisit, pod.DidUse, pod.DidAsk}},
 	{"refused", "log.kind.refused", []pod.Action{pod.DidRefuse}},
 	{"shared", "log.kind.shared", []pod.Action{pod.DidAgree, pod.DidDecline, pod.DidWithdraw, pod.DidFreeze, pod.DidThaw, pod.DidLend, pod.DidUnlend}},
-	{"arrived", "log.kind.arrived", []pod.Action{pod.DidDeliver, pod.DidFetch, pod.DidConnect, pod.DidDisconnect}},
-	{"erased", "log.kind.erased", []pod.Action{pod.DidErase, pod.DidRemove, pod.DidLeave, pod.DidStay}},
+	{"arrived", "log.kind.arrived", []pod.Action{pod.DidDeliver, pod.DidFetch, pod.DidConnect, pod.DidDisconnect, pod.DidRevoke}},
+	{"erased", "log.kind.erased", []pod.Action{pod.DidWrite, pod.DidDelete, pod.DidErase, pod.DidRemove, pod.DidLeave, pod.DidStay}},
 }
 
 // A choice is one of a list to choose from.
@@ -186,6 +187,12 @@ func (v *visit) event(e pod.Entry) event {
 	key, ok := deeds[e.Action]
 	if !ok {
 		key = "log.other"
+	}
+	switch unknown := e.Agent == ""; {
+	case unknown && e.Action == pod.DidWrite:
+		key = "log.write.unknown"
+	case unknown && e.Action == pod.DidDelete:
+		key = "log.delete.unknown"
 	}
 	t, ok := v.Types.Type(e.Type)
 	if !ok {
