@@ -34,6 +34,8 @@ func TestChromium(t *testing.T) {
 		"journey/desktop, no scripts": {"journey.mjs", "1280", "plain"},
 		"journey/keyboard":            {"journey.mjs", "1280", "keyboard"},
 		"unhappy":                     {"unhappy.mjs"},
+		"own":                         {"own.mjs"},
+		"own, no scripts":             {"own.mjs", "plain"},
 		"pages":                       {"pages.mjs"},
 	} {
 		t.Run(name, func(t *testing.T) {
