@@ -161,7 +161,7 @@ func (p *Passkeys) show(w http.ResponseWriter, r *http.Request, status int) {
 	own := Path + "/" + p.ID()
 	var b bytes.Buffer
 	err := page.ExecuteTemplate(&b, "passkey.html", map[string]any{
-		"Lang": lang, "Own": own, "Back": Done(next), "Wrong": status != http.StatusOK,
+		"Lang": lang, "Own": own, "Service": p.o.Service, "Back": Done(next), "Wrong": status != http.StatusOK,
 		"Recover": own + "/recover?" + url.Values{"next": {next}, "lang": {lang}}.Encode(),
 	})
 	if err != nil {
@@ -195,7 +195,7 @@ func (p *Passkeys) showAdd(w http.ResponseWriter, r *http.Request, codes []strin
 		lang, page = "sv", p.pages["sv"]
 	}
 	var b bytes.Buffer
-	if err := page.ExecuteTemplate(&b, "passkey-add.html", map[string]any{"Lang": lang, "Own": own, "Count": len(h.Keys), "Codes": codes}); err != nil {
+	if err := page.ExecuteTemplate(&b, "passkey-add.html", map[string]any{"Lang": lang, "Own": own, "Service": p.o.Service, "Count": len(h.Keys), "Codes": codes}); err != nil {
 		p.o.Fail(w, r, fmt.Errorf("show passkeys: %w", err))
 		return
 	}

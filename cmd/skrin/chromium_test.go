@@ -40,7 +40,7 @@ func TestChromium(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			drive(t, 3*time.Minute, args...)
+			drive(t, 9*time.Minute, args...)
 		})
 	}
 }

@@ -34,26 +34,20 @@ var states = map[pod.EndState]string{
 	pod.Suspended: "state.suspended",
 }
 
-// cards returns the person's evidence, the current first, then the newest.
-func (v *visit) cards() ([]card, error) {
+// pieces returns the person's evidence, the current first, then the newest.
+func (v *visit) pieces() ([]pod.Evidence, error) {
 	all, err := v.Pod.Holdings(v.r.Context(), v.who)
 	if err != nil {
 		return nil, fmt.Errorf("list evidence: %w", err)
 	}
-	var cards []card
-	for _, e := range all {
-		cards = append(cards, v.card(e))
-	}
-	slices.SortStableFunc(cards, func(a, b card) int {
-		if (a.State == "") != (b.State == "") {
-			if a.State == "" {
-				return -1
-			}
-			return 1
+	now := v.Now()
+	slices.SortStableFunc(all, func(a, b pod.Evidence) int {
+		if past, past2 := a.State(now) != pod.Current, b.State(now) != pod.Current; past != past2 {
+			return b2i(past) - b2i(past2)
 		}
 		return b.Received.Compare(a.Received)
 	})
-	return cards, nil
+	return all, nil
 }
 
 func (v *visit) card(e pod.Evidence) card {
@@ -72,28 +66,47 @@ func (v *visit) card(e pod.Evidence) card {
 const evidencePage = 10
 
 func (v *visit) evidence() error {
-	cards, err := v.cards()
+	all, err := v.pieces()
 	if err != nil {
 		return err
 	}
-	n := 1
-	if s := v.r.URL.Query().Get("page"); s != "" {
-		if n, err = strconv.Atoi(s); err != nil || n < 1 || (n-1)*evidencePage >= max(1, len(cards)) {
-			return ldp.NotFound
-		}
+	p, err := v.part("/me/evidence", len(all), evidencePage)
+	if err != nil {
+		return err
 	}
-	address := func(page int) string {
-		if page < 1 || (page-1)*evidencePage >= len(cards) {
-			return ""
-		}
-		return "/me/evidence?" + url.Values{"page": {strconv.Itoa(page)}}.Encode()
+	var cards []card
+	for _, e := range all[p.from:p.to] {
+		cards = append(cards, v.card(e))
 	}
-	from := (n - 1) * evidencePage
 	return v.show(200, "evidence", v.t("nav.evidence"), "nav.evidence", struct {
-		Cards        []card
-		Count        int
-		Newer, Older string
-	}{cards[from:min(len(cards), from+evidencePage)], len(cards), address(n - 1), address(n + 1)})
+		Cards []card
+		part
+	}{cards, p})
+}
+
+// A part is where one is in a list that is shown in parts.
+type part struct {
+	from, to     int
+	Newer, Older string // addresses; "" where there is none
+}
+
+// part reads which part of n things is asked for, of so many each.
+func (v *visit) part(path string, n, each int) (p part, err error) {
+	page := 1
+	if s := v.r.URL.Query().Get("page"); s != "" {
+		if page, err = strconv.Atoi(s); err != nil || page < 1 || page > 1+(n-1)/each {
+			return p, ldp.NotFound
+		}
+	}
+	address := func(page int) string { return path + "?" + url.Values{"page": {strconv.Itoa(page)}}.Encode() }
+	p.from, p.to = (page-1)*each, min(n, page*each)
+	if page > 1 {
+		p.Newer = address(page - 1)
+	}
+	if p.to < n {
+		p.Older = address(page + 1)
+	}
+	return p, nil
 }
 
 // held finds the evidence that the address names.

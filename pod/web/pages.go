@@ -54,11 +54,16 @@ func (v *visit) home() error {
 		}
 		lines = append(lines, line{o.Request.ID, words, o.Request.AnswerBy})
 	}
-	cards, err := v.cards()
+	all, err := v.pieces()
 	if err != nil {
 		return err
 	}
-	cards = slices.DeleteFunc(cards, func(c card) bool { return c.State != "" })
+	var cards []card
+	for _, e := range all[:min(recent, len(all))] {
+		if e.State(v.Now()) == pod.Current {
+			cards = append(cards, v.card(e))
+		}
+	}
 	shares, err := v.shares()
 	if err != nil {
 		return err
@@ -68,7 +73,7 @@ func (v *visit) home() error {
 		Lines []line
 		Cards []card
 		Soon  []share
-	}{lines, cards[:min(recent, len(cards))], shares})
+	}{lines, cards, shares})
 }
 
 // signIn lists the ways to sign in, and sends on whoever has.

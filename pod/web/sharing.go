@@ -60,19 +60,26 @@ func (v *visit) share(s pod.Share) share {
 	out := share{
 		ID: c.ID, Party: v.text(s.Party.Name), Type: v.text(t.Title), Why: v.text(s.Use.Why), Fields: v.titles(t, c.Fields),
 		Given: c.Given, Until: c.Until, Withdrawn: c.Withdrawn, Standing: c.Request.Standing,
-		Reads: s.Reads, Last: s.Last, State: ended, Contact: contact(s.Party.Contact),
+		Reads: s.Reads, Last: s.Last, State: state(s), Contact: contact(s.Party.Contact),
 		EraseBy: c.EraseBy, Erased: c.Erased, Late: len(pod.Overdue([]pod.Share{s}, v.Now())) > 0,
 	}
 	if r, err := pod.ReadErasure(c.Receipt); err == nil {
 		out.Retained = len(r.Retained) > 0
 	}
-	switch {
-	case !c.Withdrawn.IsZero():
-		out.State = withdrawn
-	case s.Active:
-		out.State = active
-	}
 	return out
+}
+
+// order is that of the states on the page.
+var order = []string{active, withdrawn, ended}
+
+func state(s pod.Share) string {
+	switch {
+	case !s.Consent.Withdrawn.IsZero():
+		return withdrawn
+	case s.Active:
+		return active
+	}
+	return ended
 }
 
 // contact returns s if it is a web address or an address of e-mail, else "".
@@ -97,39 +104,34 @@ type reader struct {
 	Paused   time.Time
 }
 
-// readers returns the parties with which something is shared, or that are paused.
-func (v *visit) readers(shares []pod.Share) ([]reader, error) {
-	spaces, err := v.Pod.Counterparts(v.r.Context(), v.who)
-	if err != nil {
-		return nil, fmt.Errorf("list counterparts: %w", err)
-	}
-	var all []reader
-	for _, c := range spaces {
-		if !c.Space.Frozen.IsZero() || slices.ContainsFunc(shares, func(s pod.Share) bool { return s.Active && s.Party.ID == c.Party.ID }) {
-			all = append(all, reader{c.Party.ID, v.text(c.Party.Name), c.Space.Frozen})
-		}
-	}
-	return all, nil
-}
+// sharingPage is how many shares are on a page.
+const sharingPage = 12
 
 func (v *visit) sharing() error {
-	raw, err := v.Pod.Shares(v.r.Context(), v.who)
+	all, err := v.Pod.Shares(v.r.Context(), v.who)
 	if err != nil {
 		return fmt.Errorf("list shares: %w", err)
 	}
-	readers, err := v.readers(raw)
+	slices.SortStableFunc(all, func(a, b pod.Share) int { return slices.Index(order, state(a)) - slices.Index(order, state(b)) })
+	p, err := v.part("/me/sharing", len(all), sharingPage)
+	if err != nil {
+		return err
+	}
+	readers, err := v.readers(all[p.from:p.to])
 	if err != nil {
 		return err
 	}
 	in := map[string][]share{}
-	for _, s := range raw {
+	for _, s := range all[p.from:p.to] {
 		one := v.share(s)
 		one.Paused = slices.ContainsFunc(readers, func(r reader) bool { return r.ID == s.Party.ID && !r.Paused.IsZero() })
 		in[one.State] = append(in[one.State], one)
 	}
-	loans, err := v.loans()
-	if err != nil {
-		return err
+	var loans []lent
+	if p.Newer == "" {
+		if loans, err = v.loans(); err != nil {
+			return err
+		}
 	}
 	made := func(l lent) bool { return l.Made }
 	running := func(r reader) bool { return r.Paused.IsZero() }
@@ -138,10 +140,26 @@ func (v *visit) sharing() error {
 		Readers                  []reader
 		All                      bool // there are several to pause at once
 		Lent, Made               []lent
+		part
 	}{
 		in[active], in[ended], in[withdrawn], readers, len(readers) > 1 && slices.ContainsFunc(readers, running),
-		slices.DeleteFunc(slices.Clone(loans), made), slices.DeleteFunc(loans, func(l lent) bool { return !l.Made }),
+		slices.DeleteFunc(slices.Clone(loans), made), slices.DeleteFunc(loans, func(l lent) bool { return !l.Made }), p,
 	})
+}
+
+// readers returns the parties of shares that hold.
+func (v *visit) readers(shares []pod.Share) ([]reader, error) {
+	spaces, err := v.Pod.Counterparts(v.r.Context(), v.who)
+	if err != nil {
+		return nil, fmt.Errorf("list counterparts: %w", err)
+	}
+	var all []reader
+	for _, c := range spaces {
+		if slices.ContainsFunc(shares, func(s pod.Share) bool { return s.Active && s.Party.ID == c.Party.ID }) {
+			all = append(all, reader{c.Party.ID, v.text(c.Party.Name), c.Space.Frozen})
+		}
+	}
+	return all, nil
 }
 
 // changeSharing withdraws, pauses, or ends a pause.
