@@ -119,6 +119,9 @@ func TestLoans(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("lent is\n%s", strings.Join(got, "\n"))
 	}
+	if on, err := w.pod.LoansOn(t.Context(), w.alva, root+"inbox/x"); err != nil || len(on) != 0 {
+		t.Errorf("what is granted on a folder alone is said of what is in it: %v, %v", on, err)
+	}
 	if _, err := w.pod.Loans(t.Context(), w.agent(insurer)); ldp.KindOf(err) != ldp.Forbidden {
 		t.Errorf("a party: %v", err)
 	}
