@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -27,6 +26,7 @@ type memory struct {
 	ids   []string // of pods
 	blobs map[string][]byte
 	gets  int // calls of Tx.Get and Tx.Scan in a View or an Update
+	pairs int // that Scans found
 	views int
 }
 
@@ -71,7 +71,11 @@ func (tx countingTx) Get(keys ...string) ([][]byte, error) {
 
 func (tx countingTx) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
 	tx.m.count(&tx.m.gets)
-	return tx.Tx.Scan(prefix, after, limit)
+	pairs, err := tx.Tx.Scan(prefix, after, limit)
+	for range pairs {
+		tx.m.count(&tx.m.pairs)
+	}
+	return pairs, err
 }
 
 // keys returns all keys of all pods, for a test that something is gone.
@@ -127,12 +131,24 @@ func (m memBlobs) Open(ctx context.Context, id, digest string) (io.ReadSeekClose
 	return memBlob{bytes.NewReader(b)}, nil
 }
 
-func (m memBlobs) Delete(context.Context, string, string) error {
-	return errors.New("not in this test")
+func (m memBlobs) Delete(_ context.Context, id, digest string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.blobs, id+digest)
+	return nil
 }
 
-func (m memBlobs) List(context.Context, string, func(string, time.Time) error) error {
-	return errors.New("not in this test")
+func (m memBlobs) List(_ context.Context, id string, each func(string, time.Time) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key := range m.blobs {
+		if digest, ok := strings.CutPrefix(key, id); ok {
+			if err := each(digest, time.Now()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func must(t testing.TB, err error) {

@@ -99,7 +99,7 @@ func (s *server) forget(ctx context.Context, person string) error {
 	if err != nil {
 		return err
 	}
-	helpers := apps{s.provider}
+	helpers := apps{s.provider, s.pod}
 	approved, err := helpers.Apps(ctx, owner.ID)
 	for _, a := range approved {
 		err = errors.Join(err, helpers.RemoveApp(ctx, owner.ID, a.ID))

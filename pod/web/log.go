@@ -40,6 +40,7 @@ var deeds = map[pod.Action]string{
 	pod.DidAgree: "log.agree", pod.DidDecline: "log.decline", pod.DidWithdraw: "log.withdraw", pod.DidFetch: "log.fetch",
 	pod.DidRemove: "log.remove", pod.DidVisit: "log.visit", pod.DidUse: "log.use",
 	pod.DidWrite: "log.write", pod.DidDelete: "log.delete", pod.DidAsk: "log.ask", pod.DidRevoke: "log.revoke",
+	pod.DidExport: "log.export", pod.DidImport: "log.import", pod.DidMove: "log.moved",
 	pod.DidDisconnect: "log.disconnect", pod.DidFreeze: "log.freeze", pod.DidThaw: "log.thaw", pod.DidErase: "log.erase",
 	pod.DidLend: "log.lend", pod.DidUnlend: "log.unlend", pod.DidLeave: "log.leave", pod.DidStay: "log.stay",
 }
@@ -56,7 +57,7 @@ var sorts = []sort{
 	{"refused", "log.kind.refused", []pod.Action{pod.DidRefuse}},
 	{"shared", "log.kind.shared", []pod.Action{pod.DidAgree, pod.DidDecline, pod.DidWithdraw, pod.DidFreeze, pod.DidThaw, pod.DidLend, pod.DidUnlend}},
 	{"arrived", "log.kind.arrived", []pod.Action{pod.DidDeliver, pod.DidFetch, pod.DidConnect, pod.DidDisconnect, pod.DidRevoke}},
-	{"erased", "log.kind.erased", []pod.Action{pod.DidWrite, pod.DidDelete, pod.DidErase, pod.DidRemove, pod.DidLeave, pod.DidStay}},
+	{"erased", "log.kind.erased", []pod.Action{pod.DidExport, pod.DidImport, pod.DidMove, pod.DidWrite, pod.DidDelete, pod.DidErase, pod.DidRemove, pod.DidLeave, pod.DidStay}},
 }
 
 // A choice is one of a list to choose from.
