@@ -13,6 +13,7 @@ import (
 
 	"skrin/acl"
 	"skrin/pod"
+	"skrin/pod/credential"
 	"skrin/pod/pebble"
 	"skrin/pod/web"
 )
@@ -51,8 +52,10 @@ func (w *town) crowded(evidence, entries int) {
 	like, err := parties.Party(w.t.Context(), insurer)
 	must(w.t, err)
 	deposit := w.connect()
-	for range evidence {
-		w.deposit(deposit, w.issue(1, nil))
+	for i := range evidence { // each says something else
+		w.deposit(deposit, w.issue(1, func(s *credential.Statement) {
+			s.Claims[1].Value = time.Date(2020, 1, 1+i, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
+		}))
 	}
 	for i := range 100 {
 		like.ID = fmt.Sprintf("forsakring-%d", i)
