@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"skrin/acl"
 	"skrin/ldp"
 )
@@ -181,4 +183,15 @@ func Overdue(shares []Share, now time.Time) []Share {
 		}
 	}
 	return late
+}
+
+// ReadErasure returns what the receipt of a Consent says. It was verified when it
+// was taken.
+func ReadErasure(jws string) (*ErasureReceipt, error) {
+	signed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return nil, err
+	}
+	r := new(ErasureReceipt)
+	return r, json.Unmarshal(signed.UnsafePayloadWithoutVerification(), r)
 }

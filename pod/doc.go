@@ -74,7 +74,7 @@
 //	tp{id}, th{id}           a Subscription: by connecting; a webhook
 //	t{day}\0{subscriber}     how many subscriptions were made; without a subscriber, by all
 //	v, v{seq}                the last number of the journal; an Activity
-//	s                        the owner's Settings
+//	z                        the owner's Settings
 //	b                        when blobs are to be swept
 //	t                        an import that is under way
 //	o, n{seq}                the last number of the outbox; a Notification that waits

@@ -74,6 +74,9 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: %d entries, want %d", row.what, len(got), len(want))
 		}
 	}
+	if _, more, err := w.pod.Find(t.Context(), w.alva, pod.LogFilter{Party: "nobody"}, 0, 7); err != nil || more == 0 {
+		t.Errorf("all of a long log is looked at for one page: %v", err)
+	}
 	if _, _, err := w.pod.Find(t.Context(), w.agent(insurer), pod.LogFilter{}, 0, 1); ldp.KindOf(err) != ldp.Forbidden {
 		t.Errorf("a party: %v", err)
 	}

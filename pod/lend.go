@@ -90,6 +90,26 @@ func (l *Loan) made(pod string) bool {
 	return false
 }
 
+// LoansOn returns what the owner lets others do to one resource, by its own ACL
+// document, or else by that of the nearest folder above it that has one, which
+// each Loan names.
+func (p *Pod) LoansOn(ctx context.Context, who acl.Agent, id ldp.ID) ([]Loan, error) {
+	var all []Loan
+	err := p.viewOwn(ctx, who, func(tx Tx) error {
+		h, err := ownerOf(tx)
+		if err != nil {
+			return err
+		}
+		if id.First() != h.Name {
+			return absent()
+		}
+		rules, from, err := rulesOn(tx, id)
+		all = h.loans(from, rules)
+		return err
+	})
+	return all, err
+}
+
 // Lend lets somebody do what the loan says, in the place of what they might
 // before; in a folder, to all that is in it. Everybody else may what they might.
 func (p *Pod) Lend(ctx context.Context, who acl.Agent, l Loan) error {
@@ -158,7 +178,7 @@ func (p *Pod) relend(ctx context.Context, who acl.Agent, l Loan, change func([]a
 		if values[0] == nil {
 			return absent()
 		}
-		rules, err := rulesOn(tx, l.On)
+		rules, _, err := rulesOn(tx, l.On)
 		if err != nil {
 			return err
 		}
@@ -175,8 +195,9 @@ func (p *Pod) relend(ctx context.Context, who acl.Agent, l Loan, change func([]a
 }
 
 // rulesOn returns what is granted on a resource, as its own ACL document would say
-// it: of a folder, also what is granted on all that is in it.
-func rulesOn(tx Tx, id ldp.ID) ([]acl.Grant, error) {
+// it (of a folder, also what is granted on all that is in it), and whose document
+// it comes from.
+func rulesOn(tx Tx, id ldp.ID) (own []acl.Grant, from ldp.ID, err error) {
 	var keys []string
 	var line []ldp.ID
 	for up := id; up != "/" && up != ""; up = up.Parent() {
@@ -184,7 +205,7 @@ func rulesOn(tx Tx, id ldp.ID) ([]acl.Grant, error) {
 	}
 	values, err := tx.Get(keys...)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	for i, value := range values {
 		if value == nil {
@@ -192,12 +213,11 @@ func rulesOn(tx Tx, id ldp.ID) ([]acl.Grant, error) {
 		}
 		rules, err := decodeRules(line[i], value)
 		if err != nil {
-			return nil, ldp.Refuse(ldp.Conflict, "The ACL document that is in effect is damaged. Write it anew.")
+			return nil, "", ldp.Refuse(ldp.Conflict, "The ACL document that is in effect is damaged. Write it anew.")
 		}
 		if i == 0 {
-			return rules, nil
+			return rules, id, nil
 		}
-		var own []acl.Grant
 		for _, g := range rules {
 			if !g.Inherit {
 				continue
@@ -208,7 +228,7 @@ func rulesOn(tx Tx, id ldp.ID) ([]acl.Grant, error) {
 				own = append(own, g)
 			}
 		}
-		return own, nil
+		return own, line[i], nil
 	}
-	return nil, nil
+	return nil, id, nil
 }

@@ -80,6 +80,15 @@ func TestLend(t *testing.T) {
 		if b, d, e := may(bob, "notes/a"), may(bob, "notes/deep/b"), may(eve, "notes/a"); b != row.bob || d != row.deep || e != row.eve {
 			t.Errorf("%s: Bob may %q, and %q below; Eve %q", row.is, b, d, e)
 		}
+		told := ""
+		if on, err := w.pod.LoansOn(ctx, w.alva, root+"notes/a"); err != nil {
+			t.Error(err)
+		} else if i := slices.IndexFunc(on, func(l pod.Loan) bool { return l.To == bob.ID }); i >= 0 {
+			told = map[bool]string{true: "rw", false: "r"}[on[i].Modes.Has(acl.Write)]
+		}
+		if told != row.bob {
+			t.Errorf("%s: she is told that Bob may %q", row.is, told)
+		}
 		if s := may(bob, "other"); s != "" {
 			t.Errorf("%s: Bob may %s what isn't lent", row.is, s)
 		}
@@ -109,6 +118,9 @@ func TestLoans(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("lent is\n%s", strings.Join(got, "\n"))
+	}
+	if on, err := w.pod.LoansOn(t.Context(), w.alva, root+"inbox/x"); err != nil || len(on) != 0 {
+		t.Errorf("what is granted on a folder alone is said of what is in it: %v, %v", on, err)
 	}
 	if _, err := w.pod.Loans(t.Context(), w.agent(insurer)); ldp.KindOf(err) != ldp.Forbidden {
 		t.Errorf("a party: %v", err)

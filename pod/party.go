@@ -48,6 +48,7 @@ type Party struct {
 	Name        Text
 	Number      string             // organisation number, "SE.5560000001"
 	Home        string             // URL of its web site
+	Initiate    string             // URL at which it begins a connection (initiate_login_uri of OIDC Core, section 4); "" for none
 	Privacy     string             // URL of its privacy notice
 	Contact     string             // URL or mailto: where a person asks for erasure
 	Authority   string             // the supervisory authority, "IMY"

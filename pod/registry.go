@@ -166,6 +166,7 @@ type PartyFile struct {
 	Name        Text               `json:"name"`
 	Number      string             `json:"number,omitempty"`
 	Home        string             `json:"home,omitempty"`
+	Initiate    string             `json:"initiate_login_uri,omitempty"`
 	Privacy     string             `json:"privacy,omitempty"`
 	Contact     string             `json:"contact,omitempty"`
 	Authority   string             `json:"authority,omitempty"`
@@ -207,7 +208,7 @@ func ReadParty(b []byte, base string) (Party, error) {
 		return Party{}, fmt.Errorf("until: a day like 2027-12-31 is needed")
 	}
 	p := Party{
-		ID: f.ID, WebID: acl.WebID(base + "/.parties/" + f.ID + "#org"), Name: f.Name, Number: f.Number, Home: f.Home,
+		ID: f.ID, WebID: acl.WebID(base + "/.parties/" + f.ID + "#org"), Name: f.Name, Number: f.Number, Home: f.Home, Initiate: f.Initiate,
 		Privacy: f.Privacy, Contact: f.Contact, Authority: f.Authority, Keys: f.Keys, KeysAt: f.KeysAt, Issuer: f.Issuer,
 		Redirects: f.Redirects, Notify: f.Notify, StatusLists: f.StatusLists, MayIssue: f.MayIssue, Identity: f.Identity, Renumbers: f.Renumbers, Until: until.AddDate(0, 0, 1),
 	}

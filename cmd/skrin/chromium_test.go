@@ -34,12 +34,14 @@ func TestChromium(t *testing.T) {
 		"journey/desktop, no scripts": {"journey.mjs", "1280", "plain"},
 		"journey/keyboard":            {"journey.mjs", "1280", "keyboard"},
 		"unhappy":                     {"unhappy.mjs"},
+		"own":                         {"own.mjs"},
+		"own, no scripts":             {"own.mjs", "plain"},
 		"pages":                       {"pages.mjs"},
 		"passkey":                     {"passkey.mjs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			drive(t, startDemo(t, t.TempDir()), 3*time.Minute, args...)
+			drive(t, startDemo(t, t.TempDir()), 9*time.Minute, args...)
 		})
 	}
 	t.Run("kompetansespor", func(t *testing.T) {

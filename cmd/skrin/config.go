@@ -34,6 +34,7 @@ type config struct {
 	Types     string          // a folder of evidence types, instead of those that come with the program; may be empty
 	Proxied   bool            // a proxy in front says in X-Forwarded-For who asks; without one anybody could say so
 	EIDs      string          // a folder of eIDs to sign in by; may be empty
+	Contact   string          // where people ask whoever runs the server: a web or mailto: address; may be empty
 	Demo      bool            // made-up people, sign-in without proof, plain http on loopback
 	Cast      []login.Persona // who signs in in a demo; may be empty, and then those of fixtures
 	Token     time.Duration   // how long an access token lives

@@ -40,7 +40,7 @@ var house = []room{
 	{"pod/sealed", []string{"pod", "ldp", "auth"}, []string{"net/http", "os", "github.com/cockroachdb/...", "github.com/jackc/..."}},
 	{"pod/postgres", []string{"pod", "ldp", "acl", "auth"}, nil},
 	{"pod/podtest", []string{"pod", "ldp", "acl", "auth", "pod/pebble", "pod/blob"}, nil},
-	{"pod/web", []string{"pod", "ldp", "acl"}, nil},
+	{"pod/web", []string{"pod", "ldp", "acl", "ldp/rdf"}, nil},
 	{"pod/notify", []string{"pod", "ldp", "acl"}, nil},
 	{"pod", []string{"acl", "ldp", "ldp/rdf", "pod/credential", "pod/parcel"}, []string{"net/http", "os", "github.com/cockroachdb/...", "github.com/jackc/..."}},
 	{"cmd/skrin/demo", []string{"ldp/client", "auth/dpop", "ldp/rdf", "pod/credential", "fixtures"}, nil},

@@ -28,6 +28,8 @@ type serveOptions struct {
 	Steps     string `help:"File that says what needs which level of assurance (.json): an object from an action to the levels that are enough." type:"path"`
 	Types     string `help:"Folder of evidence types (.json), instead of those that come with the program." type:"path"`
 
+	Contact string `help:"Where people ask whoever runs this: an https:// or mailto: address. It is on their pages."`
+
 	PodKeyFile []string `help:"Files with master keys of the pods' keys, the one to use first. Without, one is derived from the master key. To rotate: put a new one first, run \"skrin rotate\", take the old one away." type:"path"`
 
 	Postgres             string `help:"URL of a cluster's database, like postgres://skrin@db/skrin."`
@@ -67,7 +69,7 @@ func (c *serveOptions) config() (config, error) {
 		}
 		k.PodKeys = append(k.PodKeys, key)
 	}
-	return config{Base: c.Base, Apart: c.Apart, Dir: c.Dir, Key: key, Parties: c.Parties, Operators: c.Operators, Steps: c.Steps, Types: c.Types, EIDs: c.EIDs, Proxied: c.Proxied, Token: 5 * time.Minute, keep: k}, nil
+	return config{Base: c.Base, Apart: c.Apart, Dir: c.Dir, Key: key, Parties: c.Parties, Operators: c.Operators, Steps: c.Steps, Types: c.Types, EIDs: c.EIDs, Contact: c.Contact, Proxied: c.Proxied, Token: 5 * time.Minute, keep: k}, nil
 }
 
 // secret reads a file, or where there is none the environment, a line for each.

@@ -40,6 +40,7 @@ type server struct {
 	types     *pod.Catalogue
 	vault     *login.Vault
 	sessions  *login.Sessions
+	passkeys  *login.Passkeys
 	provider  *provider.Provider
 	pod       *pod.Pod
 	foreign   *auth.Foreign
@@ -215,8 +216,8 @@ func (s *server) issuer(ctx context.Context, name string, webID acl.WebID) (auth
 
 func (s *server) pages() (http.Handler, error) {
 	site := web.Site{
-		Pod: s.pod, Registry: s.register, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider, s.pod},
-		Base: s.Base, Name: "Skrin", Zone: zone(), Now: s.now, Log: s.log,
+		Pod: s.pod, Registry: s.register, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider, s.pod}, Accounts: accounts{s},
+		Base: s.Base, Name: "Skrin", Contact: s.Contact, Zone: zone(), Now: s.now, Log: s.log,
 	}
 	var err error
 	if site.Methods, err = s.methods(); err != nil {
@@ -245,6 +246,7 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	wg.Go(func() { s.notices.Run(ctx) })
 	wg.Go(func() { s.hub.Run(ctx) })
 	wg.Go(func() { s.settle(ctx) })
+	wg.Go(func() { s.farewell(ctx) })
 	wg.Go(func() { s.rotateSigning(ctx) })
 	wg.Go(func() { s.operate(ctx) })
 	wg.Go(func() { s.follow(ctx) })

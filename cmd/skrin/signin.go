@@ -63,13 +63,13 @@ func (s *server) methods() ([]web.Method, error) {
 	if err != nil {
 		return nil, err
 	}
-	passkeys, err := login.NewPasskeys(login.PasskeyOptions{
+	s.passkeys, err = login.NewPasskeys(login.PasskeyOptions{
 		Base: s.Base, Service: "Skrin", Sessions: s.sessions, Records: s.records, Limit: limit, Now: s.now, Fail: s.failed,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return append(append(all, eids...), passkeys), nil
+	return append(append(all, eids...), s.passkeys), nil
 }
 
 func (s *server) eids(limit *auth.Limiter) (all []web.Method, err error) {

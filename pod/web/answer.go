@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +64,7 @@ type end struct {
 // A source is who could deliver evidence.
 type source struct {
 	ID, Name, Home string
+	Connect        string // where the connection begins, and comes back here from; "" if one has to find the way
 	Connected      bool
 	Asked          time.Time
 	Waiting, Slow  bool   // asked a moment ago; a while ago
@@ -319,11 +321,25 @@ func (v *visit) fill(q *question) {
 		age := v.Now().Sub(s.Asked)
 		asked := !s.Asked.IsZero() && s.Trouble == ""
 		q.Sources = append(q.Sources, source{
-			ID: s.Party.ID, Name: v.text(s.Party.Name), Home: webAddress(s.Party.Home), Connected: s.Connected, Asked: s.Asked,
+			ID: s.Party.ID, Name: v.text(s.Party.Name), Home: webAddress(s.Party.Home), Connect: v.initiate(s.Party), Connected: s.Connected, Asked: s.Asked,
 			Waiting: asked && age < patience, Slow: asked && age >= patience, Trouble: v.trouble(s),
 		})
 		q.Waiting = q.Waiting || (asked && age < patience && len(o.Choices) == 0)
 	}
+}
+
+// initiate returns where a connection to a provider begins that leads back to this
+// question (OpenID Connect Core 1.0, section 4: initiated by a third party).
+func (v *visit) initiate(p pod.Party) string {
+	u, err := url.Parse(webAddress(p.Initiate))
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	q := u.Query()
+	q.Set("iss", v.Base)
+	q.Set("target_link_uri", v.Base+v.r.URL.EscapedPath())
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 // shorter are the ends that the person may choose instead of the one asked for,

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +35,6 @@ type Apps interface {
 type helpers struct {
 	Apps, Scripts []Helper
 	ID, Secret    string // of a script that was just made: it is told once
-	Passkeys      string // where she adds passkeys; "" if she can't sign in by them
 }
 
 func (v *visit) apps() error { return v.helpers("", "") }
@@ -58,10 +56,7 @@ func (v *visit) helpers(id, secret string) error {
 		}
 	}
 	page := helpers{Apps: apps, Scripts: scripts, ID: id, Secret: secret}
-	if slices.ContainsFunc(v.Methods, func(m Method) bool { return m.ID() == "passkey" }) {
-		page.Passkeys = "/me/sign-in/passkey/add?lang=" + v.lang
-	}
-	return v.show(http.StatusOK, "apps", v.t("nav.apps"), "nav.apps", page)
+	return v.show(http.StatusOK, "apps", v.t("nav.apps"), "nav.settings", page)
 }
 
 func (v *visit) changeApps() error {

@@ -4,6 +4,7 @@ package web_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -99,7 +100,14 @@ type fakePod struct {
 	fetched   string
 	withdrawn string
 	made      bool
-	err       error // of everything
+	own       pod.Settings
+	frozen    time.Time // the insurer
+	done      []string  // what was changed
+	broken    error     // of the archive
+	half      bool      // it comes in the midst
+	err       error     // of everything
+
+	*files
 }
 
 func (p *fakePod) Owner(context.Context, string) (acl.Agent, error) {
@@ -189,12 +197,59 @@ func (p *fakePod) Holdings(context.Context, acl.Agent) ([]pod.Evidence, error) {
 	return p.holdings, p.err
 }
 
-func (p *fakePod) Log(_ context.Context, _ acl.Agent, before uint64, limit int) ([]pod.Entry, error) {
-	all := p.entries
-	if before != 0 {
-		all = slices.DeleteFunc(slices.Clone(all), func(e pod.Entry) bool { return e.Seq >= before })
+func (p *fakePod) Find(_ context.Context, _ acl.Agent, f pod.LogFilter, before uint64, limit int) ([]pod.Entry, uint64, error) {
+	var found []pod.Entry
+	for _, e := range p.entries {
+		switch {
+		case before != 0 && e.Seq >= before, f.Party != "" && e.Party != f.Party, f.Actions != nil && !slices.Contains(f.Actions, e.Action),
+			!f.Until.IsZero() && !e.Time.Before(f.Until), e.Time.Before(f.From):
+		case len(found) == limit:
+			return found, found[limit-1].Seq, p.err
+		default:
+			found = append(found, e)
+		}
 	}
-	return all[:min(limit, len(all))], p.err
+	return found, 0, p.err
+}
+
+// did notes what was asked of the pod.
+func (p *fakePod) did(what ...any) error {
+	p.done = append(p.done, strings.TrimSpace(fmt.Sprintln(what...)))
+	return p.err
+}
+
+func (p *fakePod) Settings(context.Context, acl.Agent) (pod.Settings, error) { return p.own, nil }
+func (p *fakePod) CallMe(_ context.Context, _ acl.Agent, name string) error {
+	return p.did("call", name)
+}
+func (p *fakePod) Leave(context.Context, acl.Agent) (time.Time, error) { return now, p.did("leave") }
+func (p *fakePod) Stay(context.Context, acl.Agent) error               { return p.did("stay") }
+func (p *fakePod) Freeze(_ context.Context, _ acl.Agent, party string) error {
+	return p.did("freeze", party)
+}
+func (p *fakePod) Thaw(_ context.Context, _ acl.Agent, party string) error {
+	return p.did("thaw", party)
+}
+func (p *fakePod) Disconnect(_ context.Context, _ acl.Agent, party string) error {
+	return p.did("disconnect", party)
+}
+
+func (p *fakePod) Counterparts(context.Context, acl.Agent) ([]pod.Connection, error) {
+	return append(slices.Clone(p.conns), pod.Connection{Space: pod.Space{ID: "s2", Party: ink, Frozen: p.frozen}, Party: parties[ink]}), p.err
+}
+
+func (p *fakePod) OwnForm(_ context.Context, _ acl.Agent, id string) (string, error) {
+	if id != "e1" {
+		return "", p.err
+	}
+	return "a.b.c~", p.err
+}
+
+func (p *fakePod) Archive(_ context.Context, _ acl.Agent, w io.Writer) error {
+	if p.broken == nil || p.half {
+		io.WriteString(w, "the archive")
+	}
+	return p.broken
 }
 
 func day(s string) time.Time {
@@ -206,7 +261,7 @@ func day(s string) time.Time {
 }
 
 func evidence(id, issued string, facts ...pod.Fact) pod.Evidence {
-	return pod.Evidence{ID: id, Type: typeID, Issuer: af, Issued: day(issued), Expires: day("2027-05-22"), Received: now.Add(-time.Hour), Facts: facts}
+	return pod.Evidence{ID: id, Type: typeID, Issuer: af, Issued: day(issued), Expires: day("2027-05-22"), Received: now.Add(-time.Hour), Path: ldp.ID("/alva/evidence/" + id), Facts: facts}
 }
 
 var (
@@ -255,8 +310,10 @@ func samplePod(types *pod.Catalogue) *fakePod {
 	expired.Expires = day("2026-07-01")
 	revoked := evidence("e4", "2026-03-10", full...)
 	revoked.Ended = pod.Revoked
+	superseded := evidence("e5", "2026-04-10", full...)
+	superseded.Ended = pod.Superseded
 	consent := func(id string, until string) pod.Consent {
-		return pod.Consent{ID: id, Request: pod.Request{Party: ink, Use: "ink-2026", Standing: true}, Fields: []string{"registered30days", "registered"}, Given: now.Add(-24 * time.Hour), Until: day(until)}
+		return pod.Consent{ID: id, Request: pod.Request{Party: ink, Use: "ink-2026", Types: []string{typeID}, Standing: true}, Evidence: "e1", Issuer: af, Record: "a.b.c", Fields: []string{"registered30days", "registered"}, Given: now.Add(-24 * time.Hour), Until: day(until)}
 	}
 	share := func(c pod.Consent, active bool, reads int) pod.Share {
 		s := pod.Share{Consent: c, Party: parties[ink], Type: t, Use: parties[ink].Uses[0], Active: active, Reads: reads}
@@ -266,10 +323,14 @@ func samplePod(types *pod.Catalogue) *fakePod {
 		return s
 	}
 	gone := consent("c3", "2027-05-22")
-	gone.Withdrawn = now.Add(-time.Hour)
+	gone.Withdrawn, gone.EraseBy, gone.Record = now.Add(-time.Hour), day("2026-12-21"), "a.b.c"
+	overdue := consent("c5", "2027-05-22")
+	overdue.Withdrawn, overdue.EraseBy = now.Add(-60*24*time.Hour), day("2026-10-21")
+	erased := overdue
+	erased.ID, erased.Erased, erased.Receipt = "c6", day("2026-10-01"), erasure
 	purpose := parties[ink].Uses[0].Purpose
 	p := &fakePod{
-		made: true,
+		made: true, files: newFiles(),
 		offers: map[string]pod.Offer{
 			"r-consent": toRead("r-consent", t, choice(e1)), "r-choose": toRead("r-choose", t, choice(e1), choice(e2)),
 			"r-timed-out": toRead("r-timed-out", t, choice(e1)), "r-missing": missing, "r-waiting": waiting, "r-slow": slow, "r-away": away, "r-trouble": trouble, "r-late": late, "r-struck": struck, "r-evil": evil,
@@ -278,9 +339,9 @@ func samplePod(types *pod.Catalogue) *fakePod {
 				Party:   parties[af], Types: []*pod.EvidenceType{t},
 			},
 		},
-		shares:   []pod.Share{share(consent("c1", "2027-05-22"), true, 3), share(consent("c2", "2026-11-28"), true, 0), share(gone, false, 1), share(consent("c4", "2026-11-01"), false, 2)},
+		shares:   []pod.Share{share(consent("c1", "2027-05-22"), true, 3), share(consent("c2", "2026-11-28"), true, 0), share(gone, false, 1), share(consent("c4", "2026-11-01"), false, 2), share(overdue, false, 1), share(erased, false, 1)},
 		conns:    []pod.Connection{{Space: pod.Space{ID: "s1", Party: af, Types: []string{typeID}, Created: day("2026-11-20")}, Party: parties[af]}},
-		holdings: []pod.Evidence{e1, expired, revoked},
+		holdings: []pod.Evidence{e1, expired, revoked, superseded},
 	}
 	actions := []pod.Entry{
 		{Action: pod.DidRefuse, Party: ink, Why: "not granted"},
@@ -288,7 +349,7 @@ func samplePod(types *pod.Catalogue) *fakePod {
 		{Action: pod.DidRead, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
 		{Action: pod.DidAgree, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
 		{Action: pod.DidDeliver, Party: af, Type: typeID}, {Action: pod.DidFetch, Party: af, Type: typeID},
-		{Action: pod.DidDecline, Party: "gone-party", Type: typeID}, {Action: pod.DidConnect, Party: af, Type: typeID}, {Action: "new", Party: af},
+		{Action: pod.DidLend, Agent: "https://bob.example/#me", Path: "/alva/notes/"}, {Action: pod.DidLeave}, {Action: pod.DidDecline, Party: "gone-party", Type: typeID}, {Action: pod.DidConnect, Party: af, Type: typeID}, {Action: "new", Party: af},
 	}
 	for i := range 120 {
 		e := actions[i%len(actions)]
@@ -331,6 +392,34 @@ func (a *asks) Finish(_ *http.Request, id, person string, o pod.Outcome) (string
 func (a *asks) FinishApp(_ *http.Request, id, person string, webID acl.WebID, allow bool) (string, error) {
 	a.finished = append(a.finished, fmt.Sprint(id, person, allow))
 	return "https://skrin.example/.oidc/continue/" + id, nil
+}
+
+// erasure is a receipt of erasure as a party signs it: its payload says that the
+// registration date is kept under the law of accounting.
+var erasure = func() string {
+	part := base64.RawURLEncoding.EncodeToString
+	return part([]byte(`{"alg":"ES256"}`)) + "." + part([]byte(`{"iss":"ink","method":"Deleted <b>","retained_under":"Bokföringslagen","retained":["https://af.example.se/evidence#registrationDate","https://x.example/#other"]}`)) + "." + part(make([]byte, 64))
+}()
+
+// accounts are a person's with a passkey and an eID, signed in twice.
+type accounts struct{ done []string }
+
+func (*accounts) Ways(context.Context, string) ([]web.Way, error) {
+	return []web.Way{{Scheme: "se:personnummer"}, {Scheme: "oidc:<b>"}, {ID: "k1", Added: now.Add(-time.Hour)}, {ID: "k2", Added: now.Add(-2 * time.Hour), Used: now}}, nil
+}
+
+func (*accounts) Visits(*http.Request) ([]web.Visit, error) {
+	return []web.Visit{{ID: "v1", Browser: "Firefox", System: "Linux", Since: now, Used: now, Current: true}, {ID: "v2", Since: now, Used: now.Add(-10 * time.Minute)}}, nil
+}
+
+func (a *accounts) RemovePasskey(_ context.Context, _, id string) error {
+	a.done = append(a.done, "passkey "+id)
+	return nil
+}
+
+func (a *accounts) EndVisit(_ *http.Request, id string) error {
+	a.done = append(a.done, "visit "+id)
+	return nil
 }
 
 // helpers are two apps and a script, of which one has a name that misleads.
@@ -376,6 +465,7 @@ func (method) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // A bench is a site with all its parts at hand.
 type bench struct {
 	pod      *fakePod
+	accounts *accounts
 	asks     *asks
 	sessions *sessions
 	site     web.Site
@@ -398,9 +488,9 @@ func newBench(t testing.TB) *bench {
 		t.Fatal(err)
 	}
 	types := loadTypes(t)
-	b := &bench{pod: samplePod(types), asks: new(asks), sessions: new(sessions)}
+	b := &bench{accounts: new(accounts), pod: samplePod(types), asks: new(asks), sessions: new(sessions)}
 	b.site = web.Site{
-		Pod: b.pod, Registry: registry{}, Types: types, Sessions: b.sessions, Asks: b.asks, Apps: helpers{}, Methods: []web.Method{method{}},
+		Pod: b.pod, Registry: registry{}, Types: types, Sessions: b.sessions, Asks: b.asks, Apps: helpers{}, Accounts: b.accounts, Methods: []web.Method{method{}},
 		Base: "https://skrin.example", Name: "Skrin", Zone: stockholm, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 	}
 	if b.h, err = b.site.Handler(); err != nil {

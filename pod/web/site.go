@@ -21,28 +21,42 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
 
 	"skrin/acl"
+	"skrin/ldp"
 	"skrin/pod"
 )
 
 // A Pod is what the pages use of a pod.Pod.
 type Pod interface {
 	Keeper
+	Held
 	Asked
 	Given
+	Filed
 }
 
 // A Keeper finds and makes pods, and tells what is in them.
 type Keeper interface {
 	Make(ctx context.Context, person string) (acl.Agent, error)
 	Owner(ctx context.Context, person string) (acl.Agent, error)
+	Settings(ctx context.Context, who acl.Agent) (pod.Settings, error)
+	CallMe(ctx context.Context, who acl.Agent, name string) error
+	Leave(ctx context.Context, who acl.Agent) (time.Time, error)
+	Stay(ctx context.Context, who acl.Agent) error
+}
+
+// Held is what is in a pod, and what has happened there.
+type Held interface {
 	Holdings(ctx context.Context, who acl.Agent) ([]pod.Evidence, error)
-	Log(ctx context.Context, who acl.Agent, before uint64, limit int) ([]pod.Entry, error)
+	OwnForm(ctx context.Context, who acl.Agent, evidence string) (string, error)
+	Find(ctx context.Context, who acl.Agent, f pod.LogFilter, before uint64, limit int) (entries []pod.Entry, more uint64, err error)
 	ExportLog(ctx context.Context, who acl.Agent, form pod.LogForm, w io.Writer) error
+	Archive(ctx context.Context, who acl.Agent, w io.Writer) error
 }
 
 // Asked is what parties ask, and the answers.
@@ -60,6 +74,22 @@ type Given interface {
 	Shares(ctx context.Context, who acl.Agent) ([]pod.Share, error)
 	Withdraw(ctx context.Context, who acl.Agent, consent string) error
 	Connections(ctx context.Context, who acl.Agent) ([]pod.Connection, error)
+	Counterparts(ctx context.Context, who acl.Agent) ([]pod.Connection, error)
+	Freeze(ctx context.Context, who acl.Agent, party string) error
+	Thaw(ctx context.Context, who acl.Agent, party string) error
+	Disconnect(ctx context.Context, who acl.Agent, party string) error
+}
+
+// Filed is the person's files, and what others may do to them.
+type Filed interface {
+	Get(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resource, error)
+	Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written, error)
+	Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error)
+	Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error
+	Loans(ctx context.Context, who acl.Agent) ([]pod.Loan, error)
+	LoansOn(ctx context.Context, who acl.Agent, id ldp.ID) ([]pod.Loan, error)
+	Lend(ctx context.Context, who acl.Agent, l pod.Loan) error
+	Unlend(ctx context.Context, who acl.Agent, l pod.Loan) error
 }
 
 // Sessions tell who has signed in. The handler's requests have come through
@@ -106,8 +136,8 @@ type Asks interface {
 	FinishApp(r *http.Request, id, person string, webID acl.WebID, allow bool) (continueURL string, err error)
 }
 
-// A Site is the person's pages of one server. All fields but Methods are
-// required.
+// A Site is the person's pages of one server. All fields but Methods and Contact
+// are required.
 type Site struct {
 	Pod      Pod
 	Registry pod.Registry   // names of parties
@@ -115,9 +145,11 @@ type Site struct {
 	Sessions Sessions
 	Asks     Asks
 	Apps     Apps
+	Accounts Accounts
 	Methods  []Method         // ways to sign in, the best first
 	Base     string           // "https://host" of this server
 	Name     string           // of the service, as people know it: "Skrin"
+	Contact  string           // where a person asks whoever runs it: a web or mailto: address; "" if nowhere
 	Zone     *time.Location   // in which times of day are told
 	Now      func() time.Time //
 	Log      *slog.Logger     // is told of failures of the server's own
@@ -127,7 +159,7 @@ type Site struct {
 // ended, or which another browser began.
 const Ended = "/me/ended"
 
-// maxBody is the most bytes that a form may have.
+// maxBody is the most bytes that a form without a file may have.
 const maxBody = 64 << 10
 
 // A site is a Site that serves.
@@ -140,7 +172,7 @@ type site struct {
 // Handler returns the handler of everything under /me/. It fails if the Site, a
 // page or a message file is not whole.
 func (s Site) Handler() (http.Handler, error) {
-	if s.Pod == nil || s.Registry == nil || s.Types == nil || s.Sessions == nil || s.Asks == nil || s.Apps == nil ||
+	if s.Pod == nil || s.Registry == nil || s.Types == nil || s.Sessions == nil || s.Asks == nil || s.Apps == nil || s.Accounts == nil ||
 		s.Base == "" || s.Name == "" || s.Zone == nil || s.Now == nil || s.Log == nil {
 		return nil, errors.New("pages: a field of the Site is missing")
 	}
@@ -161,15 +193,24 @@ func (s *site) routes() *mux.Router {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	r.Path("/me").Methods("GET", "HEAD").Handler(http.RedirectHandler("/me/", http.StatusSeeOther))
 	for path, page := range map[string]struct{ get, post page }{
-		"/me/":              {get: (*visit).home},
-		"/me/evidence":      {get: (*visit).evidence},
-		"/me/sharing":       {get: (*visit).sharing, post: (*visit).withdraw},
-		"/me/log":           {get: (*visit).log},
-		"/me/log/export":    {get: (*visit).saveLog},
-		"/me/connections":   {get: (*visit).connections},
-		"/me/apps":          {get: (*visit).apps, post: (*visit).changeApps},
-		"/me/answer/{ask}":  {get: (*visit).question, post: (*visit).answer},
-		"/me/requests/{id}": {get: (*visit).question, post: (*visit).answer},
+		"/me/":                     {get: (*visit).home},
+		"/me/evidence":             {get: (*visit).evidence},
+		"/me/evidence/{id}":        {get: (*visit).piece, post: (*visit).removePiece},
+		"/me/evidence/{id}/{form}": {get: (*visit).savePiece},
+		"/me/sharing":              {get: (*visit).sharing, post: (*visit).changeSharing},
+		"/me/sharing/{id}":         {get: (*visit).receipt},
+		"/me/sharing/{id}/receipt": {get: (*visit).saveReceipt},
+		"/me/log":                  {get: (*visit).log},
+		"/me/log/export":           {get: (*visit).saveLog},
+		"/me/log/{seq:[0-9]+}":     {get: (*visit).unknown},
+		"/me/connections":          {get: (*visit).connections, post: (*visit).disconnect},
+		filesPath + "{path:.*}":    {get: (*visit).files, post: (*visit).changeFiles},
+		"/me/apps":                 {get: (*visit).apps, post: (*visit).changeApps},
+		"/me/settings/":            {get: (*visit).settings, post: (*visit).changeSettings},
+		"/me/settings/erase":       {get: (*visit).erase, post: (*visit).answerErase},
+		"/me/settings/export":      {get: (*visit).archive},
+		"/me/answer/{ask}":         {get: (*visit).question, post: (*visit).answer},
+		"/me/requests/{id}":        {get: (*visit).question, post: (*visit).answer},
 	} {
 		r.Path(path).Methods("GET", "HEAD").Handler(s.personal(page.get))
 		if page.post != nil {
@@ -229,7 +270,11 @@ func guard(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		limit := int64(maxBody)
+		if strings.HasPrefix(r.URL.Path, filesPath) && strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+			limit = maxUpload
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)
 	})
 }

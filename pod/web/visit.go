@@ -24,7 +24,8 @@ type visit struct {
 	r      *http.Request
 	person string    // who has signed in; "" for nobody
 	who    acl.Agent // the owner of the person's pod; the zero Agent on public pages
-	ask    *Ask      // what the page answers, if it ends a redirect
+	own    pod.Settings
+	ask    *Ask // what the page answers, if it ends a redirect
 }
 
 // A page answers a visit. Its error is answered by the one function fail.
@@ -56,6 +57,9 @@ func (s *site) personal(p page) http.Handler {
 			return fmt.Errorf("find the pod of a person: %w", err)
 		}
 		v.who = who
+		if v.own, err = v.Pod.Settings(v.r.Context(), who); err != nil {
+			return fmt.Errorf("settings of a person: %w", err)
+		}
 		return p(v)
 	})
 }
@@ -111,6 +115,7 @@ type frame struct {
 	Signed bool
 	Notice string // what has just been done
 	Live   bool   // the page asks for itself again
+	Own    pod.Settings
 	Data   any
 }
 
@@ -118,7 +123,7 @@ type frame struct {
 func (v *visit) show(status int, name, title, nav string, data any) error {
 	f := frame{
 		Title: title, Site: v.Name, Nav: nav, Here: v.here(), Signed: v.person != "",
-		Notice: v.notice(), Data: data,
+		Notice: v.notice(), Own: v.own, Data: data,
 	}
 	if l, ok := data.(interface{ live() bool }); ok {
 		f.Live = l.live()
@@ -149,6 +154,10 @@ var notices = map[string]string{
 	"declined":  "notice.declined",
 	"out":       "notice.out",
 	"removed":   "notice.removed",
+
+	"paused": "notice.paused", "resumed": "notice.resumed", "disconnected": "notice.disconnected", "gone": "notice.gone",
+	"name": "notice.saved", "passkey": "notice.passkey", "visit": "notice.visit", "others": "notice.visit", "stay": "notice.stay", "erase": "notice.erase",
+	"uploaded": "notice.uploaded", "made": "notice.made", "deleted": "notice.deleted", "lent": "notice.lent", "unlent": "notice.unlent",
 }
 
 func (v *visit) notice() string {
@@ -170,6 +179,7 @@ var (
 	noMethod    = problem{http.StatusMethodNotAllowed, "problem.nopage.title", "problem.nopage.text"}
 	foreignForm = problem{http.StatusForbidden, "problem.foreign.title", "problem.foreign.text"}
 	endedAsk    = problem{http.StatusGone, "problem.ended.title", "problem.ended.text"}
+	noForm      = problem{http.StatusConflict, "problem.noform.title", "problem.noform.text"}
 	ownFault    = problem{http.StatusInternalServerError, "problem.internal.title", "problem.internal.text"}
 )
 

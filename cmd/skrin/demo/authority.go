@@ -71,6 +71,7 @@ func (a *Authority) Handler() http.Handler {
 	a.common(mux)
 	mux.Handle("GET /{$}", a.page(a.home))
 	mux.Handle("POST /connect", a.page(a.connect))
+	mux.Handle("GET /connect", a.page(a.initiated))
 	mux.Handle("GET /callback", a.page(a.callback))
 	mux.Handle("GET /done", a.page(a.done))
 	mux.Handle("GET /declined", a.page(a.declined))
@@ -148,10 +149,21 @@ func (a *Authority) connect(w http.ResponseWriter, r *http.Request) error {
 	return a.begin(w, r, a.client, "", detail{Type: "evidence_deposit", EvidenceTypes: []string{a.kind.ID}})
 }
 
+// initiated is connect for who comes from the server (OpenID Connect Core 1.0,
+// section 4), and goes back there when it is done: to nowhere else.
+func (a *Authority) initiated(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	target := q.Get("target_link_uri")
+	if q.Get("iss") != a.Server || target != "" && !a.ours(target) {
+		return trouble{http.StatusBadRequest, "lost"}
+	}
+	return a.begin(w, r, a.client, target, detail{Type: "evidence_deposit", EvidenceTypes: []string{a.kind.ID}})
+}
+
 // callback learns who the person is: a WebID that is for us alone, and, as we
 // are registered for it, the personal number, which ends here.
 func (a *Authority) callback(w http.ResponseWriter, r *http.Request) error {
-	_, tokens, err := a.finish(w, r, a.client)
+	target, tokens, err := a.finish(w, r, a.client)
 	if _, ok := errors.AsType[*client.Declined](err); ok {
 		http.Redirect(w, r, "/declined", http.StatusSeeOther)
 		return nil
@@ -184,7 +196,7 @@ func (a *Authority) callback(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.Log.Info("a pod was connected")
-	http.Redirect(w, r, "/done", http.StatusSeeOther)
+	http.Redirect(w, r, cmp.Or(target, "/done"), http.StatusSeeOther)
 	return nil
 }
 

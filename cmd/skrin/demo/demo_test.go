@@ -4,6 +4,7 @@ package demo
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io/fs"
 	"net/http"
@@ -97,6 +98,41 @@ func TestAPersonConnectsAndTheAuthorityDelivers(t *testing.T) {
 }
 
 // checkCertificate reads a deposit as the server does.
+
+// Who comes from a question on the server connects, and is back at it; nobody is
+// led anywhere else.
+func TestAConnectionThatBeginsAtTheServer(t *testing.T) {
+	o := newOffice(t)
+	o.s.number = person(t, "alva").Number
+	for _, row := range []struct {
+		what, iss, target string
+		status            int
+		end               string
+	}{
+		{"from a question, and back to it", o.s.URL, o.s.URL + "/me/answer/x", 303, o.s.URL + "/me/answer/x"},
+		{"from nowhere in particular", o.s.URL, "", 200, o.URL + "/done"},
+		{"to another site", o.s.URL, "https://evil.example/", 400, ""},
+		{"to a site with a name that begins the same", o.s.URL, o.s.URL + ".evil.example/", 400, ""},
+		{"for another server", "https://evil.example", o.s.URL + "/me/answer/x", 400, ""},
+	} {
+		b := newBrowser(t)
+		b.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+			if r.URL.Path == "/me/answer/x" {
+				return http.ErrUseLastResponse // we are there
+			}
+			return nil
+		}
+		resp, err := b.Get(o.URL + "/connect?" + url.Values{"iss": {row.iss}, "target_link_uri": {row.target}}.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if end := cmp.Or(resp.Header.Get("Location"), resp.Request.URL.String()); resp.StatusCode != row.status || row.end != "" && end != row.end {
+			t.Errorf("%s: %d at %s", row.what, resp.StatusCode, end)
+		}
+	}
+}
+
 func checkCertificate(t *testing.T, o *office, body string) {
 	t.Helper()
 	at := o.s.URL + "/w/abc/deposit/"

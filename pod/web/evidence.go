@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package web
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"skrin/ldp"
+	"skrin/pod"
+)
+
+// A card is a piece of evidence.
+type card struct {
+	ID, File             string // the file in which it is
+	Title, About, Issuer string
+	Issued, Expires      time.Time
+	Received             time.Time
+	State                string // "", "superseded", "revoked", "suspended", "expired"
+	Words                string // the state
+	Facts                []fact
+}
+
+var states = map[pod.EndState]string{
+	pod.Current: "state.current", pod.Superseded: "state.superseded", pod.Revoked: "state.revoked", pod.Expired: "state.expired",
+	pod.Suspended: "state.suspended",
+}
+
+// pieces returns the person's evidence, the current first, then the newest.
+func (v *visit) pieces() ([]pod.Evidence, error) {
+	all, err := v.Pod.Holdings(v.r.Context(), v.who)
+	if err != nil {
+		return nil, fmt.Errorf("list evidence: %w", err)
+	}
+	now := v.Now()
+	slices.SortStableFunc(all, func(a, b pod.Evidence) int {
+		if past, past2 := a.State(now) != pod.Current, b.State(now) != pod.Current; past != past2 {
+			return b2i(past) - b2i(past2)
+		}
+		return b.Received.Compare(a.Received)
+	})
+	return all, nil
+}
+
+func (v *visit) card(e pod.Evidence) card {
+	t, ok := v.Types.Type(e.Type)
+	if !ok {
+		t = &pod.EvidenceType{Title: pod.Text{"en": e.Type}}
+	}
+	state := e.State(v.Now())
+	return card{
+		ID: e.ID, Title: v.text(t.Title), About: v.text(t.About), Issuer: v.party(e.Issuer), Issued: e.Issued, Expires: e.Expires, Received: e.Received,
+		State: string(state), Words: v.t(states[state], "date", v.lastDay(e.Expires)), Facts: v.facts(t, e.Facts),
+	}
+}
+
+// evidencePage is how many pieces of evidence are on a page.
+const evidencePage = 10
+
+func (v *visit) evidence() error {
+	all, err := v.pieces()
+	if err != nil {
+		return err
+	}
+	p, err := v.part("/me/evidence", len(all), evidencePage)
+	if err != nil {
+		return err
+	}
+	var cards []card
+	for _, e := range all[p.from:p.to] {
+		cards = append(cards, v.card(e))
+	}
+	return v.show(200, "evidence", v.t("nav.evidence"), "nav.evidence", struct {
+		Cards []card
+		part
+	}{cards, p})
+}
+
+// A part is where one is in a list that is shown in parts.
+type part struct {
+	from, to     int
+	Newer, Older string // addresses; "" where there is none
+}
+
+// part reads which part of n things is asked for, of so many each.
+func (v *visit) part(path string, n, each int) (p part, err error) {
+	page := 1
+	if s := v.r.URL.Query().Get("page"); s != "" {
+		if page, err = strconv.Atoi(s); err != nil || page < 1 || page > 1+(n-1)/each {
+			return p, ldp.NotFound
+		}
+	}
+	address := func(page int) string { return path + "?" + url.Values{"page": {strconv.Itoa(page)}}.Encode() }
+	p.from, p.to = (page-1)*each, min(n, page*each)
+	if page > 1 {
+		p.Newer = address(page - 1)
+	}
+	if p.to < n {
+		p.Older = address(page + 1)
+	}
+	return p, nil
+}
+
+// held finds the evidence that the address names.
+func (v *visit) held() (pod.Evidence, error) {
+	all, err := v.Pod.Holdings(v.r.Context(), v.who)
+	if err != nil {
+		return pod.Evidence{}, fmt.Errorf("list evidence: %w", err)
+	}
+	i := slices.IndexFunc(all, func(e pod.Evidence) bool { return e.ID == mux.Vars(v.r)["id"] })
+	if i < 0 {
+		return pod.Evidence{}, ldp.NotFound
+	}
+	return all[i], nil
+}
+
+// piece shows one piece of evidence: where it can be taken, and what would end if
+// it were removed.
+func (v *visit) piece() error {
+	e, err := v.held()
+	if err != nil {
+		return err
+	}
+	ends, err := v.endsWith(e)
+	if err != nil {
+		return err
+	}
+	c := v.card(e)
+	return v.show(http.StatusOK, "piece", c.Title, "nav.evidence", struct {
+		card
+		Ends []share
+	}{c, ends})
+}
+
+// endsWith returns what is shared of a piece of evidence.
+func (v *visit) endsWith(e pod.Evidence) ([]share, error) {
+	all, err := v.Pod.Shares(v.r.Context(), v.who)
+	if err != nil {
+		return nil, fmt.Errorf("list shares: %w", err)
+	}
+	var out []share
+	for _, s := range all {
+		c := s.Consent
+		newer := c.Request.Standing && e.Ended == pod.Current && c.Issuer == e.Issuer && slices.Contains(c.Request.Types, e.Type)
+		if s.Active && (c.Evidence == e.ID || newer) {
+			out = append(out, v.share(s))
+		}
+	}
+	return out, nil
+}
+
+// removePiece removes a piece of evidence.
+func (v *visit) removePiece() error {
+	e, err := v.held()
+	if err != nil {
+		return err
+	}
+	if v.r.PostForm.Get("do") != "remove" {
+		return ldp.Invalid
+	}
+	if err := v.Pod.Delete(v.r.Context(), v.who, ldp.Delete{ID: e.Path}); err != nil {
+		return fmt.Errorf("remove evidence: %w", err)
+	}
+	return v.seeOther("/me/evidence?done=gone")
+}
+
+// savePiece sends a piece of evidence as a file: as it was signed, or as data.
+func (v *visit) savePiece() error {
+	e, err := v.held()
+	if err != nil {
+		return err
+	}
+	switch form := mux.Vars(v.r)["form"]; form {
+	case "sd-jwt":
+		text, err := v.Pod.OwnForm(v.r.Context(), v.who, e.ID)
+		if err == nil && text == "" {
+			return v.problem(noForm)
+		}
+		if err != nil {
+			return fmt.Errorf("signed form: %w", err)
+		}
+		return v.download(pod.TypeSDJWT, "skrin-"+e.ID+".sd-jwt", func(w io.Writer) error { _, err := io.Copy(w, strings.NewReader(text)); return err })
+	case "ttl", "jsonld":
+		return v.saveGraph(e.Path, "skrin-"+e.ID+"."+form, map[string]string{"ttl": pod.TypeTurtle, "jsonld": pod.TypeJSONLD}[form])
+	}
+	return ldp.NotFound
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"skrin/ldp"
+	"skrin/pod"
+)
+
+// An event is a line of the log.
+type event struct {
+	Seq     uint64
+	Time    time.Time
+	Words   string
+	Fields  []string
+	Why     string
+	Refused bool
+}
+
+// A date is the events of one day.
+type date struct {
+	Day    string
+	Events []event
+}
+
+var deeds = map[pod.Action]string{
+	pod.DidConnect: "log.connect", pod.DidDeliver: "log.deliver", pod.DidRead: "log.read", pod.DidRefuse: "log.refuse",
+	pod.DidAgree: "log.agree", pod.DidDecline: "log.decline", pod.DidWithdraw: "log.withdraw", pod.DidFetch: "log.fetch",
+	pod.DidRemove: "log.remove", pod.DidVisit: "log.visit", pod.DidUse: "log.use",
+	pod.DidWrite: "log.write", pod.DidDelete: "log.delete", pod.DidAsk: "log.ask", pod.DidRevoke: "log.revoke",
+	pod.DidExport: "log.export", pod.DidImport: "log.import", pod.DidMove: "log.moved",
+	pod.DidDisconnect: "log.disconnect", pod.DidFreeze: "log.freeze", pod.DidThaw: "log.thaw", pod.DidErase: "log.erase",
+	pod.DidLend: "log.lend", pod.DidUnlend: "log.unlend", pod.DidLeave: "log.leave", pod.DidStay: "log.stay",
+}
+
+// A sort is what the log can be narrowed to.
+type sort struct {
+	ID      string
+	Words   string // key of a message
+	Actions []pod.Action
+}
+
+var sorts = []sort{
+	{"read", "log.kind.read", []pod.Action{pod.DidRead, pod.DidVisit, pod.DidUse, pod.DidAsk}},
+	{"refused", "log.kind.refused", []pod.Action{pod.DidRefuse}},
+	{"shared", "log.kind.shared", []pod.Action{pod.DidAgree, pod.DidDecline, pod.DidWithdraw, pod.DidFreeze, pod.DidThaw, pod.DidLend, pod.DidUnlend}},
+	{"arrived", "log.kind.arrived", []pod.Action{pod.DidDeliver, pod.DidFetch, pod.DidConnect, pod.DidDisconnect, pod.DidRevoke}},
+	{"erased", "log.kind.erased", []pod.Action{pod.DidExport, pod.DidImport, pod.DidMove, pod.DidWrite, pod.DidDelete, pod.DidErase, pod.DidRemove, pod.DidLeave, pod.DidStay}},
+}
+
+// A choice is one of a list to choose from.
+type choice struct {
+	ID, Words string
+	Chosen    bool
+}
+
+// A search is what the person wants to see of the log, as she has filled it in.
+type search struct {
+	Who, What []choice
+	From, To  string // days, "2026-11-21"
+	Any       bool   // something is filled in
+	Trouble   string // what is wrong with the days
+	filter    pod.LogFilter
+	query     url.Values
+}
+
+// search reads what the person has filled in.
+func (v *visit) search() (*search, error) {
+	q := v.r.URL.Query()
+	s := &search{From: q.Get("from"), To: q.Get("to"), query: url.Values{}}
+	for _, k := range sorts {
+		s.What = append(s.What, choice{k.ID, v.t(k.Words), k.ID == q.Get("what")})
+		if k.ID == q.Get("what") {
+			s.filter.Actions = k.Actions
+		}
+	}
+	spaces, err := v.Pod.Counterparts(v.r.Context(), v.who)
+	if err != nil {
+		return nil, fmt.Errorf("list counterparts: %w", err)
+	}
+	for _, c := range spaces {
+		s.Who = append(s.Who, choice{c.Party.ID, v.text(c.Party.Name), c.Party.ID == q.Get("who")})
+	}
+	s.filter.Party = q.Get("who")
+	var bad bool
+	s.filter.From, bad = v.dayOf(s.From, 0)
+	until, bad2 := v.dayOf(s.To, 1)
+	s.filter.Until = until
+	if bad || bad2 {
+		s.Trouble = v.t("log.days.wrong")
+	}
+	for _, name := range []string{"who", "what", "from", "to"} {
+		if value := q.Get(name); value != "" {
+			s.query.Set(name, value)
+		}
+	}
+	s.Any = len(s.query) > 0
+	return s, nil
+}
+
+// dayOf reads a day, where the person is, and goes some days on.
+func (v *visit) dayOf(s string, on int) (t time.Time, bad bool) {
+	if s == "" {
+		return t, false
+	}
+	t, err := time.ParseInLocation(time.DateOnly, s, v.Zone)
+	if err != nil || t.Year() < 1900 || t.Year() > 9000 {
+		return time.Time{}, true
+	}
+	return t.AddDate(0, 0, on), false
+}
+
+func (v *visit) log() error {
+	before := uint64(0)
+	if s := v.r.URL.Query().Get("before"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			return ldp.NotFound
+		}
+		before = n
+	}
+	want, err := v.search()
+	if err != nil {
+		return err
+	}
+	entries, more, err := v.Pod.Find(v.r.Context(), v.who, want.filter, before, pageSize)
+	if err != nil {
+		return fmt.Errorf("read the log: %w", err)
+	}
+	var older string
+	if more > 0 {
+		q := url.Values{"before": {strconv.FormatUint(more, 10)}}
+		for name := range want.query {
+			q.Set(name, want.query.Get(name))
+		}
+		older = "/me/log?" + q.Encode()
+	}
+	newest := "/me/log"
+	if want.Any {
+		newest += "?" + want.query.Encode()
+	}
+	return v.show(200, "log", v.t("nav.log"), "nav.log", struct {
+		Search        *search
+		Dates         []date
+		Older, Newest string
+		Newer         bool
+	}{want, v.dates(entries), older, newest, before != 0})
+}
+
+// dates puts entries, newest first, under their days.
+func (v *visit) dates(entries []pod.Entry) []date {
+	var dates []date
+	for _, e := range entries {
+		day := v.date(e.Time.In(v.Zone))
+		if len(dates) == 0 || dates[len(dates)-1].Day != day {
+			dates = append(dates, date{Day: day})
+		}
+		last := &dates[len(dates)-1]
+		last.Events = append(last.Events, v.event(e))
+	}
+	return dates
+}
+
+// saveLog sends the whole log as a file: one that "skrin log verify" takes, or in
+// the form of the European wallet.
+func (v *visit) saveLog() error {
+	form, name := pod.LogLines, "skrin-log.jsonl"
+	if v.r.URL.Query().Get("form") == "ts10" {
+		form, name = pod.LogTS10, "skrin-log-ts10.jsonl"
+	}
+	return v.download("application/jsonl", name, func(w io.Writer) error { return v.Pod.ExportLog(v.r.Context(), v.who, form, w) })
+}
+
+// event puts an entry into words.
+func (v *visit) event(e pod.Entry) event {
+	key, ok := deeds[e.Action]
+	if !ok {
+		key = "log.other"
+	}
+	switch unknown := e.Agent == ""; {
+	case unknown && e.Action == pod.DidWrite:
+		key = "log.write.unknown"
+	case unknown && e.Action == pod.DidDelete:
+		key = "log.delete.unknown"
+	}
+	t, ok := v.Types.Type(e.Type)
+	if !ok {
+		t = &pod.EvidenceType{Title: pod.Text{"en": e.Type}}
+	}
+	out := event{
+		Seq: e.Seq, Time: e.Time, Words: v.t(key, "party", v.doer(e), "type", v.text(t.Title), "path", v.pathName(e.Path)),
+		Fields: v.titles(t, e.Fields), Refused: e.Action == pod.DidRefuse,
+	}
+	if p, err := v.Registry.Party(v.r.Context(), e.Party); err == nil && e.Purpose != "" {
+		i := slices.IndexFunc(p.Uses, func(u pod.Use) bool { return u.Purpose == e.Purpose && u.Type == e.Type })
+		if i >= 0 {
+			out.Why = v.text(p.Uses[i].Why)
+		}
+	}
+	return out
+}
+
+// doer names whoever an entry is about.
+func (v *visit) doer(e pod.Entry) string {
+	if e.Party != "" {
+		return v.party(e.Party)
+	}
+	return plain(cmp.Or(v.agentName(e.Agent), e.Client))
+}
+
+// pathName is how a path in the pod is written: without what is the same in all.
+func (v *visit) pathName(path string) string {
+	rest, ok := strings.CutPrefix(path, string(v.root()))
+	if !ok {
+		return plain(path)
+	}
+	return fileName(rest)
+}
+
+// A supervisor is an authority that watches over personal data.
+type supervisor struct{ ID, Name, Home string }
+
+var supervisors = []supervisor{
+	{"IMY", "Integritetsskyddsmyndigheten (IMY)", "https://www.imy.se"},
+	{"Datatilsynet", "Datatilsynet", "https://www.datatilsynet.no"},
+}
+
+// unknown tells what to do about an event that the person doesn't recognise.
+func (v *visit) unknown() error {
+	seq, err := strconv.ParseUint(mux.Vars(v.r)["seq"], 10, 64)
+	if err != nil || seq == 0 || seq == 1<<64-1 {
+		return ldp.NotFound
+	}
+	entries, _, err := v.Pod.Find(v.r.Context(), v.who, pod.LogFilter{}, seq+1, 1)
+	if err != nil {
+		return fmt.Errorf("read the log: %w", err)
+	}
+	if len(entries) == 0 || entries[0].Seq != seq {
+		return ldp.NotFound
+	}
+	e := entries[0]
+	page := struct {
+		Event                  event
+		Day                    string
+		ID, Party, To, Where   string
+		Paused, Operator, Apps string
+		Supervisors            []supervisor
+	}{Event: v.event(e), Day: v.date(e.Time.In(v.Zone)), Operator: contact(v.Contact)}
+	authority := ""
+	if e.Party != "" {
+		p, err := v.Registry.Party(v.r.Context(), e.Party)
+		if err == nil {
+			page.To, page.Where, authority = contact(p.Contact), webAddress(p.Home), p.Authority
+		}
+		page.ID, page.Party = e.Party, v.party(e.Party)
+	}
+	page.Supervisors = slices.DeleteFunc(slices.Clone(supervisors), func(s supervisor) bool { return s.ID != authority })
+	if len(page.Supervisors) == 0 {
+		page.Supervisors = supervisors
+	}
+	return v.show(http.StatusOK, "unknown", v.t("unknown.title"), "nav.log", page)
+}
