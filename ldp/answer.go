@@ -39,6 +39,13 @@ func unidentified(err error) error {
 	return refusal{err}
 }
 
+// Fail answers an error as this Handler does, for routes beside it.
+func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	x := &exchange{Handler: h, w: w, r: r, header: w.Header(), id: "/"}
+	x.values = x.store[:0]
+	x.fail(err)
+}
+
 // fail answers an error, and is the only one that does.
 func (x *exchange) fail(err error) {
 	if errors.Is(err, context.Canceled) && x.r.Context().Err() != nil {

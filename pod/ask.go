@@ -34,8 +34,9 @@ type Detail struct {
 	MaxAge       string   `json:"max_age,omitempty"`         // of the evidence when it is read, in days: "P7D"
 	Reads        int      `json:"reads,omitempty"`           // how often it is read, at most: 1 for once
 	// as granted
-	Locations []string `json:"locations,omitempty"` // where to deposit, or what to read
-	Consent   string   `json:"consent,omitempty"`   // id of the consent
+	HolderKeys string   `json:"holder_keys,omitempty"` // evidence_deposit: where to POST for keys to bind what is signed to
+	Locations  []string `json:"locations,omitempty"`   // where to deposit, or what to read
+	Consent    string   `json:"consent,omitempty"`     // id of the consent
 }
 
 // answerTime is how long an open request waits for its answer.
@@ -70,8 +71,8 @@ func (p *Pod) parseDetails(ctx context.Context, id string, details []json.RawMes
 	if len(d.Reference) > 128 || holdsNationalNumber(d.Reference) {
 		faults = append(faults, "reference: at most 128 bytes, and no personal number.")
 	}
-	if d.Locations != nil || d.Consent != "" {
-		faults = append(faults, "locations and consent are for the answer, not for the request.")
+	if d.Locations != nil || d.Consent != "" || d.HolderKeys != "" {
+		faults = append(faults, "locations, holder_keys and consent are for the answer, not for the request.")
 	}
 	switch d.Type {
 	case ToDeposit:
@@ -106,7 +107,7 @@ func readDetails(details []json.RawMessage) ([]Detail, error) {
 			return nil, ldp.Refuse(ldp.Invalid, "authorization_details: an element is not of the form that its type asks for, or has a member that is not known.")
 		}
 	}
-	if len(all) == 2 && (all[0].Type != ToRead || all[1].Type != ToDeposit || all[1].Reference != "" || all[1].Locations != nil || all[1].Consent != "") {
+	if len(all) == 2 && (all[0].Type != ToRead || all[1].Type != ToDeposit || all[1].Reference != "" || all[1].Locations != nil || all[1].HolderKeys != "" || all[1].Consent != "") {
 		return nil, ldp.Refuse(ldp.Invalid, "authorization_details: two elements must be an evidence_request, and then an evidence_deposit with nothing but its evidence_types.")
 	}
 	return all, nil
@@ -180,6 +181,7 @@ func (p *Pod) granted(r *Request, s *Space, c *Consent) ([]json.RawMessage, erro
 	switch r.Kind {
 	case ToDeposit:
 		d.EvidenceTypes, d.Locations = r.Types, []string{p.url(s.deposit())}
+		d.HolderKeys = p.url(s.keys())
 	case ToRead:
 		d.Use, d.EvidenceType, d.Fields = r.Use, r.Types[0], c.Fields
 		d.Until = c.Until.AddDate(0, 0, -1).Format(time.DateOnly)
@@ -191,7 +193,7 @@ func (p *Pod) granted(r *Request, s *Space, c *Consent) ([]json.RawMessage, erro
 	}
 	all := []Detail{d}
 	if r.Along != nil {
-		all = append(all, Detail{Type: ToDeposit, EvidenceTypes: r.Along, Locations: []string{p.url(s.deposit())}})
+		all = append(all, Detail{Type: ToDeposit, EvidenceTypes: r.Along, Locations: []string{p.url(s.deposit())}, HolderKeys: p.url(s.keys())})
 	}
 	var granted []json.RawMessage
 	for _, d := range all {

@@ -7,10 +7,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/credential"
 )
 
 // An Evidence is one statement that a provider attested about the person.
@@ -21,13 +23,14 @@ type Evidence struct {
 	Issued   time.Time
 	Expires  time.Time // both in whole days
 	Received time.Time
-	Path     ldp.ID   // where the person finds it in the pod, as RDF
-	Facts    []Fact   // in the order of the type's fields
-	Forms    int      // how many signed forms were delivered
-	Given    int      // how many of them have a recipient
-	Places   Places   // of the signed forms in status lists
-	Listed   EndState // what the lists said when the log was told last: "", Revoked or Suspended
-	Ended    EndState // why it is no longer current; "" while it is
+	Path     ldp.ID    // where the person finds it in the pod, as RDF
+	Facts    []Fact    // in the order of the type's fields
+	Forms    int       // how many signed forms were delivered
+	Given    int       // how many of them have a recipient
+	Wanted   time.Time // when its issuer was asked for more of them; zero if it wasn't, or has delivered them
+	Places   Places    // of the signed forms in status lists
+	Listed   EndState  // what the lists said when the log was told last: "", Revoked or Suspended
+	Ended    EndState  // why it is no longer current; "" while it is
 }
 
 // A Fact is a field's value in its lexical form ("true", "2026-10-01").
@@ -89,24 +92,101 @@ func (p *Pod) supersede(tx Tx, e *Evidence) error {
 	return save(tx, key, e.ID)
 }
 
+// A given is a signed form that a space was given, with the top-level claim of each
+// of its disclosures: so that a read needn't parse it.
+type given struct {
+	form      string
+	disclosed []string
+}
+
+// encode writes the form, a line's end and the claims, between NULs.
+func (g given) encode() []byte { return []byte(g.form + "\n" + strings.Join(g.disclosed, "\x00")) }
+
+func decodeGiven(b []byte) given {
+	form, rest, _ := strings.Cut(string(b), "\n")
+	g := given{form: form}
+	if rest != "" {
+		g.disclosed = strings.Split(rest, "\x00")
+	}
+	return g
+}
+
 // giveForm gives a space a signed form of e that nobody else was given, or the
-// one that it has. "" if all are given away.
-func giveForm(tx Tx, e *Evidence, space string) (string, error) {
+// one that it has; an empty one if all are given away. When few are left the issuer
+// is asked for more: some time in the next hours, so that it doesn't see when the
+// person shares; at once if somebody waits.
+func (p *Pod) giveForm(ctx context.Context, tx Tx, e *Evidence, space string) (given, error) {
 	key := givenKey(e.ID, space)
 	values, err := tx.Get(key, formKey(e.ID, e.Given))
 	if err != nil {
-		return "", err
+		return given{}, err
 	}
 	if values[0] != nil {
-		return string(values[0]), nil
+		return decodeGiven(values[0]), nil
 	}
-	if values[1] == nil {
-		return "", nil
+	var g given
+	if values[1] != nil {
+		c, err := credential.Parse(string(values[1]))
+		if err != nil {
+			return g, err
+		}
+		g = given{string(values[1]), c.Disclosed()}
+		tx.Put(key, g.encode())
+		tx.Delete(formKey(e.ID, e.Given))
+		e.Given++
+		if err := save(tx, evidenceKey(e.ID), e); err != nil {
+			return g, err
+		}
 	}
-	tx.Put(key, values[1])
-	tx.Delete(formKey(e.ID, e.Given))
-	e.Given++
-	return string(values[1]), save(tx, evidenceKey(e.ID), e)
+	if 4*(e.Forms-e.Given) < e.Forms && p.Now().Sub(e.Wanted) >= 24*time.Hour {
+		later, err := p.someTime()
+		if err != nil {
+			return g, err
+		}
+		if err := p.wantForms(ctx, tx, e, later); err != nil {
+			return g, err
+		}
+	}
+	return g, nil
+}
+
+// wantForms asks e's issuer for more signed forms of it, once a day at most, if
+// that can still help.
+func (p *Pod) wantForms(ctx context.Context, tx Tx, e *Evidence, at time.Time) error {
+	now := p.Now().UTC()
+	s, err := spaceOf(tx, e.Issuer)
+	if err != nil || s == nil || !slices.Contains(s.Types, e.Type) || e.State(now) != Current {
+		return err
+	}
+	if at = later(at, now); now.Sub(e.Wanted) < 24*time.Hour && !at.Before(e.Wanted) {
+		return nil
+	}
+	e.Wanted = at
+	if err := save(tx, evidenceKey(e.ID), e); err != nil {
+		return err
+	}
+	return p.tell(ctx, tx, Notification{Party: e.Issuer, Space: s.ID, Event: FormsWanted, Types: []string{e.Type}, Location: p.url(s.deposit()),
+		Issued: e.Issued, Expires: e.Expires, Next: at})
+}
+
+// eachForm visits the signed forms of evidence, given or not.
+func eachForm(tx Tx, id string, visit func(key string, form []byte) error) error {
+	const page = 64
+	for after := ""; ; {
+		pairs, err := tx.Scan("f"+id+"\x00", after, page)
+		if err != nil {
+			return err
+		}
+		for _, pair := range pairs {
+			if err := visit(pair.Key, []byte(decodeGiven(pair.Value).form)); err != nil {
+				return err
+			}
+			after = pair.Key
+		}
+		if len(pairs) < page {
+			return nil
+		}
+	}
 }
 
 // evidenceFor returns the evidence that a grant is about now: the chosen one, or

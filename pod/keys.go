@@ -39,7 +39,11 @@ type home struct {
 	Name   string    // the first segment of its URLs
 	Person string    // the internal id of its owner
 	Leaves time.Time // when it is erased; zero while it isn't to be
-	Moved  string    // the URL of its root elsewhere; "" while it is here
+
+	// Until when somebody may be subscribed to the pod, in seconds since 1970:
+	// by connecting, and by webhooks. Each write looks here.
+	Pulls, Hooks int64
+	Moved        string // the URL of its root elsewhere; "" while it is here
 }
 
 // ownerOf returns whose pod it is.
@@ -56,8 +60,12 @@ func (h home) encode() []byte {
 	for _, s := range []string{string(h.Owner), h.Name, h.Person} {
 		b = appendString(b, s)
 	}
-	if !h.Leaves.IsZero() || h.Moved != "" {
+	listened := h.Pulls|h.Hooks != 0
+	if !h.Leaves.IsZero() || listened || h.Moved != "" {
 		b = binary.AppendVarint(b, leaving(h.Leaves))
+	}
+	if listened || h.Moved != "" {
+		b = binary.AppendVarint(binary.AppendVarint(b, h.Pulls), h.Hooks)
 	}
 	if h.Moved != "" {
 		b = appendString(b, h.Moved)
@@ -73,6 +81,9 @@ func decodeHome(b []byte) (home, error) {
 		if at := in.varint(); at != 0 {
 			h.Leaves = time.Unix(at, 0).UTC()
 		}
+	}
+	if in.err == nil && len(in.rest) > 0 {
+		h.Pulls, h.Hooks = in.varint(), in.varint()
 	}
 	if in.err == nil && len(in.rest) > 0 {
 		h.Moved = in.string()

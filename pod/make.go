@@ -162,7 +162,7 @@ func (p *Pod) plant(tx Tx, id ldp.ID, media string, body []byte) error {
 		return err
 	}
 	ch.save(tx, r, 0, &record{tag: ch.tag(id), modified: ch.at.Unix(), media: media, body: body, size: int64(len(body))})
-	return nil
+	return p.journal(tx, r)
 }
 
 // place writes a graph to a new pod, whatever kind of resource it is to be.
@@ -214,7 +214,17 @@ func (p *Pod) storageDescription(req ldp.Get) (*ldp.Resource, error) {
 		return nil, ldp.Refuse(ldp.NotAcceptable, "The description of a storage is to be had as text/turtle and application/ld+json.")
 	}
 	g := new(rdf.Graph)
-	g.Add(rdf.IRI(p.url(rootOf(req.ID))), rdf.IRI(rdfType), rdf.IRI(pimNS+"Storage"))
+	storage := rdf.IRI(p.url(rootOf(req.ID)))
+	g.Add(storage, rdf.IRI(rdfType), rdf.IRI(pimNS+"Storage"))
+	for _, channel := range p.Channels {
+		const notify = "http://www.w3.org/ns/solid/notifications#"
+		service := rdf.IRI(p.Base + "/.notifications/" + channel + "/")
+		g.Add(storage, rdf.IRI(notify+"subscription"), service)
+		g.Add(service, rdf.IRI(notify+"channelType"), rdf.IRI(notify+channel))
+		for _, feature := range []string{"accept", "endAt", "rate", "startAt", "state"} {
+			g.Add(service, rdf.IRI(notify+"feature"), rdf.IRI(notify+feature))
+		}
+	}
 	return &ldp.Resource{ID: req.ID, Type: rdf.Turtle.MediaType(), Tag: "storage", Size: -1, Graph: g,
 		Modes: acl.Read, Public: acl.Read, Description: p.Describe(req.ID)}, nil
 }

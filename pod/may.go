@@ -27,8 +27,9 @@ type right struct {
 	// line is the resource, or what the auxiliary resource belongs to; its
 	// container; and so on up to the root.
 	line    []link
-	rec     *record  // of id; nil if there is none
-	unasked []string // groups that would have to be asked elsewhere
+	rec     *record    // of id; nil if there is none
+	unasked []string   // groups that would have to be asked elsewhere
+	done    []Activity // what a write has done, if anybody wants to know
 }
 
 // A link is one resource of a line.
@@ -351,6 +352,6 @@ func (p *Pod) hasMember(rec *record, group string, who acl.WebID) bool {
 		return false
 	}
 	doc, _, _ := strings.Cut(group, "#")
-	g, err := rdf.Read(context.Background(), rec.body, format, doc, rdf.Limits{})
+	g, err := rdf.Read(context.Background(), rec.body, format, doc, p.rdfLimits())
 	return err == nil && g.Has(rdf.IRI(group), rdf.IRI("http://www.w3.org/2006/vcard/ns#hasMember"), rdf.IRI(string(who)))
 }

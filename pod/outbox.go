@@ -34,8 +34,10 @@ type Notification struct {
 	Party     string // to whom
 	Space     string
 	Event     Event
-	Types     []string // of evidence
-	Request   string   // the person's request to whose answer it belongs; not told
+	Types     []string  // of evidence
+	Issued    time.Time // of FormsWanted: what the forms must say, in whole days
+	Expires   time.Time
+	Request   string // the person's request to whose answer it belongs; not told
 	Consent   string
 	Asked     string // URL of the request that was posted, of RequestAnswered
 	Result    string // of RequestAnswered: "agreed" or "declined"
@@ -211,8 +213,8 @@ func markTrouble(tx Tx, n Notification, trouble string) error {
 	return save(tx, requestKey(r.ID), r)
 }
 
-// settle sets the pod's due time to that of its next notification or sweep, or of
-// its end.
+// settle sets the pod's due time to that of its next notification, call of a
+// webhook or sweep, or of its end.
 func settle(tx Tx) error {
 	var next time.Time
 	sweep, err := load[time.Time](tx, sweepKey)
@@ -230,6 +232,15 @@ func settle(tx Tx) error {
 	err = each(tx, "n", func(n *Notification) bool {
 		if next.IsZero() || n.Next.Before(next) {
 			next = n.Next
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	err = each(tx, "th", func(s *Subscription) bool {
+		if s.waits() && (next.IsZero() || s.due().Before(next)) {
+			next = s.due()
 		}
 		return true
 	})

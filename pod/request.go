@@ -85,6 +85,7 @@ type Choice struct {
 	Released []Fact   // exactly what the party receives if the person agrees
 	Optional []Fact   // what it receives besides, where the person chooses so
 	Hidden   []string // fields that stay hidden
+	Unsigned bool     // no signed form is left: the recipient gets RDF until the issuer has delivered more
 	Shown    string   // hash of the above; the Answer repeats it, so that nobody agrees to what they didn't see
 }
 
@@ -104,6 +105,7 @@ type Answer struct {
 	Until    time.Time // an earlier end than asked for; zero for as asked
 	Shown    string    // Choice.Shown of what was on the screen
 	Lang     string    // the language of the screen
+	Level    string    // how surely the person has signed in, an acr; for the record
 	Reason   string    // of a refusal; may be empty; at most 500 bytes
 }
 
@@ -244,7 +246,7 @@ func (p *Pod) choices(tx Tx, o *Offer) error {
 		}
 		optional, _ := release(t, &e, r.Optional)
 		_, hidden := release(t, &e, slices.Concat(r.Fields, r.Optional))
-		o.Choices = append(o.Choices, Choice{e, released, optional, hidden, shown(r, &e, released, optional)})
+		o.Choices = append(o.Choices, Choice{e, released, optional, hidden, e.Given >= e.Forms, shown(r, &e, released, optional)})
 	}
 	return nil
 }
@@ -396,7 +398,7 @@ func (p *Pod) draft(ctx context.Context, who acl.Agent, id string, a Answer) (*d
 	}
 	c := &Consent{
 		Request: o.Request, Space: d.space.ID, Evidence: choice.Evidence.ID, Issuer: choice.Evidence.Issuer,
-		Fields: slices.Concat(o.Request.Fields, a.Optional), Shown: a.Shown, Lang: a.Lang, Given: d.now, Until: o.Request.Until,
+		Fields: slices.Concat(o.Request.Fields, a.Optional), Shown: a.Shown, Lang: a.Lang, Level: a.Level, Given: d.now, Until: o.Request.Until,
 	}
 	if !a.Until.IsZero() && a.Until.Before(c.Until) {
 		c.Until = a.Until
@@ -510,7 +512,7 @@ func (p *Pod) agree(ctx context.Context, tx Tx, r *Request, a Answer, d *draft) 
 		}
 	}
 	c := d.consent
-	if _, err := giveForm(tx, &choice.Evidence, p.formFor(s)); err != nil {
+	if _, err := p.giveForm(ctx, tx, &choice.Evidence, p.formFor(s)); err != nil {
 		return err
 	}
 	g := &Grant{

@@ -90,6 +90,7 @@ func (p *Pod) describe(r *right) *ldp.Resource {
 		res.Owner = string(r.home.Owner)
 	}
 	if _, ok := rdf.FormatOf(r.rec.media); !ok && !r.id.IsContainer() {
+		res.Types = []string{ldpNS + "NonRDFSource"}
 		res.Methods = without(res.Methods, "PATCH")
 	}
 	return res
@@ -303,7 +304,7 @@ func (c *counted) Read(b []byte) (int, error) {
 
 // parse reads RDF as the content of the resource id.
 func (p *Pod) parse(ctx context.Context, body []byte, format rdf.Format, id ldp.ID) (*rdf.Dataset, error) {
-	d, err := rdf.ReadDataset(ctx, body, format, p.url(id), rdf.Limits{Bytes: int(limitOf(p.MaxRDF, defaultRDF))})
+	d, err := rdf.ReadDataset(ctx, body, format, p.url(id), p.rdfLimits())
 	return d, unreadable(err)
 }
 
@@ -332,7 +333,7 @@ func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content
 			err = p.countSender(tx, r)
 		}
 	case r.id.IsContainer():
-		err = p.keepOwn(rec, r, c)
+		err = p.keepOwn(tx, rec, r, c)
 	case r.aux == ldp.ACLSuffix:
 		err = p.compile(tx, r, c)
 	case p.isProfile(r):
@@ -348,8 +349,12 @@ func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content
 	}
 	if r.aux != "" {
 		tx.Put(recordKey(r.id), rec.encode())
+		r.did(ch, made(created), r.id, "", rec.media)
 	} else {
 		ch.save(tx, r, 0, rec)
+	}
+	if err := p.journal(tx, r); err != nil {
+		return ldp.Written{}, err
 	}
 	tag, modified := rec.state()
 	return ldp.Written{ID: r.id, Created: created, Tag: tag, Modified: modified, Description: p.Describe(r.id)}, nil
@@ -363,8 +368,14 @@ func (ch *change) save(tx Tx, r *right, i int, rec *record) {
 	old := l.rec
 	l.rec = rec
 	tx.Put(recordKey(l.id), rec.encode())
+	if i == 0 || old == nil {
+		r.did(ch, made(old == nil), l.id, "", rec.media)
+	}
 	if i+1 == len(r.line) {
 		return
+	}
+	if old == nil {
+		r.did(ch, Added, l.id, r.line[i+1].id, "")
 	}
 	line := rec.member()
 	if old != nil && bytes.Equal(old.member(), line) {
@@ -373,6 +384,14 @@ func (ch *change) save(tx Tx, r *right, i int, rec *record) {
 	above := r.line[i+1]
 	tx.Put(membersKey(above.id)+l.id.Name(), line)
 	ch.touch(tx, r, i+1, old == nil)
+}
+
+// made is the kind of a write.
+func made(created bool) string {
+	if created {
+		return Created
+	}
+	return Updated
 }
 
 // touch changes the tag of container i, and its time if its members are others
@@ -429,6 +448,9 @@ func (p *Pod) delete(ctx context.Context, tx Tx, ch *change, who acl.Agent, req 
 		}
 	}
 	ch.remove(tx, r)
+	if err := p.journal(tx, r); err != nil {
+		return err
+	}
 	if r.rec.digest != "" {
 		return p.sweepSoon(tx)
 	}
@@ -458,6 +480,7 @@ func (p *Pod) canGo(tx Tx, r *right) error {
 // remove takes away the resource and what belongs to it.
 func (ch *change) remove(tx Tx, r *right) {
 	tx.Delete(recordKey(r.id))
+	r.did(ch, Deleted, r.id, "", "")
 	if r.aux == ldp.ACLSuffix {
 		tx.Delete(rulesKey(r.line[0].id))
 	}
@@ -468,6 +491,7 @@ func (ch *change) remove(tx Tx, r *right) {
 	tx.Delete(recordKey(r.id + ldp.ACLSuffix))
 	tx.Delete(recordKey(r.id + ldp.MetaSuffix))
 	tx.Delete(membersKey(r.line[1].id) + r.id.Name())
+	r.did(ch, Removed, r.id, r.line[1].id, "")
 	ch.touch(tx, r, 1, true)
 }
 

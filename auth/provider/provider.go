@@ -20,6 +20,15 @@
 // with PKCE and get refresh tokens, each good once. A person's own scripts use
 // client credentials that she has made.
 //
+// There is no grace for refresh tokens (decided in November 2026). Of several
+// requests that bring the same one at once, one is answered with tokens; a token
+// that is brought after it was used ends the family, its newest included, since
+// nobody can tell a client that asks twice from a thief. A client that shares its
+// tokens among processes must let one of them refresh; one that has lost an answer
+// sends the person through the browser again, which asks her nothing. What we gave
+// up: a few seconds in which the former token is taken once more would spare
+// careless clients that, and give a thief just as long.
+//
 // Registered parties act as themselves, and never as a person. They must use
 // private_key_jwt with the issuer as audience, a signed request object that is
 // pushed, PKCE with S256, a redirect URI that is registered to the letter, and
@@ -72,12 +81,16 @@ type Client struct {
 	ID    string
 	Name  string
 	WebID acl.WebID // the party's own
-	// JWKS are the public keys with which the party signs its assertions and
-	// request objects; each has an alg.
-	JWKS         jose.JSONWebKeySet
+	// KeySet returns the public keys with which the party signs its assertions and
+	// request objects. kid is that of the one that is looked for, as the request
+	// says: a party that publishes its keys may have a new one.
+	KeySet       func(kid string) jose.JSONWebKeySet
 	RedirectURIs []string // exact
 	// IdentityClaims is set for a party that may learn a person's number.
 	IdentityClaims bool
+	// Scope is set for an operator, who is no party: all it may have is tokens of
+	// client credentials with this scope, one of Options.Scopes, for this Audience.
+	Scope, Audience string
 }
 
 // Clients finds clients.
@@ -90,7 +103,7 @@ type Clients interface {
 // ErrNoClient is what [Clients] answer for an id that they don't know.
 var ErrNoClient = errors.New("no such client")
 
-// Options are what a Provider needs. All must be set but Admit, ACRs and Log.
+// Options are what a Provider needs. All must be set but Admit, Scopes, ACRs and Log.
 type Options struct {
 	Base    string // the server's URL as clients see it, without a final slash; also the issuer's name
 	Records auth.Records
@@ -114,6 +127,8 @@ type Options struct {
 	Fetch *http.Client
 	// Admit, if set, says whether one more app may register now.
 	Admit func(r *http.Request) bool
+
+	Scopes []string // that Clients may have instead of those of parties
 
 	ACRs []string // authentication context classes that may be asked for
 	Log  *slog.Logger
@@ -146,6 +161,7 @@ type Provider struct {
 	apps    http.Handler // and as it serves Solid apps
 
 	documents *auth.Recall[string, app]
+	userinfos *auth.Verifier // of those who ask for userinfo
 }
 
 // New makes a Provider, and its first signing key if there is none yet.
@@ -166,6 +182,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	if err := p.keys.load(ctx); err != nil {
 		return nil, fmt.Errorf("OpenID provider: signing keys: %w", err)
 	}
+	p.userinfos = p.newUserinfo()
 	parties, err := op.New(o.Base, store{p}, p.keys.private, p.configure()...)
 	if err != nil {
 		return nil, fmt.Errorf("OpenID provider: %w", err)
@@ -231,7 +248,7 @@ func (p *Provider) configure() []op.Option {
 		op.WithJWTLifetime(seconds(maxObjectLife)), op.WithJWTLeewayTime(seconds(skew)), op.WithJTIConsumer(p.consume),
 		op.WithDCR(store{p}), // only so that it asks us for clients: its routes aren't mounted
 		op.WithRAR(EvidenceDeposit, EvidenceRequest),
-		op.WithScopes(goidc.ScopeOpenID, goidc.NewScope("webid")),
+		op.WithScopes(p.scopes()...),
 		op.WithIssuerResponseParameter(),
 		op.WithPolicies(goidc.NewPolicy("person", func(*http.Request, *goidc.AuthnSession, *goidc.Client) bool { return true }, p.authenticate)),
 		op.WithTokenOptions(func(context.Context, *goidc.Grant, *goidc.Client) goidc.TokenOptions {
@@ -257,6 +274,15 @@ func (p *Provider) configure() []op.Option {
 		options = append(options, op.WithACRs(acrs[0], acrs...))
 	}
 	return options
+}
+
+// scopes are those of parties and those of operators.
+func (p *Provider) scopes() []goidc.Scope {
+	all := []goidc.Scope{goidc.ScopeOpenID, goidc.NewScope("webid")}
+	for _, name := range p.Scopes {
+		all = append(all, goidc.NewScope(name))
+	}
+	return all
 }
 
 func seconds(d time.Duration) int { return int(d / time.Second) }

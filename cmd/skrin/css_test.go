@@ -256,7 +256,7 @@ func TestImportFromCommunitySolidServer(t *testing.T) {
 	if err != nil || len(ids) != 1 {
 		t.Fatal(ids, err)
 	}
-	o, err := r.run(t.Context(), r.pod, errand{Do: "import", Pod: ids[0], From: file})
+	o, err := r.run(t.Context(), errand{Do: "import", Pod: ids[0], From: file})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +286,7 @@ func TestImportFromCommunitySolidServer(t *testing.T) {
 			t.Errorf("%s reads %.500s, %v", row.path, b, err)
 		}
 	}
-	if o, err := r.run(t.Context(), r.pod, errand{Do: "fsck"}); err != nil || len(o.Findings) > 0 {
+	if o, err := r.run(t.Context(), errand{Do: "fsck"}); err != nil || len(o.Findings) > 0 {
 		t.Errorf("fsck: %+v, %v", o.Findings, err)
 	}
 }

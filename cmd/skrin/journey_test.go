@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"skrin/acl"
 	"skrin/auth/dpop"
 	"skrin/cmd/skrin/demo"
 	"skrin/ldp/client"
@@ -183,19 +184,7 @@ func (r *running) mallory() *client.Client {
 func (r *running) granted(name string) (evidence, deposit string) {
 	r.t.Helper()
 	ctx := r.t.Context()
-	person := ""
-	for _, p := range demo.People() {
-		if p.Name == name {
-			var err error
-			if person, err = r.vault.Person(ctx, p.Scheme, p.Number); err != nil {
-				r.t.Fatal(err)
-			}
-		}
-	}
-	who, err := r.pod.Owner(ctx, person)
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	who := r.owner(name)
 	if shares, err := r.pod.Shares(ctx, who); err != nil {
 		r.t.Fatal(err)
 	} else if len(shares) > 0 {
@@ -210,6 +199,26 @@ func (r *running) granted(name string) (evidence, deposit string) {
 		deposit = r.Base + "/w/" + connections[0].Space.ID + "/deposit/"
 	}
 	return evidence, deposit
+}
+
+// owner is somebody of the cast, as the owner of her pod.
+func (r *running) owner(name string) acl.Agent {
+	r.t.Helper()
+	ctx := r.t.Context()
+	person := ""
+	for _, p := range demo.People() {
+		if p.Name == name {
+			var err error
+			if person, err = r.vault.Person(ctx, p.Scheme, p.Number); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+	}
+	who, err := r.pod.Owner(ctx, person)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return who
 }
 
 // TestTheJourney is the main job as a person without JavaScript lives it, from

@@ -17,11 +17,10 @@ import (
 	"skrin/cmd/skrin/demo"
 )
 
-// newTrail builds Kompetansespor in a directory: the server, and on a port each
-// the offices that a newcomer comes to, as fixtures/offices has them. told is
-// given what the offices do.
-func newTrail(ctx context.Context, dir string, port int, log *slog.Logger, told func(who, what string)) (*town, error) {
-	plans := demo.Plans()
+// newTrail builds a town in a directory: the server, and on a port each the
+// offices of the plans, which in Kompetansespor are [demo.Plans]. told is given
+// what the offices do.
+func newTrail(ctx context.Context, dir string, port int, plans []demo.Plan, log *slog.Logger, told func(who, what string)) (*town, error) {
 	t, err := openTown(ctx, dir, port, 1+len(plans), keep{}, log)
 	if err != nil {
 		return nil, err
@@ -59,12 +58,13 @@ func (t *town) settleOffice(dir string, i int, plan demo.Plan, file []byte, told
 // person, and what it took.
 type trail struct {
 	*walker
+	name    string // of the cast
 	told    func(who, what string)
 	acts    int // answers of the person's: showing her eID, saying yes
 	presses int // all that she pressed
 }
 
-// walk has Priya walk from the first office to the last: she opens the site,
+// walk has the person walk from the first office to the last: she opens the site,
 // begins, looks at what will be shown to whom, and says yes.
 func (w *trail) walk(offices []string, plans []demo.Plan) error {
 	for i, office := range offices {
@@ -85,7 +85,7 @@ func (w *trail) visit(office string, plan demo.Plan) error {
 	}
 	if w.says("Logga in för att se") {
 		w.act("shows her eID")
-		if err := errors.Join(w.push("Logga in med Exempel-eID"), w.push("Logga in som Priya Raman")); err != nil {
+		if err := errors.Join(w.push("Logga in med Exempel-eID"), w.push("Logga in som "+w.name)); err != nil {
 			return err
 		}
 	}
@@ -110,7 +110,7 @@ func (w *trail) push(label string) error {
 
 func (w *trail) act(what string) {
 	w.acts++
-	w.told("Priya", what)
+	w.told(w.name, what)
 }
 
 // trail shows Kompetansespor: by itself, or for somebody to click.
@@ -122,7 +122,7 @@ func (c *demoCommand) trail(ctx context.Context, dir string, log *slog.Logger) e
 		defer mu.Unlock()
 		fmt.Printf("%6.2f s  %-28s %s\n", time.Since(begun).Seconds(), who, what)
 	}
-	t, err := newTrail(ctx, dir, c.Port, log, say)
+	t, err := newTrail(ctx, dir, c.Port, demo.Plans(), log, say)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (t *town) show(say func(who, what string), out io.Writer, begun time.Time) 
 	if err != nil {
 		return err
 	}
-	w := &trail{walker: b, told: say}
+	w := &trail{walker: b, name: "Priya Raman", told: say}
 	if err := w.walk(t.origins[1:], demo.Plans()); err != nil {
 		return err
 	}

@@ -27,8 +27,14 @@ import (
 // startTrail starts Kompetansespor.
 func startTrail(t *testing.T, dir string) *running {
 	t.Helper()
+	return startPlans(t, dir, demo.Plans())
+}
+
+// startPlans starts a town with an office for each plan.
+func startPlans(t *testing.T, dir string, plans []demo.Plan) *running {
+	t.Helper()
 	return start(t, dir, func(ctx context.Context, log *slog.Logger) (*town, error) {
-		return newTrail(ctx, dir, 0, log, func(who, what string) { t.Log(who, what) })
+		return newTrail(ctx, dir, 0, plans, log, func(who, what string) { t.Log(who, what) })
 	})
 }
 
@@ -61,7 +67,7 @@ func TestKompetansespor(t *testing.T) {
 	dir := t.TempDir()
 	r := startTrail(t, dir)
 	b := newBrowser(t)
-	w := &trail{walker: b.walker, told: func(who, what string) { t.Log(who, what) }}
+	w := &trail{walker: b.walker, name: "Priya Raman", told: func(who, what string) { t.Log(who, what) }}
 	begun := time.Now()
 	person, owner := "", acl.Agent{}
 	for i, plan := range demo.Plans() {

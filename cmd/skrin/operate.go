@@ -15,8 +15,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"skrin/cmd/skrin/parties"
 	"skrin/pod"
 )
 
@@ -26,11 +28,17 @@ import (
 
 // An errand is what is asked of the server.
 type errand struct {
-	Do   string `json:"do"` // "backup", "fsck", "erase", "rotate", "export", "import" or "moved"
+	Do   string `json:"do"` // "backup", "fsck", "erase", "rotate", "export", "import" or "moved"; of signing keys, or about a party
 	To   string `json:"to,omitempty"`
 	Keys string `json:"keys,omitempty"`
 	From string `json:"from,omitempty"`
 	Pod  string `json:"pod,omitempty"`
+
+	// Of an errand about a party: "party add", "list", "show", "renew" or "revoke".
+	Party string `json:"party,omitempty"`
+	Text  []byte `json:"text,omitempty"`  // the registration
+	Until string `json:"until,omitempty"` // last day
+	Only  bool   `json:"only,omitempty"`  // add, and don't replace
 }
 
 // An outcome is what came of it.
@@ -41,7 +49,22 @@ type outcome struct {
 	Checked  *pod.Inventory `json:"checked,omitempty"`
 	Findings []pod.Finding  `json:"findings,omitempty"`
 	Rotated  *int           `json:"rotated,omitempty"`
-	Imported *pod.Imported  `json:"imported,omitempty"`
+
+	Imported *pod.Imported     `json:"imported,omitempty"`
+	Parties  []parties.Listing `json:"parties,omitempty"`
+}
+
+// run does an errand.
+func (s *server) run(ctx context.Context, e errand) (outcome, error) {
+	switch {
+	case strings.HasPrefix(e.Do, "party "):
+		return s.partyErrand(ctx, e)
+	case e.Do == "sign anew":
+		return outcome{}, s.provider.Rotate(ctx)
+	case e.Do == "replace signing keys":
+		return outcome{}, s.provider.Replace(ctx)
+	}
+	return s.chest.run(ctx, s.pod, e)
 }
 
 // run does an errand on what is open.
@@ -148,10 +171,10 @@ func (s *server) operate(ctx context.Context) {
 	}
 	srv := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var e errand
-		err := json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&e)
+		err := json.NewDecoder(io.LimitReader(r.Body, 1<<18)).Decode(&e)
 		var o outcome
 		if err == nil {
-			o, err = s.run(r.Context(), s.pod, e)
+			o, err = s.run(r.Context(), e)
 		}
 		if err != nil {
 			o.Error = err.Error()
@@ -205,7 +228,7 @@ func doHere(ctx context.Context, c config, e errand) (o outcome, err error) {
 		return o, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	return s.run(ctx, s.pod, e)
+	return s.run(ctx, e)
 }
 
 // An operated is what all commands of the operator take.
@@ -274,6 +297,20 @@ type eraseCommand struct {
 // Run obeys kong.
 func (c *eraseCommand) Run(ctx context.Context) error {
 	return c.do(ctx, errand{Do: "erase", Pod: c.Pod}, func(o outcome) string { return "erased in " + o.Took })
+}
+
+// keyRotateCommand makes new signing keys before it is their time.
+type keyRotateCommand struct {
+	operated
+	Stolen bool `help:"Somebody else has had the keys: sign with the new ones at once, and believe the old ones no more. Everybody needs new tokens, and old receipts can't be told from forged ones."`
+}
+
+// Run obeys kong.
+func (c *keyRotateCommand) Run(ctx context.Context) error {
+	if c.Stolen {
+		return c.do(ctx, errand{Do: "replace signing keys"}, func(outcome) string { return "the new keys sign from now on, and no others are good" })
+	}
+	return c.do(ctx, errand{Do: "sign anew"}, func(outcome) string { return "new keys are published, and sign in some minutes" })
 }
 
 type rotateCommand struct{ operated }

@@ -17,14 +17,16 @@ import (
 // serveOptions say what is served. Secrets come from files, or from the
 // environment, and never from the command line, which others can see.
 type serveOptions struct {
-	Base    string `required:"" help:"Origin of every URL, like https://pod.example.se. A proxy in front ends TLS."`
-	Apart   string `name:"pod-origin" env:"SKRIN_POD_ORIGIN" help:"Another host, like https://skrin-data.example, on which browsers are shown what is in pods, so that hostile content never meets the pages of people: best a domain of its own. The proxy sends it here too, with its Host."`
-	Dir     string `required:"" help:"Directory in which everything is kept; in a cluster, what passes through." type:"path"`
-	KeyFile string `required:"" help:"File with the master key, as \"skrin key\" prints it." type:"path"`
-	Proxied bool   `help:"Believe the last address in X-Forwarded-For: only behind a proxy that sets it, and then always, or all people share one limit of attempts."`
-	EIDs    string `name:"eids" help:"Folder of eIDs to sign in by (.json)." type:"path"`
-	Parties string `help:"Folder of registrations of authorities and consumers (.json)." type:"path"`
-	Types   string `help:"Folder of evidence types (.json), instead of those that come with the program." type:"path"`
+	Base      string `help:"(required) Origin of every URL, like https://pod.example.se. A proxy in front ends TLS."`
+	Apart     string `name:"pod-origin" env:"SKRIN_POD_ORIGIN" help:"Another host, like https://skrin-data.example, on which browsers are shown what is in pods, so that hostile content never meets the pages of people: best a domain of its own. The proxy sends it here too, with its Host."`
+	Dir       string `help:"(required) Directory in which everything is kept; in a cluster, what passes through." type:"path"`
+	KeyFile   string `help:"(required) File with the master key, as \"skrin key\" prints it." type:"path"`
+	Proxied   bool   `help:"Believe the last address in X-Forwarded-For: only behind a proxy that sets it, and then always, or all people share one limit of attempts."`
+	EIDs      string `name:"eids" help:"Folder of eIDs to sign in by (.json)." type:"path"`
+	Parties   string `help:"Folder of registrations of authorities and consumers (.json)." type:"path"`
+	Operators string `help:"Folder of operators who may register parties over HTTP (.json); without one nobody can." type:"path"`
+	Steps     string `help:"File that says what needs which level of assurance (.json): an object from an action to the levels that are enough." type:"path"`
+	Types     string `help:"Folder of evidence types (.json), instead of those that come with the program." type:"path"`
 
 	PodKeyFile []string `help:"Files with master keys of the pods' keys, the one to use first. Without, one is derived from the master key. To rotate: put a new one first, run \"skrin rotate\", take the old one away." type:"path"`
 
@@ -38,6 +40,9 @@ type serveOptions struct {
 
 // config reads the files.
 func (c *serveOptions) config() (config, error) {
+	if c.Base == "" || c.Dir == "" || c.KeyFile == "" {
+		return config{}, errors.New("--base, --dir and --key-file are all needed")
+	}
 	key, err := readKey(c.KeyFile, false)
 	if err != nil {
 		return config{}, err
@@ -62,7 +67,7 @@ func (c *serveOptions) config() (config, error) {
 		}
 		k.PodKeys = append(k.PodKeys, key)
 	}
-	return config{Base: c.Base, Apart: c.Apart, Dir: c.Dir, Key: key, Parties: c.Parties, Types: c.Types, EIDs: c.EIDs, Proxied: c.Proxied, Token: 5 * time.Minute, keep: k}, nil
+	return config{Base: c.Base, Apart: c.Apart, Dir: c.Dir, Key: key, Parties: c.Parties, Operators: c.Operators, Steps: c.Steps, Types: c.Types, EIDs: c.EIDs, Proxied: c.Proxied, Token: 5 * time.Minute, keep: k}, nil
 }
 
 // secret reads a file, or where there is none the environment, a line for each.
@@ -129,11 +134,17 @@ func (c *readyCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-// keyCommand prints a master key.
-type keyCommand struct{}
+// keyCommand is about the keys of the server.
+type keyCommand struct {
+	New    newKeyCommand    `cmd:"" default:"1" help:"Print a new master key for serve --key-file."`
+	Rotate keyRotateCommand `cmd:"" help:"Make new keys with which the server signs tokens and receipts; it does so by itself every 90 days."`
+}
+
+// newKeyCommand prints a master key.
+type newKeyCommand struct{}
 
 // Run obeys kong.
-func (keyCommand) Run() error {
+func (newKeyCommand) Run() error {
 	_, err := fmt.Print(newKey(false))
 	return err
 }

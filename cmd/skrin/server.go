@@ -19,6 +19,7 @@ import (
 	"skrin/auth/dpop"
 	"skrin/auth/login"
 	"skrin/auth/provider"
+	"skrin/cmd/skrin/parties"
 	"skrin/fixtures"
 	"skrin/ldp"
 	"skrin/pod"
@@ -32,14 +33,19 @@ type server struct {
 	log *slog.Logger
 	now func() time.Time
 	*chest
-	parties  *pod.Parties
-	vault    *login.Vault
-	sessions *login.Sessions
-	provider *provider.Provider
-	pod      *pod.Pod
-	foreign  *auth.Foreign
-	notices  *notify.Deliverer
-	handler  http.Handler
+	operators operators
+	steps     steps
+	parties   *pod.Parties // registered in files
+	register  *parties.Register
+	types     *pod.Catalogue
+	vault     *login.Vault
+	sessions  *login.Sessions
+	provider  *provider.Provider
+	pod       *pod.Pod
+	foreign   *auth.Foreign
+	notices   *notify.Deliverer
+	hub       *notify.Hub
+	handler   http.Handler
 }
 
 // newServer opens the directory and joins the parts.
@@ -64,12 +70,34 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 	return s, nil
 }
 
-func (s *server) joinParties(context.Context) error {
-	s.parties = pod.NewParties(s.now)
-	if s.Parties == "" {
-		return nil
+func (s *server) joinParties(context.Context) (err error) {
+	var files fs.FS = fixtures.Files
+	folder := "types"
+	if s.Types != "" {
+		files, folder = os.DirFS(s.Types), "."
 	}
-	return pod.LoadParties(os.DirFS(s.Parties), ".", s.Base, s.parties, nil)
+	if s.types, err = pod.LoadCatalogue(files, folder); err != nil {
+		return err
+	}
+	if s.operators, err = loadOperators(s.Operators, s.now()); err != nil {
+		return err
+	}
+	s.parties = pod.NewParties(s.now)
+	if s.Parties != "" {
+		if err := pod.LoadParties(os.DirFS(s.Parties), ".", s.Base, s.parties, nil); err != nil {
+			return err
+		}
+	}
+	for _, p := range s.parties.Every() {
+		if s.operators.has(p.ID) {
+			return fmt.Errorf("%q is both a party and an operator", p.ID)
+		}
+	}
+	s.register, err = parties.New(parties.Options{
+		Records: s.records, Fixed: s.parties, Types: s.types, Base: s.Base, Reserved: s.operators.has,
+		Fetch: auth.Guarded(s.Demo), Now: s.now,
+	})
+	return err
 }
 
 func (s *server) joinLogin(context.Context) error {
@@ -79,6 +107,13 @@ func (s *server) joinLogin(context.Context) error {
 	}
 	s.vault, err = login.NewVault(login.VaultOptions{Records: s.records, Key: key, Now: s.now, Rand: rand.Reader})
 	if err != nil {
+		return err
+	}
+	levels, err := s.ladders()
+	if err != nil {
+		return err
+	}
+	if s.steps, err = loadSteps(s.Steps, levels, s.types); err != nil {
 		return err
 	}
 	s.sessions, err = login.NewSessions(login.SessionOptions{Records: s.records, Base: s.Base, Now: s.now, Fail: s.failed})
@@ -91,7 +126,7 @@ func (s *server) joinProvider(ctx context.Context) error {
 		return err
 	}
 	s.provider, err = provider.New(ctx, provider.Options{
-		Base: s.Base, Records: s.records, Clients: clients{s.parties}, Key: key,
+		Base: s.Base, Records: s.records, Clients: clients{s.register, s.operators, s.Base, s.now}, Key: key, Scopes: []string{adminScope},
 		CheckDetails:   s.checkDetails,
 		InteractionURL: func(id string) string { return s.Base + "/me/answer/" + id },
 		Page:           oauthTrouble,
@@ -103,15 +138,6 @@ func (s *server) joinProvider(ctx context.Context) error {
 }
 
 func (s *server) joinPod(context.Context) error {
-	var files fs.FS = fixtures.Files
-	folder := "types"
-	if s.Types != "" {
-		files, folder = os.DirFS(s.Types), "."
-	}
-	types, err := pod.LoadCatalogue(files, folder)
-	if err != nil {
-		return err
-	}
 	places, err := s.derive("status list places")
 	if err != nil {
 		return err
@@ -119,14 +145,30 @@ func (s *server) joinPod(context.Context) error {
 	lists := auth.Guarded(s.Demo)
 	s.foreign = auth.NewForeign(auth.Guarded(s.Demo), s.now)
 	s.pod = &pod.Pod{
-		Store: s.store, Blobs: s.blobs, Registry: s.parties, Types: types, Sign: s.provider,
-		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign,
+		Store: s.store, Blobs: s.blobs, Registry: s.register, Types: s.types, Sign: s.provider,
+		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign, Channels: notify.ChannelTypes(),
 		Statuses: &pod.Statuses{Key: places, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
 			doc, err := auth.Fetch(ctx, lists, url, accept)
 			return doc.Body, err
 		}},
 	}
 	s.notices = notify.New(s.pod, auth.Guarded(s.Demo), s.log)
+	return s.joinChannels()
+}
+
+// joinChannels joins what tells subscribers of changes.
+func (s *server) joinChannels() error {
+	key, err := dpop.NewKey()
+	if err != nil {
+		return err
+	}
+	s.notices.Calls = &notify.Caller{
+		Pod: s.pod, Client: auth.Guarded(s.Demo), Proofs: key, Log: s.log,
+		Token: func(ctx context.Context) (string, error) {
+			return s.provider.AgentToken(ctx, acl.WebID(s.Base+notify.Sender), key.Thumbprint())
+		},
+	}
+	s.hub = &notify.Hub{Pod: s.pod, Feed: s.engine, Log: s.log, Told: func(...string) { s.notices.Wake() }}
 	return nil
 }
 
@@ -135,8 +177,8 @@ func (s *server) joinHandler(context.Context) error {
 	if err != nil {
 		return err
 	}
-	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier()}, Base: s.Base, Apart: s.Apart, Log: s.log}
-	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Log: s.log}
+	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier()}, Base: s.Base, Apart: s.Apart, Context: s.pod.LoadContext, Log: s.log}
+	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: s.pod.LoadContext, Log: s.log}
 	s.handler = s.routes(pages, resources, shown)
 	return nil
 }
@@ -155,7 +197,7 @@ func (s *server) verifier() *auth.Verifier {
 func (s *server) proofs() *dpop.Checker {
 	cluster := s.Postgres != ""
 	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.records, Shared: cluster, MaxAge: proofAge, Now: s.now}
-	c := &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used}
+	c := &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used, Known: new(dpop.Known)}
 	if !cluster {
 		c.NotBefore = s.now().Truncate(time.Second)
 	}
@@ -173,7 +215,7 @@ func (s *server) issuer(ctx context.Context, name string, webID acl.WebID) (auth
 
 func (s *server) pages() (http.Handler, error) {
 	site := web.Site{
-		Pod: s.pod, Registry: s.parties, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider},
+		Pod: s.pod, Registry: s.register, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider, s.pod},
 		Base: s.Base, Name: "Skrin", Zone: zone(), Now: s.now, Log: s.log,
 	}
 	var err error
@@ -184,7 +226,7 @@ func (s *server) pages() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.sessions.Wrap(h), nil
+	return s.sessions.Wrap(s.stepUp(h)), nil
 }
 
 // zone is that of the people here; UTC where the machine doesn't know it.
@@ -201,13 +243,34 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() { s.notices.Run(ctx) })
+	wg.Go(func() { s.hub.Run(ctx) })
 	wg.Go(func() { s.settle(ctx) })
+	wg.Go(func() { s.rotateSigning(ctx) })
 	wg.Go(func() { s.operate(ctx) })
 	wg.Go(func() { s.follow(ctx) })
 	err := serveHTTP(ctx, l, s.handler, s.log)
 	stop()
 	wg.Wait()
 	return err
+}
+
+// signingAge is how old the keys become with which the server signs.
+const signingAge = 90 * 24 * time.Hour
+
+// rotateSigning makes new ones when they are old, on one node of all.
+func (s *server) rotateSigning(ctx context.Context) {
+	every := time.NewTicker(time.Hour)
+	defer every.Stop()
+	for {
+		if err := s.provider.RotateOld(ctx, signingAge); err != nil && ctx.Err() == nil {
+			s.log.Error("the signing keys were not rotated", "error", err)
+		}
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // settle stores what was counted, every minute and at the end.

@@ -87,6 +87,7 @@ type Store struct {
 	log  *slog.Logger
 
 	pods, names, records stripes
+	followers            pod.Followers
 
 	gate   sync.RWMutex // read-locked by every call; Close shuts it
 	closed bool
@@ -97,6 +98,7 @@ type Store struct {
 var (
 	_ pod.Store    = (*Store)(nil)
 	_ pod.Pods     = (*Store)(nil)
+	_ pod.Feed     = (*Store)(nil)
 	_ auth.Records = (*Store)(nil)
 )
 

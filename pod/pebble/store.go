@@ -153,7 +153,11 @@ func (s *Store) run(x *tx, h *held, fn func(pod.Tx) error) error {
 		_ = b.Close()
 		return err
 	}
-	return s.commit(x.ctx, b, h)
+	var then func()
+	if x.Stirs {
+		then = func() { s.followers.Tell(x.id) }
+	}
+	return s.commit(x.ctx, b, h, then)
 }
 
 // fill writes what the transaction changes into b.

@@ -1,2 +1,5 @@
--- A pod may have moved away, which its values say: an older program would serve it, empty.
-select 1;
+-- SPDX-License-Identifier: EUPL-1.2
+-- When a pod was changed that somebody listens to, for the other nodes.
+
+alter table pod add column stirred timestamptz;
+create index pod_stirred on pod (stirred) where stirred is not null;
