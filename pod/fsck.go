@@ -69,6 +69,7 @@ type check struct {
 	records map[ldp.ID]*record
 	members map[ldp.ID][]byte
 	ruled   map[ldp.ID][]byte
+	places  []Name // of status lists, that find the pod
 }
 
 func (c *check) fault(at, format string, args ...any) {
@@ -96,6 +97,7 @@ func (c *check) keys(prefix string, visit func(rest string, value []byte)) error
 // read reads what the looks after it hold against each other.
 func (c *check) read() (err error) {
 	c.records, c.members, c.ruled, c.spaces = map[ldp.ID]*record{}, map[ldp.ID][]byte{}, map[ldp.ID][]byte{}, nil
+	c.places = nil
 	c.home, err = ownerOf(c.tx)
 	if errors.Is(err, ErrNoKey) {
 		return err
@@ -118,6 +120,7 @@ func (c *check) read() (err error) {
 			c.members[ldp.ID(container+name)] = value
 		}),
 		c.keys("a", func(path string, value []byte) { c.ruled[ldp.ID(path)] = value }),
+		eachPlace(c.tx, func(n Name) { c.places = append(c.places, n) }),
 		each(c.tx, spaceKey(""), func(s *Space) bool { c.spaces = append(c.spaces, s.ID); return true }),
 	)
 }
@@ -256,10 +259,7 @@ func (c *check) names() error {
 	for _, space := range c.spaces {
 		names = append(names, Name("w/"+space))
 	}
-	if err := eachPlace(c.tx, func(n Name) { names = append(names, n) }); err != nil {
-		return err
-	}
-	for _, name := range names {
+	for _, name := range append(names, c.places...) {
 		err := c.Store.View(c.ctx, name, func(tx Tx) error {
 			if tx.Pod() != c.id {
 				return ErrNoPod
