@@ -40,8 +40,8 @@ type Inventory struct {
 func (p *Pod) Check(ctx context.Context, id string) (Inventory, []Finding, error) {
 	c := &check{Pod: p, ctx: ctx, id: id}
 	err := p.Store.View(ctx, Name("id/"+id), func(tx Tx) error {
-		c.seen, c.found, c.tx = Inventory{}, nil, tx
-		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants} {
+		c.seen, c.found, c.places, c.tx = Inventory{}, nil, nil, tx
+		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.listed} {
 			if err := look(); err != nil {
 				return err
 			}
@@ -66,10 +66,10 @@ type check struct {
 
 	home    home
 	spaces  []string
+	places  []Name // in status lists
 	records map[ldp.ID]*record
 	members map[ldp.ID][]byte
 	ruled   map[ldp.ID][]byte
-	places  []Name // of status lists, that find the pod
 }
 
 func (c *check) fault(at, format string, args ...any) {
@@ -97,7 +97,6 @@ func (c *check) keys(prefix string, visit func(rest string, value []byte)) error
 // read reads what the looks after it hold against each other.
 func (c *check) read() (err error) {
 	c.records, c.members, c.ruled, c.spaces = map[ldp.ID]*record{}, map[ldp.ID][]byte{}, map[ldp.ID][]byte{}, nil
-	c.places = nil
 	c.home, err = ownerOf(c.tx)
 	if errors.Is(err, ErrNoKey) {
 		return err
@@ -120,7 +119,6 @@ func (c *check) read() (err error) {
 			c.members[ldp.ID(container+name)] = value
 		}),
 		c.keys("a", func(path string, value []byte) { c.ruled[ldp.ID(path)] = value }),
-		eachPlace(c.tx, func(n Name) { c.places = append(c.places, n) }),
 		each(c.tx, spaceKey(""), func(s *Space) bool { c.spaces = append(c.spaces, s.ID); return true }),
 	)
 }
@@ -253,13 +251,19 @@ func (c *check) grants() error {
 	return err
 }
 
+// listed notes the places in status lists by which the pod is found.
+func (c *check) listed() error {
+	return eachPlace(c.tx, func(n Name) { c.places = append(c.places, n) })
+}
+
 // names looks whether the pod is found by its names.
 func (c *check) names() error {
 	names := []Name{Name("pod/" + c.home.Name), Name("person/" + c.home.Person)}
 	for _, space := range c.spaces {
 		names = append(names, Name("w/"+space))
 	}
-	for _, name := range append(names, c.places...) {
+	names = append(names, c.places...)
+	for _, name := range names {
 		err := c.Store.View(c.ctx, name, func(tx Tx) error {
 			if tx.Pod() != c.id {
 				return ErrNoPod
