@@ -64,7 +64,7 @@
 //	c{id}                    a Consent
 //	g{space}\0{id}           a Grant to a space's party
 //	h, l{seq}                the log's head; an Entry
-//	v{place}                 the id of the evidence that has a place in a status list; also a Name of the pod
+//	V{place}                 the id of the evidence that has a place in a status list; also a Name of the pod
 //	z{space}\0{thumbprint}   a holder key that a provider was given;  z{thumbprint} one that is in a form
 //	x{day}\0…                a refusal that was logged that day
 //	i{space}\0{key}          what answered an idempotency key
@@ -76,6 +76,6 @@
 //	v, v{seq}                the last number of the journal; an Activity
 //	s                        the owner's Settings
 //	b                        when blobs are to be swept
-//	t                        an import that is under way
+//	I                        an import that is under way
 //	o, n{seq}                the last number of the outbox; a Notification that waits
 package pod

@@ -359,18 +359,18 @@ func (p *Pod) applyStatus(ctx context.Context, at Place) error {
 }
 
 // placeKey is where a pod keeps which evidence has a place.
-func placeKey(name Name) string { return "v" + strings.TrimPrefix(string(name), "s/") }
+func placeKey(name Name) string { return "V" + strings.TrimPrefix(string(name), "s/") }
 
 // eachPlace visits the names by which status lists find the pod.
 func eachPlace(tx Tx, visit func(Name)) error {
 	const page = 500
 	for after := ""; ; {
-		pairs, err := tx.Scan("v", after, page)
+		pairs, err := tx.Scan("V", after, page)
 		if err != nil {
 			return err
 		}
 		for _, pair := range pairs {
-			visit(Name("s/" + strings.TrimPrefix(pair.Key, "v")))
+			visit(Name("s/" + strings.TrimPrefix(pair.Key, "V")))
 			after = pair.Key
 		}
 		if len(pairs) < page {

@@ -245,13 +245,13 @@ func TestPlacesEnd(t *testing.T) {
 	to := r.connect()
 	forms, _ := r.forms(3)
 	r.deposit(to, forms)
-	if n := r.stored("v"); n != 3 {
+	if n := r.stored("V"); n != 3 {
 		t.Errorf("%d places are kept", n)
 	}
 	held, err := r.pod.Holdings(t.Context(), r.alva)
 	must(t, err)
 	must(t, r.pod.RemoveEvidence(t.Context(), r.alva, held[0].ID))
-	if n := r.stored("v"); n != 0 {
+	if n := r.stored("V"); n != 0 {
 		t.Errorf("%d places are kept after the removal", n)
 	}
 	r.deposit(to, forms) // nobody has the places

@@ -35,7 +35,7 @@ import (
 // file. Until it is, no other is begun.
 
 // takingKey holds the import that is under way.
-const takingKey = "t"
+const takingKey = "I"
 
 // A taking is an import under way.
 type taking struct {
