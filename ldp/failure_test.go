@@ -49,6 +49,7 @@ func TestFaultOfOurs(t *testing.T) {
 		{"not implemented is no fault", fmt.Errorf("%w: %w", ldp.NotImplemented, secret), 501, "", false},
 		{"a Kind without words gets words", fmt.Errorf("%w: %w", ldp.Conflict, secret), 409, "", false},
 		{"a Fault's header is sent", &ldp.Fault{Kind: ldp.TooMany, Detail: "Wait.", Header: "Retry-After: 60"}, 429, "Retry-After: 60", false},
+		{"what has moved is elsewhere", &ldp.Fault{Kind: ldp.Moved, Detail: "Ask there.", Header: "Location: https://b.example/c/"}, 308, "Location: https://b.example/c/", false},
 	} {
 		for _, method := range []string{"GET", "PUT", "POST", "PATCH", "DELETE"} {
 			f := newFake(t)

@@ -76,6 +76,6 @@
 //	v, v{seq}                the last number of the journal; an Activity
 //	z                        the owner's Settings
 //	b                        when blobs are to be swept
-//	t                        an import that is under way
+//	I                        an import that is under way
 //	o, n{seq}                the last number of the outbox; a Notification that waits
 package pod

@@ -35,7 +35,7 @@ import (
 // file. Until it is, no other is begun.
 
 // takingKey holds the import that is under way.
-const takingKey = "t"
+const takingKey = "I"
 
 // A taking is an import under way.
 type taking struct {
@@ -56,8 +56,10 @@ type Imported struct {
 const maxThing = 1 << 20 // bytes of a member that is no document
 
 // Import fills the owner's pod from an archive. vouching are the keys of servers
-// whose seal is believed; nil for none. The file is read twice: nothing is written
-// before all of it was found whole.
+// whose seal is believed; nil for none. A seal tells of a pod, and not of a person:
+// whoever gives vouching keys vouches that who is the person whose pod it was, or
+// people could take each other's evidence for their own. The file is read twice:
+// nothing is written before all of it was found whole.
 func (p *Pod) Import(ctx context.Context, who acl.Agent, file io.ReadSeeker, vouching *jose.JSONWebKeySet) (*Imported, error) {
 	i := &takein{Pod: p, ctx: ctx, who: who, limits: parcel.Limits{Member: limitOf(p.MaxBytes, defaultBytes)}}
 	for _, step := range []func() error{

@@ -3,14 +3,68 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"skrin/acl"
+	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/podtest"
 )
+
+// BenchmarkPut is a small PUT that is durable when it is answered, as the server does
+// it but for who asks: 64 clients write at once, each to the pod of one of 64
+// people; embedded, and on PostgreSQL.
+func BenchmarkPut(b *testing.B) {
+	b.Run("embedded", func(b *testing.B) { benchPut(b, func(*config) {}) })
+	b.Run("PostgreSQL", func(b *testing.B) {
+		db, s3 := podtest.NewPostgres(b), podtest.NewS3(b).Options(b)
+		benchPut(b, func(c *config) {
+			c.Postgres, c.S3, c.S3Region, c.S3Access, c.S3Secret = db.Schema(), s3.Endpoint+"/"+s3.Bucket+"/"+s3.Prefix, s3.Region, s3.AccessKey, s3.SecretKey
+		})
+	})
+}
+
+func benchPut(b *testing.B, edit func(*config)) {
+	const people, clients = 64, 64
+	c := config{Base: "https://pod.example.se", Dir: b.TempDir(), Key: make([]byte, keySize), Token: time.Minute}
+	edit(&c)
+	s, err := newServer(b.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	var owners []acl.Agent
+	for i := range people {
+		owner, err := s.pod.Make(b.Context(), fmt.Sprint("person-", i))
+		if err != nil {
+			b.Fatal(err)
+		}
+		owners = append(owners, owner)
+	}
+	var next atomic.Int64
+	b.SetParallelism(clients / 2) // times the number of cores
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			n := next.Add(1)
+			who := owners[n%people]
+			root := strings.TrimSuffix(strings.TrimPrefix(string(who.ID), c.Base), "profile/card#me")
+			body := fmt.Sprintf("<> <urn:n> %d .", n)
+			put := ldp.Put{ID: ldp.ID(fmt.Sprintf("%snotes/%d", root, n/people%100)), Type: "text/turtle", Body: strings.NewReader(body), Size: int64(len(body))}
+			if _, err := s.pod.Put(b.Context(), who, put); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "puts/s")
+}
 
 // BenchmarkThirdPartyRead is a consumer's read of granted evidence, as the
 // server does it: token and DPoP proof verified, permission decided, the log

@@ -104,7 +104,7 @@ type importCommand struct {
 	operated
 	Pod    string `arg:"" help:"The id of the pod to fill: a new one, which its owner has by signing in."`
 	File   string `arg:"" help:"The file: made by export, or by fetch." type:"existingfile"`
-	Sealed string `help:"File with the public keys of the server that exported it, as it has them at /.oidc/jwks. Without, only documents and their rules are taken: nobody vouches for the rest." type:"existingfile"`
+	Sealed string `help:"File with the public keys of the server that exported it, as it has them at /.oidc/jwks. Without, only documents and their rules are taken: nobody vouches for the rest. Make sure that it is the same person's pod: the seal doesn't say that." type:"existingfile"`
 }
 
 // Run obeys kong.

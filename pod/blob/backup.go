@@ -16,20 +16,33 @@ import (
 // blob that dir holds already is not copied again, so that the next backup to the
 // same place is quick.
 func (d *Dir) Backup(dir string) error {
+	var folders []string
 	err := fs.WalkDir(d.root.FS(), pods, func(name string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) { // deleted meanwhile
 			return nil
 		}
 		to := filepath.Join(dir, filepath.FromSlash(name))
 		if err != nil || e.IsDir() {
+			folders = append(folders, to)
 			return errors.Join(err, os.MkdirAll(to, 0o700))
 		}
 		return d.copyTo(to, name)
 	})
+	for _, folder := range append(folders, dir, filepath.Dir(dir)) { // else a power cut could take the names of what is there
+		err = errors.Join(err, syncFolder(folder))
+	}
 	if err != nil {
 		return fmt.Errorf("pod/blob: backup: %w", err)
 	}
 	return nil
+}
+
+func syncFolder(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // copyTo copies one blob, whole or not at all.
