@@ -29,6 +29,16 @@ type commands struct {
 	Proof   proofCommand      `cmd:"" help:"For a party: make the DPoP proof of one request."`
 	Issue   issueCommand      `cmd:"" help:"For a provider: sign evidence as SD-JWT VC."`
 	Verify  verifyCommand     `cmd:"" help:"For a consumer: verify evidence, offline."`
+	Login   loginCommand      `cmd:"" help:"Log in to a Solid server, for the commands below."`
+	Get     getCommand        `cmd:"" help:"Print a resource."`
+	Put     putCommand        `cmd:"" help:"Write a resource."`
+	Post    postCommand       `cmd:"" help:"Add a resource to a container."`
+	Patch   patchCommand      `cmd:"" help:"Change an RDF resource by a patch."`
+	Rm      rmCommand         `cmd:"" help:"Remove a resource."`
+	Ls      lsCommand         `cmd:"" help:"List a container."`
+	Cp      cpCommand         `cmd:"" help:"Copy a resource, from or to a URL."`
+	ACL     aclCommand        `cmd:"" name:"acl" help:"Print a resource's ACL document, or replace it."`
+	Watch   watchCommand      `cmd:"" help:"Print what happens to a resource."`
 	Log     logCommand        `cmd:"" help:"For a person: check an exported log."`
 	Stage   stageCommand      `cmd:"" help:"For load tests and test suites: a server with made-up people, and their credentials."`
 	Unlink  unlinkCommand     `cmd:"" help:"Measure whether parties that pool what they received can match people."`
