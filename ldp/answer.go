@@ -76,7 +76,7 @@ func classify(err error) Kind {
 	switch {
 	case kind == Internal && errors.Is(err, context.DeadlineExceeded):
 		return Unavailable
-	case http.StatusText(int(kind)) == "" || kind < 400:
+	case http.StatusText(int(kind)) == "" || kind < 400 && kind != Moved:
 		return Internal
 	}
 	return kind

@@ -27,8 +27,18 @@ const (
 // Owner returns the owner of the person's pod as an agent, or ErrNoPod if the
 // person has none.
 func (p *Pod) Owner(ctx context.Context, person string) (acl.Agent, error) {
+	return p.ownerAt(ctx, Name("person/"+person))
+}
+
+// OwnerOf returns the owner of the pod with the id, for the operator, who acts in
+// the owner's name where nobody else can.
+func (p *Pod) OwnerOf(ctx context.Context, id string) (acl.Agent, error) {
+	return p.ownerAt(ctx, Name("id/"+id))
+}
+
+func (p *Pod) ownerAt(ctx context.Context, name Name) (acl.Agent, error) {
 	var h home
-	err := p.Store.View(ctx, Name("person/"+person), func(tx Tx) (err error) {
+	err := p.Store.View(ctx, name, func(tx Tx) (err error) {
 		h, err = ownerOf(tx)
 		return err
 	})

@@ -89,6 +89,9 @@ func (r *right) fill(values [][]byte, writing bool) (err error) {
 	if r.home, err = decodeHome(next()); err != nil {
 		return err
 	}
+	if r.home.Moved != "" {
+		return movedTo(r.home.Moved, strings.TrimPrefix(string(r.id), string(rootOf(r.id))))
+	}
 	if r.rec, err = decodeRecord(next()); err != nil {
 		return err
 	}

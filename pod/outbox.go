@@ -18,6 +18,7 @@ type Event string
 // The events that parties are told of.
 const (
 	EvidenceWanted   Event = "EvidenceWanted"   // to a provider: the person asks for evidence
+	SpaceMoved       Event = "SpaceMoved"       // to both: the person is at another server now
 	ConsentWithdrawn Event = "ConsentWithdrawn" // to a consumer: read no more, erase
 	RequestAnswered  Event = "RequestAnswered"  // to a consumer that asked through its inbox/: yes or no
 	Disconnected     Event = "Disconnected"     // to a provider: deliver no more

@@ -3,11 +3,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -24,6 +26,7 @@ import (
 func (s *server) routes(pages http.Handler, resources, shown *ldp.Handler) http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	r.Path("/healthz").Methods("GET", "HEAD").HandlerFunc(nothing)
+	r.Path("/readyz").Methods("GET", "HEAD").HandlerFunc(s.ready)
 	r.Path("/favicon.ico").Methods("GET", "HEAD").HandlerFunc(nothing) // browsers ask where a page names no icon
 	r.Path("/").Methods("GET", "HEAD").Handler(http.RedirectHandler("/me/", http.StatusSeeOther))
 	r.Path("/.well-known/openid-configuration").Handler(s.provider.Handler())
@@ -61,6 +64,20 @@ func (s *server) twoHosts(main, shown http.Handler) http.Handler {
 		}
 		main.ServeHTTP(w, r)
 	})
+}
+
+// ready answers whether this node can read what is stored, for the proxy that chooses
+// among nodes.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	err := s.store.View(ctx, "id/none", func(pod.Tx) error { return nil })
+	if err != nil && !errors.Is(err, pod.ErrNoPod) {
+		w.Header().Set("Retry-After", "5")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func nothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }

@@ -245,12 +245,32 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	wg.Go(func() { s.notices.Run(ctx) })
 	wg.Go(func() { s.hub.Run(ctx) })
 	wg.Go(func() { s.settle(ctx) })
+	wg.Go(func() { s.rotateSigning(ctx) })
 	wg.Go(func() { s.operate(ctx) })
 	wg.Go(func() { s.follow(ctx) })
 	err := serveHTTP(ctx, l, s.handler, s.log)
 	stop()
 	wg.Wait()
 	return err
+}
+
+// signingAge is how old the keys become with which the server signs.
+const signingAge = 90 * 24 * time.Hour
+
+// rotateSigning makes new ones when they are old, on one node of all.
+func (s *server) rotateSigning(ctx context.Context) {
+	every := time.NewTicker(time.Hour)
+	defer every.Stop()
+	for {
+		if err := s.provider.RotateOld(ctx, signingAge); err != nil && ctx.Err() == nil {
+			s.log.Error("the signing keys were not rotated", "error", err)
+		}
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // settle stores what was counted, every minute and at the end.

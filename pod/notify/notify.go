@@ -253,12 +253,14 @@ type EventSet struct {
 	Reference string   `json:"reference,omitempty"` // the party's own
 	Request   string   `json:"request,omitempty"`   // URL of the request that was posted, of RequestAnswered
 	Result    string   `json:"result,omitempty"`    // of RequestAnswered: "agreed" or "declined"
+	Right     string   `json:"right,omitempty"`     // of ConsentWithdrawn: the right that the person exercises, an IRI of the DPV
 	EraseBy   string   `json:"erase_by,omitempty"`  // the day by which to erase (GDPR, article 12(3): a month)
 }
 
 func (d *Deliverer) token(ctx context.Context, n *pod.Notification) (string, error) {
 	says := EventSet{Location: n.Location, Types: n.Types, Consent: n.Consent, Reference: n.Reference, Request: n.Asked, Result: n.Result}
 	if n.Event == pod.ConsentWithdrawn {
+		says.Right = "https://w3id.org/dpv/legal/eu/gdpr#A17"
 		says.EraseBy = n.Queued.AddDate(0, 1, 0).Format(time.DateOnly)
 	}
 	if n.Event == pod.FormsWanted {
