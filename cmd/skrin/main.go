@@ -16,28 +16,40 @@ import (
 )
 
 type commands struct {
-	Demo    demoCommand       `cmd:"" help:"Try it: the server, an authority, an insurer and made-up people, on this machine."`
-	Serve   serveCommand      `cmd:"" help:"Run the server."`
-	Backup  backupCommand     `cmd:"" help:"Back up a directory that is served, or not."`
-	Restore restoreCommand    `cmd:"" help:"Make a directory out of a backup."`
-	Fsck    fsckCommand       `cmd:"" help:"Check all that must hold of every pod."`
-	Erase   eraseCommand      `cmd:"" help:"Erase a pod, and its key."`
-	Rotate  rotateCommand     `cmd:"" help:"Wrap the pods' keys with the first of --pod-key-file."`
-	Party   partyCommand      `cmd:"" help:"Register authorities and consumers, list, renew and revoke them."`
-	Key     keyCommand        `cmd:"" help:"Print a new master key for serve --key-file; rotate the keys that sign."`
-	Token   tokenCommand      `cmd:"" help:"For a party: get an access token."`
-	Proof   proofCommand      `cmd:"" help:"For a party: make the DPoP proof of one request."`
-	Issue   issueCommand      `cmd:"" help:"For a provider: sign evidence as SD-JWT VC."`
-	Verify  verifyCommand     `cmd:"" help:"For a consumer: verify evidence, offline."`
-	Log     logCommand        `cmd:"" help:"For a person: check an exported log."`
-	Stage   stageCommand      `cmd:"" help:"For load tests and test suites: a server with made-up people, and their credentials."`
-	Unlink  unlinkCommand     `cmd:"" help:"Measure whether parties that pool what they received can match people."`
-	List    statusListCommand `cmd:"" name:"status-list" help:"For a provider: sign the status list by which it revokes."`
-	Export  exportCommand     `cmd:"" help:"Write a whole pod to a file, with which it can go to another server."`
-	Fetch   fetchCommand      `cmd:"" help:"Read a pod of another Solid server into such a file."`
-	Import  importCommand     `cmd:"" help:"Fill a new pod from such a file."`
-	Moved   movedCommand      `cmd:"" help:"Send everybody on to another server, where a pod was imported, and tell its counterparts."`
-	Ready   readyCommand      `cmd:"" help:"Ask whether a node is ready."`
+	Demo     demoCommand       `cmd:"" help:"Try it: the server, an authority, an insurer and made-up people, on this machine."`
+	Serve    serveCommand      `cmd:"" help:"Run the server."`
+	Backup   backupCommand     `cmd:"" help:"Back up a directory that is served, or not."`
+	Restore  restoreCommand    `cmd:"" help:"Make a directory out of a backup."`
+	Fsck     fsckCommand       `cmd:"" help:"Check all that must hold of every pod."`
+	Erase    eraseCommand      `cmd:"" help:"Erase a pod, and its key."`
+	Rotate   rotateCommand     `cmd:"" help:"Wrap the pods' keys with the first of --pod-key-file."`
+	Party    partyCommand      `cmd:"" help:"Register authorities and consumers, list, renew and revoke them."`
+	Key      keyCommand        `cmd:"" help:"Print a new master key for serve --key-file; rotate the keys that sign."`
+	Token    tokenCommand      `cmd:"" help:"For a party: get an access token."`
+	Proof    proofCommand      `cmd:"" help:"For a party: make the DPoP proof of one request."`
+	Issue    issueCommand      `cmd:"" help:"For a provider: sign evidence as SD-JWT VC."`
+	Verify   verifyCommand     `cmd:"" help:"For a consumer: verify evidence, offline."`
+	Log      logCommand        `cmd:"" help:"For a person: check an exported log."`
+	Stage    stageCommand      `cmd:"" help:"For load tests and test suites: a server with made-up people, and their credentials."`
+	Unlink   unlinkCommand     `cmd:"" help:"Measure whether parties that pool what they received can match people."`
+	List     statusListCommand `cmd:"" name:"status-list" help:"For a provider: sign the status list by which it revokes."`
+	Export   exportCommand     `cmd:"" help:"Write a whole pod to a file, with which it can go to another server."`
+	Fetch    fetchCommand      `cmd:"" help:"Read a pod of another Solid server into such a file."`
+	Import   importCommand     `cmd:"" help:"Fill a new pod from such a file."`
+	Moved    movedCommand      `cmd:"" help:"Send everybody on to another server, where a pod was imported, and tell its counterparts."`
+	Ready    readyCommand      `cmd:"" help:"Ask whether a node is ready."`
+	Provider providerCommand   `cmd:"" help:"For a provider: deposit a table of evidence."`
+	Consumer consumerCommand   `cmd:"" help:"For a consumer: read and verify what was granted."`
+	Login    loginCommand      `cmd:"" help:"Log in to a Solid server, for the commands below."`
+	Get      getCommand        `cmd:"" help:"Print a resource."`
+	Put      putCommand        `cmd:"" help:"Write a resource."`
+	Post     postCommand       `cmd:"" help:"Add a resource to a container."`
+	Patch    patchCommand      `cmd:"" help:"Change an RDF resource by a patch."`
+	Rm       rmCommand         `cmd:"" help:"Remove a resource."`
+	Ls       lsCommand         `cmd:"" help:"List a container."`
+	Cp       cpCommand         `cmd:"" help:"Copy a resource, from or to a URL."`
+	ACL      aclCommand        `cmd:"" name:"acl" help:"Print a resource's ACL document, or replace it."`
+	Watch    watchCommand      `cmd:"" help:"Print what happens to a resource."`
 }
 
 func main() {

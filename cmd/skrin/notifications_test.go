@@ -377,11 +377,10 @@ func (w *world) proved(r *http.Request, hook, sender string) {
 	w.t.Helper()
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "DPoP ")
 	var keys jose.JSONWebKeySet
-	req, _ := http.NewRequest("GET", w.Base+"/.oidc/keys", nil)
 	var discovery struct {
 		Keys string `json:"jwks_uri"`
 	}
-	req, _ = http.NewRequest("GET", w.Base+"/.well-known/openid-configuration", nil)
+	req, _ := http.NewRequest("GET", w.Base+"/.well-known/openid-configuration", nil)
 	must(w.t, json.Unmarshal([]byte(w.send(nil, req).body), &discovery))
 	req, _ = http.NewRequest("GET", discovery.Keys, nil)
 	must(w.t, json.Unmarshal([]byte(w.send(nil, req).body), &keys))

@@ -214,7 +214,9 @@ type verifyCommand struct {
 
 // Run obeys kong. It reads an SD-JWT VC from standard input, and prints the
 // disclosed claims.
-func (c *verifyCommand) Run() error {
+func (c *verifyCommand) Run() error { return c.verify(os.Stdin) }
+
+func (c *verifyCommand) verify(form io.Reader) error {
 	b, err := os.ReadFile(c.Keys)
 	if err != nil {
 		return err
@@ -223,7 +225,7 @@ func (c *verifyCommand) Run() error {
 	if err := json.Unmarshal(b, &keys); err != nil {
 		return fmt.Errorf("%s: %w", c.Keys, err)
 	}
-	text, err := io.ReadAll(io.LimitReader(os.Stdin, 1<<20))
+	text, err := io.ReadAll(io.LimitReader(form, 1<<20))
 	if err != nil {
 		return err
 	}

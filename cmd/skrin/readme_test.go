@@ -23,7 +23,7 @@ func TestREADME(t *testing.T) {
 	for _, m := range regexp.MustCompile("(?s)<!-- run: (\\w+) -->\n```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
 		examples[m[1]] = m[2]
 	}
-	if len(examples) != 2 {
+	if len(examples) != 4 {
 		t.Fatalf("the README has %d examples", len(examples))
 	}
 	work := t.TempDir()
@@ -57,12 +57,21 @@ func TestREADME(t *testing.T) {
 	if out := run("deposit", "KEY="+key("arbetsformedlingen"), "DEPOSIT="+deposit); !strings.Contains(out, "201") {
 		t.Errorf("deposit: %s", out)
 	}
+	if out := run("push", "KEY="+key("arbetsformedlingen"), "DEPOSIT="+deposit); !strings.Contains(out, "1 sent, 0 sent before") {
+		t.Errorf("push: %s", out)
+	}
+	if out := run("push", "KEY="+key("arbetsformedlingen"), "DEPOSIT="+deposit); !strings.Contains(out, "0 sent, 1 sent before") {
+		t.Errorf("push again: %s", out)
+	}
 	r.ask(b)
 	b.press("Ja, dela")
 	evidence, _ := r.granted("Alva Lindqvist")
 	out := run("read", "KEY="+key("exempel-forsakring"), "EVIDENCE="+evidence, "JWKS="+jwks)
 	if strings.TrimSpace(out) != "{\n  \"registered_at_least_30_days\": true\n}" {
 		t.Errorf("read: %s", out)
+	}
+	if again := run("consume", "KEY="+key("exempel-forsakring"), "EVIDENCE="+evidence, "JWKS="+jwks); again != out {
+		t.Errorf("consumer read: %s", again)
 	}
 }
 

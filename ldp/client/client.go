@@ -35,14 +35,16 @@ import (
 	"skrin/auth/dpop"
 )
 
-// A Client acts as one registered client of one Skrin server. All fields but Scope
-// must be set, and not be changed after the first use. It may be used by many
-// goroutines at once.
+// A Client acts as one registered client of one Skrin server; or, with a Secret
+// instead of a Key, as a person's script on any Solid server. All other fields but
+// Scope must be set, and none be changed after the first use. It may be used by
+// many goroutines at once.
 type Client struct {
 	HTTP   *http.Client    // give it a Timeout; redirects are not followed
 	Issuer string          // the server's issuer identifier, as registered: "https://pod.example"
 	ID     string          // client_id
 	Key    jose.JSONWebKey // private, with KeyID and Algorithm: see ParseKey; signs assertions and requests
+	Secret string          // of a person's script (client_secret_basic); "" for who has a Key
 	DPoP   *dpop.Key       // tokens are bound to it
 	Scope  string          // of the tokens; "" for what parties have
 	Now    func() time.Time
@@ -238,6 +240,8 @@ func (c *Client) configured() error {
 		return errors.New("client: HTTP or Now is not set")
 	case c.Issuer == "" || c.ID == "":
 		return errors.New("client: Issuer or ID is not set")
+	case c.Secret != "" && c.DPoP != nil:
+		return nil
 	case c.DPoP == nil || c.Key.Key == nil || c.Key.KeyID == "" || c.Key.Algorithm == "":
 		return errors.New("client: DPoP or Key is not set, or Key has no KeyID or Algorithm")
 	}

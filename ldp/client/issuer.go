@@ -53,6 +53,9 @@ func (c *Client) discover(ctx context.Context) (*issuer, error) {
 		}
 		return nil, fmt.Errorf("discovery: %w", err)
 	}
+	if c.Secret != "" && is.PAR == "" {
+		is.PAR = is.Token // which such a client doesn't use, and other servers lack
+	}
 	if err := is.check(c.Issuer); err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}
@@ -140,20 +143,17 @@ func (c *Client) callIssuer(ctx context.Context, endpoint string, form url.Value
 }
 
 func (c *Client) callOnce(ctx context.Context, endpoint string, form url.Values, into any) error {
-	now := c.Now()
-	assertion, err := c.sign("JWT", map[string]any{
-		"iss": c.ID, "sub": c.ID, "aud": c.Issuer, "jti": rand.Text(),
-		"iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
-	})
-	if err != nil {
-		return err
+	if c.Secret == "" {
+		if err := c.assert(form); err != nil {
+			return err
+		}
 	}
-	form.Set("client_id", c.ID)
-	form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
-	form.Set("client_assertion", assertion)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
+	}
+	if c.Secret != "" { // RFC 6749, section 2.3.1
+		req.SetBasicAuth(url.QueryEscape(c.ID), url.QueryEscape(c.Secret))
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
@@ -174,6 +174,22 @@ func (c *Client) callOnce(ctx context.Context, endpoint string, form url.Values,
 		return problem(resp, text)
 	}
 	return refused
+}
+
+// assert adds to a form what proves that it is this client's.
+func (c *Client) assert(form url.Values) error {
+	now := c.Now()
+	assertion, err := c.sign("JWT", map[string]any{
+		"iss": c.ID, "sub": c.ID, "aud": c.Issuer, "jti": rand.Text(),
+		"iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
+	})
+	if err != nil {
+		return err
+	}
+	form.Set("client_id", c.ID)
+	form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+	form.Set("client_assertion", assertion)
+	return nil
 }
 
 // sign makes a JWT with the client's key.
