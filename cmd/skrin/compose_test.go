@@ -5,7 +5,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
@@ -13,7 +12,7 @@ import (
 )
 
 // TestCompose: the compose file is YAML of the form that it should have, and
-// starts the server with flags that there are.
+// starts the server with settings that have no fault.
 func TestCompose(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join("..", "..", "docker-compose.yml"))
 	if err != nil {
@@ -21,11 +20,12 @@ func TestCompose(t *testing.T) {
 	}
 	var file struct {
 		Services map[string]struct {
-			Build    string
-			Command  []string
-			ReadOnly bool `yaml:"read_only"`
-			Volumes  []string
-			Secrets  []string
+			Build       string
+			Command     []string
+			Environment map[string]string
+			ReadOnly    bool `yaml:"read_only"`
+			Volumes     []string
+			Secrets     []string
 		}
 		Volumes map[string]any
 		Secrets map[string]struct{ File string }
@@ -42,16 +42,21 @@ func TestCompose(t *testing.T) {
 			t.Errorf("the secret %s has no file", name)
 		}
 	}
+	environ := []string{}
+	for name, value := range s.Environment {
+		if name == "SKRIN_BASE" {
+			value = "https://pod.example.se"
+		}
+		environ = append(environ, name+"="+value)
+	}
+	in := settle("", environ, new(settings), nil)
+	in.check()
+	for _, fault := range in.faults {
+		t.Error(fault)
+	}
 	var c commands
 	k, err := kong.New(&c, kong.Name("skrin"), kong.Exit(func(int) {}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, arg := range s.Command {
-		if strings.HasPrefix(arg, "--base=") {
-			s.Command[i] = "--base=https://pod.example.se"
-		}
-	}
+	must(t, err)
 	if _, err := k.Parse(s.Command); err != nil {
 		t.Errorf("%v: %v", s.Command, err)
 	}

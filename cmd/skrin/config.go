@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -25,11 +26,19 @@ type config struct {
 	Key     []byte        // the master key, 32 bytes: whoever has it can read what is encrypted
 	Parties string        // a folder of registrations; may be empty
 	Types   string        // a folder of evidence types, instead of those that come with the program; may be empty
-	Proxied bool          // a proxy in front says in X-Forwarded-For who asks; without one anybody could say so
 	EIDs    string        // a folder of eIDs to sign in by; may be empty
 	Demo    bool          // made-up people, sign-in without proof, plain http on loopback
 	Token   time.Duration // how long an access token lives
 	keep
+
+	Listen, Admin, Redirect string          // as in the settings
+	Proxies                 []netip.Prefix  // whose X-Forwarded-For is believed
+	Limit                   limitSettings   // a bound that is zero is not set
+	Bulk                    map[string]rate // what a party may read, by its id, instead of Limit.Bulk
+	TLS                     tlsSettings
+	Log                     logSettings
+	Trace                   traceSettings
+	Grace, Drain            time.Duration
 }
 
 func (c *config) check() error {

@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"github.com/gorilla/mux"
@@ -33,28 +32,10 @@ func (s *server) routes(pages http.Handler, resources *ldp.Handler) http.Handler
 	r.Path("/me").Handler(pages)
 	r.PathPrefix("/me/").Handler(pages)
 	r.PathPrefix("/").Handler(resources)
-	if s.Proxied {
-		return forwarded(r)
-	}
-	return r
+	return addressed(r, s.Proxies)
 }
 
 func nothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
-
-// forwarded tells next where a request came from, as the proxy in front says: by
-// the last address of X-Forwarded-For, which it has added itself.
-func forwarded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if fields := r.Header.Values("X-Forwarded-For"); len(fields) > 0 {
-			last := fields[len(fields)-1]
-			ip, err := netip.ParseAddr(strings.TrimSpace(last[strings.LastIndex(last, ",")+1:]))
-			if err == nil {
-				r.RemoteAddr = netip.AddrPortFrom(ip, 0).String()
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
-}
 
 // party tells who a registered organisation is: what its WebID dereferences to.
 func (s *server) party(w http.ResponseWriter, r *http.Request) {
