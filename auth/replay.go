@@ -5,37 +5,49 @@ package auth
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"time"
 
 	"skrin/auth/dpop"
 )
 
-// A Replay remembers used proofs, also across a restart, without a durable
-// write for each. A proof that was made before the process began is refused by
-// dpop.Checker.NotBefore, so what memory has lost can't be used again; but a
-// client's clock may be fast, and a proof dated ahead could outlive a restart.
-// Those few are kept in Records too. It is a dpop.Seen.
+// A Replay remembers used proofs. It is a dpop.Seen.
 //
-// It covers one process. Several nodes need a common memory.
+// Of one process it does so without a durable write for each, also across a
+// restart: a proof that was made before the process began is refused by
+// dpop.Checker.NotBefore, so what memory has lost can't be used again. But a
+// client's clock may be fast, and a proof dated ahead could outlive a restart:
+// those few are kept in Records too.
+//
+// Nodes that share their Records keep each proof there (Shared): it is the only
+// memory that they have in common, and a write of a row is about what the read
+// that follows costs anyhow. They need no NotBefore. While the Records can't be
+// reached nobody knows whether a proof was used, and none is taken.
 type Replay struct {
 	Memory  *dpop.Memory
 	Records Records
+	Shared  bool          // there are, or may be, other nodes
 	MaxAge  time.Duration // the Checker's
 	Now     func() time.Time
 }
 
-// replayTimeout bounds the write of a proof that is dated ahead.
-const replayTimeout = 2 * time.Second
+// replayTimeout bounds the write of a proof.
+const replayTimeout = 5 * time.Second
 
 // Once implements dpop.Seen.
-func (r *Replay) Once(key string, until time.Time) bool {
-	if !r.Memory.Once(key, until) {
-		return false
+func (r *Replay) Once(key string, until time.Time) (bool, error) {
+	if first, err := r.Memory.Once(key, until); !first || err != nil {
+		return false, err
 	}
-	if ahead := until.Add(-r.MaxAge - time.Second); !ahead.After(r.Now()) {
-		return true
+	if ahead := until.Add(-r.MaxAge - time.Second); !r.Shared && !ahead.After(r.Now()) {
+		return true, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), replayTimeout)
 	defer cancel()
-	return r.Records.Save(ctx, "proof", hex.EncodeToString([]byte(key)), Record{Value: []byte{1}, Until: until}) == nil
+	// A node whose clock is fast must not sweep away what another still takes.
+	err := r.Records.Save(ctx, "proof", hex.EncodeToString([]byte(key)), Record{Until: until.Add(Skew)})
+	if errors.Is(err, ErrChanged) {
+		return false, nil
+	}
+	return err == nil, err
 }

@@ -3,6 +3,9 @@
 package auth_test
 
 import (
+	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,5 +54,71 @@ func TestAProofIsUsedOnceAcrossARestart(t *testing.T) {
 		if _, err := after.Check(proof, "GET", "https://pod.example.se/x", "", false); err == nil {
 			t.Errorf("a proof %s is taken again after the restart", name)
 		}
+	}
+}
+
+// TestAProofIsUsedOnceInACluster: of nodes that share their records one takes a
+// proof, whatever its date, also if that node is gone; and none while the records
+// can't be reached.
+func TestAProofIsUsedOnceInACluster(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	clock := func() time.Time { return now }
+	records, err := pebble.OpenMemory(pebble.Options{Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := func() *dpop.Checker {
+		return &dpop.Checker{
+			Now: clock, MaxAge: time.Minute, MaxSkew: 10 * time.Second,
+			Seen: &auth.Replay{Memory: dpop.NewMemory(1000, clock), Records: records, Shared: true, MaxAge: time.Minute, Now: clock},
+		}
+	}
+	key, err := dpop.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(c *dpop.Checker, proof string) error {
+		_, err := c.Check(proof, "GET", "https://pod.example.se/x", "", false)
+		return err
+	}
+	for name, age := range map[string]time.Duration{"of now": 0, "of a slow clock": -50 * time.Second, "of a fast clock": 5 * time.Second} {
+		proof, err := key.Proof("GET", "https://pod.example.se/x", "", "", now.Add(age))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var taken atomic.Int32
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				if check(node(), proof) == nil {
+					taken.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if taken.Load() != 1 {
+			t.Errorf("a proof %s is taken by %d nodes", name, taken.Load())
+		}
+	}
+	proof, err := key.Proof("GET", "https://pod.example.se/x", "", "", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := node()
+	if err := check(first, proof); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Minute) // the last moment
+	if err := check(node(), proof); err == nil {
+		t.Error("it is taken again at the end of its life")
+	}
+	late, err := key.Proof("GET", "https://pod.example.se/x", "", "", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records.Close()
+	refused := new(dpop.Error)
+	if err := check(node(), late); err == nil || errors.As(err, &refused) {
+		t.Errorf("without the records: %v; it isn't the client's fault", err)
 	}
 }

@@ -28,9 +28,13 @@ type Handler struct {
 	// Base is the scheme and authority of all resources, "https://pod.example",
 	// without a slash at the end.
 	Base string
-	// Isolated says that Base is an origin of its own, where no cookie is set
-	// and no page of ours lives. Where it is false, what a browser would run
-	// (HTML, SVG, XML) is served as an attachment.
+	// Apart is the origin, like Base, of a Handler that is Isolated, to which
+	// browsers are sent for what they load; "" if there is none.
+	Apart string
+	// Isolated says that this Handler answers on an origin of its own, where no
+	// cookie is set and no page of ours lives: to nobody in particular, and
+	// reads only. Where it is false, what a browser would run (HTML, SVG, XML)
+	// is served as an attachment.
 	Isolated bool
 	// ConstrainedBy is the URL of a document about what requests must obey (LDP,
 	// 4.2.1.6); "" for the Solid Protocol.
@@ -95,11 +99,16 @@ func (x *exchange) serve() error {
 		return x.otherwise(path, err)
 	}
 	x.id = id
+	if x.apart() {
+		return nil
+	}
 	if x.r.Method == http.MethodOptions {
 		return x.options()
 	}
-	if x.who, err = x.Identifier.Identify(x.r); err != nil {
-		return unidentified(err)
+	if !x.Isolated {
+		if x.who, err = x.Identifier.Identify(x.r); err != nil {
+			return unidentified(err)
+		}
 	}
 	x.who.Origin = x.r.Header.Get("Origin")
 	switch x.r.Method {
@@ -134,13 +143,7 @@ func (x *exchange) otherwise(path string, err error) error {
 	case bad != nil:
 		return bad
 	}
-	to := x.Base + spelt
-	if x.r.URL.RawQuery != "" {
-		to += "?" + x.r.URL.RawQuery
-	}
-	x.set("Location", to)
-	x.set("Content-Length", "0")
-	x.w.WriteHeader(http.StatusPermanentRedirect)
+	x.redirect(http.StatusPermanentRedirect, x.Base+spelt)
 	return nil
 }
 

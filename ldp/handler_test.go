@@ -384,12 +384,39 @@ func TestIsolation(t *testing.T) {
 		{"text is shown", "GET /c/t", 200, append([]string{"-Content-Disposition"}, sandboxed...)},
 		{"Turtle is sandboxed too", "GET /c/a.ttl", 200, sandboxed},
 	})
-	t.Run("HTML is shown where the data has an origin of its own", func(t *testing.T) {
-		h := newHandler(newFake(t), t.Output())
-		h.Isolated = true
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, parse(t, "GET /c/p"))
-		check(t, w, "", append([]string{"-Content-Disposition"}, sandboxed...))
+	apart := func(edit func(*ldp.Handler), rows []row) {
+		for _, c := range rows {
+			t.Run(c.why, func(t *testing.T) {
+				f := newFake(t)
+				h := newHandler(f, t.Output())
+				edit(h)
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, parse(t, c.request))
+				if w.Code != c.status {
+					t.Errorf("status %d, want %d; body %s", w.Code, c.status, w.Body)
+				}
+				check(t, w, "", c.want)
+			})
+		}
+	}
+	there := []string{"Location: https://data.example/c/p?x", "Cache-Control: no-store", "Vary ~ Sec-Fetch-Dest", "-body"}
+	apart(func(h *ldp.Handler) { h.Apart = "https://data.example" }, []row{
+		{"what a browser opens is shown apart", "GET /c/p?x\nSec-Fetch-Dest: document", 307, there},
+		{"so is what it frames", "GET /c/p?x\nSec-Fetch-Dest: iframe", 307, there},
+		{"what it would run", "GET /c/p?x\nSec-Fetch-Dest: script", 307, there},
+		{"pictures, from scripts' point of view too", "GET /c/p?x\nSec-Fetch-Dest: image\nOrigin: https://app.example", 307, append(there, "Access-Control-Allow-Origin: https://app.example")},
+		{"also what is hidden, or isn't there", "HEAD /hidden/x\nSec-Fetch-Dest: document", 307, []string{"Location: https://data.example/hidden/x"}},
+		{"a program that fetches gets it", "GET /c/p\nSec-Fetch-Dest: empty", 200, []string{"body ~ <script>", "Content-Disposition: attachment"}},
+		{"so does one that is no browser", "GET /c/p", 200, sandboxed},
+		{"what is no reading stays, and isn't known to be a browser's", "POST /c/ alva\nContent-Type: text/plain\nSec-Fetch-Dest: document\n\nx", 201, nil},
+	})
+	back := []string{"Location: https://pod.example/c/p", "-body"}
+	apart(func(h *ldp.Handler) { h.Isolated = true }, []row{
+		{"HTML is shown where the data has an origin of its own", "GET /c/p\nSec-Fetch-Dest: document", 200, append([]string{"-Content-Disposition", "body ~ <script>"}, sandboxed...)},
+		{"the URL of a resource is one all the same", "GET /c/p", 200, []string{"Link ~ <https://pod.example/c/p.acl>; rel=\"acl\""}},
+		{"a write there is sent back", "PUT /c/p\nContent-Type: text/html\n\nx", 308, back},
+		{"so is who shows a token", "GET /c/p alva", 308, back},
+		{"a preflight is answered", "OPTIONS /c/p\nOrigin: https://app.example\nAccess-Control-Request-Method: GET", 204, []string{"Access-Control-Allow-Origin: https://app.example"}},
 	})
 }
 

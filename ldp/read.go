@@ -99,9 +99,13 @@ func (g *reading) headers() {
 
 // represent writes the representation that was picked.
 func (g *reading) represent() error {
-	switch {
-	case g.picked == typeHTML && bare(g.res.Type) != typeHTML:
+	if g.picked == typeHTML && bare(g.res.Type) != typeHTML {
 		return g.page()
+	}
+	// It is anybody's: nothing in it may run on our origin.
+	g.set("Content-Security-Policy", "default-src 'none'; sandbox")
+	g.set("Cross-Origin-Resource-Policy", "cross-origin")
+	switch {
 	case g.res.Members != nil:
 		return g.list()
 	case g.res.Body != nil && strings.EqualFold(bare(g.res.Type), bare(g.picked)):
@@ -131,12 +135,9 @@ func (g *reading) send(body []byte) error {
 	return err
 }
 
-// stored sends the bytes as they were written, whole or in part. What is stored
-// is anybody's: nothing in it may run on our origin.
+// stored sends the bytes as they were written, whole or in part.
 func (g *reading) stored() error {
 	g.set("Content-Type", g.res.Type)
-	g.set("Content-Security-Policy", "default-src 'none'; sandbox")
-	g.set("Cross-Origin-Resource-Policy", "cross-origin")
 	if active(g.res.Type, g.Isolated) {
 		g.set("Content-Disposition", "attachment")
 	}

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"skrin/ldp"
@@ -29,6 +31,8 @@ type Detail struct {
 	Purpose      string   `json:"purpose,omitempty"`         // IRI, as registered for the use
 	Until        string   `json:"until,omitempty"`           // last day, "2027-05-21"
 	Standing     bool     `json:"standing,omitempty"`        // later evidence of the type too
+	MaxAge       string   `json:"max_age,omitempty"`         // of the evidence when it is read, in days: "P7D"
+	Reads        int      `json:"reads,omitempty"`           // how often it is read, at most: 1 for once
 	// as granted
 	Locations []string `json:"locations,omitempty"` // where to deposit, or what to read
 	Consent   string   `json:"consent,omitempty"`   // id of the consent
@@ -86,7 +90,7 @@ func (p *Pod) parseDetails(ctx context.Context, id string, details []json.RawMes
 }
 
 func (r *Request) deposit(party *Party, d *Detail) (faults []string) {
-	if d.Use != "" || d.EvidenceType != "" || d.Fields != nil || d.Optional != nil || d.Purpose != "" || d.Until != "" || d.Standing {
+	if d.Use != "" || d.EvidenceType != "" || d.Fields != nil || d.Optional != nil || d.Purpose != "" || d.Until != "" || d.Standing || d.MaxAge != "" || d.Reads != 0 {
 		faults = append(faults, "evidence_deposit takes only type, reference and evidence_types.")
 	}
 	if len(d.EvidenceTypes) == 0 {
@@ -126,8 +130,25 @@ func (p *Pod) toRead(r *Request, party *Party, d *Detail) (faults []string) {
 	fault(err != nil, "until: a day like 2027-05-21 is needed.")
 	fault(err == nil && !end.After(p.Now()), "until: the day has passed.")
 	fault(err == nil && until.After(day(p.Now()).AddDate(0, 0, use.Days)), fmt.Sprintf("until: your registration allows at most %d days from today.", use.Days))
+	age, ok := days(d.MaxAge)
+	fault(!ok, "max_age: a duration in days like P7D is needed, of at most 3660.")
+	fault(d.Reads < 0 || d.Reads > maxReads, fmt.Sprintf("reads: from 1 to %d, or leave it out.", maxReads))
+	r.MaxAge, r.Reads = age, d.Reads
 	r.Use, r.Types, r.Fields, r.Optional, r.Until, r.Standing = d.Use, []string{d.EvidenceType}, d.Fields, d.Optional, end, d.Standing
 	return faults
+}
+
+const maxReads = 100_000
+
+// days reads a duration in whole days (ISO 8601, "P7D"); "" is 0.
+func days(s string) (int, bool) {
+	if s == "" {
+		return 0, true
+	}
+	digits, ok := strings.CutPrefix(s, "P")
+	digits, ok2 := strings.CutSuffix(digits, "D")
+	n, err := strconv.ParseUint(digits, 10, 12)
+	return int(n), ok && ok2 && err == nil && n > 0 && n <= 3660
 }
 
 // granted returns the detail of an answered request, as the party is told it.
@@ -139,7 +160,10 @@ func (p *Pod) granted(r *Request, s *Space, c *Consent) (json.RawMessage, error)
 	case ToRead:
 		d.Use, d.EvidenceType, d.Fields = r.Use, r.Types[0], c.Fields
 		d.Until = c.Until.AddDate(0, 0, -1).Format(time.DateOnly)
-		d.Standing, d.Consent = r.Standing, c.ID
+		d.Standing, d.Consent, d.Reads = r.Standing, c.ID, r.Reads
+		if r.MaxAge > 0 {
+			d.MaxAge = fmt.Sprintf("P%dD", r.MaxAge)
+		}
 		d.Locations = []string{p.url(s.evidence(c.Grant))}
 	}
 	return json.Marshal(d)

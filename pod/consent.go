@@ -46,6 +46,9 @@ type Grant struct {
 	Issuer   string
 	Evidence string // what is read through it
 	Standing bool   // or the current evidence of its type and issuer
+	Use      string // of the party: what its registration must still permit
+	MaxAge   int    // as in Request
+	Limit    int    // of Reads; 0 for none
 	Given    time.Time
 	Reads    int
 	Last     time.Time // of the reads
@@ -125,14 +128,15 @@ func (p *Pod) Withdraw(ctx context.Context, who acl.Agent, id string) error {
 		if c == nil {
 			return ldp.Refuse(ldp.NotFound, "There is no such consent.")
 		}
-		return p.withdraw(ctx, tx, c)
+		return p.withdraw(ctx, tx, c, time.Time{})
 	})
 	p.wake(err)
 	return err
 }
 
-// withdraw ends a consent, in a transaction that somebody else has begun.
-func (p *Pod) withdraw(ctx context.Context, tx Tx, c *Consent) error {
+// withdraw ends a consent, in a transaction that somebody else has begun. The
+// party is told at the time tell, or at once.
+func (p *Pod) withdraw(ctx context.Context, tx Tx, c *Consent, tell time.Time) error {
 	if !c.Withdrawn.IsZero() {
 		return nil
 	}
@@ -154,7 +158,7 @@ func (p *Pod) withdraw(ctx context.Context, tx Tx, c *Consent) error {
 		return err
 	}
 	return p.tell(ctx, tx, Notification{Party: c.Request.Party, Space: c.Space, Event: ConsentWithdrawn, Consent: c.ID,
-		Location: p.url(ldp.ID(g.Rule.On)), Reference: c.Request.Reference})
+		Location: p.url(ldp.ID(g.Rule.On)), Reference: c.Request.Reference, Next: tell})
 }
 
 // Shares returns the owner's consents, the newest first.

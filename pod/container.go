@@ -181,30 +181,35 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 		return ldp.Written{}, err
 	}
 	var done ldp.Written
-	err = p.update(ctx, who, req.ID, func(tx Tx) error {
+	err = p.write(ctx, who, req.ID, func(tx Tx) (Action, ldp.ID, error) {
 		r, err := check(tx)
 		if err != nil {
-			return err
+			return "", "", err
 		}
 		once := keyOf(who, req, c, &ch)
 		if done, err = p.repeated(tx, once); err != nil || done.ID != "" {
-			return err
+			return "", "", err
 		}
-		if err := r.extend(tx, &ch, req.Slug, req.Container); err != nil {
-			return err
+		if done, err = p.add(ctx, tx, &ch, r, req, c); err != nil {
+			return "", "", err
 		}
-		if req.Container && c.body != nil {
-			format, _ := rdf.FormatOf(c.media)
-			if c.data, err = p.parse(ctx, c.body, format, r.id); err != nil {
-				return err
-			}
-		}
-		if done, err = p.store(ctx, tx, &ch, r, c); err != nil {
-			return err
-		}
-		return once.remember(tx, done.ID)
+		return DidWrite, done.ID, once.remember(tx, done.ID)
 	})
 	return done, err
+}
+
+// add makes c a new member of the container that r is the right to.
+func (p *Pod) add(ctx context.Context, tx Tx, ch *change, r *right, req ldp.Post, c *content) (done ldp.Written, err error) {
+	if err := r.extend(tx, ch, req.Slug, req.Container); err != nil {
+		return done, err
+	}
+	if req.Container && c.body != nil {
+		format, _ := rdf.FormatOf(c.media)
+		if c.data, err = p.parse(ctx, c.body, format, r.id); err != nil {
+			return done, err
+		}
+	}
+	return p.store(ctx, tx, ch, r, c)
 }
 
 // mayPost refuses unless the agent may append to the container, and then unless

@@ -37,15 +37,18 @@ func (p *Pod) Thaw(ctx context.Context, who acl.Agent, party string) error {
 	})
 }
 
-// Disconnect lets a provider deliver no more to the owner's pod. What it has
-// delivered stays, and so does what the person shares with it. To disconnect
-// twice is no error; a new connection is the person's to make.
+// Disconnect lets a provider deliver no more to the owner's pod, all providers for
+// "", and tells it. What it has delivered stays, and so does what the person shares
+// with it. To disconnect twice is no error; a new connection is the person's to
+// make.
 func (p *Pod) Disconnect(ctx context.Context, who acl.Agent, party string) error {
-	return p.eachSpace(ctx, who, party, func(s *Space) (Action, bool) {
+	err := p.eachSpace(ctx, who, party, func(s *Space) (Action, bool) {
 		changed := len(s.Types) > 0
 		s.Types = nil
 		return DidDisconnect, changed
 	})
+	p.wake(err)
+	return err
 }
 
 // eachSpace changes the owner's space for a party, or every one for "", in one
@@ -76,9 +79,25 @@ func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change
 			if err := p.enter(tx, Entry{Action: action, Party: s.Party}); err != nil {
 				return err
 			}
+			if action != DidDisconnect {
+				continue
+			}
+			if err := p.tellDisconnected(ctx, tx, s, len(all) > 1); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
+}
+
+func (p *Pod) tellDisconnected(ctx context.Context, tx Tx, s *Space, several bool) (err error) {
+	n := Notification{Party: s.Party, Space: s.ID, Event: Disconnected, Location: p.url(s.deposit())}
+	if several {
+		if n.Next, err = p.someTime(); err != nil {
+			return err
+		}
+	}
+	return p.tell(ctx, tx, n)
 }
 
 // An ErasureReceipt is the payload of the JWS (typ erasure-receipt+jwt, signed
@@ -95,26 +114,12 @@ type ErasureReceipt struct {
 	Retained []string `json:"retained,omitempty"`       // and what: concepts, never values
 }
 
-const (
-	typeErasure = "erasure-receipt+jwt"
-	maxErasure  = 8 << 10 // bytes
-)
+const typeErasure = "erasure-receipt+jwt"
 
 // takeErasure takes a party's receipt that it has erased. The same again is no
 // error.
-func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error) {
-	party, _, err := p.mayDeposit(ctx, who, req.ID)
-	if err == nil {
-		err = req.Fault
-	}
-	if err != nil {
-		return ldp.Written{}, err
-	}
-	body, err := readAll(req.Body, maxErasure)
-	if err != nil {
-		return ldp.Written{}, err
-	}
-	receipt, faults := p.checkErasure(party, string(body))
+func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, inbox ldp.ID, party Party, jws string) (ldp.Written, error) {
+	receipt, faults := p.checkErasure(party, jws)
 	if faults != nil {
 		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The receipt can't be accepted.", faults...)
 	}
@@ -122,8 +127,8 @@ func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, req ldp.Post) (ldp
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	done := ldp.Written{ID: req.ID + ldp.ID(id), Created: true, Description: p.spaceDescription(req.ID)}
-	return done, p.inSpace(ctx, who, acl.Append, req.ID, func(tx Tx, a access) error {
+	done := ldp.Written{ID: inbox + ldp.ID(id), Created: true, Description: p.spaceDescription(inbox)}
+	return done, p.inSpace(ctx, who, acl.Append, inbox, func(tx Tx, a access) error {
 		var c *Consent
 		if isID(receipt.Consent) {
 			if c, err = load[Consent](tx, consentKey(receipt.Consent)); err != nil {
@@ -136,7 +141,7 @@ func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, req ldp.Post) (ldp
 		if !c.Erased.IsZero() {
 			return nil
 		}
-		c.Erased, c.Receipt = p.Now().UTC().Truncate(time.Second), string(body)
+		c.Erased, c.Receipt = p.Now().UTC().Truncate(time.Second), jws
 		if err := save(tx, consentKey(c.ID), c); err != nil {
 			return err
 		}

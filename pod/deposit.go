@@ -49,6 +49,8 @@ type delivery struct {
 	issued, expires time.Time
 	facts           []Fact
 	forms           []string
+	place           *Place     // of the first form in a status list; nil if it has none
+	places          Places     // of all forms
 	marks           []string   // by which the first form could be matched with another
 	graph           *rdf.Graph // as sent, without the signed forms; nil if only signed forms were sent
 }
@@ -57,7 +59,7 @@ type delivery struct {
 // evidence, alone (application/dc+sd-jwt, one a line) or within their RDF form.
 func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error) {
 	if req.ID == ldp.ID("/w/"+spaceID(req.ID)+"/inbox/") {
-		return p.takeErasure(ctx, who, req)
+		return p.takeMail(ctx, who, req)
 	}
 	party, types, err := p.mayDeposit(ctx, who, req.ID)
 	if err == nil {
@@ -107,10 +109,8 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 		}
 		return p.enter(tx, Entry{Action: DidDeliver, Party: a.party.ID, Type: d.typ.ID, Fields: names(d.facts), Path: string(req.ID)})
 	})
-	if err == nil && p.Wake != nil {
-		p.Wake()
-	}
-	return done, err
+	p.wake(err)
+	return done, placeTaken(err)
 }
 
 // mayDeposit refuses early, before a byte of the body is read.
@@ -177,7 +177,7 @@ func (p *Pod) readDelivery(ctx context.Context, party Party, types []string, con
 	if len(forms) > maxForms {
 		return nil, ldp.Refuse(ldp.Unprocessable, fmt.Sprintf("There are more than %d signed forms.", maxForms))
 	}
-	d, faults := p.checkForms(party, types, forms)
+	d, faults := p.checkForms(ctx, party, types, forms)
 	if faults == nil && graph != nil {
 		faults = d.agrees(graph)
 		d.graph = graph
@@ -209,30 +209,43 @@ func (p *Pod) takeForms(g *rdf.Graph) []string {
 }
 
 // checkForms verifies every form and that all say the same.
-func (p *Pod) checkForms(party Party, types []string, forms []string) (*delivery, []string) {
+func (p *Pod) checkForms(ctx context.Context, party Party, types []string, forms []string) (*delivery, []string) {
 	var d *delivery
 	var faults []string
+	var places []*Place
 	marks := map[string]bool{}
 	for i, form := range forms {
-		one, err := p.checkForm(party, types, form)
+		one, err := p.checkForm(ctx, party, types, form)
 		switch {
 		case err != nil:
 			faults = append(faults, fmt.Sprintf("signed form %d: %s", i+1, err))
 		case p.Leak != LeakStatus && slices.ContainsFunc(one.marks, func(m string) bool { return marks[m] }):
 			faults = append(faults, fmt.Sprintf("signed form %d shares a digest, salt, status index or holder key with another: each needs its own.", i+1))
+		case p.Leak != LeakStatus && slices.ContainsFunc(places, func(at *Place) bool { return neighbours(at, one.place) }):
+			faults = append(faults, fmt.Sprintf("signed form %d is the neighbour of another in the status list: give them random places.", i+1))
 		case d == nil:
 			d = one
 		case !d.same(one):
 			faults = append(faults, fmt.Sprintf("signed form %d says something else than the first.", i+1))
 		}
 		if err == nil {
+			places = append(places, one.place)
 			for _, m := range one.marks {
 				marks[m] = true
 			}
 		}
 	}
-	if faults == nil {
-		d.forms = forms
+	if faults != nil {
+		return nil, faults
+	}
+	d.forms = forms
+	for _, at := range places {
+		if at != nil && !slices.Contains(d.places[at.List], at.Index) {
+			if d.places == nil {
+				d.places = Places{}
+			}
+			d.places[at.List] = append(d.places[at.List], at.Index)
+		}
 	}
 	return d, faults
 }
@@ -243,7 +256,7 @@ func (d *delivery) same(e *delivery) bool {
 
 // checkForm verifies one SD-JWT VC. Its error is for the provider and names no
 // value.
-func (p *Pod) checkForm(party Party, types []string, form string) (*delivery, error) {
+func (p *Pod) checkForm(ctx context.Context, party Party, types []string, form string) (*delivery, error) {
 	c, err := credential.Parse(form)
 	if err != nil {
 		return nil, err
@@ -282,7 +295,8 @@ func (p *Pod) checkForm(party Party, types []string, form string) (*delivery, er
 	if len(d.facts) == 0 {
 		return nil, errors.New("it has none of the type's claims")
 	}
-	return d, nil
+	d.place, err = p.checkPlace(ctx, party, v.Status)
+	return d, err
 }
 
 func clip(s string) string {
@@ -363,6 +377,9 @@ func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery, id string)
 	e := &Evidence{
 		ID: id, Type: d.typ.ID, Issuer: a.party.ID, Issued: d.issued, Expires: d.expires,
 		Received: p.Now().UTC().Truncate(time.Second), Facts: d.facts, Forms: len(d.forms),
+	}
+	if err := p.occupy(tx, e, d.places); err != nil {
+		return err
 	}
 	own, err := ownerOf(tx)
 	if err != nil {

@@ -29,7 +29,9 @@
 //	Entry         log.go         one line of the person's log, chained by hash
 //	Checkpoint    export.go      the signed end of an exported log
 //	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
+//	MailedRequest mail.go        a request that a party posts to its inbox/
 //	Notification  outbox.go      what a counterpart must be told, until it has been
+//	Statuses      status.go      the status lists of all providers, by which they revoke
 //	Leak          leak.go        a link on purpose, for the program that must see it
 //
 // # One function for the screen and the wire
@@ -55,6 +57,7 @@
 //	c{id}                    a Consent
 //	g{space}\0{id}           a Grant to a space's party
 //	h, l{seq}                the log's head; an Entry
+//	s{place}                 the id of the evidence that has a place in a status list; also a Name of the pod
 //	x{day}\0…                a refusal that was logged that day
 //	i{space}\0{key}          what answered an idempotency key
 //	j{day}{digest}           the same for a POST to the standard pod

@@ -25,6 +25,8 @@ type Evidence struct {
 	Facts    []Fact   // in the order of the type's fields
 	Forms    int      // how many signed forms were delivered
 	Given    int      // how many of them have a recipient
+	Places   Places   // of the signed forms in status lists
+	Listed   EndState // what the lists said when the log was told last: "", Revoked or Suspended
 	Ended    EndState // why it is no longer current; "" while it is
 }
 
@@ -43,6 +45,7 @@ const (
 	Superseded EndState = "superseded"
 	Revoked    EndState = "revoked"
 	Expired    EndState = "expired"
+	Suspended  EndState = "suspended" // by its issuer, for a while
 )
 
 // State returns whether the evidence is current at the time now.
@@ -51,6 +54,12 @@ func (e *Evidence) State(now time.Time) EndState {
 		return Expired
 	}
 	return e.Ended
+}
+
+// tooOld reports whether evidence was issued more than so many days ago; 0 for no
+// limit.
+func tooOld(e *Evidence, days int, now time.Time) bool {
+	return days > 0 && day(now).After(e.Issued.AddDate(0, 0, days))
 }
 
 func evidenceKey(id string) string         { return "e" + id }
@@ -119,15 +128,17 @@ func evidenceFor(tx Tx, g *Grant) (*Evidence, error) {
 func (p *Pod) Holdings(ctx context.Context, who acl.Agent) ([]Evidence, error) {
 	var all []Evidence
 	err := p.viewOwn(ctx, who, func(tx Tx) (err error) {
-		all, err = holdings(tx)
+		all, err = p.holdings(tx)
 		return err
 	})
 	return all, err
 }
 
-func holdings(tx Tx) ([]Evidence, error) {
+// holdings returns all evidence, with what status lists say of it now.
+func (p *Pod) holdings(tx Tx) ([]Evidence, error) {
 	var all []Evidence
 	err := each(tx, evidenceKey(""), func(e *Evidence) bool {
+		p.listed(e)
 		all = append(all, *e)
 		return true
 	})

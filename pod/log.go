@@ -28,11 +28,15 @@ const (
 	DidFetch    Action = "fetch"    // the person asked a provider for evidence
 	DidRemove   Action = "remove"   // the person removed evidence
 	DidVisit    Action = "visit"    // somebody with a WebID read in the standard pod
-	DidUse      Action = "use"      // an app read in the owner's name, for the first time on a day; see [ReadCount]
+	DidUse      Action = "use"      // an app read or wrote in the owner's name, for the first time on a day; see [ReadCount]
+	DidWrite    Action = "write"    // somebody else made or changed a resource of the standard pod
+	DidDelete   Action = "delete"   // or deleted one
 
 	DidDisconnect Action = "disconnect" // the person lets a provider deliver no more
 	DidFreeze     Action = "freeze"     // the person stopped a party's reads for a while
 	DidThaw       Action = "thaw"       // and let them go on
+	DidAsk        Action = "ask"        // a party that knows the person asked through its inbox/
+	DidRevoke     Action = "revoke"     // an issuer revoked or suspended evidence by its status list, or ended that; Why says which
 	DidErase      Action = "erase"      // a party says that it has erased what it had read
 )
 
@@ -49,7 +53,7 @@ type Entry struct {
 	Fields  []string  `json:"fields,omitempty"`
 	Purpose string    `json:"purpose,omitempty"`
 	Consent string    `json:"consent,omitempty"`
-	Path    string    `json:"path,omitempty"` // in the party's space; in the pod, of a visit
+	Path    string    `json:"path,omitempty"` // in the party's space; in the pod, of a visit or a write; of a stranger's write the container
 	Why     string    `json:"why,omitempty"`  // of a refusal, a short code
 	Prev    string    `json:"prev"`           // Hash of the entry before; "" for the first
 	Hash    string    `json:"hash"`           // of the entry as JSON with an empty Hash
@@ -150,7 +154,16 @@ func (p *Pod) Log(ctx context.Context, who acl.Agent, before uint64, limit int) 
 // reason: a party that tries without end must not fill the person's log.
 func (p *Pod) refused(tx Tx, e Entry) error {
 	e.Action = DidRefuse
-	key := fmt.Sprintf("x%s\x00%s\x00%s\x00%s", p.Now().UTC().Format(time.DateOnly), e.Party, e.Why, e.Path)
+	return p.enterDaily(tx, e)
+}
+
+// enterDaily appends e, unless it was appended today.
+func (p *Pod) enterDaily(tx Tx, e Entry) error {
+	why := e.Why
+	if e.Action != DidRefuse {
+		why = string(e.Action)
+	}
+	key := fmt.Sprintf("x%s\x00%s\x00%s\x00%s", p.Now().UTC().Format(time.DateOnly), e.Party, why, e.Path)
 	seen, err := load[int](tx, key)
 	if err != nil {
 		return err

@@ -4,7 +4,10 @@ package pod
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"io"
+	"slices"
 	"time"
 )
 
@@ -16,6 +19,10 @@ type Event string
 const (
 	EvidenceWanted   Event = "EvidenceWanted"   // to a provider: the person asks for evidence
 	ConsentWithdrawn Event = "ConsentWithdrawn" // to a consumer: read no more, erase
+	RequestAnswered  Event = "RequestAnswered"  // to a consumer that asked through its inbox/: yes or no
+	Disconnected     Event = "Disconnected"     // to a provider: deliver no more
+	EvidenceRevoked  Event = "EvidenceRevoked"  // to a consumer: the issuer has revoked or suspended what it may read, or ended that
+	FormsWanted      Event = "FormsWanted"      // to a provider: the signed forms of what it delivered run out
 )
 
 // A Notification is what a party must be told, until it has been. It names the
@@ -29,6 +36,8 @@ type Notification struct {
 	Types     []string // of evidence
 	Request   string   // the person's request to whose answer it belongs; not told
 	Consent   string
+	Asked     string // URL of the request that was posted, of RequestAnswered
+	Result    string // of RequestAnswered: "agreed" or "declined"
 	Location  string // URL that it is about
 	Reference string // the party's own
 	Queued    time.Time
@@ -42,11 +51,31 @@ const (
 	firstRetry = 5 * time.Second // doubled with each try
 	lastRetry  = 6 * time.Hour   // at most between two tries
 	giveUp     = 3 * 24 * time.Hour
+	spread     = 8 * time.Hour // over which several parties are told of one thing
 )
 
 func noticeKey(seq uint64) string { return fmt.Sprintf("n%016x", seq) }
 
-// tell queues n, in the transaction of what it tells.
+// apart returns when to tell the party of one of the consents that end together:
+// at once if it is the only party, and else some time in the next hours. If
+// several were told at one moment, they could see that they know the same person.
+func (p *Pod) apart(together []Consent) (time.Time, error) {
+	if !slices.ContainsFunc(together, func(c Consent) bool { return c.Request.Party != together[0].Request.Party }) {
+		return time.Time{}, nil
+	}
+	return p.someTime()
+}
+
+// someTime returns a random time in the next hours.
+func (p *Pod) someTime() (time.Time, error) {
+	var b [4]byte
+	if _, err := io.ReadFull(p.Rand, b[:]); err != nil {
+		return time.Time{}, fmt.Errorf("random delay: %w", err)
+	}
+	return p.Now().UTC().Add(spread / (1 << 32) * time.Duration(binary.BigEndian.Uint32(b[:]))), nil
+}
+
+// tell queues n, in the transaction of what it tells; for n.Next, if that is set.
 func (p *Pod) tell(ctx context.Context, tx Tx, n Notification) error {
 	party, err := p.Registry.Party(ctx, n.Party)
 	if err != nil || party.Notify == "" {
@@ -61,15 +90,24 @@ func (p *Pod) tell(ctx context.Context, tx Tx, n Notification) error {
 	}
 	n.Seq++
 	n.Queued = p.Now().UTC()
-	n.Next = n.Queued
+	n.Next = later(n.Next, n.Queued)
 	if n.ID, err = p.newID(); err != nil {
 		return err
 	}
 	if err := save(tx, "o", n.Seq); err != nil {
 		return err
 	}
-	tx.Due(n.Next)
-	return save(tx, noticeKey(n.Seq), n)
+	if err := save(tx, noticeKey(n.Seq), n); err != nil {
+		return err
+	}
+	return settle(tx)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (p *Pod) wake(err error) {

@@ -43,22 +43,23 @@ type Registry interface {
 // A Party is an organisation that is registered with this server, as provider,
 // consumer or both.
 type Party struct {
-	ID        string // also its client_id: a-z, 0-9 and "-", at most 64
-	WebID     acl.WebID
-	Name      Text
-	Number    string             // organisation number, "SE.5560000001"
-	Home      string             // URL of its web site
-	Privacy   string             // URL of its privacy notice
-	Contact   string             // URL or mailto: where a person asks for erasure
-	Authority string             // the supervisory authority, "IMY"
-	Keys      jose.JSONWebKeySet // its public keys: client assertions, requests, credentials
-	Issuer    string             // the iss of the credentials that it signs, "https://af.example.se"
-	Redirects []string           // URLs to which the browser may be sent back
-	Notify    string             // URL to which notifications are posted; "" for none
-	MayIssue  []string           // ids of evidence types
-	Uses      []Use              // what it may ask for
-	Identity  bool               // it is told the person's national number when connected
-	Until     time.Time          // the registration ends
+	ID          string // also its client_id: a-z, 0-9 and "-", at most 64
+	WebID       acl.WebID
+	Name        Text
+	Number      string             // organisation number, "SE.5560000001"
+	Home        string             // URL of its web site
+	Privacy     string             // URL of its privacy notice
+	Contact     string             // URL or mailto: where a person asks for erasure
+	Authority   string             // the supervisory authority, "IMY"
+	Keys        jose.JSONWebKeySet // its public keys: client assertions, requests, credentials
+	Issuer      string             // the iss of the credentials that it signs, "https://af.example.se"
+	Redirects   []string           // URLs to which the browser may be sent back
+	Notify      string             // URL to which notifications are posted; "" for none
+	StatusLists string             // URL of its status list aggregation; "" if it never revokes
+	MayIssue    []string           // ids of evidence types
+	Uses        []Use              // what it may ask for
+	Identity    bool               // it is told the person's national number when connected
+	Until       time.Time          // the registration ends
 }
 
 // A Use is one purpose for which a party may ask for fields of one type.

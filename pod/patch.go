@@ -46,23 +46,10 @@ func (p *Pod) Patch(ctx context.Context, who acl.Agent, req ldp.Patch) (ldp.Writ
 	job := patching{p, patch, lacking{}, lacking{}}
 	var done ldp.Written
 	for range 100 {
-		err = p.update(ctx, who, req.ID, func(tx Tx) error {
-			r, err := p.look(tx, who, req.ID, true)
-			if err != nil {
-				return err
-			}
-			if err := r.mayWrite(job.modes(), job.modes()); err != nil {
-				return err
-			}
-			if err := r.fits(req.Cond, nil, false); err != nil {
-				return err
-			}
-			c, err := job.apply(ctx, r)
-			if err != nil {
-				return err
-			}
-			done, err = p.store(ctx, tx, &ch, r, c)
-			return err
+		err = p.write(ctx, who, req.ID, func(tx Tx) (Action, ldp.ID, error) {
+			var err error
+			done, err = job.run(ctx, tx, &ch, who, req)
+			return DidWrite, req.ID, err
 		})
 		var lack *lacking
 		if !errors.As(err, &lack) {
@@ -147,6 +134,25 @@ func (job *patching) modes() (m acl.Mode) {
 		return acl.Append // a patch that does nothing is told nothing
 	}
 	return m
+}
+
+// run applies the patch in a transaction.
+func (job *patching) run(ctx context.Context, tx Tx, ch *change, who acl.Agent, req ldp.Patch) (ldp.Written, error) {
+	r, err := job.look(tx, who, req.ID, true)
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	if err := r.mayWrite(job.modes(), job.modes()); err != nil {
+		return ldp.Written{}, err
+	}
+	if err := r.fits(req.Cond, nil, false); err != nil {
+		return ldp.Written{}, err
+	}
+	c, err := job.apply(ctx, r)
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	return job.store(ctx, tx, ch, r, c)
 }
 
 // apply returns what the resource is to become.

@@ -11,7 +11,7 @@ import (
 )
 
 // A Pod is the door to all pods of one server. Its fields are set before its
-// first use and not changed after; all but Wake and Groups are required. Its methods are
+// first use and not changed after; all but Wake, Groups and Statuses are required. Its methods are
 // safe for concurrent use.
 type Pod struct {
 	Store    Store
@@ -25,6 +25,7 @@ type Pod struct {
 	Rand     io.Reader        // crypto/rand.Reader
 	Wake     func()           // told after a commit that queued a notification; nil for nobody
 	Groups   Groups           // finds members of groups of other servers; nil for none
+	Statuses *Statuses        // follows status lists; nil for a server of which nobody relies on them
 	MaxBytes int64            // of one resource; 0 for 512 MiB
 	MaxRDF   int64            // bytes of one RDF document; 0 for 8 MiB
 	Leak     Leak             // links people on purpose; "" everywhere but in the program that measures it

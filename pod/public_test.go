@@ -16,6 +16,7 @@ func TestVocabulary(t *testing.T) {
 	must(t, err)
 	const rdfs = "http://www.w3.org/2000/01/rdf-schema#"
 	for _, term := range []string{"signedForm", string(pod.EvidenceWanted), string(pod.ConsentWithdrawn),
+		string(pod.RequestAnswered), string(pod.Disconnected), string(pod.EvidenceRevoked), string(pod.FormsWanted),
 		"hasConcept", "datatype", "derivedFrom", "vct", "legalBasisForRelease", "lifeEvent", "mayIssue", "intendedUse", "acceptedEvidenceType", "wantsConcept",
 		"life-event-have-child", "life-event-serious-illness-of-child", "life-event-lose-and-find-job", "life-event-new-in-country",
 		"life-event-start-business", "life-event-start-association", "life-event-death-and-inheritance"} {

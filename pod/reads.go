@@ -14,12 +14,13 @@ import (
 	"skrin/ldp"
 )
 
-// A ReadCount is how often, on one day, an app read in the name of the pod's owner; or
-// everybody read what everybody may.
+// A ReadCount is how often, on one day, an app read and wrote in the name of the
+// pod's owner; or everybody read what everybody may.
 type ReadCount struct {
 	Day    string // "2026-11-21", in UTC
 	Client string // the app's client_id; "" for everybody
 	Reads  uint64
+	Writes uint64 `json:",omitempty"` // by the app
 }
 
 // useKey has the app's digest for a name, since a client_id may be long.
@@ -57,11 +58,53 @@ func (p *Pod) read(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) (p
 	} else if err = p.view(ctx, who, id, run(false)); errors.Is(err, errFirst) {
 		err = p.update(ctx, who, id, run(true))
 	}
-	if err == nil && use != nil && !p.tally.add(*use) {
-		err = p.Settle(ctx)
-		p.tally.add(*use)
+	if err != nil {
+		return err
 	}
+	return p.count(ctx, use)
+}
+
+// count adds one to the tally, and settles it first if it is full.
+func (p *Pod) count(ctx context.Context, use *tallied) error {
+	if use == nil || p.tally.add(*use) {
+		return nil
+	}
+	err := p.Settle(ctx)
+	p.tally.add(*use)
 	return err
+}
+
+// write runs fn, which changes a resource for who and says what it did to which;
+// and notes that in the same transaction. A write by anybody but the owner is
+// logged: a stranger's once a day for each container, since it may be anybody's
+// doing to fill the log. What an app writes in the owner's name is counted, and
+// its first use of a day logged.
+func (p *Pod) write(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) (did Action, to ldp.ID, err error)) error {
+	var use *tallied
+	err := p.update(ctx, who, id, func(tx Tx) error {
+		use = nil
+		did, to, err := fn(tx)
+		if err == nil && did != "" {
+			use, err = p.noteWrite(tx, who, did, to)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return p.count(ctx, use)
+}
+
+func (p *Pod) noteWrite(tx Tx, who acl.Agent, did Action, to ldp.ID) (*tallied, error) {
+	switch own := p.ownName(who) == Name("pod/"+to.First()); {
+	case !who.Known():
+		return nil, p.enterDaily(tx, Entry{Action: did, Path: string(to.Parent())})
+	case !own:
+		return nil, p.enter(tx, Entry{Action: did, Agent: who.ID, Client: who.Client, Path: string(to)})
+	case who.Client == "":
+		return nil, nil // the person, on the pages of this server
+	}
+	return p.noteUse(tx, tallied{pod: tx.Pod(), day: p.Now().UTC().Format(time.DateOnly), client: who.Client, wrote: true}, true)
 }
 
 // note logs a read that was permitted, or says how it is to be counted.
@@ -77,20 +120,25 @@ func (p *Pod) note(tx Tx, who acl.Agent, id ldp.ID, public acl.Mode, writes bool
 		return nil, p.enter(tx, Entry{Action: DidVisit, Agent: who.ID, Client: who.Client, Path: string(id)})
 	}
 	use.client = who.Client
-	if p.tally.has(*use) {
-		return use, nil
+	return p.noteUse(tx, *use, writes)
+}
+
+// noteUse logs an app's first use of a day.
+func (p *Pod) noteUse(tx Tx, use tallied, writes bool) (*tallied, error) {
+	if p.tally.has(use) {
+		return &use, nil
 	}
 	known, err := load[ReadCount](tx, useKey(use.day, use.client))
 	switch {
 	case err != nil || known != nil:
-		return use, err
+		return &use, err
 	case !writes:
 		return nil, errFirst
 	}
 	if err := save(tx, useKey(use.day, use.client), ReadCount{Day: use.day, Client: use.client}); err != nil {
 		return nil, err
 	}
-	return use, p.enter(tx, Entry{Action: DidUse, Client: use.client})
+	return &use, p.enter(tx, Entry{Action: DidUse, Client: use.client})
 }
 
 // A tally counts reads until they are added to what the store has.
@@ -99,7 +147,10 @@ type tally struct {
 	counts map[tallied]uint64
 }
 
-type tallied struct{ pod, day, client string }
+type tallied struct {
+	pod, day, client string
+	wrote            bool
+}
 
 const maxTally = 100_000 // counts that wait
 
@@ -142,7 +193,7 @@ func (t *tally) give(use tallied, n uint64) {
 	t.counts[use] += n
 }
 
-// Settle adds the reads that were counted since it was last called to what the
+// Settle adds the reads and writes that were counted since it was last called to what the
 // store has. Whoever runs the server calls it every minute or so, and at the end:
 // a crash loses the counts since, and never an entry of the log. It tells nobody
 // anything, and so needs no agent.
@@ -158,7 +209,11 @@ func (p *Pod) Settle(ctx context.Context) error {
 			if u == nil {
 				u = &ReadCount{Day: use.day, Client: use.client}
 			}
-			u.Reads += n
+			if use.wrote {
+				u.Writes += n
+			} else {
+				u.Reads += n
+			}
 			return save(tx, key, u)
 		})
 		switch {

@@ -73,13 +73,13 @@ func TestReadsAreLogged(t *testing.T) {
 		must(t, err)
 		return fmt.Sprint(all)
 	}
-	if got, want := counts(), "[{2026-11-01  2} {2026-11-01 https://app.example/id 2}]"; got != want {
+	if got, want := counts(), "[{2026-11-01  2 0} {2026-11-01 https://app.example/id 2 0}]"; got != want {
 		t.Errorf("counted %s, want %s", got, want)
 	}
 	b.want("after it was stored, no entry", b.get(app, "c/x"), 200)
 	b.clock.wait(24 * time.Hour)
 	b.want("the next day", b.get(app, "c/x"), 200)
-	if got, want := counts(), "[{2026-11-01  2} {2026-11-01 https://app.example/id 3} {2026-11-02 https://app.example/id 1}]"; got != want {
+	if got, want := counts(), "[{2026-11-01  2 0} {2026-11-01 https://app.example/id 3 0} {2026-11-02 https://app.example/id 1 0}]"; got != want {
 		t.Errorf("counted %s, want %s", got, want)
 	}
 	if n := strings.Count(strings.Join(b.visits(), "\n"), "use "); n != 2 {
@@ -87,6 +87,62 @@ func TestReadsAreLogged(t *testing.T) {
 	}
 	_, err := b.ReadCounts(t.Context(), bob)
 	b.want("the counts are the owner's", status(ldp.Written{}, err), 403)
+}
+
+// TestWritesAreLogged: each write by another is in the log, and a stranger's once
+// a day; what an app writes in the owner's name is counted.
+func TestWritesAreLogged(t *testing.T) {
+	b := newBench(t)
+	b.must(b.put(b.owner, "c/x", plain, "x"))
+	b.allow(bob.ID, "c/", "RW", "RW")
+	b.must(b.put(b.owner, "open/x", plain, "x"))
+	b.allow(acl.Public, "open/", "RW", "RW")
+	app := acl.Agent{ID: b.owner.ID, Client: "https://app.example/id", Issuer: base}
+	nobody := acl.Agent{ID: "https://id.example/eve#me"}
+
+	by := " https://id.example/bob#me https://app.example/id "
+	for _, c := range []struct {
+		says    string
+		do      func() int
+		status  int
+		entries []string
+	}{
+		{"the owner, on our own pages", func() int { return b.put(b.owner, "c/own", plain, "x") }, 201, nil},
+		{"another makes", func() int { return b.put(bob, "c/new", plain, "x") }, 201, []string{"write" + by + "c/new"}},
+		{"replaces", func() int { return b.put(bob, "c/x", plain, "y") }, 204, []string{"write" + by + "c/x"}},
+		{"patches", func() int { return b.patch(bob, "c/p", "application/sparql-update", "INSERT DATA { <urn:a> <urn:b> 1 }") }, 201, []string{"write" + by + "c/p"}},
+		{"adds", func() int {
+			_, err := b.post(bob, "c/", "note", plain, "x")
+			return status(ldp.Written{Created: true}, err)
+		}, 201, []string{"write" + by + "c/note"}},
+		{"deletes", func() int { return b.delete(bob, "c/new") }, 204, []string{"delete" + by + "c/new"}},
+		{"what isn't there", func() int { return b.delete(bob, "c/absent") }, 404, nil},
+		{"who may not", func() int { return b.put(nobody, "c/x", plain, "z") }, 403, nil},
+		{"a stranger", func() int { return b.put(stranger, "open/1", plain, "x") }, 201, []string{"write   open/"}},
+		{"and again", func() int { return b.put(stranger, "open/2", plain, "x") }, 201, nil},
+		{"deletes", func() int { return b.delete(stranger, "open/2") }, 204, []string{"delete   open/"}},
+		{"an app in the owner's name", func() int { return b.put(app, "c/x", plain, "x") }, 204, []string{"use  https://app.example/id"}},
+		{"and again", func() int { return b.put(app, "c/x", plain, "y") }, 204, nil},
+	} {
+		before := b.visits()
+		b.want(c.says, c.do(), c.status)
+		if got := b.visits()[len(before):]; !slices.Equal(got, c.entries) {
+			t.Errorf("%s: logged %q, want %q", c.says, got, c.entries)
+		}
+	}
+	must(t, b.Settle(t.Context()))
+	all, err := b.ReadCounts(t.Context(), b.owner)
+	must(t, err)
+	if got := fmt.Sprint(all); got != "[{2026-11-01 https://app.example/id 0 2}]" {
+		t.Errorf("counted %s", got)
+	}
+	fake := b.Pod.Store.(*podtest.Fake)
+	fake.Next(podtest.Fails)
+	before := b.visits()
+	b.want("a write whose commit fails", b.put(bob, "c/y", plain, "y"), 503)
+	if got := b.visits(); len(got) != len(before) {
+		t.Errorf("logged %q", got[len(before):])
+	}
 }
 
 // TestReadThatCannotBeLoggedIsRefused: no entry, no bytes.

@@ -127,21 +127,22 @@ func (r *Parties) Issuers(_ context.Context, evidenceType string) ([]string, err
 
 // A PartyFile is a registration as it is written in a file.
 type PartyFile struct {
-	ID        string             `json:"id"`
-	Name      Text               `json:"name"`
-	Number    string             `json:"number"`
-	Home      string             `json:"home"`
-	Privacy   string             `json:"privacy"`
-	Contact   string             `json:"contact"`
-	Authority string             `json:"authority"`
-	Keys      jose.JSONWebKeySet `json:"jwks"`
-	Issuer    string             `json:"issuer"`
-	Redirects []string           `json:"redirects"`
-	Notify    string             `json:"notify"`
-	MayIssue  []string           `json:"may_issue"`
-	Uses      []UseFile          `json:"uses"`
-	Identity  bool               `json:"identity"`
-	Until     string             `json:"until"` // last day, "2027-12-31"
+	ID          string             `json:"id"`
+	Name        Text               `json:"name"`
+	Number      string             `json:"number"`
+	Home        string             `json:"home"`
+	Privacy     string             `json:"privacy"`
+	Contact     string             `json:"contact"`
+	Authority   string             `json:"authority"`
+	Keys        jose.JSONWebKeySet `json:"jwks"`
+	Issuer      string             `json:"issuer"`
+	Redirects   []string           `json:"redirects"`
+	Notify      string             `json:"notify"`
+	StatusLists string             `json:"status_lists,omitempty"`
+	MayIssue    []string           `json:"may_issue"`
+	Uses        []UseFile          `json:"uses"`
+	Identity    bool               `json:"identity"`
+	Until       string             `json:"until"` // last day, "2027-12-31"
 }
 
 // A UseFile is a Use as it is written in a file.
@@ -171,7 +172,7 @@ func ReadParty(b []byte, base string) (Party, error) {
 	p := Party{
 		ID: f.ID, WebID: acl.WebID(base + "/.parties/" + f.ID + "#org"), Name: f.Name, Number: f.Number, Home: f.Home,
 		Privacy: f.Privacy, Contact: f.Contact, Authority: f.Authority, Keys: f.Keys, Issuer: f.Issuer,
-		Redirects: f.Redirects, Notify: f.Notify, MayIssue: f.MayIssue, Identity: f.Identity, Until: until.AddDate(0, 0, 1),
+		Redirects: f.Redirects, Notify: f.Notify, StatusLists: f.StatusLists, MayIssue: f.MayIssue, Identity: f.Identity, Until: until.AddDate(0, 0, 1),
 	}
 	for _, u := range f.Uses {
 		p.Uses = append(p.Uses, Use(u))

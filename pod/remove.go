@@ -6,6 +6,7 @@ import (
 	"context"
 	"strings"
 
+	"skrin/acl"
 	"skrin/ldp"
 )
 
@@ -47,19 +48,16 @@ func (p *Pod) endEvidence(ctx context.Context, tx Tx, path ldp.ID) error {
 		return err
 	}
 	isCurrent := current != nil && *current == e.ID
-	var consents []Consent
-	if err := each(tx, consentKey(""), func(c *Consent) bool { consents = append(consents, *c); return true }); err != nil {
+	consents, err := p.readUnder(tx, e, isCurrent)
+	if err != nil {
 		return err
 	}
 	for _, c := range consents {
-		g, err := load[Grant](tx, grantKey(c.Space, c.Grant))
+		tell, err := p.apart(consents)
 		if err != nil {
 			return err
 		}
-		if g.Evidence != e.ID && !(g.Standing && isCurrent && g.Type == e.Type && g.Issuer == e.Issuer) {
-			continue
-		}
-		if err := p.withdraw(ctx, tx, &c); err != nil {
+		if err := p.withdraw(ctx, tx, &c, tell); err != nil {
 			return err
 		}
 	}
@@ -67,6 +65,7 @@ func (p *Pod) endEvidence(ctx context.Context, tx Tx, path ldp.ID) error {
 		tx.Delete(currentKey(e.Type, e.Issuer))
 	}
 	tx.Delete(evidenceKey(e.ID))
+	p.vacate(tx, e)
 	forms, err := tx.Scan("f"+e.ID+"\x00", "", maxForms)
 	if err != nil {
 		return err
@@ -75,4 +74,39 @@ func (p *Pod) endEvidence(ctx context.Context, tx Tx, path ldp.ID) error {
 		tx.Delete(f.Key)
 	}
 	return p.enter(tx, Entry{Action: DidRemove, Party: e.Issuer, Type: e.Type})
+}
+
+// readUnder returns the consents that hold now under which evidence is read.
+func (p *Pod) readUnder(tx Tx, e *Evidence, isCurrent bool) ([]Consent, error) {
+	var consents, all []Consent
+	if err := each(tx, consentKey(""), func(c *Consent) bool { all = append(all, *c); return true }); err != nil {
+		return nil, err
+	}
+	for _, c := range all {
+		g, err := load[Grant](tx, grantKey(c.Space, c.Grant))
+		if err != nil {
+			return nil, err
+		}
+		covers := g.Evidence == e.ID || g.Standing && isCurrent && g.Type == e.Type && g.Issuer == e.Issuer
+		if covers && c.Active(p.Now()) {
+			consents = append(consents, c)
+		}
+	}
+	return consents, nil
+}
+
+// RemoveEvidence removes a piece of the owner's evidence, as a DELETE of its
+// document does: its signed forms go, every consent under which it would be read
+// now ends, each consumer is told and asked to erase, and the log says so. To
+// remove what isn't there is NotFound.
+func (p *Pod) RemoveEvidence(ctx context.Context, who acl.Agent, id string) error {
+	var e *Evidence
+	err := p.viewOwn(ctx, who, func(tx Tx) (err error) { e, err = load[Evidence](tx, evidenceKey(id)); return err })
+	if err == nil && e == nil {
+		err = ldp.Refuse(ldp.NotFound, "There is no such evidence.")
+	}
+	if err != nil {
+		return err
+	}
+	return p.Delete(ctx, who, ldp.Delete{ID: e.Path})
 }

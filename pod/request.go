@@ -41,6 +41,7 @@ type Request struct {
 	Kind      RequestKind
 	Party     string   // who asks
 	Reference string   // the party's own, for itself
+	Mailed    bool     // it came through the party's inbox/, and the party waits in no browser
 	Key       string   // under which it was begun: where the party waits for the answer, if it still does
 	Types     []string // ToDeposit: what it would deliver. ToRead: the one type it asks for
 	Use       string   // ToRead: id of the party's Use
@@ -48,6 +49,8 @@ type Request struct {
 	Optional  []string // ToRead: what it would like to have; off unless the person chooses it
 	Until     time.Time
 	Standing  bool // ToRead: later evidence of the type too, until Until
+	MaxAge    int  // ToRead: days since the evidence was issued, at most; 0 for as long as it is good
+	Reads     int  // ToRead: how often it may be read, at most; 0 for as often as the party likes
 	Created   time.Time
 	AnswerBy  time.Time
 	State     RequestState
@@ -218,13 +221,13 @@ func containsAll(all, some []string) bool {
 
 // choices fills in what current evidence would answer the request.
 func (p *Pod) choices(tx Tx, o *Offer) error {
-	all, err := holdings(tx)
+	all, err := p.holdings(tx)
 	if err != nil {
 		return err
 	}
 	r, t := &o.Request, o.Types[0]
 	for _, e := range all {
-		if e.Type != t.ID || e.State(p.Now()) != Current {
+		if e.Type != t.ID || e.State(p.Now()) != Current || tooOld(&e, r.MaxAge, p.Now()) {
 			continue
 		}
 		released, _ := release(t, &e, r.Fields)
@@ -326,9 +329,7 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 		switch {
 		case !a.Agree:
 			r.State, r.Reason = Declined, a.Reason
-			if err := p.enter(tx, Entry{Action: DidDecline, Party: r.Party, Type: r.Types[0], Fields: r.Fields}); err != nil {
-				return err
-			}
+			err = p.enter(tx, Entry{Action: DidDecline, Party: r.Party, Type: r.Types[0], Fields: r.Fields})
 		case r.Kind == ToDeposit:
 			err = p.connect(tx, r, d)
 		default:
@@ -337,8 +338,12 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 		if err != nil {
 			return err
 		}
+		if err := p.tellAnswer(ctx, tx, r, d.consent); err != nil {
+			return err
+		}
 		return save(tx, requestKey(id), r)
 	})
+	p.wake(err)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -487,6 +492,7 @@ func (p *Pod) agree(ctx context.Context, tx Tx, r *Request, a Answer, d *draft) 
 	}
 	g := &Grant{
 		ID: c.Grant, Type: r.Types[0], Issuer: c.Issuer, Evidence: c.Evidence, Standing: r.Standing, Given: day(d.now),
+		Use: r.Use, MaxAge: r.MaxAge, Limit: r.Reads,
 		Rule: acl.Grant{
 			To: o.Party.WebID, On: string(s.evidence(c.Grant)), Modes: acl.Read, Clients: []string{r.Party}, Issuers: []string{p.Issuer},
 			Fields: c.Fields, Purpose: o.Use.Purpose, Until: c.Until, Because: c.ID,

@@ -141,13 +141,12 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 		return ldp.Written{}, err
 	}
 	var done ldp.Written
-	err = p.update(ctx, who, req.ID, func(tx Tx) error {
+	err = p.write(ctx, who, req.ID, func(tx Tx) (Action, ldp.ID, error) {
 		r, err := check(tx)
-		if err != nil {
-			return err
+		if err == nil {
+			done, err = p.store(ctx, tx, &ch, r, c)
 		}
-		done, err = p.store(ctx, tx, &ch, r, c)
-		return err
+		return DidWrite, req.ID, err
 	})
 	return done, err
 }
@@ -400,36 +399,40 @@ func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
 	if err != nil {
 		return err
 	}
-	err = p.update(ctx, who, req.ID, func(tx Tx) error {
-		r, err := p.look(tx, who, req.ID, true)
-		if err != nil {
-			return err
-		}
-		if err := r.mayDelete(); err != nil {
-			return err
-		}
-		if err := p.canGo(tx, r); err != nil {
-			return err
-		}
-		tag, modified := r.rec.state()
-		if err := req.Cond.Check(tag, modified); err != nil {
-			return err
-		}
-		if isEvidence(r.id) {
-			if err := p.endEvidence(ctx, tx, r.id); err != nil {
-				return err
-			}
-		}
-		ch.remove(tx, r)
-		if r.rec.digest != "" {
-			return p.sweepSoon(tx)
-		}
-		return nil
+	err = p.write(ctx, who, req.ID, func(tx Tx) (Action, ldp.ID, error) {
+		return DidDelete, req.ID, p.delete(ctx, tx, &ch, who, req)
 	})
 	if isEvidence(req.ID) {
 		p.wake(err)
 	}
 	return err
+}
+
+func (p *Pod) delete(ctx context.Context, tx Tx, ch *change, who acl.Agent, req ldp.Delete) error {
+	r, err := p.look(tx, who, req.ID, true)
+	if err != nil {
+		return err
+	}
+	if err := r.mayDelete(); err != nil {
+		return err
+	}
+	if err := p.canGo(tx, r); err != nil {
+		return err
+	}
+	tag, modified := r.rec.state()
+	if err := req.Cond.Check(tag, modified); err != nil {
+		return err
+	}
+	if isEvidence(r.id) {
+		if err := p.endEvidence(ctx, tx, r.id); err != nil {
+			return err
+		}
+	}
+	ch.remove(tx, r)
+	if r.rec.digest != "" {
+		return p.sweepSoon(tx)
+	}
+	return nil
 }
 
 // canGo refuses to remove what has to stay.

@@ -23,7 +23,8 @@ import (
 //	/w/{id}/deposit/          a provider posts evidence here, and reads nothing
 //	/w/{id}/evidence/         what the party was granted, for the party
 //	/w/{id}/evidence/{grant}  a piece of evidence: the granted fields
-//	/w/{id}/inbox/            the party posts receipts here: that it has erased
+//	/w/{id}/inbox/            the party posts receipts here, that it has erased; and requests
+//	/w/{id}/inbox/{request}   what came of a request, for the party
 type Space struct {
 	ID      string
 	Party   string    // the counterpart's id
@@ -76,6 +77,7 @@ func spaceOf(tx Tx, party string) (*Space, error) {
 // many grants the pod has.
 func (p *Pod) grants(tx Tx, s *Space, party *Party, id ldp.ID) ([]acl.Grant, *Grant, error) {
 	me := party.WebID
+	mail, isMail := strings.CutPrefix(string(id), string(s.inbox()))
 	switch grant, ok := strings.CutPrefix(string(id), string(s.evidence(""))); {
 	case !s.Ended.IsZero():
 		return nil, nil, nil
@@ -85,6 +87,12 @@ func (p *Pod) grants(tx Tx, s *Space, party *Party, id ldp.ID) ([]acl.Grant, *Gr
 		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
 	case id == s.inbox():
 		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
+	case isMail && isID(mail):
+		r, err := load[Request](tx, requestKey(mail))
+		if err != nil || r == nil || !r.Mailed || r.Party != s.Party {
+			return nil, nil, err
+		}
+		return []acl.Grant{{To: me, On: string(id), Modes: acl.Read, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "request"}}, nil, nil
 	case ok && !s.Frozen.IsZero():
 		return nil, nil, nil
 	case ok && grant == "":

@@ -17,7 +17,8 @@ var (
 )
 
 // A Name finds a pod: "id/" and the pod's id; "pod/" and the first segment of its
-// URLs; "w/" and the id of a pairwise space in it; "person/" and its owner's id.
+// URLs; "w/" and the id of a pairwise space in it;
+// "s/" and a keyed digest of a credential's place in a status list; "person/" and its owner's id.
 // At most 256 bytes. A Name belongs to at most one pod.
 type Name string
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"skrin/acl"
@@ -45,7 +46,7 @@ func release(t *EvidenceType, e *Evidence, fields []string) (released []Fact, hi
 
 // shown returns the hash that binds an answer to what was on the screen.
 func shown(r *Request, e *Evidence, released, optional []Fact) string {
-	b, _ := json.Marshal([]any{r.ID, r.Party, r.Use, r.Until, r.Standing, e.ID, e.Issuer, e.Issued, e.Expires, released, optional})
+	b, _ := json.Marshal([]any{r.ID, r.Party, r.Use, r.Until, r.Standing, r.MaxAge, r.Reads, e.ID, e.Issuer, e.Issued, e.Expires, released, optional})
 	h := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(h[:])
 }
@@ -57,14 +58,22 @@ func (p *Pod) spaceGet(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Re
 		return p.card(ctx, who, req)
 	}
 	var res *ldp.Resource
+	var told error
 	err := p.inSpace(ctx, who, acl.Read, req.ID, func(tx Tx, a access) (err error) {
-		if a.grant == nil {
-			res, err = p.listSpace(tx, a, req)
-		} else {
+		switch {
+		case a.grant != nil:
 			res, err = p.readEvidence(ctx, tx, a, req)
+			told, err = p.denied(tx, a, req.ID, err)
+		case strings.HasPrefix(string(req.ID), string(a.space.inbox())):
+			res, err = p.readMail(ctx, tx, a, req)
+		default:
+			res, err = p.listSpace(tx, a, req)
 		}
 		return err
 	})
+	if err == nil {
+		err = told
+	}
 	return res, err
 }
 
@@ -132,9 +141,16 @@ func (p *Pod) readEvidence(ctx context.Context, tx Tx, a access, req ldp.Get) (*
 	if err != nil {
 		return nil, err
 	}
+	fields, err := covered(a)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.readable(a.grant, e); err != nil {
+		return nil, err
+	}
 	t, ok := p.Types.Type(a.grant.Type)
-	if e == nil || !ok {
-		return nil, ldp.Refuse(ldp.Gone, "The evidence is no longer there: the person has removed it.")
+	if !ok {
+		return nil, &denial{"removed", ldp.Gone, "This kind of evidence is no longer in use."}
 	}
 	form, err := giveForm(tx, e, p.formFor(a.space))
 	if err != nil {
@@ -148,7 +164,7 @@ func (p *Pod) readEvidence(ctx context.Context, tx Tx, a access, req ldp.Get) (*
 	if chosen == "" {
 		return nil, notAcceptable(offers...)
 	}
-	released, _ := release(t, e, a.rule.Fields)
+	released, _ := release(t, e, fields)
 	res := &ldp.Resource{
 		ID: req.ID, Type: chosen, Tag: a.space.tag(a.grant.ID, e.ID), Modified: e.Issued,
 		Modes: acl.Read, Description: p.spaceDescription(req.ID),

@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/subtle"
+	"fmt"
 	"strings"
 	"time"
 
@@ -35,9 +36,9 @@ type Proof struct {
 type Seen interface {
 	// Once reports whether this is the first time that it is asked about the
 	// key, 32 opaque bytes, and remembers it at least until the given time. It
-	// must be atomic over all who share the memory, and answer false if it
-	// can't remember.
-	Once(key string, until time.Time) bool
+	// must be atomic over all who share the memory, and answer false if it has
+	// no room; if it can't be reached, an error.
+	Once(key string, until time.Time) (bool, error)
 }
 
 // A Checker checks proofs. Now, MaxAge and Seen must be set.
@@ -61,7 +62,7 @@ type Checker struct {
 // Check checks a proof that came with a request with the method to the url,
 // as the client sees it, in the order of RFC 9449, section 4.3. The claim ath
 // must be the hash of the access token if present, and be present if
-// requireATH. A proof is good once. All errors are an *Error.
+// requireATH. A proof is good once. All errors are an *Error, but those of Seen.
 //
 // A stranger can make proofs that pass, so a server that wants its memory for
 // clients checks their credentials first, or uses CheckBound.
@@ -105,7 +106,11 @@ func (c *Checker) check(proof, method, url, accessToken, thumbprint string, requ
 		return Proof{}, &Error{UseNonce, "repeat the request with the nonce from the header DPoP-Nonce"}
 	}
 	key := sha256.Sum256([]byte(p.Thumbprint + " " + p.ID))
-	if !c.Seen.Once(string(key[:]), issued.Add(c.MaxAge+time.Second)) {
+	first, err := c.Seen.Once(string(key[:]), issued.Add(c.MaxAge+time.Second))
+	if err != nil {
+		return Proof{}, fmt.Errorf("remember a proof: %w", err)
+	}
+	if !first {
 		return Proof{}, invalid("the proof was used before, or too many are in use; make a new one for each request")
 	}
 	return p, nil

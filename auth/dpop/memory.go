@@ -39,10 +39,10 @@ func NewMemory(entries int, now func() time.Time) *Memory {
 }
 
 // Once obeys Seen.
-func (m *Memory) Once(key string, until time.Time) bool {
+func (m *Memory) Once(key string, until time.Time) (bool, error) {
 	var d digest
 	if copy(d[:], key) < len(d) {
-		return false
+		return false, nil
 	}
 	// The seed is secret, so no one can aim at one shard to fill it.
 	s := &m.shard[maphash.Bytes(m.seed, d[:])%shards]
@@ -50,19 +50,19 @@ func (m *Memory) Once(key string, until time.Time) bool {
 	s.Lock()
 	defer s.Unlock()
 	if end, found := s.until[d]; found && end >= now {
-		return false
+		return false, nil
 	}
 	if len(s.until) >= m.limit && s.swept < now { // at most once a second: a sweep of a full shard is work
 		s.sweep(now)
 	}
 	if len(s.until) >= m.limit {
-		return false
+		return false, nil
 	}
 	if s.until == nil {
 		s.until = make(map[digest]int64)
 	}
 	s.until[d] = until.Unix()
-	return true
+	return true, nil
 }
 
 func (s *shard) sweep(now int64) {

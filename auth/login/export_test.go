@@ -3,3 +3,4 @@
 package login
 
 var DemoTexts = demoTexts
+var Device = device

@@ -4,6 +4,7 @@ package login
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,9 +25,13 @@ const (
 
 // What a session holds.
 const (
-	heldPerson = "person"
-	heldAt     = "at"
-	heldLevel  = "level"
+	heldPerson  = "person"
+	heldAt      = "at"
+	heldLevel   = "level"
+	heldID      = "id"   // by which its person knows it
+	heldUsed    = "used" // to the minute
+	heldBrowser = "browser"
+	heldSystem  = "system"
 )
 
 // SessionOptions is what Sessions need. All fields are required.
@@ -45,8 +50,9 @@ type SessionOptions struct {
 // after Lifetime in any case. All methods want a request that came through
 // [Sessions.Wrap].
 type Sessions struct {
-	scs *scs.SessionManager
-	now func() time.Time
+	scs   *scs.SessionManager
+	store sessionStore
+	now   func() time.Time
 }
 
 // NewSessions makes Sessions. The ends of sessions are reckoned by the clock of
@@ -68,11 +74,24 @@ func NewSessions(o SessionOptions) (*Sessions, error) {
 		m.Cookie.Name = "__Host-skrin" // RFC 6265bis: no Domain, Path=/, Secure
 		m.Cookie.Secure = true
 	}
-	return &Sessions{scs: m, now: o.Now}, nil
+	return &Sessions{scs: m, store: sessionStore{o.Records}, now: o.Now}, nil
 }
 
 // Wrap gives next's requests their session.
-func (s *Sessions) Wrap(next http.Handler) http.Handler { return s.scs.LoadAndSave(next) }
+func (s *Sessions) Wrap(next http.Handler) http.Handler {
+	return s.scs.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.used(r.Context())
+		next.ServeHTTP(w, r)
+	}))
+}
+
+// used notes that a session is in use, once a minute.
+func (s *Sessions) used(ctx context.Context) {
+	last, err := time.Parse(time.RFC3339, s.scs.GetString(ctx, heldUsed))
+	if now := s.now().UTC(); err == nil && now.Sub(last) >= time.Minute {
+		s.scs.Put(ctx, heldUsed, now.Format(time.RFC3339))
+	}
+}
 
 // Person returns who has signed in, when, and at which level of assurance; false
 // if nobody has.
@@ -94,8 +113,14 @@ func (s *Sessions) SignIn(r *http.Request, person, level string) error {
 		return fmt.Errorf("sign in: %w", err)
 	}
 	s.scs.Put(ctx, heldPerson, person)
-	s.scs.Put(ctx, heldAt, s.now().UTC().Format(time.RFC3339))
+	now := s.now().UTC().Format(time.RFC3339)
+	s.scs.Put(ctx, heldAt, now)
+	s.scs.Put(ctx, heldUsed, now)
 	s.scs.Put(ctx, heldLevel, level)
+	s.scs.Put(ctx, heldID, rand.Text())
+	browser, system := device(r.UserAgent())
+	s.scs.Put(ctx, heldBrowser, browser)
+	s.scs.Put(ctx, heldSystem, system)
 	return nil
 }
 
@@ -137,6 +162,11 @@ func (s sessionStore) CommitCtx(ctx context.Context, key string, b []byte, expir
 		same := string(old.Value) == string(b) && expiry.Sub(old.Until) < 30*time.Second
 		if ended || same {
 			return nil
+		}
+		if old.Version == 0 { // before the session itself, so that there is none that can't be found
+			if err := s.index(ctx, key, b); err != nil {
+				return fmt.Errorf("keep a session: %w", err)
+			}
 		}
 		err = s.records.Save(ctx, kindSession, key, auth.Record{Value: b, Version: old.Version, Until: expiry})
 		if !errors.Is(err, auth.ErrChanged) {

@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
@@ -46,6 +47,8 @@ func TestCompose(t *testing.T) {
 	for name, value := range s.Environment {
 		if name == "SKRIN_BASE" {
 			value = "https://pod.example.se"
+		} else if strings.HasPrefix(value, "${") {
+			value = "" // as where nothing is given
 		}
 		environ = append(environ, name+"="+value)
 	}

@@ -16,19 +16,23 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"skrin/auth/login"
 )
 
 // A config is what a server needs to know before it starts. Nothing in it has a
 // default that could be unsafe: what is missing stops the server.
 type config struct {
-	Base    string        // "https://pod.example.se": the origin of every URL, without a slash
-	Dir     string        // where everything is kept
-	Key     []byte        // the master key, 32 bytes: whoever has it can read what is encrypted
-	Parties string        // a folder of registrations; may be empty
-	Types   string        // a folder of evidence types, instead of those that come with the program; may be empty
-	EIDs    string        // a folder of eIDs to sign in by; may be empty
-	Demo    bool          // made-up people, sign-in without proof, plain http on loopback
-	Token   time.Duration // how long an access token lives
+	Base    string          // "https://pod.example.se": the origin of every URL, without a slash
+	Apart   string          // "https://skrin-data.example": where browsers are shown what pods hold; may be empty
+	Dir     string          // where everything is kept
+	Key     []byte          // the master key, 32 bytes: whoever has it can read what is encrypted
+	Parties string          // a folder of registrations; may be empty
+	Types   string          // a folder of evidence types, instead of those that come with the program; may be empty
+	EIDs    string          // a folder of eIDs to sign in by; may be empty
+	Demo    bool            // made-up people, sign-in without proof, plain http on loopback
+	Cast    []login.Persona // who signs in in a demo; may be empty, and then those of fixtures
+	Token   time.Duration   // how long an access token lives
 	keep
 
 	Listen, Admin, Redirect string          // as in the settings
@@ -42,18 +46,38 @@ type config struct {
 }
 
 func (c *config) check() error {
-	u, err := url.Parse(c.Base)
+	base, err := c.origin("base URL", c.Base)
+	if err != nil {
+		return err
+	}
+	if c.Apart != "" {
+		apart, err := c.origin("pod origin", c.Apart)
+		if err != nil {
+			return err
+		}
+		if strings.EqualFold(apart.Hostname(), base.Hostname()) {
+			return fmt.Errorf("pod origin %q: must be another host than the base URL's; cookies know no ports", c.Apart)
+		}
+	}
 	switch {
-	case err != nil || u.Host == "" || c.Base != u.Scheme+"://"+u.Host:
-		return fmt.Errorf("base URL %q: want https:// and a host, and nothing after it", c.Base)
-	case u.Scheme != "https" && !c.Demo:
-		return fmt.Errorf("base URL %q: must be https; plain http is for the demo only", c.Base)
 	case c.Dir == "":
 		return errors.New("no data directory: say where everything is to be kept (--dir)")
 	case len(c.Key) != keySize:
 		return fmt.Errorf("the master key has %d bytes, not %d", len(c.Key), keySize)
 	}
 	return nil
+}
+
+// origin reads a URL that is a scheme and a host and nothing more.
+func (c *config) origin(name, s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || s != u.Scheme+"://"+u.Host:
+		return nil, fmt.Errorf("%s %q: want https:// and a host, and nothing after it", name, s)
+	case u.Scheme != "https" && !c.Demo:
+		return nil, fmt.Errorf("%s %q: must be https; plain http is for the demo only", name, s)
+	}
+	return u, nil
 }
 
 // keySize is the master key's, in bytes.

@@ -189,14 +189,17 @@ func (s *settled) check() {
 }
 
 func (s *settled) checkBase(refuse func(name, says string)) {
-	u, err := url.Parse(s.Base)
-	switch {
-	case s.Base == "":
+	if s.Base == "" {
 		refuse("base", "say what people's URLs begin with, like https://pod.example.se")
-	case err != nil || u.Host == "" || s.Base != u.Scheme+"://"+u.Host:
-		refuse("base", "want https:// and a host, and nothing after it")
-	case u.Scheme != "https":
-		refuse("base", "must be https; plain http is for the demo only")
+		return
+	}
+	c := config{Base: s.Base, Apart: s.PodOrigin, Dir: "-", Key: make([]byte, keySize)}
+	if err := c.check(); err != nil {
+		name := "base"
+		if strings.HasPrefix(err.Error(), "pod origin") {
+			name = "pod-origin"
+		}
+		refuse(name, err.Error())
 	}
 }
 

@@ -45,6 +45,8 @@ type crowd struct {
 	key        jose.JSONWebKey // the issuer's
 	recipients []*recipient
 	persons    []*member
+	lists      *httptest.Server          // the issuer's status list
+	places     []int                     // that it has not given out
 	clock      atomic.Pointer[time.Time] // the pod's; nil for the real one
 	stop       func() error
 }
@@ -90,7 +92,7 @@ func newCrowd(ctx context.Context, dir string, persons, recipients int, leak pod
 		return nil, err
 	}
 	for i := range recipients {
-		if err := w.registerRecipient("mottagare-"+strconv.Itoa(i), persons); err != nil {
+		if err := w.registerRecipient("mottagare-"+strconv.Itoa(i), persons, true); err != nil {
 			return nil, err
 		}
 	}
@@ -116,6 +118,7 @@ func (w *crowd) close() error {
 	for _, r := range w.recipients {
 		r.hook.Close()
 	}
+	w.lists.Close()
 	if e := w.server.Close(); err == nil {
 		err = e
 	}
@@ -138,11 +141,15 @@ func (w *crowd) registerIssuer() (err error) {
 	if w.key, err = crowdKey("af-1"); err != nil {
 		return err
 	}
+	if err := w.publish(); err != nil {
+		return err
+	}
 	w.issuer.Keys.Keys, w.issuer.Notify = []jose.JSONWebKey{w.key.Public()}, ""
 	return w.parties.Add(w.issuer)
 }
 
-func (w *crowd) registerRecipient(id string, persons int) error {
+// registerRecipient registers a consumer, which may hear notifications.
+func (w *crowd) registerRecipient(id string, persons int, hears bool) error {
 	b, err := registration("exempel-forsakring")
 	if err != nil {
 		return err
@@ -161,8 +168,11 @@ func (w *crowd) registerRecipient(id string, persons int) error {
 	}
 	r := &recipient{id: id, spaces: map[string]int{}, dossiers: make([]unlink.Dossier, persons), at: make([]string, persons), consents: make([]string, persons)}
 	r.client = &client.Client{HTTP: &http.Client{Timeout: 30 * time.Second}, Issuer: w.Base, ID: id, Key: key, DPoP: proofs, Now: time.Now}
-	r.hook = httptest.NewServer(http.HandlerFunc(r.told))
-	p.Keys.Keys, p.Notify = []jose.JSONWebKey{key.Public()}, r.hook.URL
+	p.Keys.Keys, p.Notify = []jose.JSONWebKey{key.Public()}, ""
+	if hears {
+		r.hook = httptest.NewServer(http.HandlerFunc(r.told))
+		p.Notify = r.hook.URL
+	}
 	w.recipients = append(w.recipients, r)
 	return w.parties.Add(p)
 }
@@ -233,6 +243,11 @@ func (w *crowd) settle(ctx context.Context, i int, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	return w.furnish(ctx, i, who, issued)
+}
+
+// furnish has the issuer deposit evidence with somebody who has a pod.
+func (w *crowd) furnish(ctx context.Context, i int, who acl.Agent, issued time.Time) error {
 	out, err := w.answer(ctx, who, "connect", w.issuer.ID, pod.Detail{Type: pod.ToDeposit, EvidenceTypes: []string{crowdType}})
 	if err != nil {
 		return err
@@ -258,11 +273,12 @@ func (w *crowd) settle(ctx context.Context, i int, now time.Time) error {
 // list, unless that is the leak.
 func (w *crowd) forms(issued time.Time, registered, long bool) ([]string, error) {
 	var all []string
-	index, since := rand.IntN(1<<20), issued.AddDate(0, 0, -rand.IntN(300)).Format(time.DateOnly)
+	since := issued.AddDate(0, 0, -rand.IntN(300)).Format(time.DateOnly)
+	index := w.place()
 	for range len(w.recipients) + crowdForms {
 		form, err := credential.Issue(w.key, credential.Statement{
 			Type: "https://af.example.se/vct/arbetsloshetsintyg/1", Issuer: w.issuer.Issuer, Issued: issued, Expires: issued.AddDate(0, 0, 60), Decoys: 5,
-			Status: &credential.Status{URI: "https://af.example.se/status/1", Index: index},
+			Status: &credential.Status{URI: w.lists.URL + "/1", Index: index},
 			Claims: []credential.Claim{{Name: "registered", Value: registered}, {Name: "registered_at_least_30_days", Value: long},
 				{Name: "registration_date", Value: since}},
 		})
@@ -271,10 +287,37 @@ func (w *crowd) forms(issued time.Time, registered, long bool) ([]string, error)
 		}
 		all = append(all, form)
 		if w.pod.Leak != pod.LeakStatus {
-			index = rand.IntN(1 << 20)
+			index = w.place()
 		}
 	}
 	return all, nil
+}
+
+// place is a random one in the status list, that no other form has and next to
+// which none stands.
+func (w *crowd) place() int {
+	last := len(w.places) - 1
+	i := w.places[last]
+	w.places = w.places[:last]
+	return 2 * i
+}
+
+// publish serves the issuer's status list, in which nothing is revoked.
+func (w *crowd) publish() error {
+	w.places = rand.Perm(1 << 19)
+	mux := http.NewServeMux()
+	w.lists = httptest.NewServer(mux)
+	list := credential.NewStatusList(w.lists.URL+"/1", 1<<20)
+	now := time.Now()
+	list.Issued, list.Expires = now.AddDate(0, -2, 0), now.AddDate(1, 0, 0) // the pod's clock goes back and forth
+	token, err := list.Sign(w.key)
+	if err != nil {
+		return err
+	}
+	mux.HandleFunc("/", func(out http.ResponseWriter, _ *http.Request) { fmt.Fprintf(out, `{"status_lists":[%q]}`, list.URI) })
+	mux.HandleFunc("/1", func(out http.ResponseWriter, _ *http.Request) { io.WriteString(out, token) })
+	w.issuer.StatusLists = w.lists.URL + "/"
+	return nil
 }
 
 // answer asks a person and agrees for the person.
@@ -310,10 +353,7 @@ func locationIn(out pod.Outcome) (string, error) {
 // share has a person agree to a recipient's request.
 func (w *crowd) share(ctx context.Context, r *recipient, i int, now time.Time) error {
 	p := w.persons[i]
-	out, err := w.answer(ctx, p.who, r.id, r.id, pod.Detail{
-		Type: pod.ToRead, Reference: "case-" + strconv.Itoa(rand.Int()), Use: "ink-2026", EvidenceType: crowdType, Fields: []string{"registered_at_least_30_days"},
-		Optional: []string{"registered"}, Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Until: now.AddDate(0, 0, 30).Format(time.DateOnly), Standing: true,
-	})
+	out, err := w.answer(ctx, p.who, r.id, r.id, asked(now))
 	if err != nil {
 		return err
 	}
@@ -331,6 +371,14 @@ func (w *crowd) share(ctx context.Context, r *recipient, i int, now time.Time) e
 	r.keep(i, "answer sub", out.Subject)
 	r.keep(i, "answer details", string(out.Details[0]))
 	return nil
+}
+
+// asked is what a recipient asks of somebody.
+func asked(now time.Time) pod.Detail {
+	return pod.Detail{
+		Type: pod.ToRead, Reference: "case-" + strconv.Itoa(rand.Int()), Use: "ink-2026", EvidenceType: crowdType, Fields: []string{"registered_at_least_30_days"},
+		Optional: []string{"registered"}, Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Until: now.AddDate(0, 0, 30).Format(time.DateOnly), Standing: true,
+	}
 }
 
 // keep adds to what is known of a person.

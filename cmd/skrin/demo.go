@@ -226,9 +226,11 @@ func (t *town) Close() error {
 
 // demoEID is the sign-in of the demo: it believes whoever clicks.
 func (s *server) demoEID() (*login.Demo, error) {
-	var cast []login.Persona
-	for _, p := range demo.People() {
-		cast = append(cast, login.Persona{Name: p.Name, Scheme: p.Scheme, Number: p.Number})
+	cast := s.Cast
+	if cast == nil {
+		for _, p := range demo.People() {
+			cast = append(cast, login.Persona{Name: p.Name, Scheme: p.Scheme, Number: p.Number})
+		}
 	}
 	return login.NewDemo(login.DemoOptions{
 		Demo: s.Demo, Cast: cast, Vault: s.vault, Sessions: s.sessions,

@@ -29,6 +29,7 @@ type commands struct {
 	Issue   issueCommand   `cmd:"" help:"For a provider: sign evidence as SD-JWT VC."`
 	Verify  verifyCommand  `cmd:"" help:"For a consumer: verify evidence, offline."`
 	Log     logCommand     `cmd:"" help:"For a person: check an exported log."`
+	Stage   stageCommand   `cmd:"" help:"For load tests and test suites: a server with made-up people, and their credentials."`
 	Unlink  unlinkCommand  `cmd:"" help:"Measure whether parties that pool what they received can match people."`
 }
 

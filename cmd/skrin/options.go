@@ -277,6 +277,7 @@ func (s *settled) readEnviron(environ []string) {
 		name, value, _ := strings.Cut(line, "=")
 		i := slices.IndexFunc(all, func(o option) bool { return o.env() == name })
 		switch {
+		case value == "": // as good as not there
 		case i >= 0:
 			s.set(all[i], value, name)
 		case strings.HasPrefix(name, "SKRIN_") && !strings.HasPrefix(name, "SKRIN_TEST") && name != configEnv:

@@ -17,8 +17,8 @@ import (
 )
 
 // routes joins the paths of the server: what is named here, and everything else
-// is somebody's pod.
-func (s *server) routes(pages http.Handler, resources *ldp.Handler) http.Handler {
+// is somebody's pod. On the host of the pod origin there is only what pods hold.
+func (s *server) routes(pages http.Handler, resources, shown *ldp.Handler) http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	r.Path("/healthz").Methods("GET", "HEAD").HandlerFunc(nothing)
 	r.Path("/favicon.ico").Methods("GET", "HEAD").HandlerFunc(nothing) // browsers ask where a page names no icon
@@ -32,7 +32,23 @@ func (s *server) routes(pages http.Handler, resources *ldp.Handler) http.Handler
 	r.Path("/me").Handler(pages)
 	r.PathPrefix("/me/").Handler(pages)
 	r.PathPrefix("/").Handler(resources)
-	return addressed(r, s.Proxies)
+	return addressed(s.twoHosts(r, shown), s.Proxies)
+}
+
+// twoHosts tells the hosts apart. Whatever doesn't name the pod origin's is meant
+// for the server itself.
+func (s *server) twoHosts(main, shown http.Handler) http.Handler {
+	_, host, _ := strings.Cut(s.Apart, "://")
+	if host == "" {
+		return main
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.EqualFold(r.Host, host) {
+			shown.ServeHTTP(w, r)
+			return
+		}
+		main.ServeHTTP(w, r)
+	})
 }
 
 func nothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }

@@ -112,10 +112,19 @@ func (s *server) joinPod(context.Context) error {
 	if err != nil {
 		return err
 	}
+	places, err := s.derive("status list places")
+	if err != nil {
+		return err
+	}
+	lists := auth.Guarded(s.Demo)
 	s.foreign = auth.NewForeign(auth.Guarded(s.Demo), s.now)
 	s.pod = &pod.Pod{
 		Store: s.store, Blobs: s.blobs, Registry: s.parties, Types: types, Sign: s.provider,
 		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign,
+		Statuses: &pod.Statuses{Key: places, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
+			doc, err := auth.Fetch(ctx, lists, url, accept)
+			return doc.Body, err
+		}},
 	}
 	s.notices = notify.New(s.pod, auth.Guarded(s.Demo), s.log)
 	return nil
@@ -126,7 +135,9 @@ func (s *server) joinHandler(context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.handler = s.routes(pages, &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier()}, Base: s.Base, Log: s.log})
+	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier()}, Base: s.Base, Apart: s.Apart, Log: s.log}
+	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Log: s.log}
+	s.handler = s.routes(pages, resources, shown)
 	return nil
 }
 
@@ -134,12 +145,21 @@ func (s *server) joinHandler(context.Context) error {
 const proofAge = time.Minute
 
 func (s *server) verifier() *auth.Verifier {
-	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.records, MaxAge: proofAge, Now: s.now}
 	return &auth.Verifier{
 		Base: s.Base, Issuers: s.issuer, Cache: auth.NewCache(16 << 10), Now: s.now,
-		Revoked: s.provider.Revoked,
-		Proofs:  &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used, NotBefore: s.now().Truncate(time.Second)},
+		Revoked: s.provider.Revoked, Proofs: s.proofs(),
 	}
+}
+
+// proofs checks what comes with a request for a resource.
+func (s *server) proofs() *dpop.Checker {
+	cluster := s.Postgres != ""
+	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.records, Shared: cluster, MaxAge: proofAge, Now: s.now}
+	c := &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used}
+	if !cluster {
+		c.NotBefore = s.now().Truncate(time.Second)
+	}
+	return c
 }
 
 // issuer believes our own provider about everybody, and others about those whose
@@ -183,6 +203,7 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	wg.Go(func() { s.notices.Run(ctx) })
 	wg.Go(func() { s.settle(ctx) })
 	wg.Go(func() { s.operate(ctx) })
+	wg.Go(func() { s.follow(ctx) })
 	err := serveHTTP(ctx, l, s.handler, s.log)
 	stop()
 	wg.Wait()
@@ -202,6 +223,22 @@ func (s *server) settle(ctx context.Context) {
 			s.log.Error("counts of reads were not stored", "error", err)
 		}
 		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// follow fetches the status lists that are due, at the start and every minute.
+func (s *server) follow(ctx context.Context) {
+	every := time.NewTicker(time.Minute)
+	defer every.Stop()
+	for {
+		if err := s.pod.RefreshStatuses(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("status lists", "error", err)
+		}
+		select {
+		case <-every.C:
+		case <-ctx.Done():
 			return
 		}
 	}

@@ -22,6 +22,10 @@ type settings struct {
 	// Origin of every URL, like https://pod.example.se, with nothing after it. It
 	// can't be changed later: people's names on the web begin with it.
 	Base string
+	// Another host, like https://skrin-data.example, on which browsers are shown what
+	// is in pods, so that hostile content never meets the pages of people: best a
+	// domain of its own. A proxy sends it here too, with its Host.
+	PodOrigin string
 	// Folder in which everything is kept; in a cluster, what passes through.
 	Dir string `type:"path"`
 	// File with the master key, as "skrin key" prints it. Whoever has it can read

@@ -108,6 +108,8 @@ func TestSettingsFaults(t *testing.T) {
 		{"a party's rate that is none", soundSettings + "limit: {bulk-party: [a]}\n", "", "skrin.yaml:4", "want a party's id and a rate"},
 		{"a level that there isn't", soundSettings + "log: {level: loud}\n", "", "skrin.yaml:4", "debug, info, warn or error"},
 		{"a database without a bucket", soundSettings + "postgres: postgres://db/x\n", "", "skrin.yaml:4", "a cluster needs both"},
+		{"a pod origin on the same host", soundSettings + "pod-origin: https://pod.example.se\n", "", "skrin.yaml:4", "must be another host"},
+		{"an empty variable is none", soundSettings, "SKRIN_LIMIT_BODY=", "", ""},
 		{"no room", soundSettings + "limit: {body: 0}\n", "", "skrin.yaml:4", "more than 0"},
 	} {
 		s := settledFrom(t, row.text, []string{row.env})

@@ -50,7 +50,10 @@ type person struct {
 }
 
 // newWorld starts all of it, until the test ends.
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB) *world { return newWorldOf(t, func(*config) {}) }
+
+// newWorldOf is newWorld with another configuration.
+func newWorldOf(t testing.TB, edit func(*config)) *world {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -58,9 +61,11 @@ func newWorld(t testing.TB) *world {
 	key, err := demoKey(dir)
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	s, err := newServer(ctx, config{
+	c := config{
 		Base: fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port), Dir: dir, Key: key, Demo: true, Token: 5 * time.Minute,
-	}, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})))
+	}
+	edit(&c)
+	s, err := newServer(ctx, c, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})))
 	must(t, err)
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, l) }()

@@ -56,12 +56,10 @@ type server struct {
 	refuse   string // an OAuth error to answer at the token endpoint
 }
 
-func (s *server) Once(key string, _ time.Time) bool {
-	if s.seen[key] {
-		return false
-	}
+func (s *server) Once(key string, _ time.Time) (bool, error) {
+	first := !s.seen[key]
 	s.seen[key] = true
-	return true
+	return first, nil
 }
 
 func newKey(t testing.TB, kid string) jose.JSONWebKey {
@@ -202,13 +200,14 @@ func (s *server) claims(text, typ string) (map[string]any, error) {
 		return nil, err
 	}
 	jti, _ := claims["jti"].(string)
+	first, _ := s.Once(jti, s.now)
 	life := claims["exp"].(float64) - float64(s.now.Unix())
 	switch {
 	case claims["iss"] != clientID || claims["aud"] != s.URL:
 		return nil, errors.New("iss or aud")
 	case life <= 0 || life > 300:
 		return nil, errors.New("exp")
-	case len(jti) < 16 || !s.Once(jti, s.now):
+	case len(jti) < 16 || !first:
 		return nil, errors.New("jti")
 	}
 	return claims, nil

@@ -214,11 +214,13 @@ type EventSet struct {
 	Types     []string `json:"evidence_types,omitempty"` // what is wanted
 	Consent   string   `json:"consent,omitempty"`
 	Reference string   `json:"reference,omitempty"` // the party's own
+	Request   string   `json:"request,omitempty"`   // URL of the request that was posted, of RequestAnswered
+	Result    string   `json:"result,omitempty"`    // of RequestAnswered: "agreed" or "declined"
 	EraseBy   string   `json:"erase_by,omitempty"`  // the day by which to erase (GDPR, article 12(3): a month)
 }
 
 func (d *Deliverer) token(ctx context.Context, n *pod.Notification) (string, error) {
-	says := EventSet{Location: n.Location, Types: n.Types, Consent: n.Consent, Reference: n.Reference}
+	says := EventSet{Location: n.Location, Types: n.Types, Consent: n.Consent, Reference: n.Reference, Request: n.Asked, Result: n.Result}
 	if n.Event == pod.ConsentWithdrawn {
 		says.EraseBy = n.Queued.AddDate(0, 1, 0).Format(time.DateOnly)
 	}

@@ -40,13 +40,14 @@ type card struct {
 	Title, About, Issuer string
 	Issued, Expires      time.Time
 	Received             time.Time
-	State                string // "", "superseded", "revoked", "expired"
+	State                string // "", "superseded", "revoked", "suspended", "expired"
 	Words                string // the state
 	Facts                []fact
 }
 
 var states = map[pod.EndState]string{
 	pod.Current: "state.current", pod.Superseded: "state.superseded", pod.Revoked: "state.revoked", pod.Expired: "state.expired",
+	pod.Suspended: "state.suspended",
 }
 
 // cards returns the person's evidence, the current first, then the newest.
@@ -211,6 +212,7 @@ var deeds = map[pod.Action]string{
 	pod.DidConnect: "log.connect", pod.DidDeliver: "log.deliver", pod.DidRead: "log.read", pod.DidRefuse: "log.refuse",
 	pod.DidAgree: "log.agree", pod.DidDecline: "log.decline", pod.DidWithdraw: "log.withdraw", pod.DidFetch: "log.fetch",
 	pod.DidRemove: "log.remove", pod.DidVisit: "log.visit", pod.DidUse: "log.use",
+	pod.DidWrite: "log.write", pod.DidDelete: "log.delete",
 	pod.DidDisconnect: "log.disconnect", pod.DidFreeze: "log.freeze", pod.DidThaw: "log.thaw", pod.DidErase: "log.erase",
 }
 
@@ -264,6 +266,12 @@ func (v *visit) event(e pod.Entry) event {
 	key, ok := deeds[e.Action]
 	if !ok {
 		key = "log.other"
+	}
+	switch unknown := e.Agent == ""; {
+	case unknown && e.Action == pod.DidWrite:
+		key = "log.write.unknown"
+	case unknown && e.Action == pod.DidDelete:
+		key = "log.delete.unknown"
 	}
 	t, ok := v.Types.Type(e.Type)
 	if !ok {

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"skrin/acl"
+	"skrin/auth/login"
+	"skrin/ldp"
+)
+
+// stageCommand serves what a load generator or a suite of tests needs: made-up
+// people with pods, the credentials of an app that acts for each, and evidence that
+// they share with a consumer. It is a demo: a sign-in proves nothing.
+type stageCommand struct {
+	Dir       string `required:"" help:"Directory to keep it in." type:"path"`
+	Port      int    `default:"0" help:"Port on loopback; 0 for any that is free."`
+	People    int    `default:"64" help:"How many people have credentials, and share evidence."`
+	Newcomers int    `default:"20000" help:"How many more can sign in, and have no pod yet."`
+	Pods      int    `default:"0" help:"How many pods there are besides, so that a full server can be measured."`
+	Resources int    `default:"10" help:"How many resources each of those holds."`
+	Only      bool   `help:"End when the pods are made."`
+	Profile   bool   `help:"Serve profiles (net/http/pprof) on another port of loopback."`
+
+	Postgres string `help:"URL of a database, to keep it there."`
+	S3       string `name:"s3" help:"URL of a bucket, to keep large bytes there; SKRIN_S3_ACCESS_KEY and SKRIN_S3_SECRET_KEY as for serve."`
+}
+
+// A stage is a server on which everything is ready, as it is told in JSON.
+type stage struct {
+	Base     string        `json:"base"`
+	PID      int           `json:"pid"`
+	People   []stagePerson `json:"people"`
+	Consumer stageConsumer `json:"consumer"`
+	SignIn   string        `json:"sign_in"`   // POST who=n signs in the nth person here
+	Newcomer int           `json:"newcomer"`  // the first who has no pod
+	Last     int           `json:"last"`      // the last
+	Made     float64       `json:"made"`      // seconds that making the pods took
+	MadePods int           `json:"made_pods"` // and how many were made
+	Profiles string        `json:"profiles"`  // origin of /debug/pprof/, if wanted
+}
+
+type stagePerson struct {
+	WebID    string `json:"webid"`
+	Pod      string `json:"pod"` // URL of the root
+	ID       string `json:"id"`  // client_id and client_secret of a script
+	Secret   string `json:"secret"`
+	Evidence string `json:"evidence"` // where the consumer reads
+}
+
+type stageConsumer struct {
+	ID      string          `json:"id"`
+	Key     jose.JSONWebKey `json:"key"`  // signs assertions
+	DPoP    string          `json:"dpop"` // tokens are bound to it; PEM
+	Return  string          `json:"return"`
+	Request json.RawMessage `json:"request"` // what it asks
+}
+
+// Run obeys kong.
+func (c *stageCommand) Run(ctx context.Context) error {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port)))
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	s, err := c.open(ctx, fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	told, err := c.furnish(ctx, s, os.Stderr)
+	if err != nil {
+		return err
+	}
+	if c.Profile {
+		end, err := profiles(told)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(told); err != nil || c.Only {
+		return err
+	}
+	return s.Serve(ctx, l)
+}
+
+// profiles serves them until end is called.
+func profiles(told *stage) (end func() error, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	told.Profiles = "http://" + l.Addr().String()
+	m := http.NewServeMux()
+	m.HandleFunc("/debug/pprof/", pprof.Index)
+	m.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	srv := &http.Server{Handler: m, ReadHeaderTimeout: 10 * time.Second}
+	go srv.Serve(l)
+	return srv.Close, nil
+}
+
+// stageScheme is the scheme of the made-up people's numbers.
+const stageScheme = "oidc:stage"
+
+func (c *stageCommand) open(ctx context.Context, base string) (*server, error) {
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	key, err := demoKey(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	cast := make([]login.Persona, c.People+c.Newcomers)
+	for i := range cast {
+		cast[i] = login.Persona{Name: "Person " + strconv.Itoa(i), Scheme: stageScheme, Number: fmt.Sprintf("%09d", i)}
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return newServer(ctx, config{
+		Base: base, Dir: c.Dir, Key: key, Demo: true, Cast: cast, Token: time.Hour,
+		keep: keep{Postgres: c.Postgres, S3: c.S3, S3Region: "us-east-1", S3Access: os.Getenv("SKRIN_S3_ACCESS_KEY"), S3Secret: os.Getenv("SKRIN_S3_SECRET_KEY")},
+	}, log)
+}
+
+// furnish makes the people and the pods, and tells of them.
+func (c *stageCommand) furnish(ctx context.Context, s *server, progress io.Writer) (*stage, error) {
+	told := &stage{
+		Base: s.Base, PID: os.Getpid(), SignIn: s.Base + login.Path + "/exempel-eid", Newcomer: c.People, Last: c.People + c.Newcomers - 1, MadePods: c.Pods,
+	}
+	w := &crowd{server: s, persons: make([]*member, c.People)}
+	s.pod.Now = w.time
+	if err := w.registerIssuer(); err != nil {
+		return nil, err
+	}
+	if err := w.registerRecipient("exempel-forsakring", c.People, false); err != nil {
+		return nil, err
+	}
+	for i := range c.People {
+		p, err := c.person(ctx, w, i)
+		if err != nil {
+			return nil, fmt.Errorf("person %d: %w", i, err)
+		}
+		told.People = append(told.People, p)
+	}
+	w.clock.Store(nil)
+	r := w.recipients[0]
+	request, err := json.Marshal(asked(s.now()))
+	if err != nil {
+		return nil, err
+	}
+	proofs, err := r.client.DPoP.PEM()
+	if err != nil {
+		return nil, err
+	}
+	told.Consumer = stageConsumer{ID: r.id, Key: r.client.Key, DPoP: string(proofs), Return: "https://forsakring.example.se/callback", Request: request}
+	began := time.Now()
+	err = c.crowd(ctx, s, progress)
+	told.Made = time.Since(began).Seconds()
+	return told, err
+}
+
+// person makes somebody with a pod, credentials, and evidence that is shared.
+func (c *stageCommand) person(ctx context.Context, w *crowd, i int) (p stagePerson, err error) {
+	now := time.Now().UTC()
+	id, err := w.vault.Person(ctx, stageScheme, w.Cast[i].Number)
+	if err != nil {
+		return p, err
+	}
+	who, err := w.pod.Make(ctx, id)
+	if err != nil {
+		return p, err
+	}
+	if p.ID, p.Secret, err = w.provider.NewScript(ctx, id, who.ID, "stage"); err != nil {
+		return p, err
+	}
+	issued := now.Truncate(24 * time.Hour)
+	w.set(issued)
+	if err := w.furnish(ctx, i, who, issued); err != nil {
+		return p, err
+	}
+	w.set(now)
+	r := w.recipients[0]
+	if err := w.share(ctx, r, i, now); err != nil {
+		return p, err
+	}
+	p.WebID, p.Pod, p.Evidence = string(who.ID), strings.TrimSuffix(string(who.ID), "profile/card#me"), r.at[i]
+	return p, nil
+}
+
+// makers is how many pods are made at once.
+const makers = 64
+
+// crowd makes pods that nobody signs in to, and tells how far it is.
+func (c *stageCommand) crowd(ctx context.Context, s *server, progress io.Writer) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var made atomic.Int64
+	var wg sync.WaitGroup
+	for range min(makers, c.Pods) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				i := made.Add(1) - 1
+				if i >= int64(c.Pods) {
+					return
+				}
+				if err := c.pod(ctx, s, int(i)); err != nil {
+					stop(fmt.Errorf("pod %d: %w", i, err))
+				}
+				if i%10_000 == 9_999 {
+					fmt.Fprintf(progress, "%d of %d pods\n", i+1, c.Pods)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+func (c *stageCommand) pod(ctx context.Context, s *server, i int) error {
+	who, err := s.pod.Make(ctx, "stage-"+strconv.Itoa(i))
+	if err != nil {
+		return err
+	}
+	root := strings.TrimSuffix(strings.TrimPrefix(string(who.ID), s.Base), "profile/card#me")
+	for n := range c.Resources {
+		if err := put(ctx, s, who, ldp.ID(fmt.Sprintf("%snotes/%d.ttl", root, n))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func put(ctx context.Context, s *server, who acl.Agent, id ldp.ID) error {
+	body := "<#it> <http://purl.org/dc/terms/title> \"A made-up note\"; <http://purl.org/dc/terms/description> \"" + strings.Repeat("words ", 40) + "\" .\n"
+	_, err := s.pod.Put(ctx, who, ldp.Put{ID: id, Type: "text/turtle", Body: strings.NewReader(body), Size: int64(len(body))})
+	return err
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+// Command skrinbench measures a Solid server, in requests a second, against what
+// the machine can do at most and against another server, in turn and in one run.
+//
+//	go run ./cmd/skrinbench                                   a server of ours, all workloads
+//	go run ./cmd/skrinbench get-dpop put-new --vs css:FOLDER  two workloads, and Community Solid Server beside it
+//
+// The requests are written, and their proofs signed, before the clock runs. Each
+// round fires the same number of them at the limit (a bare net/http handler that
+// returns the same bytes and verifies as many signatures), at the target, and at
+// the other server; what is told of several rounds is the median.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+type commands struct {
+	Run  runCommand  `cmd:"" default:"withargs" help:"Measure."`
+	List listCommand `cmd:"" help:"List the workloads."`
+	Bare bareCommand `cmd:"" hidden:""`
+}
+
+// runCommand measures.
+type runCommand struct {
+	Workloads []string `arg:"" optional:"" help:"Which; all of them if none is named. See list."`
+
+	Target  string        `default:"skrin" help:"What is measured: skrin, for a server of ours, which is started; css:FOLDER, for the Community Solid Server in a folder's node_modules; or the address of a server that runs."`
+	Vs      string        `help:"Another to measure in turn."`
+	People  string        `help:"File with users of a server that runs, as \"skrin stage\" prints it." type:"existingfile"`
+	Skrin   string        `help:"The skrin program, instead of one that is built." type:"existingfile"`
+	Limit   bool          `default:"true" negatable:"" help:"Measure the machine's own limits too."`
+	Conns   []int         `default:"64" help:"Connections, one after the other: 1,16,64."`
+	Rounds  int           `default:"3" help:"Rounds, of which the median is told."`
+	Seconds time.Duration `default:"2s" name:"lasting" help:"About how long one volley lasts."`
+	Users   int           `default:"64" help:"How many users."`
+	Pods    int           `help:"How many pods a server of ours holds besides."`
+	Scratch string        `help:"Folder for what the servers keep; a temporary one if none is named." type:"path"`
+	JSON    string        `name:"json" help:"File for the figures." type:"path"`
+	Picture string        `help:"File for a picture of the ratios (SVG)." type:"path"`
+	Profile string        `help:"Folder for a CPU profile of a server of ours under each workload." type:"path"`
+	Note    string        `help:"A line about the machine, for the report."`
+}
+
+// listCommand lists the workloads.
+type listCommand struct{}
+
+// Run obeys kong.
+func (listCommand) Run() error {
+	for _, w := range workloads() {
+		fmt.Printf("%-18s %s\n", w.name, w.says)
+	}
+	return nil
+}
+
+// Run obeys kong.
+func (c *runCommand) Run(ctx context.Context) (err error) {
+	chosen, err := choose(c.Workloads)
+	if err != nil {
+		return err
+	}
+	if c.Scratch == "" {
+		if c.Scratch, err = os.MkdirTemp("", "skrinbench-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(c.Scratch)
+	}
+	r := &report{Date: time.Now().UTC().Format(time.DateOnly), Note: c.Note}
+	if c.Limit {
+		if r.Disk, err = measureDisk(c.Scratch, time.Second); err != nil {
+			return err
+		}
+	}
+	err = c.measure(ctx, chosen, r)
+	r.print(os.Stdout)
+	return errors.Join(err, c.save(r))
+}
+
+func choose(names []string) ([]*workload, error) {
+	if len(names) == 0 {
+		return workloads(), nil
+	}
+	var out []*workload
+	for _, name := range names {
+		found := false
+		for _, w := range workloads() {
+			if w.name == name {
+				out, found = append(out, w), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("there is no workload %q: see \"skrinbench list\"", name)
+		}
+	}
+	return out, nil
+}
+
+// measure opens the sites and runs the workloads.
+func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report) error {
+	o := &opener{Skrin: c.Skrin, People: c.People, Scratch: c.Scratch, Users: c.Users}
+	if c.Pods > 0 {
+		o.Stage = append(o.Stage, "--pods", fmt.Sprint(c.Pods))
+	}
+	if c.Profile != "" {
+		o.Stage = append(o.Stage, "--profile")
+	}
+	var sites []*site
+	defer func() {
+		for _, s := range sites {
+			s.close()
+		}
+	}()
+	for _, what := range []string{c.Target, c.Vs} {
+		if what == "" {
+			continue
+		}
+		s, err := o.open(ctx, what)
+		if err != nil {
+			return err
+		}
+		sites = append(sites, s)
+		r.Sites = append(r.Sites, about{s.name, s.began.Seconds(), memory(s.pids())})
+	}
+	for _, w := range chosen {
+		for _, conns := range c.Conns {
+			if w.conns > 0 && conns > w.conns {
+				conns = w.conns
+			}
+			if r.has(w.name, conns) {
+				continue
+			}
+			fmt.Fprintf(os.Stderr, "%s, %d connections\n", w.name, conns)
+			m := &match{w: w, conns: conns, rounds: c.Rounds, lasting: c.Seconds, scratch: c.Scratch, limit: c.Limit, profile: c.Profile}
+			rows, err := m.run(ctx, sites)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil {
+				r.Troubles = append(r.Troubles, fmt.Sprintf("%s: %v", w.name, err))
+				continue
+			}
+			r.Rows = append(r.Rows, rows...)
+		}
+	}
+	return nil
+}
+
+func (c *runCommand) save(r *report) error {
+	if c.JSON != "" {
+		b, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(c.JSON, append(b, '\n'), 0o600); err != nil {
+			return err
+		}
+	}
+	if c.Picture != "" {
+		return os.WriteFile(c.Picture, r.picture(), 0o600)
+	}
+	return nil
+}
+
+func main() {
+	var c commands
+	k := kong.Parse(&c, kong.Name("skrinbench"), kong.Description("Measure a Solid server."), kong.UsageOnError())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	k.BindTo(ctx, (*context.Context)(nil))
+	if err := k.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "skrinbench:", err)
+		os.Exit(1)
+	}
+}

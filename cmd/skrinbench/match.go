@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A match is one workload at one number of connections: rounds in which the limit
+// and the sites take turns.
+type match struct {
+	w       *workload
+	conns   int
+	rounds  int
+	lasting time.Duration
+	scratch string
+	limit   bool
+	profile string // folder, or ""
+}
+
+// A row is what one site came to in a match.
+type row struct {
+	Workload  string  `json:"workload"`
+	Site      string  `json:"site"` // "limit" for the bare handler
+	Conns     int     `json:"connections"`
+	Rate      float64 `json:"per_second"`
+	Spread    float64 `json:"spread"` // (highest − lowest) / median of the rounds
+	P50       float64 `json:"p50_ms"`
+	P99       float64 `json:"p99_ms"`
+	P999      float64 `json:"p99_9_ms"`
+	Failed    int     `json:"failed"`
+	Why       string  `json:"why,omitempty"`
+	Server    float64 `json:"server_us"`    // CPU a request; 0 if it runs elsewhere
+	Generator float64 `json:"generator_us"` // the same of this program
+	Memory    int64   `json:"memory"`       // bytes, after it
+	MBs       float64 `json:"mb_per_second"`
+	OfLimit   float64 `json:"of_limit,omitempty"` // median of the rounds' ratios
+	OfOther   float64 `json:"of_other,omitempty"`
+
+	rates []float64
+}
+
+// most is how many shots a volley may have: their proofs are good for a minute.
+const most = 60_000
+
+func (m *match) run(ctx context.Context, sites []*site) ([]row, error) {
+	var benches []*bench
+	for _, s := range sites {
+		if m.w.ours && s.stage == nil {
+			continue
+		}
+		b := &bench{site: s}
+		if m.w.prepare != nil {
+			if err := m.w.prepare(ctx, b); err != nil {
+				return nil, fmt.Errorf("%s: prepare: %w", s.name, err)
+			}
+		}
+		benches = append(benches, b)
+	}
+	rows := make([]row, len(benches))
+	var counts []int
+	for _, b := range benches {
+		n, err := m.calibrate(ctx, b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", b.name, err)
+		}
+		counts = append(counts, n)
+	}
+	floor, err := m.floor(ctx, benches)
+	if err != nil {
+		return nil, err
+	}
+	var limit row
+	if floor != nil {
+		defer floor.close()
+	}
+	for range m.rounds {
+		if floor != nil {
+			if err := m.volley(ctx, benches[0], &site{base: floor.base, pid: floor.pid, name: floor.name}, counts[0], &limit); err != nil {
+				return nil, err
+			}
+		}
+		for i, b := range benches {
+			if err := m.volley(ctx, b, b.site, counts[i], &rows[i]); err != nil {
+				return nil, fmt.Errorf("%s: %w", b.name, err)
+			}
+		}
+	}
+	return m.finish(benches, rows, floor != nil, limit), nil
+}
+
+// calibrate finds how many shots a volley has.
+func (m *match) calibrate(ctx context.Context, b *bench) (int, error) {
+	n := min(2*m.conns, 32)
+	if m.w.large {
+		return m.w.most, nil
+	}
+	upper := most
+	if m.w.most > 0 {
+		upper = m.w.most
+	}
+	for {
+		var r row
+		if err := m.volley(ctx, b, b.site, n, &r); err != nil {
+			return 0, err
+		}
+		if r.Failed == n {
+			return 0, fmt.Errorf("all %d failed: %s", n, r.Why)
+		}
+		rate := r.rates[0]
+		if took := float64(n) / rate; took > m.lasting.Seconds()/8 || n == upper {
+			return max(m.conns, min(int(rate*m.lasting.Seconds()), upper)), nil
+		}
+		n = min(4*n, upper)
+	}
+}
+
+// floor starts the limit of a workload that has one.
+func (m *match) floor(ctx context.Context, benches []*bench) (*site, error) {
+	if !m.limit || m.w.shot == nil || len(benches) == 0 {
+		return nil, nil
+	}
+	b := benches[0]
+	var body []byte
+	if !m.w.large {
+		var err error
+		if body, err = b.answer(ctx, m.w); err != nil {
+			return nil, err
+		}
+	}
+	return bare(ctx, m.w, body, m.scratch)
+}
+
+// answer is what the site answers one shot.
+func (b *bench) answer(ctx context.Context, w *workload) ([]byte, error) {
+	if w.ready != nil {
+		if err := w.ready(ctx, b, 1); err != nil {
+			return nil, err
+		}
+	}
+	s, err := w.shot(b, b.next)
+	if err != nil {
+		return nil, err
+	}
+	b.next++
+	head := strings.Split(strings.TrimSpace(string(s.head)), "\r\n")
+	line := strings.Fields(head[0])
+	req, err := http.NewRequestWithContext(ctx, line[0], b.base+line[1], strings.NewReader(string(s.body)))
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range head[2:] {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
+}
+
+// volley prepares n shots of b, fires them at a site, and adds what they came to.
+func (m *match) volley(ctx context.Context, b *bench, at *site, n int, r *row) error {
+	floor := at != b.site
+	if m.w.ready != nil && !floor {
+		if err := m.w.ready(ctx, b, n); err != nil {
+			return err
+		}
+	}
+	var shots []shot
+	var err error
+	first := b.next
+	if m.w.act == nil {
+		if shots, err = premake(n, func(i int) (shot, error) { return m.w.shot(b, first+i) }); err != nil {
+			return err
+		}
+	}
+	if !floor {
+		b.next += n
+	}
+	if m.profile != "" && !floor && b.stage != nil && n > 2*m.conns {
+		defer m.record(ctx, b)()
+	}
+	pids := at.pids()
+	server, own := cpu(pids), self()
+	var v *volley
+	if m.w.act != nil {
+		do := m.w.act(ctx, b)
+		v, err = each(ctx, n, m.conns, func() (func(int) (int64, error), func(), error) {
+			return func(i int) (int64, error) { return 0, do(first + i) }, func() {}, nil
+		})
+	} else {
+		v, err = fire(ctx, at.base, shots, m.conns)
+	}
+	if err != nil {
+		return err
+	}
+	r.add(v, cpu(pids)-server, self()-own)
+	if pids != nil {
+		r.Memory = memory(pids)
+	}
+	return nil
+}
+
+// record takes a CPU profile of the first site while a volley lasts, about; the
+// function that it returns waits for it.
+func (m *match) record(ctx context.Context, b *bench) (wait func()) {
+	done := make(chan error, 1)
+	go func() {
+		seconds := max(1, int(m.lasting.Seconds()))
+		req, err := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", b.stage.Profiles, seconds), nil)
+		if err != nil {
+			done <- err
+			return
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			done <- err
+			return
+		}
+		defer resp.Body.Close()
+		f, err := os.Create(filepath.Join(m.profile, m.w.name+".pprof"))
+		if err == nil {
+			_, err = io.Copy(f, resp.Body)
+			err = errors.Join(err, f.Close())
+		}
+		done <- err
+	}()
+	return func() {
+		if err := <-done; err != nil {
+			fmt.Fprintln(os.Stderr, "profile:", err)
+		}
+	}
+}
+
+// self is how long this program has run.
+func self() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // fails never
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func (r *row) add(v *volley, server, own time.Duration) {
+	ms := func(q float64) float64 { return float64(v.quantile(q)) / float64(time.Millisecond) }
+	k := float64(len(r.rates))
+	mean := func(old, now float64) float64 { return (old*k + now) / (k + 1) }
+	each := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) / float64(v.sent) }
+	r.P50, r.P99, r.P999 = mean(r.P50, ms(0.5)), mean(r.P99, ms(0.99)), mean(r.P999, ms(0.999))
+	r.Server, r.Generator = mean(r.Server, each(server)), mean(r.Generator, each(own))
+	r.MBs = mean(r.MBs, float64(v.bytes)/1e6/v.took.Seconds())
+	r.Failed += v.failed
+	if r.Why == "" {
+		r.Why = v.why
+	}
+	r.rates = append(r.rates, v.rate())
+}
+
+// finish sums the rounds up.
+func (m *match) finish(benches []*bench, rows []row, limited bool, limit row) []row {
+	for i := range rows {
+		if limited {
+			rows[i].OfLimit = ratio(rows[i].rates, limit.rates)
+		}
+		if i == 0 && len(rows) > 1 {
+			rows[i].OfOther = ratio(rows[0].rates, rows[1].rates)
+		}
+		rows[i].Site = benches[i].name
+	}
+	if limited {
+		limit.Site = "limit"
+		rows = append([]row{limit}, rows...)
+	}
+	for i := range rows {
+		r := &rows[i]
+		r.Workload, r.Conns, r.Rate = m.w.name, m.conns, median(r.rates)
+		r.Spread = (slices.Max(r.rates) - slices.Min(r.rates)) / r.Rate
+		if m.w.large && r.MBs < 1 { // it was sent, not received
+			r.MBs = r.Rate * largeSize / 1e6
+		}
+	}
+	return rows
+}
+
+func median(all []float64) float64 {
+	s := slices.Sorted(slices.Values(all))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
+// ratio is the median of the ratios round by round.
+func ratio(a, b []float64) float64 {
+	var all []float64
+	for i := range a {
+		all = append(all, a[i]/b[i])
+	}
+	return median(all)
+}

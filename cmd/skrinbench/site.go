@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"skrin/auth/dpop"
+)
+
+// A site is a Solid server under load.
+type site struct {
+	name  string
+	base  string // origin
+	pid   int    // of its first process; 0 if it runs elsewhere
+	users []*user
+	stage *stage // what else is ready on a server of ours; nil on others
+	began time.Duration
+	close func()
+
+	endpoint string // of tokens
+}
+
+// A user has a pod, and an app that acts for its owner.
+type user struct {
+	WebID    string `json:"webid"`
+	Pod      string `json:"pod"` // URL of the root, with a slash
+	ID       string `json:"id"`  // client_id and client_secret
+	Secret   string `json:"secret"`
+	Evidence string `json:"evidence"`
+
+	key   *dpop.Key
+	token string
+}
+
+// A stage is what "skrin stage" tells of itself.
+type stage struct {
+	Base     string  `json:"base"`
+	People   []*user `json:"people"`
+	Consumer struct {
+		ID      string          `json:"id"`
+		Key     jose.JSONWebKey `json:"key"`
+		DPoP    string          `json:"dpop"`
+		Return  string          `json:"return"`
+		Request json.RawMessage `json:"request"`
+	} `json:"consumer"`
+	SignIn   string  `json:"sign_in"`
+	Newcomer int     `json:"newcomer"`
+	Last     int     `json:"last"`
+	Made     float64 `json:"made"`
+	MadePods int     `json:"made_pods"`
+	Profiles string  `json:"profiles"`
+}
+
+// pids are the processes that the site consists of, as far as they are here.
+func (s *site) pids() []int {
+	if s.pid == 0 {
+		return nil
+	}
+	return tree(s.pid)
+}
+
+// A opener starts what it measures, or finds it.
+type opener struct {
+	Skrin   string // the program; built if ""
+	People  string // file with users of a server that runs already, as "skrin stage" prints it
+	Scratch string
+	Users   int
+	Stage   []string // more arguments for "skrin stage"
+}
+
+// open makes a site ready. It is "skrin" for a server of ours, which is started;
+// "css:FOLDER" for the Community Solid Server that is installed in a folder's
+// node_modules; or the address of a server that runs.
+func (o *opener) open(ctx context.Context, what string) (*site, error) {
+	kind, folder, _ := strings.Cut(what, ":")
+	var s *site
+	var err error
+	switch {
+	case what == "skrin":
+		s, err = o.skrin(ctx)
+	case kind == "css":
+		s, err = o.css(ctx, folder)
+	default:
+		s, err = o.running(what)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	if err := s.signIn(ctx); err != nil {
+		s.close()
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return s, nil
+}
+
+func (o *opener) running(base string) (*site, error) {
+	s := &site{name: base, base: strings.TrimSuffix(base, "/"), close: func() {}}
+	if o.People == "" {
+		return nil, errors.New("whose pods? Name a file with users: --people")
+	}
+	b, err := os.ReadFile(o.People)
+	if err != nil {
+		return nil, err
+	}
+	var told stage
+	if err := json.Unmarshal(b, &told); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.People, err)
+	}
+	s.users = told.People
+	if told.Consumer.ID != "" {
+		s.stage = &told
+	}
+	return s, nil
+}
+
+func (o *opener) skrin(ctx context.Context) (*site, error) {
+	program := o.Skrin
+	if program == "" {
+		program = filepath.Join(o.Scratch, "skrin")
+		build := exec.CommandContext(ctx, "go", "build", "-o", program, "skrin/cmd/skrin")
+		if out, err := build.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build: %w\n%s", err, out)
+		}
+	}
+	dir, err := os.MkdirTemp(o.Scratch, "skrin-")
+	if err != nil {
+		return nil, err
+	}
+	args := append([]string{"stage", "--dir", dir, "--people", fmt.Sprint(o.Users)}, o.Stage...)
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	s, err := started("skrin", cmd)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	var told stage
+	if err := json.NewDecoder(out).Decode(&told); err != nil {
+		s.close()
+		return nil, fmt.Errorf("it doesn't start: %w", err)
+	}
+	s.base, s.users, s.stage = told.Base, told.People, &told
+	return s, s.wait(ctx, s.base+"/healthz", began)
+}
+
+// started starts a program that is a site until it is closed.
+func started(name string, cmd *exec.Cmd) (*site, error) {
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 20 * time.Second
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return &site{name: name, pid: cmd.Process.Pid, close: func() {
+		_ = cmd.Cancel()
+		_ = cmd.Wait()
+	}}, nil
+}
+
+// wait waits until the site answers.
+func (s *site) wait(ctx context.Context, address string, began time.Time) error {
+	for ctx.Err() == nil {
+		resp, err := http.Get(address)
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode/100 == 2 {
+				s.began = time.Since(began)
+				return nil
+			}
+		}
+		if time.Since(began) > 2*time.Minute {
+			return fmt.Errorf("it doesn't answer: %w", err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return ctx.Err()
+}
+
+// css starts the Community Solid Server with files, WAC and no cluster: the setting
+// that people run.
+func (o *opener) css(ctx context.Context, folder string) (*site, error) {
+	dir, err := os.MkdirTemp(o.Scratch, "css-")
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	home := filepath.Join(folder, "node_modules", "@solid", "community-server")
+	cmd := exec.CommandContext(ctx, "node", filepath.Join(home, "bin", "server.js"),
+		"-c", filepath.Join(home, "config", "file.json"), "-f", dir, "-p", fmt.Sprint(port), "-l", "error")
+	cmd.Stderr = os.Stderr
+	s, err := started("css", cmd)
+	if err != nil {
+		return nil, err
+	}
+	s.base = fmt.Sprintf("http://localhost:%d", port)
+	if err := s.wait(ctx, s.base+"/.well-known/openid-configuration", time.Now()); err != nil {
+		s.close()
+		return nil, err
+	}
+	for i := range o.Users {
+		u, err := cssAccount(ctx, s.base, fmt.Sprintf("u%d", i), true)
+		if err != nil {
+			s.close()
+			return nil, fmt.Errorf("account %d: %w", i, err)
+		}
+		s.users = append(s.users, u)
+	}
+	return s, nil
+}
+
+// cssAccount makes an account with a pod over the Community Solid Server's account
+// API, and credentials if wanted.
+func cssAccount(ctx context.Context, base, name string, credentials bool) (*user, error) {
+	var made struct{ Authorization string }
+	if err := cssCall(ctx, "POST", base+"/.account/account/", "", nil, &made); err != nil {
+		return nil, err
+	}
+	var about struct {
+		Controls struct {
+			Password struct{ Create string }
+			Account  struct{ Pod, ClientCredentials string }
+		}
+	}
+	if err := cssCall(ctx, "GET", base+"/.account/", made.Authorization, nil, &about); err != nil {
+		return nil, err
+	}
+	var nothing, pod struct{ Pod, WebID string }
+	in := map[string]string{"email": name + "@example.org", "password": "TEST-password"}
+	if err := cssCall(ctx, "POST", about.Controls.Password.Create, made.Authorization, in, &nothing); err != nil {
+		return nil, err
+	}
+	if err := cssCall(ctx, "POST", about.Controls.Account.Pod, made.Authorization, map[string]string{"name": name}, &pod); err != nil {
+		return nil, err
+	}
+	u := &user{WebID: pod.WebID, Pod: pod.Pod}
+	if !credentials {
+		return u, nil
+	}
+	var c struct{ ID, Secret string }
+	err := cssCall(ctx, "POST", about.Controls.Account.ClientCredentials, made.Authorization, map[string]string{"name": "bench", "webId": u.WebID}, &c)
+	u.ID, u.Secret = c.ID, c.Secret
+	return u, err
+}
+
+func cssCall(ctx context.Context, method, address, token string, body, answer any) error {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "CSS-Account-Token "+token)
+	}
+	return call(req, answer)
+}
+
+// call sends a request and reads JSON.
+func call(req *http.Request, answer any) error {
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("%s %s: %s: %.300s", req.Method, req.URL.Path, resp.Status, b)
+	}
+	return json.Unmarshal(b, answer)
+}
+
+// signIn gets a token for every user.
+func (s *site) signIn(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, "GET", s.base+"/.well-known/openid-configuration", nil)
+	if err != nil {
+		return err
+	}
+	var about struct {
+		Token string `json:"token_endpoint"`
+	}
+	if err := call(req, &about); err != nil {
+		return err
+	}
+	s.endpoint = about.Token
+	for _, u := range s.users {
+		if u.key, err = dpop.NewKey(); err != nil {
+			return err
+		}
+		if err := s.token(ctx, u); err != nil {
+			return fmt.Errorf("token of %s: %w", u.WebID, err)
+		}
+	}
+	return nil
+}
+
+var tokenForm = url.Values{"grant_type": {"client_credentials"}, "scope": {"webid"}}.Encode()
+
+func (s *site) token(ctx context.Context, u *user) error {
+	proof, err := u.key.Proof("POST", s.endpoint, "", "", time.Now())
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, "POST", s.endpoint, strings.NewReader(tokenForm))
+	if err != nil {
+		return err
+	}
+	req.SetBasicAuth(url.QueryEscape(u.ID), url.QueryEscape(u.Secret))
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("DPoP", proof)
+	var answer struct {
+		Token string `json:"access_token"`
+	}
+	if err := call(req, &answer); err != nil {
+		return err
+	}
+	u.token = answer.Token
+	return nil
+}
+
+// shot writes a request of the user's; of a stranger's if u is nil.
+func (u *user) shot(method, address string, body []byte, headers ...string) (shot, error) {
+	if u == nil {
+		return newShot(method, address, body, headers...)
+	}
+	proof, err := u.key.Proof(method, address, u.token, "", time.Now())
+	if err != nil {
+		return shot{}, err
+	}
+	return newShot(method, address, body, append(headers, "Authorization: DPoP "+u.token, "DPoP: "+proof)...)
+}

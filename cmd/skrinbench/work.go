@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"skrin/auth/dpop"
+	"skrin/ldp/client"
+)
+
+// A workload is one kind of request, again and again.
+type workload struct {
+	name    string
+	says    string
+	signs   int  // P-256 verifications that the answer can't do without: its limit does as many
+	durable bool // the answer promises that something is on the disk
+	large   bool // a body of megabytes: the limit reads it from the disk, or writes it there
+	ours    bool // only servers of ours can do it
+
+	conns int // at most so many at once; 0 for as many as asked
+	most  int // at most so many in a volley; 0 for as many as the time allows
+
+	prepare func(context.Context, *bench) error              // once for each site; not timed
+	ready   func(ctx context.Context, b *bench, n int) error // before each volley of n; not timed
+	shot    func(b *bench, i int) (shot, error)              // the ith; i never comes twice
+	act     func(context.Context, *bench) func(i int) error  // or, instead: something of several requests
+}
+
+// A bench is one site that a workload is prepared for.
+type bench struct {
+	*site
+	next  int            // the number of the next shot
+	party *client.Client // the third party, where there is one
+	token string         // its
+}
+
+// tag keeps what one run makes apart from what another made.
+var tag = strings.ToLower(rand.Text()[:6])
+
+const note = "<#it> <http://purl.org/dc/terms/title> \"A made-up note\"; <http://purl.org/dc/terms/created> \"2026-11-21\"; <http://purl.org/dc/terms/description> "
+
+// kilobyte is a Turtle document of 1,024 bytes.
+var kilobyte = []byte(note + "\"" + strings.Repeat("Lorem ipsum dolor sit amet. ", 40)[:1024-len(note)-5] + "\" .\n")
+
+const (
+	turtle = "Content-Type: text/turtle"
+	asRDF  = "Accept: text/turtle"
+	asJSON = "Accept: application/ld+json"
+)
+
+// user takes users in turn.
+func (b *bench) user(i int) *user { return b.users[i%len(b.users)] }
+
+// at names something of the user's.
+func (u *user) at(path string) string { return u.Pod + "bench-" + tag + "/" + path }
+
+// puts stores things at the site as their owners, and fails if any isn't stored.
+func (b *bench) puts(ctx context.Context, n int, what func(i int) (*user, string, []byte, string)) error {
+	for done := 0; done < n; done += 2048 {
+		shots, err := premake(min(2048, n-done), func(i int) (shot, error) {
+			u, at, body, media := what(done + i)
+			return u.shot("PUT", at, body, "Content-Type: "+media)
+		})
+		if err != nil {
+			return err
+		}
+		v, err := fire(ctx, b.base, shots, 16)
+		if err != nil {
+			return err
+		}
+		if v.failed > 0 {
+			return fmt.Errorf("%d of %d could not be stored: %s", v.failed, v.sent, v.why)
+		}
+	}
+	return nil
+}
+
+// premake makes shots, on all cores.
+func premake(n int, one func(i int) (shot, error)) ([]shot, error) {
+	all := make([]shot, n)
+	errs := make([]error, runtime.NumCPU())
+	var wg sync.WaitGroup
+	for k := range errs {
+		wg.Go(func() {
+			for i := k; i < n && errs[k] == nil; i += len(errs) {
+				all[i], errs[k] = one(i)
+			}
+		})
+	}
+	wg.Wait()
+	return all, errors.Join(errs...)
+}
+
+// documents gives each user a document; everybody may read it if public.
+func documents(name string, public bool) func(context.Context, *bench) error {
+	return func(ctx context.Context, b *bench) error {
+		err := b.puts(ctx, len(b.users), func(i int) (*user, string, []byte, string) {
+			return b.users[i], b.users[i].at(name), kilobyte, "text/turtle"
+		})
+		if err != nil || !public {
+			return err
+		}
+		return b.puts(ctx, len(b.users), func(i int) (*user, string, []byte, string) {
+			u := b.users[i]
+			acl := fmt.Sprintf(`@prefix acl: <http://www.w3.org/ns/auth/acl#>.
+<#owner> a acl:Authorization; acl:agent <%s>; acl:accessTo <%s>; acl:mode acl:Read, acl:Write, acl:Control.
+<#all> a acl:Authorization; acl:agentClass <http://xmlns.com/foaf/0.1/Agent>; acl:accessTo <%[2]s>; acl:mode acl:Read.
+`, u.WebID, u.at(name))
+			return u, u.at(name) + ".acl", []byte(acl), "text/turtle"
+		})
+	}
+}
+
+// members makes a container of n members in the first user's pod.
+func members(name string, n int) func(context.Context, *bench) error {
+	return func(ctx context.Context, b *bench) error {
+		u := b.users[0]
+		return b.puts(ctx, n, func(i int) (*user, string, []byte, string) {
+			return u, u.at(fmt.Sprintf("%s/%06d.txt", name, i)), []byte("x"), "text/plain"
+		})
+	}
+}
+
+func get(name, accept string, own bool) func(*bench, int) (shot, error) {
+	return func(b *bench, i int) (shot, error) {
+		u := b.user(i)
+		at := u.at(name)
+		if !own {
+			u = nil
+		}
+		return u.shot("GET", at, nil, accept)
+	}
+}
+
+func list(n int, accept string) func(*bench, int) (shot, error) {
+	return func(b *bench, i int) (shot, error) {
+		u := b.users[0]
+		return u.shot("GET", u.at(fmt.Sprintf("list-%d/", n)), nil, accept)
+	}
+}
+
+// patch inserts one of eight triples: what is changed stays as large as it is.
+func patch(name, media, form string, users int) func(*bench, int) (shot, error) {
+	return func(b *bench, i int) (shot, error) {
+		u := b.users[i%min(users, len(b.users))]
+		body := fmt.Sprintf(form, fmt.Sprintf("<#it> <http://purl.org/dc/terms/subject> \"%d\"", i/len(b.users)%8))
+		return u.shot("PATCH", u.at(name), []byte(body), "Content-Type: "+media)
+	}
+}
+
+const (
+	n3     = "@prefix solid: <http://www.w3.org/ns/solid/terms#>. _:p a solid:InsertDeletePatch; solid:inserts { %s . }."
+	sparql = "INSERT DATA { %s . }"
+)
+
+func put(name string, distinct bool, headers ...string) func(*bench, int) (shot, error) {
+	return func(b *bench, i int) (shot, error) {
+		u := b.user(i)
+		at := u.at(name)
+		if distinct {
+			at = u.at(fmt.Sprintf("%s/%d.ttl", name, i))
+		}
+		return u.shot("PUT", at, kilobyte, append(headers, turtle)...)
+	}
+}
+
+// into puts into one container of the first user's.
+func into(name string) func(*bench, int) (shot, error) {
+	return func(b *bench, i int) (shot, error) {
+		u := b.users[0]
+		return u.shot("PUT", u.at(fmt.Sprintf("%s/new-%d.ttl", name, i)), kilobyte, turtle)
+	}
+}
+
+const largeSize = 100 << 20
+
+func workloads() []*workload {
+	all := []*workload{
+		{name: "get-turtle", says: "public Turtle of 1 kB, by anybody", prepare: documents("public.ttl", true), shot: get("public.ttl", asRDF, false)},
+		{name: "get-jsonld", says: "the same as JSON-LD, stored as Turtle", prepare: documents("public.ttl", true), shot: get("public.ttl", asJSON, false)},
+		{name: "get-dpop", says: "private Turtle of 1 kB, by the owner's app", signs: 1, prepare: documents("private.ttl", false), shot: get("private.ttl", asRDF, true)},
+		{name: "get-view", says: "granted evidence, by a third party, with a durable log entry", signs: 1, durable: true, ours: true, prepare: consumer, shot: view},
+		{name: "put-new", says: "a new document of 1 kB", signs: 1, durable: true, shot: put("new", true, "If-None-Match: *")},
+		{name: "put-over", says: "over a document of 1 kB", signs: 1, durable: true, prepare: documents("over.ttl", false), shot: put("over.ttl", false)},
+		{name: "patch-n3", says: "N3 Patch, documents in turn", signs: 1, durable: true, prepare: documents("patched.ttl", false), shot: patch("patched.ttl", "text/n3", n3, 1<<20)},
+		{name: "patch-n3-one", says: "N3 Patch, one document", signs: 1, durable: true, prepare: documents("patched.ttl", false), shot: patch("patched.ttl", "text/n3", n3, 1)},
+		{name: "patch-sparql", says: "SPARQL Update, documents in turn", signs: 1, durable: true, prepare: documents("patched.ttl", false), shot: patch("patched.ttl", "application/sparql-update", sparql, 1<<20)},
+		{name: "delete", says: "delete a document", signs: 1, durable: true, most: 5000, ready: toDelete, shot: remove},
+		{name: "token", says: "client credentials for an access token", signs: 1, shot: token},
+		{name: "upload", says: "100 MB, one after the other", signs: 1, durable: true, large: true, conns: 1, most: 4, shot: upload},
+		{name: "download", says: "100 MB, one after the other", signs: 1, large: true, conns: 1, most: 8, prepare: uploaded, shot: download},
+		{name: "pod-create", says: "account, keys, containers, rights, profile", durable: true, most: 2000, act: podCreate},
+		{name: "consent", says: "ask, look, agree, token, first read", signs: 1, durable: true, ours: true, most: 2000, prepare: consumer, act: consent},
+		{name: "mixed", says: "70 % get-dpop, 15 % get-turtle, 10 % put-over, 5 % patch-n3", signs: 1, prepare: mixedReady, shot: mixed},
+	}
+	for _, n := range []int{100, 1000, 10_000} {
+		name := fmt.Sprintf("list-%d", n)
+		all = append(all,
+			&workload{name: name, says: fmt.Sprintf("a container of %d, as Turtle", n), signs: 1, conns: 16, prepare: members(name, n), shot: list(n, asRDF)},
+			&workload{name: name + "-jsonld", says: "the same as JSON-LD", signs: 1, conns: 16, prepare: members(name, n), shot: list(n, asJSON)})
+	}
+	for _, n := range []int{0, 10_000} {
+		name := fmt.Sprintf("into-%d", n)
+		all = append(all, &workload{name: "put-" + name, says: fmt.Sprintf("a new document into a container of %d", n), signs: 1, durable: true, conns: 1, most: 1000, prepare: members(name, n), shot: into(name)})
+	}
+	return all
+}
+
+func toDelete(ctx context.Context, b *bench, n int) error {
+	return b.puts(ctx, n, func(i int) (*user, string, []byte, string) {
+		u := b.user(b.next + i)
+		return u, u.at(fmt.Sprintf("gone/%d.ttl", b.next+i)), kilobyte, "text/turtle"
+	})
+}
+
+func remove(b *bench, i int) (shot, error) {
+	u := b.user(i)
+	return u.shot("DELETE", u.at(fmt.Sprintf("gone/%d.ttl", i)), nil)
+}
+
+func token(b *bench, i int) (shot, error) {
+	u := b.user(i)
+	proof, err := u.key.Proof("POST", b.endpoint, "", "", time.Now())
+	if err != nil {
+		return shot{}, err
+	}
+	req := http.Request{Header: http.Header{}}
+	req.SetBasicAuth(url.QueryEscape(u.ID), url.QueryEscape(u.Secret))
+	return newShot("POST", b.endpoint, []byte(tokenForm), "Content-Type: application/x-www-form-urlencoded", "Authorization: "+req.Header.Get("Authorization"), "DPoP: "+proof)
+}
+
+func upload(b *bench, i int) (shot, error) {
+	u := b.users[0]
+	s, err := u.shot("PUT", u.at("large.bin"), nil, "Content-Type: application/octet-stream", fmt.Sprintf("Content-Length: %d", largeSize))
+	s.size = largeSize
+	return s, err
+}
+
+func uploaded(ctx context.Context, b *bench) error {
+	s, err := upload(b, 0)
+	if err != nil {
+		return err
+	}
+	v, err := fire(ctx, b.base, []shot{s}, 1)
+	if err == nil && v.failed > 0 {
+		err = errors.New(v.why)
+	}
+	return err
+}
+
+func download(b *bench, i int) (shot, error) {
+	u := b.users[0]
+	return u.shot("GET", u.at("large.bin"), nil)
+}
+
+func mixedReady(ctx context.Context, b *bench) error {
+	for name, public := range map[string]bool{"public.ttl": true, "private.ttl": false, "over.ttl": false, "patched.ttl": false} {
+		if err := documents(name, public)(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func mixed(b *bench, i int) (shot, error) {
+	switch k := i % 20; {
+	case k < 14:
+		return get("private.ttl", asRDF, true)(b, i)
+	case k < 17:
+		return get("public.ttl", asRDF, false)(b, i)
+	case k < 19:
+		return put("over.ttl", false)(b, i)
+	default:
+		return patch("patched.ttl", "text/n3", n3, 1<<20)(b, i)
+	}
+}
+
+// consumer lets the third party sign in.
+func consumer(ctx context.Context, b *bench) error {
+	c := &b.stage.Consumer
+	proofs, err := dpop.ParseKey([]byte(c.DPoP))
+	if err != nil {
+		return err
+	}
+	b.party = &client.Client{HTTP: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, Issuer: b.base, ID: c.ID, Key: c.Key, DPoP: proofs, Now: time.Now}
+	b.token, err = b.party.Token(ctx)
+	return err
+}
+
+func view(b *bench, i int) (shot, error) {
+	at := b.user(i).Evidence
+	proof, err := b.party.DPoP.Proof("GET", at, b.token, "", time.Now())
+	if err != nil {
+		return shot{}, err
+	}
+	return newShot("GET", at, nil, "Accept: application/dc+sd-jwt", "Authorization: DPoP "+b.token, "DPoP: "+proof)
+}

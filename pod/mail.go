@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"mime"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"skrin/acl"
+	"skrin/ldp"
+)
+
+// A MailedRequest is the payload of the JWS (typ evidence-request+jwt, signed with
+// a key that is registered for the party) by which a party that knows the person
+// asks again, with no browser at hand: it posts it, as application/jwt, to the
+// inbox/ of its space. The person finds it among her open requests; the party is
+// told of the answer by a notification (RequestAnswered), and reads it at the
+// Location that the POST was answered with, a [MailedAnswer].
+type MailedRequest struct {
+	Issuer   string            `json:"iss"` // the party's id
+	Audience string            `json:"aud"` // this server
+	Subject  string            `json:"sub"` // the person's WebID in the space
+	ID       string            `json:"jti"` // the same again is the same request
+	IssuedAt int64             `json:"iat"`
+	Expires  int64             `json:"exp"`                   // at most an hour after iat
+	Details  []json.RawMessage `json:"authorization_details"` // one evidence_request, with the checks of a pushed one
+}
+
+// A MailedAnswer is what a party reads of a request that it posted.
+type MailedAnswer struct {
+	State   string            `json:"state"`                           // "open", "agreed", "declined" or "unanswered"
+	Until   string            `json:"answer_by"`                       // the day
+	Details []json.RawMessage `json:"authorization_details,omitempty"` // as granted
+}
+
+const (
+	typeRequest = "evidence-request+jwt"
+	typeJSON    = "application/json"
+	maxMail     = 16 << 10 // bytes
+	mailLife    = time.Hour
+	mailOpen    = 3 // requests of one party that may wait for an answer
+	mailDaily   = 5 // and that it may post a day
+)
+
+// takeMail takes what a party posts to its inbox/: a receipt that it has erased,
+// or a request.
+func (p *Pod) takeMail(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error) {
+	party, _, err := p.mayDeposit(ctx, who, req.ID)
+	if err == nil {
+		err = req.Fault
+	}
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	if media, _, err := mime.ParseMediaType(req.Type); err != nil || media != TypeReceipt {
+		return ldp.Written{}, ldp.Refuse(ldp.Unsupported, "An inbox takes "+TypeReceipt+".")
+	}
+	body, err := readAll(req.Body, maxMail)
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	switch typeOfJWS(string(body)) {
+	case typeErasure:
+		return p.takeErasure(ctx, who, req.ID, party, string(body))
+	case typeRequest:
+		return p.takeRequest(ctx, who, req.ID, party, string(body))
+	}
+	return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The body must be a JWS whose typ is "+typeErasure+" or "+typeRequest+".")
+}
+
+// typeOfJWS returns the typ of a JWS that has not been verified; "" if it is none.
+func typeOfJWS(jws string) string {
+	signed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return ""
+	}
+	typ, _ := signed.Signatures[0].Protected.ExtraHeaders[jose.HeaderType].(string)
+	return typ
+}
+
+// takeRequest puts a party's signed request before the person.
+func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, party Party, jws string) (ldp.Written, error) {
+	m, faults := p.checkMail(party, spaceID(inbox), jws)
+	if faults != nil {
+		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The request can't be accepted.", faults...)
+	}
+	r, err := p.parseDetails(ctx, party.ID, m.Details)
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	if r.Kind != ToRead {
+		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The request can't be accepted.", "type: only an evidence_request can be posted; for a connection the person must come to you.")
+	}
+	sum := sha256.Sum256([]byte("mail\x00" + spaceID(inbox) + "\x00" + m.ID))
+	r.ID, r.Mailed = idEncoding.EncodeToString(sum[:16]), true
+	done := ldp.Written{ID: inbox + ldp.ID(r.ID), Created: true, Description: p.spaceDescription(inbox)}
+	return done, p.inSpace(ctx, who, acl.Append, inbox, func(tx Tx, a access) error {
+		old, err := load[Request](tx, requestKey(r.ID))
+		if err != nil || old != nil {
+			return err
+		}
+		if err := p.countMail(tx, party.ID); err != nil {
+			return err
+		}
+		if err := save(tx, requestKey(r.ID), r); err != nil {
+			return err
+		}
+		return p.enter(tx, Entry{Action: DidAsk, Party: party.ID, Type: r.Types[0], Fields: slices.Concat(r.Fields, r.Optional)})
+	})
+}
+
+func (p *Pod) checkMail(party Party, space, jws string) (*MailedRequest, []string) {
+	payload, err := CheckSigned(jws, typeRequest, party.Keys)
+	if err != nil {
+		return nil, []string{"the JWS: " + err.Error() + "."}
+	}
+	m := new(MailedRequest)
+	if err := json.Unmarshal(payload, m); err != nil {
+		return nil, []string{"the payload is not of the form of a request."}
+	}
+	var faults []string
+	fault := func(bad bool, words string) {
+		if bad {
+			faults = append(faults, words)
+		}
+	}
+	now, life := p.Now(), int64(mailLife/time.Second)
+	fault(m.Issuer != party.ID || m.Audience != p.Issuer, "iss must be your id, and aud this server.")
+	fault(m.Subject != string(p.SpaceWebID(space)), "sub must be the person's WebID in this space.")
+	fault(m.ID == "" || len(m.ID) > 128, "jti: 1 to 128 bytes are needed.")
+	fault(m.IssuedAt > now.Add(time.Minute).Unix() || m.Expires <= now.Unix() || m.Expires > m.IssuedAt+life || m.IssuedAt < now.Unix()-life,
+		"iat and exp: the request is not valid now, or for longer than an hour.")
+	return m, faults
+}
+
+// countMail refuses a party that asks too much.
+func (p *Pod) countMail(tx Tx, party string) error {
+	now := p.Now()
+	open, today := 0, 0
+	err := each(tx, requestKey(""), func(r *Request) bool {
+		if r.Party != party || !r.Mailed {
+			return true
+		}
+		if r.State == Open && now.Before(r.AnswerBy) {
+			open++
+		}
+		if day(r.Created).Equal(day(now)) {
+			today++
+		}
+		return true
+	})
+	if err != nil || open < mailOpen && today < mailDaily {
+		return err
+	}
+	return &ldp.Fault{Kind: ldp.TooMany, Detail: "You have asked this person enough for now. Wait for the answers.", Header: "Retry-After: 86400"}
+}
+
+// readMail tells a party what came of a request that it posted. What the person
+// hasn't answered in time and what can't be answered look alike.
+func (p *Pod) readMail(ctx context.Context, tx Tx, a access, req ldp.Get) (*ldp.Resource, error) {
+	r, err := load[Request](tx, requestKey(req.ID.Name()))
+	if err != nil {
+		return nil, err
+	}
+	if r == nil { // it was there when the right was decided
+		return nil, errors.New("a request is gone")
+	}
+	if req.Choose(typeJSON) == "" {
+		return nil, notAcceptable(typeJSON)
+	}
+	m := MailedAnswer{State: string(r.State), Until: r.AnswerBy.Format(time.DateOnly)}
+	switch {
+	case r.State == Open && !p.Now().Before(r.AnswerBy):
+		m.State = "unanswered"
+	case r.State == Agreed:
+		out, err := p.outcome(ctx, tx, r)
+		if err != nil {
+			return nil, err
+		}
+		m.Details = out.Details
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	res := &ldp.Resource{ID: req.ID, Type: typeJSON, Tag: a.space.tag("mail", r.ID, m.State), Modified: a.space.Created, Modes: acl.Read, Description: p.spaceDescription(req.ID)}
+	setBody(res, b)
+	return res, p.enter(tx, Entry{Action: DidRead, Party: a.party.ID, Path: string(req.ID)})
+}
+
+// tellAnswer tells a party of the answer to a request that it posted.
+func (p *Pod) tellAnswer(ctx context.Context, tx Tx, r *Request, c *Consent) error {
+	if !r.Mailed {
+		return nil
+	}
+	s, err := spaceOf(tx, r.Party)
+	if err != nil {
+		return err
+	}
+	n := Notification{Party: r.Party, Space: s.ID, Event: RequestAnswered, Result: string(r.State), Asked: p.url(s.inbox() + ldp.ID(r.ID)), Reference: r.Reference}
+	if r.State == Agreed {
+		n.Consent, n.Location = c.ID, p.url(s.evidence(c.Grant))
+	}
+	return p.tell(ctx, tx, n)
+}

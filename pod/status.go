@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"skrin/acl"
+	"skrin/ldp"
+	"skrin/pod/credential"
+)
+
+// Status lists (draft-ietf-oauth-status-list; 2026-11). A provider that revokes
+// registers the address of its status list aggregation (section 9.3), and nothing
+// else is ever fetched:
+//
+//   - All lists of all providers are fetched whole, by their own schedule, whether
+//     or not anybody here has a credential in them. So neither a read nor a deposit
+//     nor a person's visit can be seen from outside (herd privacy).
+//   - A list has room for 131072 credentials at least, and no two forms of a
+//     delivery are neighbours in it: two recipients who hold a form each learn
+//     nothing from their places.
+//   - What a list says is looked up at each read, in memory. A read that needs a
+//     list which is out of date is answered with 503, never with old news.
+//   - What has changed in a list is found by the places that have changed: a place
+//     is a Name of the pod that holds its credential, keyed, so that the names alone
+//     don't tell what anybody has.
+//
+// We gave up lists that nobody registered: a credential in one is refused.
+
+// Statuses follows the status lists of the registered providers. It is safe for
+// concurrent use.
+type Statuses struct {
+	// Fetch gets a document, from a public address and of a bounded size.
+	Fetch func(ctx context.Context, url, accept string) ([]byte, error)
+	// Key is the server's own, 32 bytes; the same for all its nodes and for good.
+	Key []byte
+
+	mu    sync.RWMutex
+	lists map[string]*followed           // by URI
+	asked map[string]map[string]struct{} // the URIs of each party's aggregation
+	tries map[string]time.Time           // when a party's aggregation is due
+	fetch sync.Mutex                     // held while something is fetched
+}
+
+// A followed is a list as it was fetched last.
+type followed struct {
+	list  *credential.StatusList // nil until it has been fetched
+	next  time.Time              // when it is to be fetched again
+	until time.Time              // when it is no longer to be relied on
+}
+
+// Limits of what is followed.
+const (
+	maxLists      = 64        // of one party
+	maxListBytes  = 256 << 20 // of all lists together
+	refreshLeast  = time.Minute
+	refreshUsual  = 15 * time.Minute
+	refreshMost   = 12 * time.Hour
+	reliedOn      = 24 * time.Hour // a list that doesn't say until when
+	aggregationTo = "application/json"
+)
+
+// A Place is where a form stands in a status list.
+type Place struct {
+	List  string
+	Index int
+}
+
+// Places are the places of the forms of one evidence, by list.
+type Places map[string][]int
+
+// name is what finds the pod whose credential has a place.
+func (s *Statuses) name(at Place) Name {
+	m := hmac.New(sha256.New, s.Key)
+	fmt.Fprintf(m, "%d %s", at.Index, at.List)
+	return Name("s/" + idEncoding.EncodeToString(m.Sum(nil)[:20]))
+}
+
+// at returns what the lists say of places, the worst of all; false if one isn't
+// known now.
+func (s *Statuses) at(places Places, now time.Time) (EndState, bool) {
+	if s == nil || len(places) == 0 {
+		return Current, true
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	state, known := Current, true
+	for uri, indexes := range places {
+		f := s.lists[uri]
+		if f == nil || f.list == nil || !now.Before(f.until) {
+			known = false
+			continue
+		}
+		for _, i := range indexes {
+			switch f.list.At(i) {
+			case credential.Valid:
+			case credential.Suspended:
+				state = cmp.Or(state, Suspended)
+			default:
+				state = Revoked
+			}
+		}
+	}
+	return state, known
+}
+
+// RefreshStatuses fetches the status lists that are due, marks what was revoked in
+// the pods that it concerns, and tells the parties that may read it. Whoever runs
+// the server calls it at the start and every minute; it tells nobody's data, and
+// so needs no agent. One list that fails holds up no other.
+func (p *Pod) RefreshStatuses(ctx context.Context) error {
+	var errs []error
+	seen := map[string]bool{}
+	for _, t := range p.Types.All() {
+		ids, err := p.Registry.Issuers(ctx, t.ID)
+		errs = append(errs, err)
+		for _, id := range ids {
+			party, err := p.Registry.Party(ctx, id)
+			if errors.Is(err, ErrNoParty) || seen[id] {
+				continue
+			}
+			seen[id] = true
+			if err == nil {
+				err = p.follow(ctx, party, false)
+			}
+			if err != nil {
+				errs = append(errs, fmt.Errorf("status lists of %s: %w", id, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// follow fetches what is due of a party's lists; soon also its aggregation, if
+// that is some seconds old.
+func (p *Pod) follow(ctx context.Context, party Party, soon bool) error {
+	s, now := p.Statuses, p.Now()
+	if s == nil || party.StatusLists == "" {
+		return nil
+	}
+	s.fetch.Lock()
+	defer s.fetch.Unlock()
+	err := s.aggregate(ctx, party, now, soon)
+	for _, uri := range s.due(party.ID, now) {
+		changed, e := s.refresh(ctx, party, uri, now)
+		err = errors.Join(err, e)
+		for _, i := range changed {
+			err = errors.Join(err, p.applyStatus(ctx, Place{uri, i}))
+		}
+	}
+	return err
+}
+
+// aggregate learns which lists a party has, if it is time.
+func (s *Statuses) aggregate(ctx context.Context, party Party, now time.Time, soon bool) error {
+	s.mu.Lock()
+	if s.lists == nil {
+		s.lists, s.asked, s.tries = map[string]*followed{}, map[string]map[string]struct{}{}, map[string]time.Time{}
+	}
+	due := s.tries[party.ID]
+	if soon && due.Sub(now) < refreshUsual-10*time.Second {
+		due = time.Time{}
+	}
+	if now.Before(due) {
+		s.mu.Unlock()
+		return nil
+	}
+	s.tries[party.ID] = now.Add(refreshUsual)
+	s.mu.Unlock()
+	body, err := s.Fetch(ctx, party.StatusLists, aggregationTo)
+	if err == nil {
+		var uris []string
+		if uris, err = readAggregation(body); err == nil {
+			s.set(party.ID, uris)
+			return nil
+		}
+	}
+	s.mu.Lock()
+	s.tries[party.ID] = now.Add(refreshLeast)
+	s.mu.Unlock()
+	return err
+}
+
+// readAggregation reads a status list aggregation.
+func readAggregation(body []byte) ([]string, error) {
+	var a struct {
+		Lists []string `json:"status_lists"`
+	}
+	if err := json.Unmarshal(body, &a); err != nil {
+		return nil, errors.New("the aggregation is not of the right form")
+	}
+	if len(a.Lists) > maxLists {
+		return nil, fmt.Errorf("the aggregation has more than %d lists", maxLists)
+	}
+	for _, uri := range a.Lists {
+		if uri == "" || len(uri) > 1024 {
+			return nil, errors.New("the aggregation has an address that is empty, or longer than 1024 bytes")
+		}
+	}
+	return a.Lists, nil
+}
+
+// set makes a party's lists those of the aggregation. A list that is no longer
+// there is fetched no more, and out of date when it is out of date.
+func (s *Statuses) set(party string, uris []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked[party] = map[string]struct{}{}
+	for _, uri := range uris {
+		s.asked[party][uri] = struct{}{}
+		if s.lists[uri] == nil {
+			s.lists[uri] = new(followed)
+		}
+	}
+}
+
+func (s *Statuses) due(party string, now time.Time) []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var uris []string
+	for uri := range s.asked[party] {
+		if !now.Before(s.lists[uri].next) {
+			uris = append(uris, uri)
+		}
+	}
+	slices.Sort(uris)
+	return uris
+}
+
+// refresh fetches a list, and returns the places in it of which it says something
+// else than before.
+func (s *Statuses) refresh(ctx context.Context, party Party, uri string, now time.Time) ([]int, error) {
+	body, err := s.Fetch(ctx, uri, credential.TypeStatusList)
+	var list *credential.StatusList
+	if err == nil {
+		list, err = credential.ReadStatusList(string(body), uri, party.Issuer, party.key, now)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.lists[uri]
+	if err == nil {
+		err = s.fits(f, list)
+	}
+	if err != nil {
+		f.next = now.Add(refreshLeast)
+		return nil, err
+	}
+	f.next = now.Add(min(max(cmp.Or(list.TTL, refreshUsual), refreshLeast), refreshMost))
+	f.until = list.Expires
+	if f.until.IsZero() {
+		f.until = now.Add(max(reliedOn, list.TTL))
+	}
+	var changed []int
+	for i := range list.Len() {
+		was := credential.Valid
+		if f.list != nil {
+			was = f.list.At(i)
+		}
+		if list.At(i) != was {
+			changed = append(changed, i)
+		}
+	}
+	f.list = list
+	return changed, nil
+}
+
+// fits refuses a list that is older than the one that we have, or for which there
+// is no room.
+func (s *Statuses) fits(f *followed, list *credential.StatusList) error {
+	if f.list != nil && list.Issued.Before(f.list.Issued) {
+		return errors.New("the list is older than the one before it")
+	}
+	total := list.Len()
+	for _, other := range s.lists {
+		if other != f && other.list != nil {
+			total += other.list.Len()
+		}
+	}
+	if total > maxListBytes {
+		return errors.New("there is no room for the list")
+	}
+	return nil
+}
+
+// checkPlace refuses, at a delivery, a place that can't be followed, or that says
+// that the form is not good. Its error is for the provider.
+func (p *Pod) checkPlace(ctx context.Context, party Party, status *credential.Status) (*Place, error) {
+	if status == nil || p.Statuses == nil {
+		return nil, nil
+	}
+	if party.StatusLists == "" {
+		return nil, errors.New("status: you have registered no status lists, so it can't be followed")
+	}
+	at := Place{status.URI, status.Index}
+	if !p.Statuses.has(party.ID, at.List) {
+		if err := p.follow(ctx, party, true); err != nil && !p.Statuses.has(party.ID, at.List) {
+			return nil, errors.New("status: your status lists can't be fetched, or not be read, right now")
+		}
+	}
+	if !p.Statuses.has(party.ID, at.List) {
+		return nil, errors.New("status: the list is not among those of your aggregation")
+	}
+	state, known := p.Statuses.at(Places{at.List: {at.Index}}, p.Now())
+	if !known {
+		return nil, errors.New("status: the list can't be fetched, or not be read, right now")
+	}
+	if state != Current {
+		return nil, errors.New("status: the list says that it is revoked or suspended, or has no such place")
+	}
+	return &at, nil
+}
+
+// has reports whether a list is among those of the party.
+func (s *Statuses) has(party, uri string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, ok := s.asked[party][uri]
+	return ok
+}
+
+// neighbours reports whether two places could be seen to have been given out
+// together.
+func neighbours(a, b *Place) bool {
+	return a != nil && b != nil && a.List == b.List && a.Index-b.Index <= 1 && b.Index-a.Index <= 1
+}
+
+// applyStatus marks the evidence that has a place as what the lists say of it now,
+// logs it, and tells the parties that may read it.
+func (p *Pod) applyStatus(ctx context.Context, at Place) error {
+	name := p.Statuses.name(at)
+	news := false
+	err := p.Store.View(ctx, name, func(tx Tx) error {
+		e, err := evidenceAt(tx, name)
+		if err == nil && e != nil {
+			state, known := p.Statuses.at(e.Places, p.Now())
+			news = known && state != e.Listed
+		}
+		return err
+	})
+	if errors.Is(err, ErrNoPod) || err == nil && !news {
+		return nil
+	}
+	if err == nil {
+		err = p.Store.Update(ctx, name, func(tx Tx) error { return p.markListed(ctx, tx, name) })
+		p.wake(err)
+	}
+	return err
+}
+
+// placeKey is where a pod keeps which evidence has a place.
+func placeKey(name Name) string { return string(name[:1]) + string(name[2:]) }
+
+func evidenceAt(tx Tx, name Name) (*Evidence, error) {
+	id, err := load[string](tx, placeKey(name))
+	if err != nil || id == nil {
+		return nil, err
+	}
+	return load[Evidence](tx, evidenceKey(*id))
+}
+
+// occupy gives the evidence the places of its forms. One that other evidence has
+// is refused: of the same person here, of another when the transaction commits.
+func (p *Pod) occupy(tx Tx, e *Evidence, places Places) error {
+	for uri, indexes := range places {
+		for _, i := range indexes {
+			name := p.Statuses.name(Place{uri, i})
+			taken, err := load[string](tx, placeKey(name))
+			if err != nil {
+				return err
+			}
+			if taken != nil {
+				return ErrTaken
+			}
+			tx.Claim(name)
+			if err := save(tx, placeKey(name), e.ID); err != nil {
+				return err
+			}
+			if e.Places == nil {
+				e.Places = Places{}
+			}
+			e.Places[uri] = append(e.Places[uri], i)
+		}
+	}
+	return nil
+}
+
+// placeTaken tells the provider that its list has one place for two.
+func placeTaken(err error) error {
+	if errors.Is(err, ErrTaken) {
+		return ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", "status: a place in the list is that of evidence delivered before. Give each form its own.")
+	}
+	return err
+}
+
+func (p *Pod) markListed(ctx context.Context, tx Tx, name Name) error {
+	e, err := evidenceAt(tx, name)
+	if err != nil || e == nil {
+		return err
+	}
+	state, known := p.Statuses.at(e.Places, p.Now())
+	if !known || state == e.Listed {
+		return nil
+	}
+	e.Listed = state
+	if err := save(tx, evidenceKey(e.ID), e); err != nil {
+		return err
+	}
+	said := string(cmp.Or(state, "valid"))
+	if err := p.enter(tx, Entry{Action: DidRevoke, Party: e.Issuer, Type: e.Type, Why: said}); err != nil {
+		return err
+	}
+	current, err := load[string](tx, currentKey(e.Type, e.Issuer))
+	if err != nil {
+		return err
+	}
+	consents, err := p.readUnder(tx, e, current != nil && *current == e.ID)
+	if err != nil {
+		return err
+	}
+	for _, c := range consents {
+		n := Notification{Party: c.Request.Party, Space: c.Space, Event: EvidenceRevoked, Consent: c.ID, Result: said,
+			Location: p.url(ldp.ID("/w/" + c.Space + "/evidence/" + c.Grant)), Reference: c.Request.Reference}
+		if n.Next, err = p.apart(consents); err != nil {
+			return err
+		}
+		if err := p.tell(ctx, tx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listed fills in what the lists say of evidence, and returns false if they are not
+// known. What was told once is not forgotten while a list can't be had.
+func (p *Pod) listed(e *Evidence) bool {
+	state, known := p.Statuses.at(e.Places, p.Now())
+	switch {
+	case e.Ended != Current:
+	case known:
+		e.Ended = state
+	default:
+		e.Ended = e.Listed
+	}
+	return known
+}
+
+// vacate gives up the places of evidence that is removed.
+func (p *Pod) vacate(tx Tx, e *Evidence) {
+	for uri, indexes := range e.Places {
+		for _, i := range indexes {
+			name := p.Statuses.name(Place{uri, i})
+			tx.Release(name)
+			tx.Delete(placeKey(name))
+		}
+	}
+}
+
+// StatusOf returns whether a piece of the owner's evidence is current, and whether
+// that is known: its issuer's status list may be out of reach.
+func (p *Pod) StatusOf(ctx context.Context, who acl.Agent, id string) (state EndState, known bool, err error) {
+	err = p.viewOwn(ctx, who, func(tx Tx) error {
+		e, err := load[Evidence](tx, evidenceKey(id))
+		if err != nil {
+			return err
+		}
+		if e == nil {
+			return ldp.Refuse(ldp.NotFound, "There is no such evidence.")
+		}
+		known = p.listed(e)
+		state = e.State(p.Now())
+		return nil
+	})
+	return state, known, err
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"skrin/ldp"
+	"skrin/pod"
+	"skrin/pod/credential"
+)
+
+const (
+	aggregation = "https://af.example.se/status"
+	listed      = "https://af.example.se/status/1"
+)
+
+// A revoker is the authority's status lists, as they are fetched.
+type revoker struct {
+	*town
+	list    *credential.StatusList
+	lists   []string // of the aggregation
+	fetched []string
+	down    bool
+	next    int
+}
+
+// newRevoker lets the authority revoke.
+func newRevoker(t *testing.T) *revoker {
+	w := newTown(t)
+	parties := w.pod.Registry.(*pod.Parties)
+	p, err := parties.Party(t.Context(), authority)
+	must(t, err)
+	p.StatusLists = aggregation
+	must(t, parties.Add(p))
+	r := &revoker{town: w, list: credential.NewStatusList(listed, 0), lists: []string{listed}}
+	r.list.TTL = 5 * time.Minute
+	w.pod.Statuses = &pod.Statuses{Fetch: r.fetch, Key: make([]byte, 32)}
+	return r
+}
+
+func (r *revoker) fetch(_ context.Context, url, _ string) ([]byte, error) {
+	r.fetched = append(r.fetched, url)
+	if r.down {
+		return nil, errors.New("nobody answers")
+	}
+	if url == aggregation {
+		return json.Marshal(map[string]any{"status_lists": r.lists})
+	}
+	if url != listed {
+		return nil, errors.New("no such list")
+	}
+	r.list.Issued = r.now
+	token, err := r.list.Sign(r.keys[authority])
+	return []byte(token), err
+}
+
+// forms issues n forms, each with a place of its own, and returns the places.
+func (r *revoker) forms(n int) ([]string, []int) {
+	var all []string
+	var places []int
+	for range n {
+		r.next += 1009
+		places = append(places, r.next)
+		all = append(all, r.issue(1, func(s *credential.Statement) { s.Status = &credential.Status{URI: listed, Index: r.next} })...)
+	}
+	return all, places
+}
+
+// later lets the server fetch what is due after a while.
+func (r *revoker) later(d time.Duration) {
+	r.t.Helper()
+	r.now = r.now.Add(d)
+	if err := r.pod.RefreshStatuses(r.t.Context()); (err != nil) != r.down {
+		r.t.Fatal(err)
+	}
+}
+
+// TestRevocation: what the provider's list says is what the person sees, what
+// the consumer gets, what the log tells and what the consumer is told.
+func TestRevocation(t *testing.T) {
+	r := newRevoker(t)
+	forms, places := r.forms(3)
+	r.deposit(r.connect(), forms)
+	there := r.location(r.answer("ask", insurer, asks(), agree))
+	r.told()
+	for _, row := range []struct {
+		is     string
+		place  int
+		status credential.StatusValue
+		want   pod.EndState
+		kind   ldp.Kind
+	}{
+		{"nothing is revoked", 0, credential.Valid, pod.Current, 0},
+		{"the list is as it was", 0, credential.Valid, pod.Current, 0},
+		{"one form is suspended, perhaps another's", 2, credential.Suspended, pod.Suspended, ldp.Gone},
+		{"and is valid again", 2, credential.Valid, pod.Current, 0},
+		{"one form is revoked", 1, credential.Invalid, pod.Revoked, ldp.Gone},
+	} {
+		before := r.state()
+		entries := len(r.log())
+		r.list.Set(places[row.place], row.status)
+		r.later(5 * time.Minute)
+		if got := r.state(); got != row.want {
+			t.Errorf("%s: the person sees %q, want %q", row.is, got, row.want)
+		}
+		told, log := r.told(), r.log()[entries:]
+		if changed := before != row.want; changed != (len(told) == 1) || changed != (len(log) == 1) {
+			t.Errorf("%s: told %+v, logged %+v", row.is, told, log)
+		} else if changed && (told[0].Event != pod.EvidenceRevoked || told[0].Location != base+string(there) || log[0].Action != pod.DidRevoke || told[0].Result != log[0].Why) {
+			t.Errorf("%s: told %+v, logged %+v", row.is, told, log)
+		}
+		for _, accept := range []string{pod.TypeTurtle, pod.TypeSDJWT} {
+			_, err := r.read(insurer, there, accept)
+			if (err == nil) != (row.kind == 0) || err != nil && ldp.KindOf(err) != row.kind {
+				t.Errorf("%s: a read as %s: %v", row.is, accept, err)
+			}
+		}
+	}
+	id, err := r.pod.Begin(t.Context(), r.alva, "again", insurer, []json.RawMessage{asks()})
+	must(t, err)
+	if o, err := r.pod.Offer(t.Context(), r.alva, id); err != nil || len(o.Choices) != 0 {
+		t.Errorf("revoked evidence is offered: %v, %v", o.Choices, err)
+	}
+}
+
+// state is what the person sees of her newest evidence.
+func (r *revoker) state() pod.EndState {
+	r.t.Helper()
+	held, err := r.pod.Holdings(r.t.Context(), r.alva)
+	must(r.t, err)
+	state, known, err := r.pod.StatusOf(r.t.Context(), r.alva, held[0].ID)
+	if must(r.t, err); state != held[0].State(r.now) || !known {
+		r.t.Errorf("StatusOf says %q, %t; Holdings %q", state, known, held[0].State(r.now))
+	}
+	return state
+}
+
+// TestHerdPrivacy: what is fetched, and when, doesn't follow from what anybody here
+// has or does.
+func TestHerdPrivacy(t *testing.T) {
+	r := newRevoker(t)
+	r.later(0)
+	if want := []string{aggregation, listed}; !slices.Equal(r.fetched, want) {
+		t.Fatalf("fetched %v before anybody has anything, want %v", r.fetched, want)
+	}
+	r.fetched = nil
+	forms, _ := r.forms(2)
+	r.deposit(r.connect(), forms)
+	there := r.location(r.answer("ask", insurer, asks(), agree))
+	for range 5 {
+		_, err := r.read(insurer, there, pod.TypeSDJWT)
+		must(t, err)
+	}
+	if r.fetched != nil {
+		t.Errorf("fetched %v for a deposit and reads", r.fetched)
+	}
+}
+
+// TestAListOutOfReach: a read that can't know waits; the person still sees what
+// was known.
+func TestAListOutOfReach(t *testing.T) {
+	r := newRevoker(t)
+	forms, places := r.forms(2)
+	r.deposit(r.connect(), forms)
+	there := r.location(r.answer("ask", insurer, asks(), agree))
+	r.down = true
+	r.later(23 * time.Hour)
+	if _, err := r.read(insurer, there, pod.TypeTurtle); err != nil {
+		t.Errorf("while the list is relied on: %v", err)
+	}
+	r.later(2 * time.Hour)
+	if _, err := r.read(insurer, there, pod.TypeTurtle); ldp.KindOf(err) != ldp.Unavailable {
+		t.Errorf("with a list out of date: %v", err)
+	}
+	r.pod.Statuses = &pod.Statuses{Fetch: r.fetch, Key: make([]byte, 32)} // another process
+	if _, err := r.read(insurer, there, pod.TypeTurtle); ldp.KindOf(err) != ldp.Unavailable {
+		t.Errorf("before a list was fetched: %v", err)
+	}
+	r.down = false
+	r.list.Set(places[0], credential.Invalid)
+	r.later(time.Minute)
+	if got := r.state(); got != pod.Revoked {
+		t.Errorf("what was revoked meanwhile is %q", got)
+	}
+	if told := r.told(); len(told) != 1 || told[0].Result != "revoked" {
+		t.Errorf("told %+v", told)
+	}
+}
+
+// TestPlacesThatAreRefused: a deposit whose status can't be followed, or would
+// tell two recipients that they know the same person.
+func TestPlacesThatAreRefused(t *testing.T) {
+	r := newRevoker(t)
+	r.list.Set(77, credential.Invalid)
+	to := r.connect()
+	at := func(places ...int) []string {
+		var all []string
+		for _, i := range places {
+			all = append(all, r.issue(1, func(s *credential.Statement) { s.Status = &credential.Status{URI: listed, Index: i} })...)
+		}
+		return all
+	}
+	elsewhere := r.issue(1, func(s *credential.Statement) {
+		s.Status = &credential.Status{URI: "https://af.example.se/status/of-alva", Index: 1}
+	})
+	must(t, second(r.pod.Post(t.Context(), r.agent(authority), post(to, pod.TypeSDJWT, strings.Join(at(1000, 2000), "\n")))))
+	for _, row := range []struct {
+		is    string
+		forms []string
+		says  string
+	}{
+		{"a list that isn't in the aggregation", elsewhere, "aggregation"},
+		{"revoked already", at(77), "revoked"},
+		{"outside the list", at(1 << 30), "no such place"},
+		{"one place for two forms", at(5, 5), "shares"},
+		{"neighbours", at(5, 6), "neighbour"},
+		{"neighbours, the other way round", at(7, 99, 6), "neighbour"},
+		{"a place of evidence delivered before", at(1000), "delivered before"},
+	} {
+		_, err := r.pod.Post(t.Context(), r.agent(authority), post(to, pod.TypeSDJWT, strings.Join(row.forms, "\n")))
+		f, _ := errors.AsType[*ldp.Fault](err)
+		if f == nil || f.Kind != ldp.Unprocessable || !strings.Contains(strings.Join(f.Errors, " "), row.says) {
+			t.Errorf("%s: %+v", row.is, f)
+		}
+	}
+	nils, err := r.pod.Make(t.Context(), "person-nils")
+	must(t, err)
+	r.alva = nils
+	if _, err := r.pod.Post(t.Context(), r.agent(authority), post(r.connect(), pod.TypeSDJWT, at(2000)[0])); ldp.KindOf(err) != ldp.Unprocessable {
+		t.Errorf("a place of another person's: %v", err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
