@@ -45,7 +45,7 @@ func (x *exchange) fail(err error) {
 		panic(http.ErrAbortHandler) // nobody listens
 	}
 	kind, name := classify(err), x.requestID()
-	if x.sent || kind >= Internal && kind != NotImplemented {
+	if x.sent || kind >= Internal && kind != NotImplemented && !expected(kind, err) {
 		x.Log.LogAttrs(x.r.Context(), slog.LevelError, "request failed", slog.String("request", name),
 			slog.String("method", x.r.Method), slog.Int("status", int(kind)), slog.String("error", err.Error()))
 	}
@@ -62,6 +62,21 @@ func (x *exchange) fail(err error) {
 		}
 	}
 	x.problem(p)
+}
+
+// Fail answers err as the Handler itself does, for a handler around it that
+// refuses a request.
+func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	x := &exchange{Handler: h, w: w, r: r, header: w.Header()}
+	x.values = x.store[:0]
+	x.cors()
+	x.fail(err)
+}
+
+// expected reports whether a failure of the 5xx is a limit that was set, and no
+// fault of ours.
+func expected(kind Kind, err error) bool {
+	return (kind == Unavailable || kind == Full) && errors.As(err, new(*Fault))
 }
 
 func classify(err error) Kind {

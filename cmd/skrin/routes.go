@@ -21,6 +21,7 @@ import (
 func (s *server) routes(pages http.Handler, resources, shown *ldp.Handler) http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	r.Path("/healthz").Methods("GET", "HEAD").HandlerFunc(nothing)
+	r.Path("/readyz").Methods("GET", "HEAD").Handler(s.ready)
 	r.Path("/favicon.ico").Methods("GET", "HEAD").HandlerFunc(nothing) // browsers ask where a page names no icon
 	r.Path("/").Methods("GET", "HEAD").Handler(http.RedirectHandler("/me/", http.StatusSeeOther))
 	r.Path("/.well-known/openid-configuration").Handler(s.provider.Handler())
@@ -32,7 +33,7 @@ func (s *server) routes(pages http.Handler, resources, shown *ldp.Handler) http.
 	r.Path("/me").Handler(pages)
 	r.PathPrefix("/me/").Handler(pages)
 	r.PathPrefix("/").Handler(resources)
-	return addressed(s.twoHosts(r, shown), s.Proxies)
+	return s.twoHosts(r, shown)
 }
 
 // twoHosts tells the hosts apart. Whatever doesn't name the pod origin's is meant

@@ -39,6 +39,8 @@ type server struct {
 	pod      *pod.Pod
 	foreign  *auth.Foreign
 	notices  *notify.Deliverer
+	guard    *guard
+	ready    *readiness
 	handler  http.Handler
 }
 
@@ -48,6 +50,7 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 		return nil, err
 	}
 	s := &server{config: c, log: log, now: time.Now}
+	s.guard = newGuard(c, log, s.now)
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -56,6 +59,8 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 	if s.chest, err = openChest(ctx, c, log); err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Dir, err)
 	}
+	s.ready = newReadiness(s.chest)
+	s.guard.m.watchOutbox(s.store, s.now)
 	for _, join := range []func(context.Context) error{s.joinParties, s.joinLogin, s.joinProvider, s.joinPod, s.joinHandler} {
 		if err := join(ctx); err != nil {
 			return nil, err
@@ -119,8 +124,9 @@ func (s *server) joinPod(context.Context) error {
 	lists := auth.Guarded(s.Demo)
 	s.foreign = auth.NewForeign(auth.Guarded(s.Demo), s.now)
 	s.pod = &pod.Pod{
-		Store: s.store, Blobs: s.blobs, Registry: s.parties, Types: types, Sign: s.provider,
+		Store: meteredStore{s.store, s.guard.m, s.guard.traces}, Blobs: s.blobs, Registry: s.parties, Types: types, Sign: s.provider,
 		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign,
+		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF),
 		Statuses: &pod.Statuses{Key: places, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
 			doc, err := auth.Fetch(ctx, lists, url, accept)
 			return doc.Body, err
@@ -135,9 +141,10 @@ func (s *server) joinHandler(context.Context) error {
 	if err != nil {
 		return err
 	}
-	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier()}, Base: s.Base, Apart: s.Apart, Log: s.log}
-	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Log: s.log}
-	s.handler = s.routes(pages, resources, shown)
+	limits := ldp.Limits{Body: int64(s.Limit.Body), Patch: int64(s.Limit.Patch), Convert: int64(s.Limit.RDF)}
+	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier(), s.guard}, Base: s.Base, Apart: s.Apart, Log: s.log, Limits: limits}
+	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Log: s.log, Limits: limits}
+	s.handler = s.guard.wrap(s.routes(pages, resources, shown), resources.Fail)
 	return nil
 }
 

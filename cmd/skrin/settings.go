@@ -133,6 +133,8 @@ type limitSettings struct {
 	Client rate `standard:"6000/1m"`
 	// Requests for one pod, of whoever it may be.
 	Pod rate `standard:"6000/1m"`
+	// Requests of one address that are answered at once; others are told to wait.
+	AddressRequests int `standard:"256"`
 	// Apps that register from one address. "none" would let anybody fill the store,
 	// and is for the demo only.
 	Registrations rate `standard:"60/2m"`
