@@ -97,7 +97,7 @@ func newGuard(c config, log *slog.Logger, now func() time.Time) *guard {
 		return auth.NewLimiter(r.N, r.Per/time.Duration(r.N), keys, now)
 	}
 	g := &guard{
-		config: c, log: log, now: now, m: newMetrics(), parties: map[string]*auth.Limiter{},
+		config: c, log: log, now: now, m: newMetrics(), traces: newTraces(c.Trace, log), parties: map[string]*auth.Limiter{},
 		addresses: limiter(c.Limit.Address, manyKeys), clients: limiter(c.Limit.Client, manyKeys), pods: limiter(c.Limit.Pod, manyKeys),
 		bulk: limiter(c.Limit.Bulk, fewKeys), reported: auth.NewLimiter(1, time.Hour, fewKeys, now),
 		together: together{most: c.Limit.AddressRequests},

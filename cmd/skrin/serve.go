@@ -9,9 +9,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -126,18 +126,61 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(conf.Log.Level)); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	s, err := newServer(ctx, conf, log)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	l, err := net.Listen("tcp", conf.Listen)
+	return s.serveAll(ctx)
+}
+
+// serveAll serves on each address that is set, until ctx is done.
+func (s *server) serveAll(ctx context.Context) error {
+	encrypt, plain, err := s.encryption()
 	if err != nil {
 		return err
 	}
-	log.Info("skrin serves", "base", c.Base, "listen", l.Addr().String())
-	return s.Serve(ctx, l)
+	s.encrypt = encrypt
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	// The operator's listener outlives people's, to tell that they end.
+	outlives, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	var all []func() error
+	for _, f := range []struct {
+		address string
+		serve   func(l net.Listener) error
+	}{
+		{s.Listen, func(l net.Listener) error { defer end(); return s.Serve(ctx, l) }},
+		{s.Admin, func(l net.Listener) error { return serveHTTP(outlives, l, s.operator(), s.log) }},
+		{s.Redirect, func(l net.Listener) error { return serveHTTP(outlives, l, plain, s.log) }},
+	} {
+		if f.address == "" {
+			continue
+		}
+		l, err := net.Listen("tcp", f.address)
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		all = append(all, func() error { return f.serve(l) })
+	}
+	s.log.Info("skrin serves", "base", s.Base, "listen", s.Listen, "admin", s.Admin)
+	errs := make([]error, len(all))
+	var wg sync.WaitGroup
+	for i, run := range all {
+		wg.Go(func() {
+			defer stop() // if one ends, all do
+			errs[i] = run()
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // keyCommand prints a master key.
@@ -147,27 +190,4 @@ type keyCommand struct{}
 func (keyCommand) Run() error {
 	_, err := fmt.Print(newKey(false))
 	return err
-}
-
-// serveHTTP serves h on l until ctx is done, and then lets what is under way
-// end.
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
-	srv := &http.Server{
-		Handler:           deadlines(h, stall),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	ended := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-		defer cancel()
-		ended <- srv.Shutdown(grace)
-	}()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return <-ended
 }

@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -42,6 +44,7 @@ type server struct {
 	guard    *guard
 	ready    *readiness
 	handler  http.Handler
+	encrypt  *tls.Config // of the people's listener; nil for none
 }
 
 // newServer opens the directory and joins the parts.
@@ -202,17 +205,24 @@ func zone() *time.Location {
 	return time.UTC
 }
 
-// Serve answers on l, and delivers notifications, until ctx is done.
+// Serve answers on l, and delivers notifications, until ctx is done. Then it
+// answers what is under way, and last stores what that has counted.
 func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	after, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
 	var wg sync.WaitGroup
 	wg.Go(func() { s.notices.Run(ctx) })
-	wg.Go(func() { s.settle(ctx) })
-	wg.Go(func() { s.operate(ctx) })
 	wg.Go(func() { s.follow(ctx) })
-	err := serveHTTP(ctx, l, s.handler, s.log)
+	wg.Go(func() { s.settle(after) })
+	wg.Go(func() { s.operate(after) })
+	err := front{
+		Limit: s.Limit, TLS: s.encrypt, Drain: s.Drain, Grace: s.Grace, Ending: func() { s.ready.draining.Store(true) },
+		Conns: s.guard.m.connState, Gave: s.guard.m.stalled.Inc,
+	}.serve(ctx, l, s.handler, s.log)
 	stop()
+	end()
 	wg.Wait()
 	return err
 }
@@ -256,5 +266,5 @@ func (s *server) Close() error {
 	if s.chest == nil {
 		return nil
 	}
-	return s.chest.Close()
+	return errors.Join(s.guard.traces.Close(), s.chest.Close())
 }
