@@ -3,6 +3,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/sha256"
@@ -79,6 +80,10 @@ type Verifier struct {
 	// Revoked, if set, says that a good token is good no more. It is asked for
 	// each request, whether the token is cached or not, so it should be fast.
 	Revoked func(ctx context.Context, t Token) (bool, error)
+	// Audience is whom tokens must be for; "" for solid, as Solid-OIDC has it.
+	Audience string
+	// Scope is one that tokens must have; "" for any.
+	Scope string
 }
 
 // A Token is what identifies a verified access token.
@@ -201,6 +206,7 @@ type accessClaims struct {
 	WebID        string `json:"webid"`
 	Client       string `json:"client_id"`
 	Grant        string `json:"grant_id"`
+	Scope        string `json:"scope"`
 	Confirmation struct {
 		Thumbprint string `json:"jkt"`
 	} `json:"cnf"`
@@ -243,8 +249,11 @@ func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (ide
 	if err := parsed.Claims(key); err != nil {
 		return identity{}, badToken("the signature is wrong")
 	}
-	if err := claims.check(now); err != nil {
+	if err := claims.check(now, cmp.Or(v.Audience, audience)); err != nil {
 		return identity{}, err
+	}
+	if v.Scope != "" && !slices.Contains(strings.Fields(claims.Scope), v.Scope) {
+		return identity{}, badToken("it lacks the scope that is needed here")
 	}
 	return identity{
 		agent:      acl.Agent{ID: webID, Client: claims.Client, Issuer: claims.Issuer},
@@ -254,10 +263,10 @@ func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (ide
 	}, nil
 }
 
-func (c *accessClaims) check(now time.Time) error {
+func (c *accessClaims) check(now time.Time, audience string) error {
 	switch {
 	case !slices.Contains(c.Audience, audience):
-		return badToken("aud does not contain solid")
+		return badToken("aud does not contain " + audience)
 	case c.Expiry == nil || c.IssuedAt == nil:
 		return badToken("exp or iat is missing")
 	case !now.Before(c.Expiry.Time().Add(Skew)):

@@ -3,6 +3,7 @@
 package ldp
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -39,6 +40,9 @@ type Handler struct {
 	// ConstrainedBy is the URL of a document about what requests must obey (LDP,
 	// 4.2.1.6); "" for the Solid Protocol.
 	ConstrainedBy string
+	// Context returns JSON-LD contexts that stored documents refer to, as
+	// [rdf.Limits] wants it; nil for the embedded ones alone.
+	Context func(ctx context.Context, iri string) ([]byte, error)
 	// RequestID names a request in the answer and in the log; nil for random.
 	RequestID func(*http.Request) string
 	Log       *slog.Logger // for failures of ours, 5xx, once each; must be set
@@ -223,13 +227,15 @@ func (x *exchange) describe(d Description, etag string) {
 			}
 		}
 	}
-	x.set("Link", x.links(d))
+	x.set("Link", x.links(d, ""))
 	if etag != "" {
 		x.set("Etag", etag)
 	}
 }
 
-func (x *exchange) links(d Description) string {
+// links is the value of Link. What is not a type is said of anchor, if that is
+// not "".
+func (x *exchange) links(d Description, anchor string) string {
 	b := make([]byte, 0, 768)
 	b = append(b, `<http://www.w3.org/ns/ldp#Resource>; rel="type"`...)
 	if x.id.IsContainer() {
@@ -258,6 +264,9 @@ func (x *exchange) links(d Description) string {
 	} {
 		if l.to != "" {
 			b = link(b, x.Base, string(l.to), l.rel)
+			if anchor != "" {
+				b = append(append(append(b, `; anchor="`...), anchor...), '"')
+			}
 		}
 	}
 	return string(b)

@@ -67,6 +67,10 @@ type Get struct {
 	// save work, and need not.
 	NoneMatch []string
 	Since     time.Time
+	// Nonce is the header Presentation-Nonce: the client wants proof that what it
+	// is given is presented to it, now, by whom it is about (RFC 9901, section
+	// 4.3). The Backend refuses where it can't give any; "" if absent.
+	Nonce string
 }
 
 // A Put replaces the whole state of a resource. For a container Body is empty,

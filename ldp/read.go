@@ -28,7 +28,7 @@ func (x *exchange) get() error {
 	g := reading{exchange: x}
 	seen := x.moment("If-Modified-Since")
 	noneMatch := x.r.Header["If-None-Match"]
-	res, err := x.Backend.Get(x.r.Context(), x.who, Get{ID: x.id, Choose: g.choose, NoneMatch: entityTags(noneMatch, false), Since: seen})
+	res, err := x.Backend.Get(x.r.Context(), x.who, Get{ID: x.id, Choose: g.choose, NoneMatch: entityTags(noneMatch, false), Since: seen, Nonce: x.r.Header.Get("Presentation-Nonce")})
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (g *reading) graph() (*rdf.Graph, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read: %w", err)
 	}
-	graph, err := rdf.Read(g.r.Context(), body, f, g.Base+string(g.id), rdf.Limits{Bytes: int(limit)})
+	graph, err := rdf.Read(g.r.Context(), body, f, g.Base+string(g.id), rdf.Limits{Bytes: int(limit), LoadContext: g.Context})
 	if err != nil {
 		return nil, g.unconvertible(err)
 	}

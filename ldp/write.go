@@ -104,8 +104,14 @@ func (x *exchange) wrote(done Written, created bool, format string) error {
 	if created {
 		status = http.StatusCreated
 		x.set("Location", x.Base+string(done.ID))
+		// Links are about what was asked unless they say otherwise (RFC 8288,
+		// 3.2): those of what a POST has made do (LDP, 5.2.3.12).
+		anchor := ""
+		if done.ID != x.id {
+			anchor = x.Base + string(done.ID)
+		}
 		x.id = done.ID
-		x.set("Link", x.links(done.Description))
+		x.set("Link", x.links(done.Description, anchor))
 	}
 	if done.ID.IsContainer() {
 		format = short(typeTurtle)

@@ -34,8 +34,9 @@ type Detail struct {
 	MaxAge       string   `json:"max_age,omitempty"`         // of the evidence when it is read, in days: "P7D"
 	Reads        int      `json:"reads,omitempty"`           // how often it is read, at most: 1 for once
 	// as granted
-	Locations []string `json:"locations,omitempty"` // where to deposit, or what to read
-	Consent   string   `json:"consent,omitempty"`   // id of the consent
+	HolderKeys string   `json:"holder_keys,omitempty"` // evidence_deposit: where to POST for keys to bind what is signed to
+	Locations  []string `json:"locations,omitempty"`   // where to deposit, or what to read
+	Consent    string   `json:"consent,omitempty"`     // id of the consent
 }
 
 // answerTime is how long an open request waits for its answer.
@@ -48,7 +49,9 @@ func (p *Pod) CheckDetails(ctx context.Context, party string, details []json.Raw
 	return err
 }
 
-// parseDetails turns a party's details into an open Request without an id.
+// parseDetails turns a party's details into an open Request without an id: one
+// detail, or an evidence_request and, for who answers a person with evidence of
+// its own, the evidence_deposit that goes with it.
 func (p *Pod) parseDetails(ctx context.Context, id string, details []json.RawMessage) (*Request, error) {
 	party, err := p.Registry.Party(ctx, id)
 	if errors.Is(err, ErrNoParty) {
@@ -57,23 +60,19 @@ func (p *Pod) parseDetails(ctx context.Context, id string, details []json.RawMes
 	if err != nil {
 		return nil, err
 	}
-	if len(details) != 1 {
-		return nil, ldp.Refuse(ldp.Invalid, "authorization_details must have exactly one element.")
+	all, err := readDetails(details)
+	if err != nil {
+		return nil, err
 	}
-	var d Detail
-	dec := json.NewDecoder(bytes.NewReader(details[0]))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&d); err != nil {
-		return nil, ldp.Refuse(ldp.Invalid, "authorization_details: an element is not of the form that its type asks for, or has a member that is not known.")
-	}
+	d := all[0]
 	now := p.Now().UTC().Truncate(time.Second)
 	r := &Request{Kind: d.Type, Party: id, Reference: d.Reference, State: Open, Created: now, AnswerBy: now.Add(answerTime)}
 	var faults []string
 	if len(d.Reference) > 128 || holdsNationalNumber(d.Reference) {
 		faults = append(faults, "reference: at most 128 bytes, and no personal number.")
 	}
-	if d.Locations != nil || d.Consent != "" {
-		faults = append(faults, "locations and consent are for the answer, not for the request.")
+	if d.Locations != nil || d.Consent != "" || d.HolderKeys != "" {
+		faults = append(faults, "locations, holder_keys and consent are for the answer, not for the request.")
 	}
 	switch d.Type {
 	case ToDeposit:
@@ -83,10 +82,35 @@ func (p *Pod) parseDetails(ctx context.Context, id string, details []json.RawMes
 	default:
 		faults = append(faults, "type: must be evidence_deposit or evidence_request.")
 	}
+	if len(all) == 2 {
+		var along Request
+		faults = append(faults, along.deposit(&party, &all[1])...)
+		r.Along = along.Types
+	}
 	if faults != nil {
 		return nil, ldp.Refuse(ldp.Unprocessable, "authorization_details can't be accepted.", faults...)
 	}
 	return r, nil
+}
+
+// readDetails reads the details of one question: one, or a request to read and
+// then one to deposit.
+func readDetails(details []json.RawMessage) ([]Detail, error) {
+	if len(details) < 1 || len(details) > 2 {
+		return nil, ldp.Refuse(ldp.Invalid, "authorization_details must have one element, or an evidence_request and an evidence_deposit.")
+	}
+	all := make([]Detail, len(details))
+	for i, text := range details {
+		dec := json.NewDecoder(bytes.NewReader(text))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&all[i]); err != nil {
+			return nil, ldp.Refuse(ldp.Invalid, "authorization_details: an element is not of the form that its type asks for, or has a member that is not known.")
+		}
+	}
+	if len(all) == 2 && (all[0].Type != ToRead || all[1].Type != ToDeposit || all[1].Reference != "" || all[1].Locations != nil || all[1].Consent != "") {
+		return nil, ldp.Refuse(ldp.Invalid, "authorization_details: two elements must be an evidence_request, and then an evidence_deposit with nothing but its evidence_types.")
+	}
+	return all, nil
 }
 
 func (r *Request) deposit(party *Party, d *Detail) (faults []string) {
@@ -151,12 +175,13 @@ func days(s string) (int, bool) {
 	return int(n), ok && ok2 && err == nil && n > 0 && n <= 3660
 }
 
-// granted returns the detail of an answered request, as the party is told it.
-func (p *Pod) granted(r *Request, s *Space, c *Consent) (json.RawMessage, error) {
+// granted returns the details of an answered request, as the party is told them.
+func (p *Pod) granted(r *Request, s *Space, c *Consent) ([]json.RawMessage, error) {
 	d := Detail{Type: r.Kind, Reference: r.Reference}
 	switch r.Kind {
 	case ToDeposit:
 		d.EvidenceTypes, d.Locations = r.Types, []string{p.url(s.deposit())}
+		d.HolderKeys = p.url(s.keys())
 	case ToRead:
 		d.Use, d.EvidenceType, d.Fields = r.Use, r.Types[0], c.Fields
 		d.Until = c.Until.AddDate(0, 0, -1).Format(time.DateOnly)
@@ -166,5 +191,17 @@ func (p *Pod) granted(r *Request, s *Space, c *Consent) (json.RawMessage, error)
 		}
 		d.Locations = []string{p.url(s.evidence(c.Grant))}
 	}
-	return json.Marshal(d)
+	all := []Detail{d}
+	if r.Along != nil {
+		all = append(all, Detail{Type: ToDeposit, EvidenceTypes: r.Along, Locations: []string{p.url(s.deposit())}})
+	}
+	var granted []json.RawMessage
+	for _, d := range all {
+		b, err := json.Marshal(d)
+		if err != nil {
+			return nil, err
+		}
+		granted = append(granted, b)
+	}
+	return granted, nil
 }

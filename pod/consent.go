@@ -201,23 +201,6 @@ func (p *Pod) share(ctx context.Context, tx Tx, c Consent) (Share, error) {
 
 // Connections returns the owner's spaces to which something may be deposited.
 func (p *Pod) Connections(ctx context.Context, who acl.Agent) ([]Connection, error) {
-	var all []Connection
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
-		var spaces []Space
-		if err := each(tx, spaceKey(""), func(s *Space) bool { spaces = append(spaces, *s); return true }); err != nil {
-			return err
-		}
-		for _, s := range spaces {
-			party, err := p.partyOrName(ctx, s.Party)
-			if err != nil {
-				return err
-			}
-			if len(s.Types) > 0 && s.Ended.IsZero() {
-				all = append(all, Connection{s, party})
-			}
-		}
-		return nil
-	})
-	slices.SortFunc(all, func(a, b Connection) int { return cmp.Compare(a.Party.ID, b.Party.ID) })
-	return all, err
+	all, err := p.Counterparts(ctx, who)
+	return slices.DeleteFunc(all, func(c Connection) bool { return len(c.Space.Types) == 0 || !c.Space.Ended.IsZero() }), err
 }

@@ -89,25 +89,32 @@ func (p *Pod) own(ctx context.Context, r *right) (*rdf.Graph, error) {
 }
 
 const (
-	ldpNS  = "http://www.w3.org/ns/ldp#"
-	statNS = "http://www.w3.org/ns/posix/stat#"
-	pimNS  = "http://www.w3.org/ns/pim/space#"
+	ldpNS   = "http://www.w3.org/ns/ldp#"
+	statNS  = "http://www.w3.org/ns/posix/stat#"
+	termsNS = "http://purl.org/dc/terms/"
+	pimNS   = "http://www.w3.org/ns/pim/space#"
 )
 
 // managed are the properties of a container and of its members that the server
 // keeps (Solid Protocol, section 4.2.1).
-var managed = []string{statNS + "size", statNS + "mtime", "http://purl.org/dc/terms/modified"}
+var managed = []string{statNS + "size", statNS + "mtime", termsNS + "modified"}
 
 // keepOwn makes c a container's own triples. What the server itself says of the
-// container is left out, so that what was read can be put back; what would change
-// its members is refused (Solid Protocol, sections 5.3 and 4.2.1).
-func (p *Pod) keepOwn(rec *record, r *right, c *content) error {
+// container and its members is left out, so that what was read can be put back:
+// with no member or with all of them. What would change them is refused (Solid
+// Protocol, sections 5.3 and 4.2.1).
+func (p *Pod) keepOwn(tx Tx, rec *record, r *right, c *content) error {
 	if len(c.data.Names()) > 0 {
 		return ldp.Refuse(ldp.Unprocessable, "A container has no named graphs.")
+	}
+	said, err := p.said(tx, r, c.data.Default())
+	if err != nil {
+		return err
 	}
 	self, own := p.url(r.id), new(rdf.Graph)
 	for t := range c.data.Default().All() {
 		switch {
+		case said.Has(t.S, t.P, t.O):
 		case t.P.Value == ldpNS+"contains":
 			return ldp.Refuse(ldp.Conflict, "What a container contains (ldp:contains) can't be written. Make or delete the members themselves.")
 		case t.S.Value != self && strings.HasPrefix(t.S.Value, self) && !strings.HasPrefix(t.S.Value, self+"#") && slices.Contains(managed, t.P.Value):
@@ -129,6 +136,53 @@ func (p *Pod) keepOwn(rec *record, r *right, c *content) error {
 		rec.modified = r.rec.modified // follows containment alone (Solid Protocol, section 4.2.1)
 	}
 	return nil
+}
+
+// said returns what the listing says of a container's members, if sent names all
+// of them; else nothing. No container is larger than what could be sent, so it
+// takes one Scan.
+func (p *Pod) said(tx Tx, r *right, sent *rdf.Graph) (*rdf.Graph, error) {
+	said, self, n := new(rdf.Graph), rdf.IRI(p.url(r.id)), 0
+	contains := rdf.IRI(ldpNS + "contains")
+	for t := range sent.All() {
+		if t.S == self && t.P == contains {
+			n++
+		}
+	}
+	if n == 0 || r.rec == nil {
+		return said, nil
+	}
+	prefix := membersKey(r.id)
+	pairs, err := tx.Scan(prefix, "", n+1)
+	if err != nil || len(pairs) != n {
+		return said, err
+	}
+	for _, pair := range pairs {
+		m, err := decodeMember(r.id+ldp.ID(pair.Key[len(prefix):]), pair.Value)
+		if err != nil {
+			return nil, err
+		}
+		if !sent.Has(self, contains, rdf.IRI(p.url(m.ID))) {
+			return new(rdf.Graph), nil
+		}
+		said.Add(self, contains, rdf.IRI(p.url(m.ID)))
+		saidOf(said, rdf.IRI(p.url(m.ID)), m)
+	}
+	return said, nil
+}
+
+// saidOf adds what a listing says of one member.
+func saidOf(g *rdf.Graph, member rdf.Term, m ldp.Member) {
+	for _, t := range []string{"Resource", "Container", "BasicContainer"} {
+		g.Add(member, rdf.IRI(rdfType), rdf.IRI(ldpNS+t))
+	}
+	if !m.ID.IsContainer() {
+		media, _, _ := strings.Cut(m.Type, ";")
+		g.Add(member, rdf.IRI(rdfType), rdf.IRI("http://www.w3.org/ns/iana/media-types/"+strings.TrimSpace(media)+"#Resource"))
+		g.Add(member, rdf.IRI(statNS+"size"), rdf.Integer(m.Size))
+	}
+	g.Add(member, rdf.IRI(termsNS+"modified"), rdf.DateTime(m.Modified))
+	g.Add(member, rdf.IRI(statNS+"mtime"), rdf.Integer(m.Modified.Unix()))
 }
 
 // serverType reports whether a container has the type by being one.
@@ -162,6 +216,9 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 		r, err := check(tx)
 		if sends = err == nil && r.isSender(); sends {
 			err = notification(req.Type, req.Container, req.Size)
+		}
+		if err == nil {
+			err = p.hasRoom(tx, req.Size, nil)
 		}
 		return err
 	})

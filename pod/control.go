@@ -150,7 +150,7 @@ func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 }
 
 func (p *Pod) checkErasure(party Party, jws string) (*ErasureReceipt, []string) {
-	payload, err := CheckSigned(jws, typeErasure, party.Keys)
+	payload, err := checkSigned(jws, typeErasure, party.KeySet)
 	if err != nil {
 		return nil, []string{fmt.Sprintf("the JWS: %v.", err)}
 	}

@@ -3,6 +3,7 @@
 package pod_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -24,10 +25,11 @@ func (w *town) many(n int) ldp.ID {
 	return there
 }
 
-// TestDecisionCostsTheSame: a read asks the store as often in a pod with 1,000
+// TestDecisionCostsTheSame: the person's decision, and each read that follows
+// from one, ask the store as often, and find as much there, in a pod with 1,000
 // grants as in one with ten.
 func TestDecisionCostsTheSame(t *testing.T) {
-	cost := map[int]int{}
+	costs := map[string]int{}
 	for _, n := range []int{10, 1000} {
 		w := newTown(t)
 		m := newMemory(t)
@@ -39,14 +41,46 @@ func TestDecisionCostsTheSame(t *testing.T) {
 			n /= 5
 		}
 		there := w.many(n)
-		before := m.gets
-		_, err = w.read(insurer, there, pod.TypeTurtle)
+		var took []string
+		measure := func(what string, do func()) {
+			m.gets, m.pairs = 0, 0
+			do()
+			took = append(took, fmt.Sprintf("%s: %d times, %d found", what, m.gets, m.pairs))
+		}
+		measure("a read", func() { _, err = w.read(insurer, there, pod.TypeTurtle) })
 		must(t, err)
-		cost[m.gets-before]++
-		t.Logf("with %d grants a read asks the store %d times", n, m.gets-before)
+		id, err := w.pod.Begin(t.Context(), w.alva, "one more", insurer, []json.RawMessage{asks()})
+		must(t, err)
+		var o pod.Offer
+		measure("the screen", func() { o, err = w.pod.Offer(t.Context(), w.alva, id) })
+		must(t, err)
+		measure("a yes", func() { _, err = w.pod.Answer(t.Context(), w.alva, id, agree(o)) })
+		must(t, err)
+		t.Logf("with %d grants: %v", n, took)
+		costs[fmt.Sprint(took)]++
 	}
-	if len(cost) != 1 {
-		t.Errorf("it depends on the number of grants: %v", cost)
+	if len(costs) != 1 {
+		t.Errorf("it depends on the number of grants: %v", costs)
+	}
+}
+
+// BenchmarkYes is the person's decision itself, in pods with few and with many
+// grants. Each iteration adds one.
+func BenchmarkYes(b *testing.B) {
+	for _, n := range []int{10, 1000} {
+		b.Run(fmt.Sprintf("%d grants", n), func(b *testing.B) {
+			w := newTown(b)
+			w.pod.Store = podtest.New(b)
+			var err error
+			w.alva, err = w.pod.Make(b.Context(), "person-alva-2")
+			must(b, err)
+			w.many(n)
+			i := 0
+			for b.Loop() {
+				i++
+				w.answer(fmt.Sprint("again", i), insurer, asks(), agree)
+			}
+		})
 	}
 }
 

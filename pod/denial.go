@@ -29,7 +29,11 @@ func (p *Pod) denied(tx Tx, a access, id ldp.ID, failed error) (told, err error)
 		return nil, failed
 	}
 	e := Entry{Party: a.party.ID, Why: d.why, Path: string(id), Consent: a.rule.Because, Type: a.grant.Type, Purpose: a.rule.Purpose}
-	return ldp.Refuse(d.kind, d.words), p.refused(tx, e)
+	fault := &ldp.Fault{Kind: d.kind, Detail: d.words}
+	if d.kind == ldp.Unavailable {
+		fault.Header = "Retry-After: 600"
+	}
+	return fault, p.refused(tx, e)
 }
 
 // covered returns the fields that a read may release: those of the grant for which

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"slices"
 	"strconv"
@@ -25,8 +26,9 @@ import (
 
 // Limits of a deposit.
 const (
-	maxDeposit = 512 << 10 // bytes
-	maxForms   = 32        // signed forms of one evidence
+	maxDeposit  = 512 << 10 // bytes
+	maxForms    = 32        // signed forms of one evidence
+	maxAllForms = 256       // with those that were delivered later
 )
 
 // TypeReceipt is the media type of the signed receipt that answers a deposit: a
@@ -35,22 +37,35 @@ const TypeReceipt = "application/jwt"
 
 // A Receipt is what a provider keeps of a delivery that it can't read back.
 type Receipt struct {
-	Issuer   string   `json:"iss"`
-	Audience string   `json:"aud"`      // the provider
-	Location string   `json:"location"` // as in the Location header
-	Type     string   `json:"evidence_type"`
-	Digests  []string `json:"digests"` // hexadecimal SHA-256 of each signed form
-	Received string   `json:"received"`
+	Issuer   string       `json:"iss"`
+	Audience string       `json:"aud"`      // the provider
+	Location string       `json:"location"` // as in the Location header
+	Type     string       `json:"evidence_type,omitempty"`
+	Digests  []string     `json:"digests,omitempty"` // hexadecimal SHA-256 of each signed form
+	Received string       `json:"received"`
+	Rows     []ReceiptRow `json:"rows,omitempty"` // of a batch, instead of Type and Digests
+}
+
+// A ReceiptRow is what a receipt says of one row of a batch.
+type ReceiptRow struct {
+	Type      string   `json:"evidence_type"`
+	Digests   []string `json:"digests"`
+	Reference string   `json:"reference,omitempty"`
 }
 
 // A delivery is a deposit that was read and found to be in order.
 type delivery struct {
+	id              string   // that the evidence is given
+	reference       string   // of a row, the provider's own
+	allMarks        []string // by which any form could be matched with another
 	typ             *EvidenceType
 	issued, expires time.Time
 	facts           []Fact
 	forms           []string
 	place           *Place     // of the first form in a status list; nil if it has none
 	places          Places     // of all forms
+	holder          string     // thumbprint of the first form's holder key; "" if it has none
+	holders         []string   // of all forms
 	marks           []string   // by which the first form could be matched with another
 	graph           *rdf.Graph // as sent, without the signed forms; nil if only signed forms were sent
 }
@@ -61,6 +76,9 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 	if req.ID == ldp.ID("/w/"+spaceID(req.ID)+"/inbox/") {
 		return p.takeMail(ctx, who, req)
 	}
+	if req.ID == ldp.ID("/w/"+spaceID(req.ID)+"/keys/") {
+		return p.giveKeys(ctx, who, req)
+	}
 	party, types, err := p.mayDeposit(ctx, who, req.ID)
 	if err == nil {
 		err = req.Fault // of the form of the request, told to whoever may
@@ -68,32 +86,29 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	body, err := readAll(req.Body, maxDeposit)
+	limit := int64(maxDeposit)
+	media, _, _ := mime.ParseMediaType(req.Type)
+	if media == TypeRows {
+		limit = maxBatch
+	}
+	body, err := readAll(req.Body, limit)
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	id, err := p.newID()
+	var rows []*delivery
+	if media == TypeRows {
+		rows, err = p.readRows(ctx, party, types, body)
+	} else {
+		rows, err = p.readDelivery(ctx, party, types, req.Type, body, p.url(req.ID))
+	}
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	receiptID, err := p.newID()
+	done, err := p.acknowledge(ctx, party, rows, req.ID)
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	d, err := p.readDelivery(ctx, party, types, req.Type, body, p.url(req.ID))
-	if err != nil {
-		return ldp.Written{}, err
-	}
-	location := req.ID + ldp.ID(receiptID)
-	receipt, err := p.receipt(ctx, party, d, p.url(location))
-	if err != nil {
-		return ldp.Written{}, err
-	}
-	done := ldp.Written{ID: location, Created: true, Receipt: []byte(receipt), ReceiptType: TypeReceipt, Description: p.spaceDescription(location)}
 	err = p.inSpace(ctx, who, acl.Append, req.ID, func(tx Tx, a access) error {
-		if !slices.Contains(a.space.Types, d.typ.ID) {
-			return refusal(who)
-		}
 		before, err := repeated(tx, a.space, req.Key, body)
 		if err != nil || before != nil {
 			if before != nil {
@@ -101,16 +116,41 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 			}
 			return err
 		}
-		if err := p.keep(ctx, tx, a, d, id); err != nil {
-			return err
+		for i, d := range rows {
+			if !slices.Contains(a.space.Types, d.typ.ID) {
+				return refusal(who)
+			}
+			if err := p.keep(ctx, tx, a, d); err != nil {
+				if media != TypeRows {
+					i = -1
+				}
+				return ofRow(i, placeTaken(err))
+			}
+			if err := p.enter(tx, Entry{Action: DidDeliver, Party: a.party.ID, Type: d.typ.ID, Fields: names(d.facts), Path: string(req.ID)}); err != nil {
+				return err
+			}
 		}
-		if err := remember(tx, a.space, req.Key, body, done); err != nil {
-			return err
-		}
-		return p.enter(tx, Entry{Action: DidDeliver, Party: a.party.ID, Type: d.typ.ID, Fields: names(d.facts), Path: string(req.ID)})
+		return remember(tx, a.space, req.Key, body, done)
 	})
 	p.wake(err)
 	return done, placeTaken(err)
+}
+
+// acknowledge draws the names of what was delivered, and makes the answer to it.
+func (p *Pod) acknowledge(ctx context.Context, party Party, rows []*delivery, at ldp.ID) (ldp.Written, error) {
+	for _, d := range rows {
+		var err error
+		if d.id, err = p.newID(); err != nil {
+			return ldp.Written{}, err
+		}
+	}
+	id, err := p.newID()
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	location := at + ldp.ID(id)
+	receipt, err := p.receipt(ctx, party, rows, p.url(location))
+	return ldp.Written{ID: location, Created: true, Receipt: []byte(receipt), ReceiptType: TypeReceipt, Description: p.spaceDescription(location)}, err
 }
 
 // mayDeposit refuses early, before a byte of the body is read.
@@ -151,7 +191,7 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 
 // readDelivery reads a deposit and checks all of it: form, party, type,
 // signatures, schema, times.
-func (p *Pod) readDelivery(ctx context.Context, party Party, types []string, contentType string, body []byte, base string) (*delivery, error) {
+func (p *Pod) readDelivery(ctx context.Context, party Party, types []string, contentType string, body []byte, base string) ([]*delivery, error) {
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		return nil, ldp.Refuse(ldp.Invalid, "Content-Type is missing or not well formed.")
@@ -165,7 +205,7 @@ func (p *Pod) readDelivery(ctx context.Context, party Party, types []string, con
 		if !ok || (f != rdf.Turtle && f != rdf.JSONLD) {
 			return nil, ldp.Refuse(ldp.Unsupported, "Evidence is taken as application/dc+sd-jwt, text/turtle or application/ld+json.")
 		}
-		graph, err = rdf.Read(ctx, body, f, base, rdf.Limits{Bytes: maxDeposit, Triples: 10_000})
+		graph, err = rdf.Read(ctx, body, f, base, rdf.Limits{Bytes: maxDeposit, Triples: 10_000, LoadContext: p.LoadContext})
 		if err != nil {
 			return nil, ldp.Refuse(ldp.Invalid, "The document is not well formed: "+err.Error())
 		}
@@ -185,7 +225,7 @@ func (p *Pod) readDelivery(ctx context.Context, party Party, types []string, con
 	if faults != nil {
 		return nil, ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", faults...)
 	}
-	return d, nil
+	return []*delivery{d}, nil
 }
 
 // term returns the IRI of a term of the server's vocabulary.
@@ -213,6 +253,7 @@ func (p *Pod) checkForms(ctx context.Context, party Party, types []string, forms
 	var d *delivery
 	var faults []string
 	var places []*Place
+	var holders []string
 	marks := map[string]bool{}
 	for i, form := range forms {
 		one, err := p.checkForm(ctx, party, types, form)
@@ -229,7 +270,7 @@ func (p *Pod) checkForms(ctx context.Context, party Party, types []string, forms
 			faults = append(faults, fmt.Sprintf("signed form %d says something else than the first.", i+1))
 		}
 		if err == nil {
-			places = append(places, one.place)
+			places, holders = append(places, one.place), append(holders, one.holder)
 			for _, m := range one.marks {
 				marks[m] = true
 			}
@@ -238,7 +279,8 @@ func (p *Pod) checkForms(ctx context.Context, party Party, types []string, forms
 	if faults != nil {
 		return nil, faults
 	}
-	d.forms = forms
+	d.forms, d.holders = forms, holders
+	d.allMarks = slices.Collect(maps.Keys(marks))
 	for _, at := range places {
 		if at != nil && !slices.Contains(d.places[at.List], at.Index) {
 			if d.places == nil {
@@ -294,6 +336,9 @@ func (p *Pod) checkForm(ctx context.Context, party Party, types []string, form s
 	}
 	if len(d.facts) == 0 {
 		return nil, errors.New("it has none of the type's claims")
+	}
+	if d.holder, err = holderOf(c); err != nil {
+		return nil, err
 	}
 	d.place, err = p.checkPlace(ctx, party, v.Status)
 	return d, err
@@ -372,25 +417,29 @@ func (d *delivery) agrees(g *rdf.Graph) (faults []string) {
 }
 
 // keep stores a delivery: the evidence, its forms, and its RDF in the person's
-// own pod; the evidence before it is superseded.
-func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery, id string) error {
-	e := &Evidence{
-		ID: id, Type: d.typ.ID, Issuer: a.party.ID, Issued: d.issued, Expires: d.expires,
-		Received: p.Now().UTC().Truncate(time.Second), Facts: d.facts, Forms: len(d.forms),
-	}
-	if err := p.occupy(tx, e, d.places); err != nil {
+// own pod; the evidence before it is superseded. More forms of what is current are
+// added to it.
+func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery) error {
+	if err := bindKeys(tx, a.space.ID, d.holders); err != nil {
 		return err
+	}
+	if same, err := p.more(tx, a.party.ID, d); same || err != nil {
+		return err
+	}
+	e := &Evidence{
+		ID: d.id, Type: d.typ.ID, Issuer: a.party.ID, Issued: d.issued, Expires: d.expires,
+		Received: p.Now().UTC().Truncate(time.Second), Facts: d.facts,
 	}
 	own, err := ownerOf(tx)
 	if err != nil {
 		return err
 	}
-	e.Path = ldp.ID("/" + own.Name + "/" + evidences + id)
+	e.Path = ldp.ID("/" + own.Name + "/" + evidences + d.id)
 	if err := p.supersede(tx, e); err != nil {
 		return err
 	}
-	for i, form := range d.forms {
-		tx.Put(formKey(id, i), []byte(form))
+	if err := p.addForms(tx, e, d); err != nil {
+		return err
 	}
 	g := d.graph
 	if g == nil {
@@ -405,7 +454,60 @@ func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery, id string)
 	if err := p.plant(tx, e.Path, TypeTurtle, turtle); err != nil {
 		return err
 	}
-	return save(tx, evidenceKey(id), e)
+	return save(tx, evidenceKey(e.ID), e)
+}
+
+// addForms adds the signed forms of a delivery to its evidence.
+func (p *Pod) addForms(tx Tx, e *Evidence, d *delivery) error {
+	for _, form := range d.forms {
+		tx.Put(formKey(e.ID, e.Forms), []byte(form))
+		e.Forms++
+	}
+	return p.occupy(tx, e, d.places)
+}
+
+// more adds the forms of a delivery to the current evidence, if they say the same;
+// false if they don't. A form that was delivered before is refused: two recipients would get it.
+func (p *Pod) more(tx Tx, issuer string, d *delivery) (bool, error) {
+	id, err := load[string](tx, currentKey(d.typ.ID, issuer))
+	if err != nil || id == nil {
+		return false, err
+	}
+	e, err := load[Evidence](tx, evidenceKey(*id))
+	if err != nil || e == nil || e.Ended != Current || !e.Issued.Equal(d.issued) || !e.Expires.Equal(d.expires) || !slices.Equal(e.Facts, d.facts) {
+		return false, err
+	}
+	if e.Forms+len(d.forms) > maxAllForms {
+		return false, ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", fmt.Sprintf("there would be more than %d signed forms of it.", maxAllForms))
+	}
+	marks := map[string]bool{}
+	err = eachForm(tx, e.ID, func(_ string, form []byte) error {
+		c, err := credential.Parse(string(form))
+		if err != nil {
+			return err
+		}
+		for _, m := range c.Marks() {
+			marks[m] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	for i, form := range d.forms {
+		c, err := credential.Parse(form)
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(c.Marks(), func(m string) bool { return marks[m] }) {
+			return false, ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", fmt.Sprintf("signed form %d was delivered before, or shares a digest, salt, status index or holder key with one that was.", i+1))
+		}
+	}
+	e.Wanted = time.Time{}
+	if err := p.addForms(tx, e, d); err != nil {
+		return false, err
+	}
+	return true, save(tx, evidenceKey(e.ID), e)
 }
 
 // rebase moves a document's own names from where it was sent to where it is
@@ -419,17 +521,28 @@ func rebase(g *rdf.Graph, from, to string) *rdf.Graph {
 	})
 }
 
-func (p *Pod) receipt(ctx context.Context, party Party, d *delivery, location string) (string, error) {
-	r := Receipt{Issuer: p.Issuer, Audience: party.ID, Location: location, Type: d.typ.ID, Received: day(p.Now()).Format(time.DateOnly)}
-	for _, form := range d.forms {
-		sum := sha256.Sum256([]byte(form))
-		r.Digests = append(r.Digests, hex.EncodeToString(sum[:]))
+func (p *Pod) receipt(ctx context.Context, party Party, rows []*delivery, location string) (string, error) {
+	r := Receipt{Issuer: p.Issuer, Audience: party.ID, Location: location, Received: day(p.Now()).Format(time.DateOnly)}
+	for _, d := range rows {
+		r.Rows = append(r.Rows, ReceiptRow{Type: d.typ.ID, Digests: digestsOf(d.forms), Reference: d.reference})
+	}
+	if len(rows) == 1 && rows[0].reference == "" {
+		r.Type, r.Digests, r.Rows = r.Rows[0].Type, r.Rows[0].Digests, nil
 	}
 	b, err := json.Marshal(r)
 	if err != nil {
 		return "", err
 	}
 	return p.Sign.Sign(ctx, "delivery-receipt+jwt", b)
+}
+
+func digestsOf(forms []string) []string {
+	var all []string
+	for _, form := range forms {
+		sum := sha256.Sum256([]byte(form))
+		all = append(all, hex.EncodeToString(sum[:]))
+	}
+	return all
 }
 
 // An earlier is what is remembered of a deposit that carried an idempotency

@@ -30,6 +30,9 @@
 //	Checkpoint    export.go      the signed end of an exported log
 //	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
 //	MailedRequest mail.go        a request that a party posts to its inbox/
+//	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
+//	Loan          lend.go        what the owner lets others do to a file or folder, by its ACL document
+//	holderKey     holder.go      a private key of the person's, of one signed form
 //	Notification  outbox.go      what a counterpart must be told, until it has been
 //	Statuses      status.go      the status lists of all providers, by which they revoke
 //	Leak          leak.go        a link on purpose, for the program that must see it
@@ -58,11 +61,14 @@
 //	g{space}\0{id}           a Grant to a space's party
 //	h, l{seq}                the log's head; an Entry
 //	s{place}                 the id of the evidence that has a place in a status list; also a Name of the pod
+//	z{space}\0{thumbprint}   a holder key that a provider was given;  z{thumbprint} one that is in a form
 //	x{day}\0…                a refusal that was logged that day
 //	i{space}\0{key}          what answered an idempotency key
 //	j{day}{digest}           the same for a POST to the standard pod
 //	u{day}\0{app}            a ReadCount; without an app, of what everybody may read
 //	d{day}\0{sender}         how many notifications the inbox took; without a sender, of all
+//	s                        the owner's Settings
+//	t                        how many bytes the resources hold together
 //	b                        when blobs are to be swept
 //	o, n{seq}                the last number of the outbox; a Notification that waits
 package pod

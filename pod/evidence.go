@@ -21,13 +21,14 @@ type Evidence struct {
 	Issued   time.Time
 	Expires  time.Time // both in whole days
 	Received time.Time
-	Path     ldp.ID   // where the person finds it in the pod, as RDF
-	Facts    []Fact   // in the order of the type's fields
-	Forms    int      // how many signed forms were delivered
-	Given    int      // how many of them have a recipient
-	Places   Places   // of the signed forms in status lists
-	Listed   EndState // what the lists said when the log was told last: "", Revoked or Suspended
-	Ended    EndState // why it is no longer current; "" while it is
+	Path     ldp.ID    // where the person finds it in the pod, as RDF
+	Facts    []Fact    // in the order of the type's fields
+	Forms    int       // how many signed forms were delivered
+	Given    int       // how many of them have a recipient
+	Wanted   time.Time // when its issuer was asked for more of them; zero if it wasn't, or has delivered them
+	Places   Places    // of the signed forms in status lists
+	Listed   EndState  // what the lists said when the log was told last: "", Revoked or Suspended
+	Ended    EndState  // why it is no longer current; "" while it is
 }
 
 // A Fact is a field's value in its lexical form ("true", "2026-10-01").
@@ -90,8 +91,10 @@ func (p *Pod) supersede(tx Tx, e *Evidence) error {
 }
 
 // giveForm gives a space a signed form of e that nobody else was given, or the
-// one that it has. "" if all are given away.
-func giveForm(tx Tx, e *Evidence, space string) (string, error) {
+// one that it has. "" if all are given away. When few are left the issuer is asked
+// for more: some time in the next hours, so that it doesn't see when the person
+// shares; at once if somebody waits.
+func (p *Pod) giveForm(ctx context.Context, tx Tx, e *Evidence, space string) (string, error) {
 	key := givenKey(e.ID, space)
 	values, err := tx.Get(key, formKey(e.ID, e.Given))
 	if err != nil {
@@ -100,13 +103,63 @@ func giveForm(tx Tx, e *Evidence, space string) (string, error) {
 	if values[0] != nil {
 		return string(values[0]), nil
 	}
-	if values[1] == nil {
-		return "", nil
+	if values[1] != nil {
+		tx.Put(key, values[1])
+		tx.Delete(formKey(e.ID, e.Given))
+		e.Given++
+		if err := save(tx, evidenceKey(e.ID), e); err != nil {
+			return "", err
+		}
 	}
-	tx.Put(key, values[1])
-	tx.Delete(formKey(e.ID, e.Given))
-	e.Given++
-	return string(values[1]), save(tx, evidenceKey(e.ID), e)
+	if 4*(e.Forms-e.Given) < e.Forms && p.Now().Sub(e.Wanted) >= 24*time.Hour {
+		later, err := p.someTime()
+		if err != nil {
+			return "", err
+		}
+		if err := p.wantForms(ctx, tx, e, later); err != nil {
+			return "", err
+		}
+	}
+	return string(values[1]), nil
+}
+
+// wantForms asks e's issuer for more signed forms of it, once a day at most, if
+// that can still help.
+func (p *Pod) wantForms(ctx context.Context, tx Tx, e *Evidence, at time.Time) error {
+	now := p.Now().UTC()
+	s, err := spaceOf(tx, e.Issuer)
+	if err != nil || s == nil || !slices.Contains(s.Types, e.Type) || e.State(now) != Current {
+		return err
+	}
+	if at = later(at, now); now.Sub(e.Wanted) < 24*time.Hour && !at.Before(e.Wanted) {
+		return nil
+	}
+	e.Wanted = at
+	if err := save(tx, evidenceKey(e.ID), e); err != nil {
+		return err
+	}
+	return p.tell(ctx, tx, Notification{Party: e.Issuer, Space: s.ID, Event: FormsWanted, Types: []string{e.Type}, Location: p.url(s.deposit()),
+		Issued: e.Issued, Expires: e.Expires, Next: at})
+}
+
+// eachForm visits the signed forms of evidence, given or not.
+func eachForm(tx Tx, id string, visit func(key string, form []byte) error) error {
+	const page = 64
+	for after := ""; ; {
+		pairs, err := tx.Scan("f"+id+"\x00", after, page)
+		if err != nil {
+			return err
+		}
+		for _, pair := range pairs {
+			if err := visit(pair.Key, pair.Value); err != nil {
+				return err
+			}
+			after = pair.Key
+		}
+		if len(pairs) < page {
+			return nil
+		}
+	}
 }
 
 // evidenceFor returns the evidence that a grant is about now: the chosen one, or

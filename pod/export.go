@@ -226,6 +226,10 @@ func (c Checkpoint) signed(jws string, check func(string) ([]byte, error), since
 // CheckSigned verifies a JWS of that typ with one of the signer's public keys,
 // and returns the payload.
 func CheckSigned(jws, typ string, keys jose.JSONWebKeySet) ([]byte, error) {
+	return checkSigned(jws, typ, func(string) jose.JSONWebKeySet { return keys })
+}
+
+func checkSigned(jws, typ string, keys func(kid string) jose.JSONWebKeySet) ([]byte, error) {
 	signed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return nil, errors.New("it is not a JWS signed with ES256")
@@ -237,7 +241,8 @@ func CheckSigned(jws, typ string, keys jose.JSONWebKeySet) ([]byte, error) {
 	if header.ExtraHeaders[jose.HeaderType] != typ {
 		return nil, fmt.Errorf("its typ is not %s", typ)
 	}
-	for _, key := range keys.Key(header.KeyID) {
+	set := keys(header.KeyID)
+	for _, key := range set.Key(header.KeyID) {
 		if payload, err := signed.Verify(key); err == nil {
 			return payload, nil
 		}

@@ -293,3 +293,48 @@ func FuzzVerifyExport(f *testing.F) {
 		}
 	})
 }
+
+// TestTamperingWithALongLog: in a log of 100,000 entries a flipped bit, a dropped
+// entry, two in each other's place and a cut-off end are found, wherever they
+// are. What each takes is logged; BenchmarkVerify measures it.
+func TestTamperingWithALongLog(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the long log takes its time")
+	}
+	w := newTown(t)
+	const n = 100_000
+	lines := w.madeLog(n)
+	whole := append(bytes.Join(lines, []byte("\n")), '\n')
+	starts := []int{0}
+	for _, l := range lines {
+		starts = append(starts, starts[len(starts)-1]+len(l)+1)
+	}
+	random := rand.New(rand.NewPCG(5, 6))
+	for _, row := range []struct {
+		is    string
+		spoil func(i, j int) []byte // i < j
+	}{
+		{"a flipped bit", func(i, _ int) []byte {
+			log := slices.Clone(whole)
+			log[starts[i]+random.IntN(len(lines[i]))] ^= 1 << random.IntN(8)
+			return log
+		}},
+		{"a dropped entry", func(i, _ int) []byte { return slices.Concat(whole[:starts[i]], whole[starts[i+1]:]) }},
+		{"two in each other's place", func(i, j int) []byte {
+			return slices.Concat(whole[:starts[i]], whole[starts[j]:starts[j+1]], whole[starts[i+1]:starts[j]], whole[starts[i]:starts[i+1]], whole[starts[j+1]:])
+		}},
+		{"the end cut off", func(i, _ int) []byte { return whole[:starts[i]] }},
+		{"the end cut off, with the checkpoint left", func(i, _ int) []byte { return slices.Concat(whole[:starts[i]], whole[starts[n]:]) }},
+	} {
+		slowest := time.Duration(0)
+		for _, i := range []int{0, random.IntN(n - 2), n - 2} {
+			log := row.spoil(i, i+1+random.IntN(n-i-1))
+			began := time.Now()
+			if _, err := pod.VerifyExport(bytes.NewReader(log), w.check, nil); err == nil {
+				t.Errorf("%s at entry %d is not found", row.is, i+1)
+			}
+			slowest = max(slowest, time.Since(began))
+		}
+		t.Logf("%s: found within %v", row.is, slowest)
+	}
+}

@@ -4,6 +4,7 @@ package pod
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"strings"
@@ -35,8 +36,9 @@ func rootOf(id ldp.ID) ldp.ID { return "/" + ldp.ID(id.First()) + "/" }
 // A home is what a pod knows about itself.
 type home struct {
 	Owner  acl.WebID
-	Name   string // the first segment of its URLs
-	Person string // the internal id of its owner
+	Name   string    // the first segment of its URLs
+	Person string    // the internal id of its owner
+	Leaves time.Time // when it is erased; zero while it isn't to be
 }
 
 // ownerOf returns whose pod it is.
@@ -53,6 +55,9 @@ func (h home) encode() []byte {
 	for _, s := range []string{string(h.Owner), h.Name, h.Person} {
 		b = appendString(b, s)
 	}
+	if !h.Leaves.IsZero() {
+		b = binary.AppendVarint(b, h.Leaves.Unix())
+	}
 	return b
 }
 
@@ -60,6 +65,9 @@ func decodeHome(b []byte) (home, error) {
 	in := reader{rest: b}
 	in.layout()
 	h := home{Owner: acl.WebID(in.string()), Name: in.string(), Person: in.string()}
+	if in.err == nil && len(in.rest) > 0 {
+		h.Leaves = time.Unix(in.varint(), 0).UTC()
+	}
 	return h, in.err
 }
 

@@ -38,6 +38,12 @@ const (
 	DidAsk        Action = "ask"        // a party that knows the person asked through its inbox/
 	DidRevoke     Action = "revoke"     // an issuer revoked or suspended evidence by its status list, or ended that; Why says which
 	DidErase      Action = "erase"      // a party says that it has erased what it had read
+
+	DidLend   Action = "lend"   // the person lets somebody, the Agent, use a file or folder
+	DidUnlend Action = "unlend" // and no longer
+
+	DidLeave Action = "leave" // the person wants all of it to be erased
+	DidStay  Action = "stay"  // and has thought again
 )
 
 // An Entry is one line of the log: who did what, when and why. It names fields,

@@ -116,6 +116,9 @@ func (r *right) fill(values [][]byte, writing bool) (err error) {
 // grants returns what is in effect on link i: what its own ACL document says, or
 // else the nearest above it that has one (Web Access Control, section 5.1).
 func (r *right) grants(i int) []acl.Grant {
+	if !r.home.Leaves.IsZero() {
+		return nil // it is the owner's alone
+	}
 	for _, l := range r.line[i:] {
 		if l.rules != nil {
 			return l.rules
@@ -345,6 +348,6 @@ func (p *Pod) hasMember(rec *record, group string, who acl.WebID) bool {
 		return false
 	}
 	doc, _, _ := strings.Cut(group, "#")
-	g, err := rdf.Read(context.Background(), rec.body, format, doc, rdf.Limits{})
+	g, err := rdf.Read(context.Background(), rec.body, format, doc, p.rdfLimits())
 	return err == nil && g.Has(rdf.IRI(group), rdf.IRI("http://www.w3.org/2006/vcard/ns#hasMember"), rdf.IRI(string(who)))
 }

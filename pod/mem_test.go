@@ -27,6 +27,7 @@ type memory struct {
 	ids   []string // of pods
 	blobs map[string][]byte
 	gets  int // calls of Tx.Get and Tx.Scan in a View or an Update
+	pairs int // that Scans found
 	views int
 }
 
@@ -71,7 +72,11 @@ func (tx countingTx) Get(keys ...string) ([][]byte, error) {
 
 func (tx countingTx) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
 	tx.m.count(&tx.m.gets)
-	return tx.Tx.Scan(prefix, after, limit)
+	pairs, err := tx.Tx.Scan(prefix, after, limit)
+	for range pairs {
+		tx.m.count(&tx.m.pairs)
+	}
+	return pairs, err
 }
 
 // keys returns all keys of all pods, for a test that something is gone.

@@ -33,8 +33,10 @@ type Notification struct {
 	Party     string // to whom
 	Space     string
 	Event     Event
-	Types     []string // of evidence
-	Request   string   // the person's request to whose answer it belongs; not told
+	Types     []string  // of evidence
+	Issued    time.Time // of FormsWanted: what the forms must say, in whole days
+	Expires   time.Time
+	Request   string // the person's request to whose answer it belongs; not told
 	Consent   string
 	Asked     string // URL of the request that was posted, of RequestAnswered
 	Result    string // of RequestAnswered: "agreed" or "declined"
@@ -210,7 +212,8 @@ func markTrouble(tx Tx, n Notification, trouble string) error {
 	return save(tx, requestKey(r.ID), r)
 }
 
-// settle sets the pod's due time to that of its next notification or sweep.
+// settle sets the pod's due time to that of its next notification or sweep, or of
+// its end.
 func settle(tx Tx) error {
 	var next time.Time
 	sweep, err := load[time.Time](tx, sweepKey)
@@ -219,6 +222,11 @@ func settle(tx Tx) error {
 	}
 	if sweep != nil {
 		next = *sweep
+	}
+	if h, err := ownerOf(tx); err != nil {
+		return err
+	} else if !h.Leaves.IsZero() && (next.IsZero() || h.Leaves.Before(next)) {
+		next = h.Leaves
 	}
 	err = each(tx, "n", func(n *Notification) bool {
 		if next.IsZero() || n.Next.Before(next) {

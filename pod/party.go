@@ -52,6 +52,7 @@ type Party struct {
 	Contact     string             // URL or mailto: where a person asks for erasure
 	Authority   string             // the supervisory authority, "IMY"
 	Keys        jose.JSONWebKeySet // its public keys: client assertions, requests, credentials
+	KeysAt      string             // the URL at which it publishes them instead
 	Issuer      string             // the iss of the credentials that it signs, "https://af.example.se"
 	Redirects   []string           // URLs to which the browser may be sent back
 	Notify      string             // URL to which notifications are posted; "" for none
@@ -59,7 +60,27 @@ type Party struct {
 	MayIssue    []string           // ids of evidence types
 	Uses        []Use              // what it may ask for
 	Identity    bool               // it is told the person's national number when connected
+	Renumbers   []Renumbering      // the changes of a person's number that it may tell of
 	Until       time.Time          // the registration ends
+
+	// Published, for a party with KeysAt, returns the keys that it publishes, read
+	// again if none of them has the kid.
+	Published func(kid string) jose.JSONWebKeySet
+}
+
+// KeySet returns the party's keys, to find the one with the kid.
+func (p *Party) KeySet(kid string) jose.JSONWebKeySet {
+	if p.KeysAt != "" && p.Published != nil {
+		return p.Published(kid)
+	}
+	return p.Keys
+}
+
+// A Renumbering is a change of the number by which a person signs in, of which
+// a population register may tell: "xx:passport" to "no:dnummer".
+type Renumbering struct {
+	From string `json:"from"` // schemes, as the identity vault has them
+	To   string `json:"to"`
 }
 
 // A Use is one purpose for which a party may ask for fields of one type.
@@ -84,7 +105,8 @@ func (p *Party) Use(id string) (Use, bool) {
 
 // key finds one of the party's keys: credential.Keys.
 func (p *Party) key(issuer, kid string) (jose.JSONWebKey, error) {
-	keys := p.Keys.Key(kid)
+	set := p.KeySet(kid)
+	keys := set.Key(kid)
 	if issuer != p.Issuer || len(keys) != 1 {
 		return jose.JSONWebKey{}, errors.New("it is not signed with a key that is registered for you")
 	}

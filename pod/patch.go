@@ -63,7 +63,7 @@ func (p *Pod) Patch(ctx context.Context, who acl.Agent, req ldp.Patch) (ldp.Writ
 }
 
 func (p *Pod) readPatch(ctx context.Context, req ldp.Patch) (patch *rdf.Patch, err error) {
-	limits := rdf.Limits{Bytes: int(limitOf(p.MaxRDF, defaultRDF))}
+	limits := p.rdfLimits()
 	switch req.Type {
 	case rdf.N3PatchType:
 		patch, err = rdf.ParseN3Patch(ctx, req.Body, p.url(req.ID), limits)

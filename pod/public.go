@@ -19,6 +19,21 @@ func (p *Pod) Vocabulary(ctx context.Context) (*rdf.Graph, error) {
 	return rdf.Read(ctx, core, rdf.Turtle, p.Base+"/ns/core", rdf.Limits{})
 }
 
+// LoadContext returns the JSON-LD context of the server's own terms, for its IRI,
+// which is the vocabulary's; nil for others, which are not fetched. It is what
+// [rdf.Limits].LoadContext asks.
+func (p *Pod) LoadContext(_ context.Context, iri string) ([]byte, error) {
+	if iri != p.Base+"/ns/core" {
+		return nil, nil
+	}
+	return rdf.CoreContext(p.term(""))
+}
+
+// rdfLimits are those of a document that somebody sends.
+func (p *Pod) rdfLimits() rdf.Limits {
+	return rdf.Limits{Bytes: int(limitOf(p.MaxRDF, defaultRDF)), LoadContext: p.LoadContext}
+}
+
 // Profile returns what a registered party's WebID dereferences to: who it is,
 // what it may issue, and for what it may ask which fields.
 func (p *Pod) Profile(party Party) *rdf.Graph {

@@ -11,7 +11,7 @@ import (
 // How much a pod holds is counted as it changes, in the transaction that changes
 // it: one number under usedKey, so that no write has to walk the pod.
 const (
-	usedKey  = "s"
+	usedKey  = "t"
 	overhead = 512 // bytes, of what is kept of a resource beside its content
 )
 
@@ -72,14 +72,45 @@ func (p *Pod) charge(tx Tx, more int64) error {
 	return nil
 }
 
-// hasRoom refuses a body for which there is no room, before a byte of it is read. A
-// size below 0 isn't known yet.
-func (p *Pod) hasRoom(tx Tx, size int64) error {
+// growth is by how much the pod grows when rec takes the place of what is there,
+// with the containers that are made for it.
+func (r *right) growth(rec *record) int64 {
+	n := rec.cost() - r.rec.cost()
+	if r.aux == "" {
+		for _, l := range r.line[1:] {
+			if l.rec == nil {
+				n += overhead
+			}
+		}
+	}
+	return n
+}
+
+// shrinkage is by how much it shrinks when the resource goes, with its auxiliaries.
+func (r *right) shrinkage(tx Tx) (int64, error) {
+	n := r.rec.cost()
+	if r.aux != "" {
+		return n, nil
+	}
+	values, err := tx.Get(recordKey(r.id+ldp.ACLSuffix), recordKey(r.id+ldp.MetaSuffix))
+	for _, value := range values {
+		rec, bad := decodeRecord(value)
+		if bad != nil {
+			return 0, bad
+		}
+		n += rec.cost()
+	}
+	return n, err
+}
+
+// hasRoom refuses a body for which there is no room, before a byte of it is read:
+// of size bytes, below 0 if that isn't known yet, to take the place of instead.
+func (p *Pod) hasRoom(tx Tx, size int64, instead *record) error {
 	if p.Quota <= 0 {
 		return nil
 	}
 	used, err := usedOf(tx)
-	if err == nil && used+overhead+max(size, 0) > p.Quota {
+	if err == nil && used+overhead+max(size, 0)-instead.cost() > p.Quota {
 		err = full()
 	}
 	return err

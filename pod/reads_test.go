@@ -110,7 +110,9 @@ func TestWritesAreLogged(t *testing.T) {
 		{"the owner, on our own pages", func() int { return b.put(b.owner, "c/own", plain, "x") }, 201, nil},
 		{"another makes", func() int { return b.put(bob, "c/new", plain, "x") }, 201, []string{"write" + by + "c/new"}},
 		{"replaces", func() int { return b.put(bob, "c/x", plain, "y") }, 204, []string{"write" + by + "c/x"}},
-		{"patches", func() int { return b.patch(bob, "c/p", "application/sparql-update", "INSERT DATA { <urn:a> <urn:b> 1 }") }, 201, []string{"write" + by + "c/p"}},
+		{"patches", func() int {
+			return b.patch(bob, "c/p", "application/sparql-update", "INSERT DATA { <urn:a> <urn:b> 1 }")
+		}, 201, []string{"write" + by + "c/p"}},
 		{"adds", func() int {
 			_, err := b.post(bob, "c/", "note", plain, "x")
 			return status(ldp.Written{Created: true}, err)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -37,7 +38,7 @@ var partyID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 
 // Add registers a party, or replaces its registration.
 func (r *Parties) Add(p Party) error {
-	if err := p.check(); err != nil {
+	if err := p.Check(); err != nil {
 		return fmt.Errorf("party %q: %w", p.ID, err)
 	}
 	r.mu.Lock()
@@ -51,7 +52,9 @@ func (r *Parties) Add(p Party) error {
 	return nil
 }
 
-func (p *Party) check() error {
+// Check returns what is wrong with a registration: an error that says what to
+// mend.
+func (p *Party) Check() error {
 	switch {
 	case !partyID.MatchString(p.ID):
 		return fmt.Errorf("the id must be of a-z, 0-9 and -, at most 64")
@@ -59,8 +62,10 @@ func (p *Party) check() error {
 		return fmt.Errorf("it has no name")
 	case p.WebID == "":
 		return fmt.Errorf("it has no WebID")
-	case len(p.Keys.Keys) == 0:
+	case len(p.Keys.Keys) == 0 && p.KeysAt == "":
 		return fmt.Errorf("it has no keys")
+	case len(p.Keys.Keys) > 0 && p.KeysAt != "":
+		return fmt.Errorf("its keys are either in jwks or at jwks_uri, and not both")
 	case p.Until.IsZero():
 		return fmt.Errorf("its registration has no end")
 	case len(p.MayIssue) > 0 && p.Issuer == "":
@@ -76,6 +81,33 @@ func (p *Party) check() error {
 			return fmt.Errorf("use %q: id, purpose, why, basis, type, fields and days are all needed", u.ID)
 		}
 	}
+	return p.checkURLs()
+}
+
+// checkURLs refuses addresses to which nothing may be sent: without TLS, but on a
+// server that has none itself, which is the demo.
+func (p *Party) checkURLs() error {
+	plain := strings.HasPrefix(string(p.WebID), "http://")
+	check := func(what, address string) error {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && (u.Scheme != "http" || !plain) {
+			return fmt.Errorf("%s: want a URL that begins with https://, without a user or a fragment", what)
+		}
+		return nil
+	}
+	for _, address := range p.Redirects {
+		if err := check("redirects", address); err != nil {
+			return err
+		}
+	}
+	for what, address := range map[string]string{"notify": p.Notify, "jwks_uri": p.KeysAt, "status_lists": p.StatusLists} {
+		if address == "" {
+			continue
+		}
+		if err := check(what, address); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -88,13 +120,16 @@ func (r *Parties) Remove(id string) {
 
 // All returns the parties that are registered now, in the order of their ids.
 func (r *Parties) All() []Party {
+	return slices.DeleteFunc(r.Every(), func(p Party) bool { return !r.now().Before(p.Until) })
+}
+
+// Every is All, and those whose registration has ended.
+func (r *Parties) Every() []Party {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var all []Party
 	for _, p := range r.byID {
-		if r.now().Before(p.Until) {
-			all = append(all, p)
-		}
+		all = append(all, p)
 	}
 	slices.SortFunc(all, func(a, b Party) int { return strings.Compare(a.ID, b.ID) })
 	return all
@@ -129,19 +164,21 @@ func (r *Parties) Issuers(_ context.Context, evidenceType string) ([]string, err
 type PartyFile struct {
 	ID          string             `json:"id"`
 	Name        Text               `json:"name"`
-	Number      string             `json:"number"`
-	Home        string             `json:"home"`
-	Privacy     string             `json:"privacy"`
-	Contact     string             `json:"contact"`
-	Authority   string             `json:"authority"`
-	Keys        jose.JSONWebKeySet `json:"jwks"`
-	Issuer      string             `json:"issuer"`
-	Redirects   []string           `json:"redirects"`
-	Notify      string             `json:"notify"`
+	Number      string             `json:"number,omitempty"`
+	Home        string             `json:"home,omitempty"`
+	Privacy     string             `json:"privacy,omitempty"`
+	Contact     string             `json:"contact,omitempty"`
+	Authority   string             `json:"authority,omitempty"`
+	Keys        jose.JSONWebKeySet `json:"jwks,omitzero"`
+	KeysAt      string             `json:"jwks_uri,omitempty"` // instead of jwks
+	Issuer      string             `json:"issuer,omitempty"`
+	Redirects   []string           `json:"redirects,omitempty"`
+	Notify      string             `json:"notify,omitempty"`
 	StatusLists string             `json:"status_lists,omitempty"`
-	MayIssue    []string           `json:"may_issue"`
-	Uses        []UseFile          `json:"uses"`
-	Identity    bool               `json:"identity"`
+	MayIssue    []string           `json:"may_issue,omitempty"`
+	Uses        []UseFile          `json:"uses,omitempty"`
+	Identity    bool               `json:"identity,omitempty"`
+	Renumbers   []Renumbering      `json:"renumbers,omitempty"`
 	Until       string             `json:"until"` // last day, "2027-12-31"
 }
 
@@ -171,13 +208,26 @@ func ReadParty(b []byte, base string) (Party, error) {
 	}
 	p := Party{
 		ID: f.ID, WebID: acl.WebID(base + "/.parties/" + f.ID + "#org"), Name: f.Name, Number: f.Number, Home: f.Home,
-		Privacy: f.Privacy, Contact: f.Contact, Authority: f.Authority, Keys: f.Keys, Issuer: f.Issuer,
-		Redirects: f.Redirects, Notify: f.Notify, StatusLists: f.StatusLists, MayIssue: f.MayIssue, Identity: f.Identity, Until: until.AddDate(0, 0, 1),
+		Privacy: f.Privacy, Contact: f.Contact, Authority: f.Authority, Keys: f.Keys, KeysAt: f.KeysAt, Issuer: f.Issuer,
+		Redirects: f.Redirects, Notify: f.Notify, StatusLists: f.StatusLists, MayIssue: f.MayIssue, Identity: f.Identity, Renumbers: f.Renumbers, Until: until.AddDate(0, 0, 1),
 	}
 	for _, u := range f.Uses {
 		p.Uses = append(p.Uses, Use(u))
 	}
 	return p, nil
+}
+
+// File returns the registration as it is written in a file.
+func (p *Party) File() PartyFile {
+	f := PartyFile{
+		ID: p.ID, Name: p.Name, Number: p.Number, Home: p.Home, Privacy: p.Privacy, Contact: p.Contact, Authority: p.Authority,
+		Keys: p.Keys, KeysAt: p.KeysAt, Issuer: p.Issuer, Redirects: p.Redirects, Notify: p.Notify, StatusLists: p.StatusLists,
+		MayIssue: p.MayIssue, Identity: p.Identity, Renumbers: p.Renumbers, Until: p.Until.AddDate(0, 0, -1).UTC().Format(time.DateOnly),
+	}
+	for _, u := range p.Uses {
+		f.Uses = append(f.Uses, UseFile(u))
+	}
+	return f
 }
 
 // LoadParties reads every .json file of a folder into a registry; edit, if not

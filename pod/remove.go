@@ -8,6 +8,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/credential"
 )
 
 // What authorities delivered is in the person's own pod under evidence/, as RDF
@@ -66,12 +67,20 @@ func (p *Pod) endEvidence(ctx context.Context, tx Tx, path ldp.ID) error {
 	}
 	tx.Delete(evidenceKey(e.ID))
 	p.vacate(tx, e)
-	forms, err := tx.Scan("f"+e.ID+"\x00", "", maxForms)
+	err = eachForm(tx, e.ID, func(key string, form []byte) error {
+		tx.Delete(key)
+		c, err := credential.Parse(string(form))
+		if err != nil {
+			return err
+		}
+		thumb, err := holderOf(c)
+		if err == nil && thumb != "" {
+			tx.Delete(boundKey(thumb))
+		}
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	for _, f := range forms {
-		tx.Delete(f.Key)
 	}
 	return p.enter(tx, Entry{Action: DidRemove, Party: e.Issuer, Type: e.Type})
 }

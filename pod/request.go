@@ -48,9 +48,10 @@ type Request struct {
 	Fields    []string // ToRead: what it must have
 	Optional  []string // ToRead: what it would like to have; off unless the person chooses it
 	Until     time.Time
-	Standing  bool // ToRead: later evidence of the type too, until Until
-	MaxAge    int  // ToRead: days since the evidence was issued, at most; 0 for as long as it is good
-	Reads     int  // ToRead: how often it may be read, at most; 0 for as often as the party likes
+	Standing  bool     // ToRead: later evidence of the type too, until Until
+	MaxAge    int      // ToRead: days since the evidence was issued, at most; 0 for as long as it is good
+	Reads     int      // ToRead: how often it may be read, at most; 0 for as often as the party likes
+	Along     []string // ToRead: what the party would deliver in answer; agreed to, or declined, with the rest
 	Created   time.Time
 	AnswerBy  time.Time
 	State     RequestState
@@ -72,6 +73,7 @@ type Offer struct {
 	Party     Party
 	Use       Use             // ToRead
 	Types     []*EvidenceType // of Request.Types
+	Along     []*EvidenceType // of Request.Along
 	Connected bool            // ToDeposit: the party is connected already, for these types
 	Choices   []Choice        // ToRead: the evidence that would answer, newest first; empty if there is none
 	Suppliers []Supplier      // ToRead: who could deliver evidence of the type
@@ -83,6 +85,7 @@ type Choice struct {
 	Released []Fact   // exactly what the party receives if the person agrees
 	Optional []Fact   // what it receives besides, where the person chooses so
 	Hidden   []string // fields that stay hidden
+	Unsigned bool     // no signed form is left: the recipient gets RDF until the issuer has delivered more
 	Shown    string   // hash of the above; the Answer repeats it, so that nobody agrees to what they didn't see
 }
 
@@ -196,12 +199,8 @@ func (p *Pod) offer(ctx context.Context, tx Tx, r *Request) (*Offer, error) {
 	}
 	o := &Offer{Request: *r, Party: party}
 	o.Use, _ = party.Use(r.Use)
-	for _, id := range r.Types {
-		if t, ok := p.Types.Type(id); ok {
-			o.Types = append(o.Types, t)
-		}
-	}
-	if len(o.Types) != len(r.Types) {
+	o.Types, o.Along = p.typesOf(r.Types), p.typesOf(r.Along)
+	if len(o.Types) != len(r.Types) || len(o.Along) != len(r.Along) {
 		return nil, ldp.Refuse(ldp.Gone, "The kind of evidence that was asked for is no longer in use.")
 	}
 	if r.Kind == ToDeposit {
@@ -213,6 +212,16 @@ func (p *Pod) offer(ctx context.Context, tx Tx, r *Request) (*Offer, error) {
 		return nil, err
 	}
 	return o, p.suppliers(ctx, tx, o)
+}
+
+// typesOf returns the types with the ids, of those that are in the catalogue.
+func (p *Pod) typesOf(ids []string) (types []*EvidenceType) {
+	for _, id := range ids {
+		if t, ok := p.Types.Type(id); ok {
+			types = append(types, t)
+		}
+	}
+	return types
 }
 
 func containsAll(all, some []string) bool {
@@ -236,7 +245,7 @@ func (p *Pod) choices(tx Tx, o *Offer) error {
 		}
 		optional, _ := release(t, &e, r.Optional)
 		_, hidden := release(t, &e, slices.Concat(r.Fields, r.Optional))
-		o.Choices = append(o.Choices, Choice{e, released, optional, hidden, shown(r, &e, released, optional)})
+		o.Choices = append(o.Choices, Choice{e, released, optional, hidden, e.Given >= e.Forms, shown(r, &e, released, optional)})
 	}
 	return nil
 }
@@ -324,6 +333,11 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 		}
 		if r.State != Open || !p.Now().Before(r.AnswerBy) || a.Agree && r.Kind == ToRead && !p.Now().Before(r.Until) {
 			return ldp.Refuse(ldp.Conflict, "This request has been answered, or its time has passed.")
+		}
+		if h, err := ownerOf(tx); err != nil {
+			return err
+		} else if a.Agree && !h.Leaves.IsZero() {
+			return ldp.Refuse(ldp.Conflict, "All of it is about to be erased. Stay first, and then answer.")
 		}
 		r.Answered = d.now
 		switch {
@@ -459,17 +473,22 @@ func (p *Pod) connect(tx Tx, r *Request, d *draft) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range r.Types {
+	r.State = Agreed
+	return p.admit(tx, s, r.Types)
+}
+
+// admit lets the party of a space deposit evidence of the types.
+func (p *Pod) admit(tx Tx, s *Space, types []string) error {
+	for _, t := range types {
 		if !slices.Contains(s.Types, t) {
 			s.Types = append(s.Types, t)
 		}
 	}
 	s.Ended = time.Time{}
-	r.State = Agreed
 	if err := save(tx, spaceKey(s.ID), s); err != nil {
 		return err
 	}
-	return p.enter(tx, Entry{Action: DidConnect, Party: r.Party, Type: r.Types[0]})
+	return p.enter(tx, Entry{Action: DidConnect, Party: s.Party, Type: types[0]})
 }
 
 // agree makes the grant and the consent.
@@ -486,8 +505,13 @@ func (p *Pod) agree(ctx context.Context, tx Tx, r *Request, a Answer, d *draft) 
 	if err != nil {
 		return err
 	}
+	if r.Along != nil {
+		if err := p.admit(tx, s, r.Along); err != nil {
+			return err
+		}
+	}
 	c := d.consent
-	if _, err := giveForm(tx, &choice.Evidence, p.formFor(s)); err != nil {
+	if _, err := p.giveForm(ctx, tx, &choice.Evidence, p.formFor(s)); err != nil {
 		return err
 	}
 	g := &Grant{
@@ -546,12 +570,10 @@ func (p *Pod) outcome(ctx context.Context, tx Tx, r *Request) (Outcome, error) {
 			return out, err
 		}
 	}
-	detail, err := p.granted(r, s, c)
-	if err != nil {
+	if out.Details, err = p.granted(r, s, c); err != nil {
 		return out, err
 	}
 	out.WebID, out.Subject = p.SpaceWebID(s.ID), s.ID
-	out.Details = []json.RawMessage{detail}
-	out.Identity = r.Kind == ToDeposit && party.Identity
+	out.Identity = (r.Kind == ToDeposit || r.Along != nil) && party.Identity
 	return out, nil
 }

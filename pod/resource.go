@@ -90,6 +90,7 @@ func (p *Pod) describe(r *right) *ldp.Resource {
 		res.Owner = string(r.home.Owner)
 	}
 	if _, ok := rdf.FormatOf(r.rec.media); !ok && !r.id.IsContainer() {
+		res.Types = []string{ldpNS + "NonRDFSource"}
 		res.Methods = without(res.Methods, "PATCH")
 	}
 	return res
@@ -126,6 +127,9 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 		r, err := check(tx)
 		if sends = err == nil && r.isSender(); sends {
 			err = notification(req.Type, req.ID.IsContainer(), req.Size)
+		}
+		if err == nil {
+			err = p.hasRoom(tx, req.Size, r.rec)
 		}
 		return err
 	})
@@ -303,7 +307,7 @@ func (c *counted) Read(b []byte) (int, error) {
 
 // parse reads RDF as the content of the resource id.
 func (p *Pod) parse(ctx context.Context, body []byte, format rdf.Format, id ldp.ID) (*rdf.Dataset, error) {
-	d, err := rdf.ReadDataset(ctx, body, format, p.url(id), rdf.Limits{Bytes: int(limitOf(p.MaxRDF, defaultRDF))})
+	d, err := rdf.ReadDataset(ctx, body, format, p.url(id), p.rdfLimits())
 	return d, unreadable(err)
 }
 
@@ -332,7 +336,7 @@ func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content
 			err = p.countSender(tx, r)
 		}
 	case r.id.IsContainer():
-		err = p.keepOwn(rec, r, c)
+		err = p.keepOwn(tx, rec, r, c)
 	case r.aux == ldp.ACLSuffix:
 		err = p.compile(tx, r, c)
 	case p.isProfile(r):
@@ -345,6 +349,9 @@ func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content
 		if err := p.sweepSoon(tx); err != nil {
 			return ldp.Written{}, err
 		}
+	}
+	if err := p.charge(tx, r.growth(rec)); err != nil {
+		return ldp.Written{}, err
 	}
 	if r.aux != "" {
 		tx.Put(recordKey(r.id), rec.encode())
@@ -427,6 +434,13 @@ func (p *Pod) delete(ctx context.Context, tx Tx, ch *change, who acl.Agent, req 
 		if err := p.endEvidence(ctx, tx, r.id); err != nil {
 			return err
 		}
+	}
+	less, err := r.shrinkage(tx)
+	if err == nil {
+		err = p.charge(tx, -less)
+	}
+	if err != nil {
+		return err
 	}
 	ch.remove(tx, r)
 	if r.rec.digest != "" {

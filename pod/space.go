@@ -21,6 +21,7 @@ import (
 //
 //	/w/{id}/card              the WebID document, for everybody; says nothing about the person
 //	/w/{id}/deposit/          a provider posts evidence here, and reads nothing
+//	/w/{id}/keys/             and asks for holder keys here, to which it binds what it signs
 //	/w/{id}/evidence/         what the party was granted, for the party
 //	/w/{id}/evidence/{grant}  a piece of evidence: the granted fields
 //	/w/{id}/inbox/            the party posts receipts here, that it has erased; and requests
@@ -43,6 +44,7 @@ type Connection struct {
 
 func (s *Space) root() ldp.ID                 { return ldp.ID("/w/" + s.ID + "/") }
 func (s *Space) deposit() ldp.ID              { return s.root() + "deposit/" }
+func (s *Space) keys() ldp.ID                 { return s.root() + "keys/" }
 func (s *Space) inbox() ldp.ID                { return s.root() + "inbox/" }
 func (s *Space) evidence(grant string) ldp.ID { return s.root() + "evidence/" + ldp.ID(grant) }
 
@@ -84,6 +86,8 @@ func (p *Pod) grants(tx Tx, s *Space, party *Party, id ldp.ID) ([]acl.Grant, *Gr
 	case id == s.root()+"card":
 		return []acl.Grant{{To: acl.Public, On: string(id), Modes: acl.Read, Because: "WebID"}}, nil, nil
 	case id == s.deposit() && len(s.Types) > 0:
+		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
+	case id == s.keys() && len(s.Types) > 0:
 		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
 	case id == s.inbox():
 		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil

@@ -943,11 +943,34 @@ func TestFailingCommits(t *testing.T) {
 func TestGetIsOneTransaction(t *testing.T) {
 	b := newBench(t)
 	deep := strings.Repeat("level/", 9)
-	b.must(b.put(b.owner, deep+"x", turtle, ""))
+	b.must(b.put(b.owner, deep+"x", plain, strings.Repeat("x", 1000)))
 	b.mem.gets, b.mem.views = 0, 0
 	b.must(b.get(b.owner, deep+"x"))
 	if b.mem.views != 1 || b.mem.gets != 1 {
 		t.Errorf("%d transactions and %d round trips", b.mem.views, b.mem.gets)
+	}
+}
+
+// TestListingIsReadAsItIsSent: the first member costs one transaction, however
+// many there are, and all of them one for each page.
+func TestListingIsReadAsItIsSent(t *testing.T) {
+	b := newBench(t)
+	const members = 1000
+	for i := range members {
+		b.must(b.put(b.owner, fmt.Sprintf("many/%04d", i), plain, "x"))
+	}
+	b.mem.gets, b.mem.views = 0, 0
+	res, err := b.read(b.owner, "many/")
+	must(t, err)
+	n := 0
+	for _, err := range res.Members {
+		must(t, err)
+		if n++; n == 1 && b.mem.views != 1 {
+			t.Errorf("the first member takes %d transactions", b.mem.views)
+		}
+	}
+	if n != members || b.mem.views != 4 {
+		t.Errorf("%d members take %d transactions", n, b.mem.views)
 	}
 }
 

@@ -46,7 +46,7 @@ func release(t *EvidenceType, e *Evidence, fields []string) (released []Fact, hi
 
 // shown returns the hash that binds an answer to what was on the screen.
 func shown(r *Request, e *Evidence, released, optional []Fact) string {
-	b, _ := json.Marshal([]any{r.ID, r.Party, r.Use, r.Until, r.Standing, r.MaxAge, r.Reads, e.ID, e.Issuer, e.Issued, e.Expires, released, optional})
+	b, _ := json.Marshal([]any{r.ID, r.Party, r.Use, r.Until, r.Standing, r.MaxAge, r.Reads, r.Along, e.ID, e.Issuer, e.Issued, e.Expires, released, optional})
 	h := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(h[:])
 }
@@ -152,25 +152,21 @@ func (p *Pod) readEvidence(ctx context.Context, tx Tx, a access, req ldp.Get) (*
 	if !ok {
 		return nil, &denial{"removed", ldp.Gone, "This kind of evidence is no longer in use."}
 	}
-	form, err := giveForm(tx, e, p.formFor(a.space))
+	form, err := p.giveForm(ctx, tx, e, p.formFor(a.space))
 	if err != nil {
 		return nil, err
 	}
-	offers := []string{TypeSDJWT, TypeTurtle, TypeJSONLD}
-	if form == "" {
-		offers = offers[1:]
-	}
-	chosen := req.Choose(offers...)
-	if chosen == "" {
-		return nil, notAcceptable(offers...)
+	chosen, err := p.chooseForm(ctx, tx, e, form, req)
+	if err != nil {
+		return nil, err
 	}
 	released, _ := release(t, e, fields)
 	res := &ldp.Resource{
-		ID: req.ID, Type: chosen, Tag: a.space.tag(a.grant.ID, e.ID), Modified: e.Issued,
+		ID: req.ID, Type: chosen, Tag: a.space.tag(a.grant.ID, e.ID, req.Nonce), Modified: e.Issued,
 		Modes: acl.Read, Description: p.spaceDescription(req.ID),
 	}
 	if chosen == TypeSDJWT {
-		err = present(res, form, released)
+		err = p.present(tx, res, form, released, a.party.ID, req.Nonce)
 	} else {
 		err = writeGraph(res, p.viewGraph(ctx, t, e, released, p.url(req.ID)), chosen)
 	}
@@ -198,8 +194,34 @@ func names(facts []Fact) []string {
 	return s
 }
 
-// present puts the form, with the released disclosures only, into res.
-func present(res *ldp.Resource, form string, released []Fact) error {
+// chooseForm picks the media type of a read. Where no signed form is left, and the
+// recipient takes nothing else, the issuer is asked for more.
+func (p *Pod) chooseForm(ctx context.Context, tx Tx, e *Evidence, form string, req ldp.Get) (string, error) {
+	if err := checkNonce(req.Nonce); err != nil {
+		return "", err
+	}
+	offers := []string{TypeSDJWT, TypeTurtle, TypeJSONLD}
+	if form == "" || req.Nonce != "" {
+		offers = offers[1:]
+		if form != "" {
+			offers = []string{TypeSDJWT}
+		}
+	}
+	if chosen := req.Choose(offers...); chosen != "" && (form != "" || req.Nonce == "") {
+		return chosen, nil
+	}
+	if form != "" || req.Choose(TypeSDJWT) == "" {
+		return "", notAcceptable(offers...)
+	}
+	if err := p.wantForms(ctx, tx, e, p.Now()); err != nil {
+		return "", err
+	}
+	return "", &denial{"no form left", ldp.Unavailable, "All signed forms of the evidence have recipients. The issuer has been asked for more. Try again later, or read it as RDF."}
+}
+
+// present puts the form, with the released disclosures only, into res; with proof
+// that it is presented to the recipient, if there is a nonce.
+func (p *Pod) present(tx Tx, res *ldp.Resource, form string, released []Fact, recipient, nonce string) error {
 	c, err := credential.Parse(form)
 	if err != nil {
 		return err
@@ -208,7 +230,13 @@ func present(res *ldp.Resource, form string, released []Fact) error {
 	if err != nil {
 		return err
 	}
-	setBody(res, []byte(presented.String()))
+	compact := presented.String()
+	if nonce != "" {
+		if compact, err = p.bind(tx, presented, recipient, nonce); err != nil {
+			return err
+		}
+	}
+	setBody(res, []byte(compact))
 	return nil
 }
 
@@ -317,7 +345,11 @@ func (p *Pod) spaceDescription(id ldp.ID) ldp.Description {
 	d := ldp.Description{Methods: []string{"GET", "HEAD", "OPTIONS"}}
 	if id == ldp.ID("/w/"+spaceID(id)+"/deposit/") {
 		d.Methods = []string{"OPTIONS", "POST"}
-		d.AcceptPost = []string{TypeSDJWT, TypeTurtle, TypeJSONLD}
+		d.AcceptPost = []string{TypeSDJWT, TypeRows, TypeTurtle, TypeJSONLD}
+	}
+	if id == ldp.ID("/w/"+spaceID(id)+"/keys/") {
+		d.Methods = []string{"OPTIONS", "POST"}
+		d.AcceptPost = []string{typeJSON}
 	}
 	if id == ldp.ID("/w/"+spaceID(id)+"/inbox/") {
 		d.Methods = []string{"OPTIONS", "POST"}

@@ -57,6 +57,9 @@ type Checker struct {
 	// Nonce, if set, says whether a nonce (perhaps "") is one that this server
 	// gave out and still takes; if not, the proof is refused with UseNonce.
 	Nonce func(nonce string) bool
+
+	// Known, if set, makes it faster to check what a client sends again and again.
+	Known *Known
 }
 
 // Check checks a proof that came with a request with the method to the url,
@@ -80,7 +83,7 @@ func (c *Checker) CheckBound(proof, method, url, accessToken, thumbprint string,
 }
 
 func (c *Checker) check(proof, method, url, accessToken, thumbprint string, requireATH bool) (Proof, error) {
-	signed, said, err := parse(proof)
+	came, said, err := c.parse(proof)
 	if err != nil {
 		return Proof{}, err
 	}
@@ -91,13 +94,14 @@ func (c *Checker) check(proof, method, url, accessToken, thumbprint string, requ
 	if err := checkToken(said.Token, accessToken, requireATH); err != nil {
 		return Proof{}, err
 	}
-	jwk := signed.Signatures[0].Protected.JSONWebKey
-	if err := signed.DetachedVerify(signed.UnsafePayloadWithoutVerification(), jwk.Key); err != nil {
+	if err := came.verify(); err != nil {
 		return Proof{}, invalid("the signature does not match the key in the header")
 	}
-	p := Proof{ID: said.ID, IssuedAt: issued, HasATH: said.Token != nil}
-	if p.Thumbprint, err = Thumbprint(jwk.Key); err != nil {
-		return Proof{}, invalid("the key in the header has no thumbprint")
+	p := Proof{ID: said.ID, IssuedAt: issued, HasATH: said.Token != nil, Thumbprint: came.thumbprint}
+	if p.Thumbprint == "" {
+		if p.Thumbprint, err = Thumbprint(came.public); err != nil {
+			return Proof{}, invalid("the key in the header has no thumbprint")
+		}
 	}
 	if thumbprint != "" && p.Thumbprint != thumbprint {
 		return Proof{}, invalid("the key is not the one to which the access token is bound")
@@ -113,34 +117,53 @@ func (c *Checker) check(proof, method, url, accessToken, thumbprint string, requ
 	if !first {
 		return Proof{}, invalid("the proof was used before, or too many are in use; make a new one for each request")
 	}
+	if came.thumbprint == "" && thumbprint != "" { // who has a token isn't a stranger, who could make us forget others
+		c.Known.learn(came.header, came.public, p.Thumbprint)
+	}
 	return p, nil
 }
 
 // parse gives the parts of a proof whose form and header are right. Nothing in
 // it is verified yet.
-func parse(proof string) (*jose.JSONWebSignature, claims, error) {
+func (c *Checker) parse(proof string) (signed, claims, error) {
 	if proof == "" {
-		return nil, claims{}, invalid("there is no DPoP proof")
+		return signed{}, claims{}, invalid("there is no DPoP proof")
 	}
 	if len(proof) > maxProof {
-		return nil, claims{}, invalid("the proof is longer than 8 kB")
+		return signed{}, claims{}, invalid("the proof is longer than 8 kB")
 	}
 	if strings.ContainsFunc(proof, notCompact) { // base64 would skip line ends
-		return nil, claims{}, invalid("the proof is not a compact JWT")
+		return signed{}, claims{}, invalid("the proof is not a compact JWT")
 	}
-	signed, err := jose.ParseSignedCompact(proof, allowed())
+	came, err := c.read(proof)
 	if err != nil {
-		return nil, claims{}, invalid("the proof is not a compact JWT with an algorithm of " +
-			Algorithms + " and a public key in its header")
-	}
-	if err := checkHeader(signed.Signatures[0].Protected); err != nil {
-		return nil, claims{}, err
+		return signed{}, claims{}, err
 	}
 	var said claims
-	if err := json.Unmarshal(signed.UnsafePayloadWithoutVerification(), &said); err != nil {
-		return nil, claims{}, invalid("the claims are not a JSON object of the right form")
+	if err := json.Unmarshal(came.payload, &said); err != nil {
+		return signed{}, claims{}, invalid("the claims are not a JSON object of the right form")
 	}
-	return signed, said, nil
+	return came, said, nil
+}
+
+func (c *Checker) read(proof string) (signed, error) {
+	header, key, ok := c.Known.find(proof)
+	if ok {
+		if came, ok := key.split(proof, header); ok {
+			return came, nil
+		}
+	}
+	parsed, err := jose.ParseSignedCompact(proof, allowed())
+	if err != nil {
+		return signed{}, invalid("the proof is not a compact JWT with an algorithm of " +
+			Algorithms + " and a public key in its header")
+	}
+	if err := checkHeader(parsed.Signatures[0].Protected); err != nil {
+		return signed{}, err
+	}
+	came := signed{header: header, payload: parsed.UnsafePayloadWithoutVerification(), public: parsed.Signatures[0].Protected.JSONWebKey.Key}
+	came.verify = func() error { return parsed.DetachedVerify(came.payload, came.public) }
+	return came, nil
 }
 
 func notCompact(c rune) bool {

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -330,15 +331,67 @@ func TestBadProofsAreRefused(t *testing.T) {
 	} {
 		f := newForger(t, k.ec, "ES256")
 		row.change(f)
-		c := checker(noon)
-		p, err := c.Check(f.proof(t), "GET", "https://pod.example/w/c/", "token", true)
-		var e *Error
-		if !errors.As(err, &e) || e.Code != InvalidProof || !strings.Contains(e.Reason, row.reason) || p != (Proof{}) {
-			t.Errorf("%s: got %+v, %v, want %q", row.name, p, err, row.reason)
+		bad := f.proof(t)
+		for name, c := range map[string]*Checker{"": checker(noon), " (the key is known)": knowing(t, k.ec)} {
+			p, err := c.Check(bad, "GET", "https://pod.example/w/c/", "token", true)
+			var e *Error
+			if !errors.As(err, &e) || e.Code != InvalidProof || !strings.Contains(e.Reason, row.reason) || p != (Proof{}) {
+				t.Errorf("%s%s: got %+v, %v, want %q", row.name, name, p, err, row.reason)
+			}
+			if _, err := c.Check(newForger(t, k.ec, "ES256").proof(t), "GET", "https://pod.example/w/c/", "token", true); err != nil {
+				t.Errorf("%s%s: a good proof after it: %v", row.name, name, err) // a refused one takes nobody's jti
+			}
 		}
-		if _, err := c.Check(newForger(t, k.ec, "ES256").proof(t), "GET", "https://pod.example/w/c/", "token", true); err != nil {
-			t.Errorf("%s: a good proof after it: %v", row.name, err) // a refused one takes nobody's jti
+	}
+}
+
+// knowing is a checker that has seen a key's header before.
+func knowing(t *testing.T, key *ecdsa.PrivateKey) *Checker {
+	t.Helper()
+	c := checker(noon)
+	c.Known = new(Known)
+	print, err := Thumbprint(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newForger(t, key, "ES256")
+	f.claims["jti"] = "first"
+	if _, err := c.CheckBound(f.proof(t), "GET", "https://pod.example/w/c/", "token", print, true); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Known.keys) != 1 {
+		t.Fatalf("it remembers %d headers", len(c.Known.keys))
+	}
+	return c
+}
+
+// TestWhatIsKnown: a header is known after a proof that was bound to a token, and
+// not after a stranger's; a known key proves no more than another; and what is
+// remembered is bounded.
+func TestWhatIsKnown(t *testing.T) {
+	k := makeKeys()
+	c := knowing(t, k.ec)
+	if _, err := c.CheckBound(newForger(t, k.ec, "ES256").proof(t), "GET", "https://pod.example/w/c/", "token", rfcJKT, true); err == nil {
+		t.Error("a known key passes for another")
+	}
+	if _, err := c.Check(newForger(t, k.other, "ES256").proof(t), "GET", "https://pod.example/w/c/", "token", true); err != nil || len(c.Known.keys) != 1 {
+		t.Errorf("a stranger's header is remembered, or refused: %v", err)
+	}
+	forged := newForger(t, k.other, "ES256")
+	forged.header["jwk"] = publicJWK(t, k.ec.Public())
+	forged.claims["jti"] = "forged"
+	if _, err := c.Check(forged.proof(t), "GET", "https://pod.example/w/c/", "token", true); err == nil {
+		t.Error("a signature of another key passes for a known one's")
+	}
+	for i := range 3 * maxKnown {
+		c.Known.learn(strconv.Itoa(i), k.ec.Public(), "x")
+		if len(c.Known.keys) > maxKnown {
+			t.Fatalf("%d headers are remembered", len(c.Known.keys))
 		}
+	}
+	c.Known.learn(strings.Repeat("x", maxHeader+1), k.ec.Public(), "x")
+	if _, _, ok := c.Known.find(strings.Repeat("x", maxHeader+1) + "."); ok {
+		t.Error("a long header is remembered")
 	}
 }
 
@@ -588,8 +641,18 @@ func FuzzCheck(f *testing.F) {
 	f.Add(rfcTokenProof, "POST", "https://server.example.com/token", "")
 	f.Add(rfcResourceProof, "GET", "https://resource.example.org/protectedresource", rfcAccessToken)
 	f.Add("e30.e30.", "GET", "http://[::1]:80/%7e?#", "t")
+	parsed, err := jose.ParseSignedCompact(rfcTokenProof, allowed())
+	if err != nil {
+		f.Fatal(err)
+	}
+	rfcKey := knownKey{parsed.Signatures[0].Protected.JSONWebKey.Key.(*ecdsa.PublicKey), rfcJKT}
 	f.Fuzz(func(t *testing.T, proof, method, url, token string) {
 		p, err := checker(time.Unix(1562262620, 0)).Check(proof, method, url, token, token != "")
+		knows := checker(time.Unix(1562262620, 0))
+		knows.Known = &Known{keys: map[string]knownKey{rfcHeader: rfcKey}}
+		if again, err2 := knows.Check(proof, method, url, token, token != ""); again != p || (err == nil) != (err2 == nil) {
+			t.Errorf("%+v, %v; where the key is known %+v, %v", p, err, again, err2)
+		}
 		var e *Error
 		if err != nil && (!errors.As(err, &e) || p != (Proof{})) {
 			t.Errorf("%+v, %v", p, err)
@@ -615,11 +678,16 @@ func BenchmarkCheck(b *testing.B) {
 	proof, _ := key.Proof("GET", "https://pod.example/w/c/", "token", "", noon)
 	c := checker(noon)
 	c.Seen = always{}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := c.Check(proof, "GET", "https://pod.example/w/c/", "token", true); err != nil {
-			b.Fatal(err)
-		}
+	for _, known := range []*Known{nil, new(Known)} {
+		c.Known = known
+		b.Run(map[bool]string{true: "known", false: "new"}[known != nil], func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.CheckBound(proof, "GET", "https://pod.example/w/c/", "token", key.Thumbprint(), true); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ package login
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -17,7 +18,8 @@ import (
 type Persona struct {
 	Name   string // "Alva"
 	Scheme string
-	Number string // from the authorities' published test series, never a real one
+	Number string     // from the authorities' published test series, never a real one
+	Later  []Identity // what replaces it, in order: signed in by the one that is valid
 }
 
 // Masked returns the date of birth in the number, and hides the rest:
@@ -147,14 +149,25 @@ func (d *Demo) show(w http.ResponseWriter, r *http.Request, status int) {
 	w.Write(b.Bytes())
 }
 
+// person finds who the persona is here, by the first number that has not ended.
+func (d *Demo) person(ctx context.Context, p Persona) (string, error) {
+	person, err := d.o.Vault.Person(ctx, p.Scheme, p.Number)
+	for _, id := range p.Later {
+		if !errors.Is(err, ErrEnded) {
+			break
+		}
+		person, err = d.o.Vault.Person(ctx, id.Scheme, id.Number)
+	}
+	return person, err
+}
+
 func (d *Demo) signIn(w http.ResponseWriter, r *http.Request) {
 	i, err := strconv.Atoi(r.PostFormValue("who"))
 	if err != nil || i < 0 || i >= len(d.o.Cast) {
 		d.show(w, r, http.StatusUnprocessableEntity)
 		return
 	}
-	chosen := d.o.Cast[i]
-	person, err := d.o.Vault.Person(r.Context(), chosen.Scheme, chosen.Number)
+	person, err := d.person(r.Context(), d.o.Cast[i])
 	if err == nil {
 		err = d.o.Sessions.SignIn(r, person, DemoLevel)
 	}

@@ -101,8 +101,9 @@ type EIDOptions struct {
 }
 
 // An EID is sign-in by somebody else's OpenID provider, a national eID as a rule.
-// It is a [Method]. Besides next and lang its first request may have the
-// parameter level: the least level for what the person is about to do.
+// It is a [Method]. Besides next and lang its first request may have parameters
+// level: the levels that are enough for what the person is about to do, of which
+// the lowest that this eID knows is asked for.
 type EID struct {
 	o EIDOptions
 
@@ -184,7 +185,7 @@ func (e *EID) start(w http.ResponseWriter, r *http.Request) (string, error) {
 		return "", err
 	}
 	query := r.URL.Query()
-	f := flow{Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: query.Get("next"), Least: e.least(query.Get("level")), Begun: e.o.Now().Unix()}
+	f := flow{Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: query.Get("next"), Least: e.least(query["level"]), Begun: e.o.Now().Unix()}
 	browser, state := rand.Text(), rand.Text()
 	f.Browser = digest(browser)
 	value, err := json.Marshal(f)
@@ -206,9 +207,10 @@ func (e *EID) start(w http.ResponseWriter, r *http.Request) (string, error) {
 }
 
 // least is the higher of what is asked and what is needed in any case.
-func (e *EID) least(asked string) string {
-	if slices.Index(e.o.Profile.Levels, asked) > slices.Index(e.o.Profile.Levels, e.o.Least) {
-		return asked
+func (e *EID) least(asked []string) string {
+	rung := slices.IndexFunc(e.o.Profile.Levels, func(level string) bool { return slices.Contains(asked, level) })
+	if rung > slices.Index(e.o.Profile.Levels, e.o.Least) {
+		return e.o.Profile.Levels[rung]
 	}
 	return e.o.Least
 }

@@ -31,11 +31,12 @@ const (
 // A call is one request, while the library is at work on it. It rides in the
 // request's context.
 type call struct {
-	uses    []use  // what is yet to be asked for
-	client  Client // as the library loaded it
-	app     app    // likewise
-	family  string // first half of the refresh token that was brought
-	locales string // ui_locales of the request object, which the library ignores
+	uses    []use    // what is yet to be asked for
+	kids    []string // of the keys with which the request says that its parts are signed
+	client  Client   // as the library loaded it
+	app     app      // likewise
+	family  string   // first half of the refresh token that was brought
+	locales string   // ui_locales of the request object, which the library ignores
 
 	proof      dpop.Proof
 	proofKey   string // what is to be remembered of the proof once the client is known

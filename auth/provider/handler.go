@@ -207,7 +207,7 @@ func (p *Provider) ask(w http.ResponseWriter, r *http.Request, path string, uses
 	if err := readForm(w, r); err != nil {
 		return nil, err
 	}
-	c, library := &call{uses: uses}, p.parties
+	c, library := &call{uses: uses, kids: kidsOf(r.PostForm)}, p.parties
 	isApp := !r.PostForm.Has("client_assertion") // which parties must have, and apps can't
 	if isApp {
 		if err := clientSecret(r); err != nil {
@@ -223,6 +223,17 @@ func (p *Provider) ask(w http.ResponseWriter, r *http.Request, path string, uses
 		return rec, p.scriptIDToken(r.Context(), rec)
 	}
 	return rec, c.failure
+}
+
+// kidsOf are the ids of the keys that a request's signed parts name, unverified.
+func kidsOf(form url.Values) (kids []string) {
+	for _, name := range []string{"client_assertion", "request"} {
+		parsed, err := jwt.ParseSigned(form.Get(name), clientAlgorithms())
+		if err == nil && len(parsed.Headers) == 1 && parsed.Headers[0].KeyID != "" {
+			kids = append(kids, parsed.Headers[0].KeyID)
+		}
+	}
+	return kids
 }
 
 // readForm reads the parameters, each of which may be given once (RFC 6749,

@@ -3,6 +3,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -122,7 +123,7 @@ func granted(_ context.Context, kind goidc.GrantType, g *goidc.Grant) error {
 func accessClaims(ctx context.Context, _ *goidc.Token, _ *goidc.Grant) map[string]any {
 	c := callOf(ctx).client
 	return map[string]any{
-		"aud": []string{"solid"}, "sub": c.ID, "client_id": c.ID, "webid": c.WebID,
+		"aud": []string{cmp.Or(c.Audience, "solid")}, "sub": c.ID, "client_id": c.ID, "webid": c.WebID,
 		goidc.ClaimAuthDetails: []string{},
 	}
 }

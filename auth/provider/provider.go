@@ -72,12 +72,16 @@ type Client struct {
 	ID    string
 	Name  string
 	WebID acl.WebID // the party's own
-	// JWKS are the public keys with which the party signs its assertions and
-	// request objects; each has an alg.
-	JWKS         jose.JSONWebKeySet
+	// KeySet returns the public keys with which the party signs its assertions and
+	// request objects. kid is that of the one that is looked for, as the request
+	// says: a party that publishes its keys may have a new one.
+	KeySet       func(kid string) jose.JSONWebKeySet
 	RedirectURIs []string // exact
 	// IdentityClaims is set for a party that may learn a person's number.
 	IdentityClaims bool
+	// Scope is set for an operator, who is no party: all it may have is tokens of
+	// client credentials with this scope, one of Options.Scopes, for this Audience.
+	Scope, Audience string
 }
 
 // Clients finds clients.
@@ -90,7 +94,7 @@ type Clients interface {
 // ErrNoClient is what [Clients] answer for an id that they don't know.
 var ErrNoClient = errors.New("no such client")
 
-// Options are what a Provider needs. All must be set but Admit, ACRs and Log.
+// Options are what a Provider needs. All must be set but Admit, Scopes, ACRs and Log.
 type Options struct {
 	Base    string // the server's URL as clients see it, without a final slash; also the issuer's name
 	Records auth.Records
@@ -114,6 +118,8 @@ type Options struct {
 	Fetch *http.Client
 	// Admit, if set, says whether one more app may register now.
 	Admit func(r *http.Request) bool
+
+	Scopes []string // that Clients may have instead of those of parties
 
 	ACRs []string // authentication context classes that may be asked for
 	Log  *slog.Logger
@@ -231,7 +237,7 @@ func (p *Provider) configure() []op.Option {
 		op.WithJWTLifetime(seconds(maxObjectLife)), op.WithJWTLeewayTime(seconds(skew)), op.WithJTIConsumer(p.consume),
 		op.WithDCR(store{p}), // only so that it asks us for clients: its routes aren't mounted
 		op.WithRAR(EvidenceDeposit, EvidenceRequest),
-		op.WithScopes(goidc.ScopeOpenID, goidc.NewScope("webid")),
+		op.WithScopes(p.scopes()...),
 		op.WithIssuerResponseParameter(),
 		op.WithPolicies(goidc.NewPolicy("person", func(*http.Request, *goidc.AuthnSession, *goidc.Client) bool { return true }, p.authenticate)),
 		op.WithTokenOptions(func(context.Context, *goidc.Grant, *goidc.Client) goidc.TokenOptions {
@@ -257,6 +263,15 @@ func (p *Provider) configure() []op.Option {
 		options = append(options, op.WithACRs(acrs[0], acrs...))
 	}
 	return options
+}
+
+// scopes are those of parties and those of operators.
+func (p *Provider) scopes() []goidc.Scope {
+	all := []goidc.Scope{goidc.ScopeOpenID, goidc.NewScope("webid")}
+	for _, name := range p.Scopes {
+		all = append(all, goidc.NewScope(name))
+	}
+	return all
 }
 
 func seconds(d time.Duration) int { return int(d / time.Second) }

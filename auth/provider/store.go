@@ -242,12 +242,16 @@ func (s store) Client(ctx context.Context, id string) (*goidc.Client, error) {
 	if err != nil {
 		return nil, failed{fmt.Errorf("find client: %w", err)}
 	}
-	if c.ID != id || c.WebID == "" || !allPublic(c.JWKS) {
-		return nil, failed{errors.New("a client's registration lacks its WebID or a public key")}
+	keys := c.keys(callOf(ctx).kids)
+	if c.ID != id || c.WebID == "" || !allPublic(keys) {
+		return nil, failed{errors.New("a client's registration lacks its WebID, or has a key that isn't public")}
 	}
 	callOf(ctx).client = c
+	if c.Scope != "" {
+		return operator(c, keys), nil
+	}
 	return &goidc.Client{ID: c.ID, ClientMeta: goidc.ClientMeta{
-		Name: c.Name, RedirectURIs: c.RedirectURIs, JWKS: &goidc.JSONWebKeySet{Keys: c.JWKS.Keys},
+		Name: c.Name, RedirectURIs: c.RedirectURIs, JWKS: &goidc.JSONWebKeySet{Keys: keys.Keys},
 		GrantTypes:    []goidc.GrantType{goidc.GrantAuthorizationCode, goidc.GrantClientCredentials},
 		ResponseTypes: []goidc.ResponseType{goidc.ResponseTypeCode},
 		ScopeIDs:      "openid webid", SubIdentifierType: goidc.SubIdentifierPublic, IDTokenSigAlg: jose.ES256,
@@ -261,7 +265,31 @@ func allPublic(set jose.JSONWebKeySet) bool {
 			return false
 		}
 	}
-	return len(set.Keys) > 0
+	return true
+}
+
+// operator is a client that gets tokens by client credentials, and no more.
+func operator(c Client, keys jose.JSONWebKeySet) *goidc.Client {
+	return &goidc.Client{ID: c.ID, ClientMeta: goidc.ClientMeta{
+		Name: c.Name, JWKS: &goidc.JSONWebKeySet{Keys: keys.Keys}, GrantTypes: []goidc.GrantType{goidc.GrantClientCredentials},
+		ScopeIDs: c.Scope, SubIdentifierType: goidc.SubIdentifierPublic, IDTokenSigAlg: jose.ES256,
+		TokenAuthnMethod: goidc.AuthnMethodPrivateKeyJWT, JARIsRequired: true, PARIsRequired: true, DPoPTokenBindingIsRequired: true,
+	}}
+}
+
+// keys are the client's, looked for by the ids that a request names. There may be
+// none: then nothing that it signs is good.
+func (c *Client) keys(kids []string) (set jose.JSONWebKeySet) {
+	if c.KeySet == nil {
+		return set
+	}
+	if len(kids) == 0 {
+		return c.KeySet("")
+	}
+	for _, kid := range kids {
+		set = c.KeySet(kid) // the last is as fresh as the others
+	}
+	return set
 }
 
 // SaveClient and DeleteClient complete goidc.DCRManager; their routes aren't

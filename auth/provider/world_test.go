@@ -222,10 +222,14 @@ func (w *world) register(id string, identity bool) *party {
 	}
 	w.clients[id] = Client{
 		ID: id, Name: id + " (exempel)", WebID: "http://skrin.example/.parties/" + "x#it", IdentityClaims: identity,
-		JWKS:         jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "1", Algorithm: "ES256", Use: "sig"}}},
+		KeySet:       keySet(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "1", Algorithm: "ES256", Use: "sig"}}}),
 		RedirectURIs: []string{"https://" + id + ".example/back"},
 	}
 	return &party{w, id, key, proofs}
+}
+
+func keySet(set jose.JSONWebKeySet) func(string) jose.JSONWebKeySet {
+	return func(string) jose.JSONWebKeySet { return set }
 }
 
 // claims are of a JWT to be; a nil value leaves a claim out.

@@ -23,11 +23,19 @@ import (
 	"skrin/pod/web"
 )
 
-// clients shows the registered parties to the OpenID provider.
-type clients struct{ parties pod.Registry }
+// clients shows the registered parties, and the operators, to the OpenID provider.
+type clients struct {
+	parties   pod.Registry
+	operators operators
+	base      string
+	now       func() time.Time
+}
 
 // Client implements provider.Clients.
 func (c clients) Client(ctx context.Context, id string) (provider.Client, error) {
+	if op, ok := c.operators.client(id, c.base, c.now()); ok {
+		return op, nil
+	}
 	p, err := c.parties.Party(ctx, id)
 	if errors.Is(err, pod.ErrNoParty) {
 		return provider.Client{}, provider.ErrNoClient
@@ -36,7 +44,7 @@ func (c clients) Client(ctx context.Context, id string) (provider.Client, error)
 		return provider.Client{}, err
 	}
 	return provider.Client{
-		ID: p.ID, Name: p.Name.In("en"), WebID: p.WebID, JWKS: p.Keys, RedirectURIs: p.Redirects,
+		ID: p.ID, Name: p.Name.In("en"), WebID: p.WebID, KeySet: p.KeySet, RedirectURIs: p.Redirects,
 		IdentityClaims: p.Identity,
 	}, nil
 }
@@ -88,7 +96,7 @@ func (a asks) Ask(r *http.Request, id string) (web.Ask, error) {
 			Name: in.App.Name, Address: in.App.Address, Offline: in.App.Offline, Since: in.Since, Onward: in.App.Onward,
 		}}, nil
 	}
-	party, err := a.parties.Party(r.Context(), in.ClientID)
+	party, err := a.register.Party(r.Context(), in.ClientID)
 	if err != nil {
 		return web.Ask{}, fmt.Errorf("ask: %w", ldp.Gone)
 	}
@@ -108,10 +116,12 @@ func originOf(redirects []string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// numberClaims are the claims in which a national number is told, by its scheme
-// (the Swedish OIDC profile).
+// numberClaims are the claims in which a national number is told, by its scheme.
 var numberClaims = map[string]string{
-	"se:personnummer": "https://id.oidc.se/claim/personalIdentityNumber",
+	"se:personnummer":  "https://id.oidc.se/claim/personalIdentityNumber",
+	"no:fodselsnummer": "pid", // as ID-porten tells it: of the two the one that the person has now
+	"no:dnummer":       "pid",
+	"xx:passport":      "document_number", // OpenID Connect for Identity Assurance 1.0, section 5.4.4
 }
 
 // Finish implements web.Asks.

@@ -70,6 +70,7 @@ func (r *running) node(script string, b *browser, what, done any) {
 		r.t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 8<<20)
 	for lines.Scan() {
 		var m struct {
 			Open, Failed string

@@ -23,16 +23,20 @@ import (
 // A config is what a server needs to know before it starts. Nothing in it has a
 // default that could be unsafe: what is missing stops the server.
 type config struct {
-	Base    string          // "https://pod.example.se": the origin of every URL, without a slash
-	Apart   string          // "https://skrin-data.example": where browsers are shown what pods hold; may be empty
-	Dir     string          // where everything is kept
-	Key     []byte          // the master key, 32 bytes: whoever has it can read what is encrypted
-	Parties string          // a folder of registrations; may be empty
-	Types   string          // a folder of evidence types, instead of those that come with the program; may be empty
-	EIDs    string          // a folder of eIDs to sign in by; may be empty
-	Demo    bool            // made-up people, sign-in without proof, plain http on loopback
-	Cast    []login.Persona // who signs in in a demo; may be empty, and then those of fixtures
-	Token   time.Duration   // how long an access token lives
+	Base    string // "https://pod.example.se": the origin of every URL, without a slash
+	Apart   string // "https://skrin-data.example": where browsers are shown what pods hold; may be empty
+	Dir     string // where everything is kept
+	Key     []byte // the master key, 32 bytes: whoever has it can read what is encrypted
+	Parties string // a folder of registrations; may be empty
+	// Operators is a folder of those who may change the register of parties over
+	// HTTP; without one nobody can.
+	Operators string
+	Steps     string          // a file that says what needs which level of assurance; may be empty
+	Types     string          // a folder of evidence types, instead of those that come with the program; may be empty
+	EIDs      string          // a folder of eIDs to sign in by; may be empty
+	Demo      bool            // made-up people, sign-in without proof, plain http on loopback
+	Cast      []login.Persona // who signs in in a demo; may be empty, and then those of fixtures
+	Token     time.Duration   // how long an access token lives
 	keep
 
 	Listen, Admin, Redirect string          // as in the settings

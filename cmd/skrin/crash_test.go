@@ -111,8 +111,8 @@ func TestKill(t *testing.T) {
 	p.start()
 	defer func() { p.kill() }()
 	r := &running{t: t, dir: p.dir, town: &town{server: &server{config: config{Base: p.base}}}}
-	for i := range r.origins {
-		r.origins[i] = fmt.Sprintf("http://localhost:%d", p.port+i)
+	for i := range 3 {
+		r.origins = append(r.origins, fmt.Sprintf("http://localhost:%d", p.port+i))
 	}
 	b := newBrowser(t)
 	r.connect(b, "Alva Lindqvist")

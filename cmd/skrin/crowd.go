@@ -45,7 +45,9 @@ type crowd struct {
 	key        jose.JSONWebKey // the issuer's
 	recipients []*recipient
 	persons    []*member
-	lists      *httptest.Server          // the issuer's status list
+	lists      *httptest.Server // the issuer's status list
+	list       *credential.StatusList
+	token      atomic.Pointer[string]    // the list, signed
 	places     []int                     // that it has not given out
 	clock      atomic.Pointer[time.Time] // the pod's; nil for the real one
 	stop       func() error
@@ -257,27 +259,44 @@ func (w *crowd) furnish(ctx context.Context, i int, who acl.Agent, issued time.T
 		return err
 	}
 	registered, long := rand.IntN(4) > 0, rand.IntN(2) > 0
-	forms, err := w.forms(issued, registered, long)
+	deposit := ldp.ID(strings.TrimPrefix(where, w.Base))
+	holders, err := w.holders(ctx, deposit.Parent()+"keys/")
+	if err != nil {
+		return err
+	}
+	forms, err := w.forms(issued, registered, long, holders)
 	if err != nil {
 		return err
 	}
 	w.persons[i] = &member{who, fmt.Sprint(issued, registered, long)}
 	body := strings.Join(forms, "\n")
 	_, err = w.pod.Post(ctx, w.agent(w.issuer.ID), ldp.Post{
-		ID: ldp.ID(strings.TrimPrefix(where, w.Base)), Type: pod.TypeSDJWT, Body: strings.NewReader(body), Size: int64(len(body)),
+		ID: deposit, Type: pod.TypeSDJWT, Body: strings.NewReader(body), Size: int64(len(body)),
 	})
 	return err
 }
 
-// forms are signed forms of one statement, each with its own place in a status
-// list, unless that is the leak.
-func (w *crowd) forms(issued time.Time, registered, long bool) ([]string, error) {
+// holders are keys that a person's pod makes for the issuer.
+func (w *crowd) holders(ctx context.Context, at ldp.ID) ([]jose.JSONWebKey, error) {
+	body := fmt.Sprintf(`{"count":%d}`, len(w.recipients)+crowdForms)
+	done, err := w.pod.Post(ctx, w.agent(w.issuer.ID), ldp.Post{ID: at, Type: "application/json", Body: strings.NewReader(body), Size: int64(len(body))})
+	if err != nil {
+		return nil, err
+	}
+	var set jose.JSONWebKeySet
+	err = json.Unmarshal(done.Receipt, &set)
+	return set.Keys, err
+}
+
+// forms are signed forms of one statement, each bound to a key of its own, and with
+// its own place in a status list, unless that is the leak.
+func (w *crowd) forms(issued time.Time, registered, long bool, holders []jose.JSONWebKey) ([]string, error) {
 	var all []string
 	since := issued.AddDate(0, 0, -rand.IntN(300)).Format(time.DateOnly)
 	index := w.place()
-	for range len(w.recipients) + crowdForms {
+	for _, holder := range holders {
 		form, err := credential.Issue(w.key, credential.Statement{
-			Type: "https://af.example.se/vct/arbetsloshetsintyg/1", Issuer: w.issuer.Issuer, Issued: issued, Expires: issued.AddDate(0, 0, 60), Decoys: 5,
+			Type: "https://af.example.se/vct/arbetsloshetsintyg/1", Issuer: w.issuer.Issuer, Issued: issued, Expires: issued.AddDate(0, 0, 60), Decoys: 5, HolderKey: &holder,
 			Status: &credential.Status{URI: w.lists.URL + "/1", Index: index},
 			Claims: []credential.Claim{{Name: "registered", Value: registered}, {Name: "registered_at_least_30_days", Value: long},
 				{Name: "registration_date", Value: since}},
@@ -307,17 +326,28 @@ func (w *crowd) publish() error {
 	w.places = rand.Perm(1 << 19)
 	mux := http.NewServeMux()
 	w.lists = httptest.NewServer(mux)
-	list := credential.NewStatusList(w.lists.URL+"/1", 1<<20)
+	w.list = credential.NewStatusList(w.lists.URL+"/1", 1<<20)
 	now := time.Now()
-	list.Issued, list.Expires = now.AddDate(0, -2, 0), now.AddDate(1, 0, 0) // the pod's clock goes back and forth
-	token, err := list.Sign(w.key)
-	if err != nil {
+	w.list.Issued, w.list.Expires = now.AddDate(0, -2, 0), now.AddDate(1, 0, 0) // the pod's clock goes back and forth
+	if err := w.revoke(); err != nil {
 		return err
 	}
-	mux.HandleFunc("/", func(out http.ResponseWriter, _ *http.Request) { fmt.Fprintf(out, `{"status_lists":[%q]}`, list.URI) })
-	mux.HandleFunc("/1", func(out http.ResponseWriter, _ *http.Request) { io.WriteString(out, token) })
+	mux.HandleFunc("/", func(out http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(out, `{"status_lists":[%q]}`, w.lists.URL+"/1")
+	})
+	mux.HandleFunc("/1", func(out http.ResponseWriter, _ *http.Request) { io.WriteString(out, *w.token.Load()) })
 	w.issuer.StatusLists = w.lists.URL + "/"
 	return nil
+}
+
+// revoke publishes the list with what was set at these places meanwhile.
+func (w *crowd) revoke(places ...int) error {
+	for _, i := range places {
+		w.list.Set(i, credential.Invalid)
+	}
+	token, err := w.list.Sign(w.key)
+	w.token.Store(&token)
+	return err
 }
 
 // answer asks a person and agrees for the person.

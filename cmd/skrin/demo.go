@@ -27,10 +27,12 @@ import (
 	"skrin/pod"
 )
 
-// demoCommand shows the main job on this machine.
+// demoCommand shows the main job on this machine, or Kompetansespor.
 type demoCommand struct {
-	Dir  string `help:"Directory to keep it in. Without one it is temporary, and removed at the end." type:"path"`
-	Port int    `default:"8080" help:"First of three ports on loopback; 0 for any that are free."`
+	Story  string `arg:"" optional:"" default:"alva" enum:"alva,kompetansespor" help:"alva: to click; kompetansespor: runs by itself, and ends."`
+	ByHand bool   `help:"Don't run kompetansespor: wait for somebody to click."`
+	Dir    string `help:"Directory to keep it in. Without one it is temporary, and removed at the end." type:"path"`
+	Port   int    `default:"8080" help:"First of the ports on loopback, which follow each other; 0 for any that are free."`
 }
 
 // Run obeys kong.
@@ -44,6 +46,9 @@ func (c *demoCommand) Run(ctx context.Context) error {
 		defer os.RemoveAll(dir)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if c.Story == "kompetansespor" {
+		return c.trail(ctx, dir, log)
+	}
 	t, err := newTown(ctx, dir, c.Port, keep{}, log)
 	if err != nil {
 		return err
@@ -53,14 +58,23 @@ func (c *demoCommand) Run(ctx context.Context) error {
 	return t.Serve(ctx)
 }
 
-// A town is the demo: the server, an authority and an insurer, each on a port
-// of its own.
+// A town is the demo: the server and some organisations, each on a port of its
+// own.
 type town struct {
 	*server
 	authority *demo.Authority
 	insurer   *demo.Insurer
-	origins   [3]string // of the server, the authority, the insurer
-	listeners [3]net.Listener
+	outsiders []outsider // all the organisations
+	origins   []string   // of the server, and of each of them
+	listeners []net.Listener
+	homes     map[string]string // origins here, by those that the registrations in fixtures are written with
+}
+
+// An outsider is an organisation of the demo.
+type outsider interface {
+	Handler() http.Handler
+	Keys() jose.JSONWebKeySet
+	Close()
 }
 
 // The origins that the registrations in fixtures are written with.
@@ -69,8 +83,35 @@ const (
 	insurerOrigin   = "https://forsakring.example.se"
 )
 
-// newTown builds the demo in a directory, on three ports.
-func newTown(ctx context.Context, dir string, port int, k keep, log *slog.Logger) (_ *town, err error) {
+// newTown builds the demo in a directory, on three ports: the server, an
+// authority and an insurer.
+func newTown(ctx context.Context, dir string, port int, k keep, log *slog.Logger) (*town, error) {
+	t, err := openTown(ctx, dir, port, 3, k, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.settleTwo(dir); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+// settleTwo opens the authority and the insurer.
+func (t *town) settleTwo(dir string) (err error) {
+	t.homes = map[string]string{authorityOrigin: t.origins[1], insurerOrigin: t.origins[2]}
+	if t.authority, err = demo.NewAuthority(t.options(dir, 1, "arbetsformedlingen")); err != nil {
+		return err
+	}
+	t.outsiders = append(t.outsiders, t.authority)
+	if t.insurer, err = demo.NewInsurer(t.options(dir, 2, "exempel-forsakring"), demo.Trusted{Issuer: t.origins[1], Keys: t.authority.Keys()}); err != nil {
+		return err
+	}
+	t.outsiders = append(t.outsiders, t.insurer)
+	return t.register(map[string]jose.JSONWebKeySet{"arbetsformedlingen": t.authority.Keys(), "exempel-forsakring": t.insurer.Keys()})
+}
+
+// openTown opens the server, and as many ports.
+func openTown(ctx context.Context, dir string, port, ports int, k keep, log *slog.Logger) (_ *town, err error) {
 	t := new(town)
 	defer func() {
 		if err != nil {
@@ -80,67 +121,66 @@ func newTown(ctx context.Context, dir string, port int, k keep, log *slog.Logger
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	if err := t.listen(port); err != nil {
+	if err := t.listen(port, ports); err != nil {
 		return nil, err
 	}
 	key, err := demoKey(dir)
 	if err != nil {
 		return nil, err
 	}
-	if t.server, err = newServer(ctx, config{Base: t.origins[0], Dir: dir, Key: key, Demo: true, Token: 5 * time.Minute, keep: k}, log); err != nil {
-		return nil, err
-	}
-	options := func(i int, id string) demo.Options {
-		return demo.Options{
-			Origin: t.origins[i], Server: t.Base, ID: id, Dir: filepath.Join(dir, "parties", id),
-			HTTP: &http.Client{Timeout: 20 * time.Second}, Log: log, Now: t.now,
-		}
-	}
-	if t.authority, err = demo.NewAuthority(options(1, "arbetsformedlingen")); err != nil {
-		return nil, err
-	}
-	if t.insurer, err = demo.NewInsurer(options(2, "exempel-forsakring"), demo.Trusted{Issuer: t.origins[1], Keys: t.authority.Keys()}); err != nil {
-		return nil, err
-	}
-	return t, t.register(map[string]jose.JSONWebKeySet{"arbetsformedlingen": t.authority.Keys(), "exempel-forsakring": t.insurer.Keys()})
+	t.server, err = newServer(ctx, config{Base: t.origins[0], Dir: dir, Key: key, Demo: true, Token: 5 * time.Minute, keep: k}, log)
+	return t, err
 }
 
-func (t *town) listen(port int) (err error) {
-	for i := range t.listeners {
+// options are those of the organisation on the i-th port.
+func (t *town) options(dir string, i int, id string) demo.Options {
+	return demo.Options{
+		Origin: t.origins[i], Server: t.Base, ID: id, Dir: filepath.Join(dir, "parties", id),
+		HTTP: &http.Client{Timeout: 20 * time.Second}, Log: t.log, Now: t.now,
+	}
+}
+
+func (t *town) listen(port, ports int) error {
+	for i := range ports {
 		at := port
 		if port != 0 {
 			at += i
 		}
-		if t.listeners[i], err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(at))); err != nil {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(at)))
+		if err != nil {
 			return fmt.Errorf("%w: choose other ports with --port", err)
 		}
-		t.origins[i] = fmt.Sprintf("http://localhost:%d", t.listeners[i].Addr().(*net.TCPAddr).Port)
+		t.listeners = append(t.listeners, l)
+		t.origins = append(t.origins, fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port))
 	}
 	return nil
 }
 
-// register adds the registrations of fixtures whose keys are at hand, with the
-// origins of this demo.
+// register adds the registrations of fixtures whose keys are at hand.
 func (t *town) register(keys map[string]jose.JSONWebKeySet) error {
 	for id, set := range keys {
 		b, err := registration(id)
 		if err != nil {
 			return err
 		}
-		b = bytes.ReplaceAll(b, []byte(authorityOrigin+"/evidence"), []byte("{evidence}")) // names of terms stay
-		b = bytes.ReplaceAll(b, []byte(authorityOrigin), []byte(t.origins[1]))
-		b = bytes.ReplaceAll(b, []byte(insurerOrigin), []byte(t.origins[2]))
-		b = bytes.ReplaceAll(b, []byte("{evidence}"), []byte(authorityOrigin+"/evidence"))
-		p, err := pod.ReadParty(b, t.Base)
-		if err != nil {
+		if err := t.admits(b, set); err != nil {
 			return fmt.Errorf("registration of %s: %w", id, err)
-		}
-		p.Keys, p.Until = set, t.now().AddDate(1, 0, 0) // the demo is made anew each time
-		if err := t.parties.Add(p); err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+// admits registers a party as its file says, with the origins of this demo.
+func (t *town) admits(file []byte, keys jose.JSONWebKeySet) error {
+	for there, here := range t.homes {
+		file = bytes.ReplaceAll(file, []byte(there), []byte(here))
+	}
+	p, err := pod.ReadParty(file, t.Base)
+	if err != nil {
+		return err
+	}
+	p.Keys, p.Until = keys, t.now().AddDate(1, 0, 0) // the demo is made anew each time
+	return t.parties.Add(p)
 }
 
 // registration returns the file in which a party is registered.
@@ -184,14 +224,13 @@ func (t *town) Tell(w io.Writer, dir string) {
 	fmt.Fprintln(w, "End it with Ctrl-C.")
 }
 
-// Serve serves all three until ctx is done.
+// Serve serves all of them until ctx is done.
 func (t *town) Serve(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	serve := []func() error{
-		func() error { return t.server.Serve(ctx, t.listeners[0]) },
-		func() error { return serveHTTP(ctx, t.listeners[1], t.authority.Handler(), t.log) },
-		func() error { return serveHTTP(ctx, t.listeners[2], t.insurer.Handler(), t.log) },
+	serve := []func() error{func() error { return t.server.Serve(ctx, t.listeners[0]) }}
+	for i, o := range t.outsiders {
+		serve = append(serve, func() error { return serveHTTP(ctx, t.listeners[i+1], o.Handler(), t.log) })
 	}
 	errs := make([]error, len(serve))
 	var wg sync.WaitGroup
@@ -208,15 +247,10 @@ func (t *town) Serve(ctx context.Context) error {
 // Close releases everything, after Serve has returned.
 func (t *town) Close() error {
 	for _, l := range t.listeners {
-		if l != nil {
-			l.Close() // closed already if it was served
-		}
+		l.Close() // closed already if it was served
 	}
-	if t.authority != nil {
-		t.authority.Close()
-	}
-	if t.insurer != nil {
-		t.insurer.Close()
+	for _, o := range t.outsiders {
+		o.Close()
 	}
 	if t.server == nil {
 		return nil
@@ -229,7 +263,11 @@ func (s *server) demoEID() (*login.Demo, error) {
 	cast := s.Cast
 	if cast == nil {
 		for _, p := range demo.People() {
-			cast = append(cast, login.Persona{Name: p.Name, Scheme: p.Scheme, Number: p.Number})
+			persona := login.Persona{Name: p.Name, Scheme: p.Scheme, Number: p.Number}
+			for _, n := range p.Later {
+				persona.Later = append(persona.Later, login.Identity{Scheme: n.Scheme, Number: n.Number})
+			}
+			cast = append(cast, persona)
 		}
 	}
 	return login.NewDemo(login.DemoOptions{

@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"skrin/acl"
 	"skrin/auth/dpop"
 	"skrin/cmd/skrin/demo"
 	"skrin/ldp/client"
@@ -58,9 +59,15 @@ func startDemo(t *testing.T, dir string) *running {
 // startKept starts the demo on another storage than its directory.
 func startKept(t *testing.T, dir string, k keep) *running {
 	t.Helper()
+	return start(t, dir, func(ctx context.Context, log *slog.Logger) (*town, error) { return newTown(ctx, dir, 0, k, log) })
+}
+
+// start starts a demo.
+func start(t *testing.T, dir string, build func(context.Context, *slog.Logger) (*town, error)) *running {
+	t.Helper()
 	log := new(lockedBuffer)
 	ctx, cancel := context.WithCancel(context.Background())
-	town, err := newTown(ctx, dir, 0, k, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	town, err := build(ctx, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		cancel()
 		t.Fatal(err)
@@ -177,19 +184,7 @@ func (r *running) mallory() *client.Client {
 func (r *running) granted(name string) (evidence, deposit string) {
 	r.t.Helper()
 	ctx := r.t.Context()
-	person := ""
-	for _, p := range demo.People() {
-		if p.Name == name {
-			var err error
-			if person, err = r.vault.Person(ctx, p.Scheme, p.Number); err != nil {
-				r.t.Fatal(err)
-			}
-		}
-	}
-	who, err := r.pod.Owner(ctx, person)
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	who := r.owner(name)
 	if shares, err := r.pod.Shares(ctx, who); err != nil {
 		r.t.Fatal(err)
 	} else if len(shares) > 0 {
@@ -204,6 +199,26 @@ func (r *running) granted(name string) (evidence, deposit string) {
 		deposit = r.Base + "/w/" + connections[0].Space.ID + "/deposit/"
 	}
 	return evidence, deposit
+}
+
+// owner is somebody of the cast, as the owner of her pod.
+func (r *running) owner(name string) acl.Agent {
+	r.t.Helper()
+	ctx := r.t.Context()
+	person := ""
+	for _, p := range demo.People() {
+		if p.Name == name {
+			var err error
+			if person, err = r.vault.Person(ctx, p.Scheme, p.Number); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+	}
+	who, err := r.pod.Owner(ctx, person)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return who
 }
 
 // TestTheJourney is the main job as a person without JavaScript lives it, from

@@ -15,8 +15,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"skrin/cmd/skrin/parties"
 	"skrin/pod"
 )
 
@@ -26,10 +28,16 @@ import (
 
 // An errand is what is asked of the server.
 type errand struct {
-	Do   string `json:"do"` // "backup", "fsck", "erase" or "rotate"
+	Do   string `json:"do"` // "backup", "fsck", "erase", "rotate", or about a party
 	To   string `json:"to,omitempty"`
 	Keys string `json:"keys,omitempty"`
 	Pod  string `json:"pod,omitempty"`
+
+	// Of an errand about a party: "party add", "list", "show", "renew" or "revoke".
+	Party string `json:"party,omitempty"`
+	Text  []byte `json:"text,omitempty"`  // the registration
+	Until string `json:"until,omitempty"` // last day
+	Only  bool   `json:"only,omitempty"`  // add, and don't replace
 }
 
 // An outcome is what came of it.
@@ -40,6 +48,16 @@ type outcome struct {
 	Checked  *pod.Inventory `json:"checked,omitempty"`
 	Findings []pod.Finding  `json:"findings,omitempty"`
 	Rotated  *int           `json:"rotated,omitempty"`
+
+	Parties []parties.Listing `json:"parties,omitempty"`
+}
+
+// run does an errand.
+func (s *server) run(ctx context.Context, e errand) (outcome, error) {
+	if strings.HasPrefix(e.Do, "party ") {
+		return s.partyErrand(ctx, e)
+	}
+	return s.chest.run(ctx, s.pod, e)
 }
 
 // run does an errand on what is open.
@@ -140,10 +158,10 @@ func (s *server) operate(ctx context.Context) {
 	}
 	srv := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var e errand
-		err := json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&e)
+		err := json.NewDecoder(io.LimitReader(r.Body, 1<<18)).Decode(&e)
 		var o outcome
 		if err == nil {
-			o, err = s.run(r.Context(), s.pod, e)
+			o, err = s.run(r.Context(), e)
 		}
 		if err != nil {
 			o.Error = err.Error()
@@ -197,7 +215,7 @@ func doHere(ctx context.Context, c config, e errand) (o outcome, err error) {
 		return o, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	return s.run(ctx, s.pod, e)
+	return s.run(ctx, e)
 }
 
 // An operated is what all commands of the operator take.

@@ -100,6 +100,9 @@ type issueCommand struct {
 	Type   string `required:"" help:"The type of evidence (vct)."`
 	Days   int    `default:"30" help:"How many days it is good."`
 	Forms  int    `default:"8" help:"How many forms, each for one recipient."`
+	Holder string `help:"File with the public keys that the pod has given (JWKS, from keys/): a form is bound to each." type:"existingfile"`
+	Status string `help:"URL of the status list in which the forms stand."`
+	Places []int  `help:"Their places in it, one for each form: random ones."`
 }
 
 // Run obeys kong. It reads the claims, a JSON object, from standard input, and
@@ -119,13 +122,82 @@ func (c *issueCommand) Run() error {
 		s.Claims = append(s.Claims, credential.Claim{Name: name, Value: value})
 	}
 	slices.SortFunc(s.Claims, func(a, b credential.Claim) int { return strings.Compare(a.Name, b.Name) })
-	for range c.Forms {
+	holders, err := c.holders()
+	if err != nil {
+		return err
+	}
+	for i := range c.Forms {
+		if holders != nil {
+			s.HolderKey = &holders[i]
+		}
+		if c.Status != "" {
+			s.Status = &credential.Status{URI: c.Status, Index: c.Places[i]}
+		}
 		form, err := credential.Issue(key, s)
 		if err != nil {
 			return err
 		}
 		fmt.Println(form)
 	}
+	return nil
+}
+
+// holders reads the keys to bind to, and sees that there is for each form what it
+// needs.
+func (c *issueCommand) holders() ([]jose.JSONWebKey, error) {
+	if c.Status != "" && len(c.Places) != c.Forms {
+		return nil, fmt.Errorf("--places: %d forms need as many", c.Forms)
+	}
+	if c.Holder == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(c.Holder)
+	if err != nil {
+		return nil, err
+	}
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal(b, &set); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Holder, err)
+	}
+	if len(set.Keys) != c.Forms {
+		return nil, fmt.Errorf("%s has %d keys, for %d forms", c.Holder, len(set.Keys), c.Forms)
+	}
+	return set.Keys, nil
+}
+
+// statusListCommand signs a status list.
+type statusListCommand struct {
+	partyKey
+	URL       string        `required:"" name:"url" help:"Where it will be published: what the forms refer to."`
+	Size      int           `default:"131072" help:"For how many forms."`
+	Revoked   []int         `help:"The places that are revoked."`
+	Suspended []int         `help:"The places that are suspended."`
+	TTL       time.Duration `default:"15m" help:"How long readers may keep it."`
+	Days      int           `default:"7" help:"How many days it is good."`
+}
+
+// Run obeys kong. It prints the list, to be served as application/statuslist+jwt.
+func (c *statusListCommand) Run() error {
+	key, err := c.signing()
+	if err != nil {
+		return err
+	}
+	list := credential.NewStatusList(c.URL, c.Size)
+	list.Issued, list.TTL = time.Now(), c.TTL
+	list.Expires = list.Issued.AddDate(0, 0, c.Days)
+	for v, places := range map[credential.StatusValue][]int{credential.Suspended: c.Suspended, credential.Invalid: c.Revoked} {
+		for _, i := range places {
+			if i < 0 || i >= list.Len() {
+				return fmt.Errorf("there is no place %d", i)
+			}
+			list.Set(i, v)
+		}
+	}
+	token, err := list.Sign(key)
+	if err != nil {
+		return err
+	}
+	fmt.Println(token)
 	return nil
 }
 

@@ -32,10 +32,12 @@ type published struct {
 	Contact   string             `json:"contact,omitempty"`
 	Authority string             `json:"authority,omitempty"`
 	Issuer    string             `json:"issuer,omitempty"`
-	Keys      jose.JSONWebKeySet `json:"jwks"`
+	Keys      jose.JSONWebKeySet `json:"jwks,omitzero"`
+	KeysAt    string             `json:"jwks_uri,omitempty"`
 	MayIssue  []string           `json:"may_issue,omitempty"`
 	Uses      []pod.UseFile      `json:"uses,omitempty"`
 	Identity  bool               `json:"identity,omitempty"`
+	Renumbers []pod.Renumbering  `json:"renumbers,omitempty"`
 	Until     time.Time          `json:"until"`
 }
 
@@ -43,15 +45,20 @@ type published struct {
 // to who asks for application/jose signed, so that it can be kept as evidence of
 // who was; and to who asks for RDF as that.
 func (s *server) publishParties(w http.ResponseWriter, r *http.Request) {
+	parties, err := s.register.All(r.Context())
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
 	if a := r.Header.Get("Accept"); strings.Contains(a, rdf.Turtle.MediaType()) || strings.Contains(a, rdf.JSONLD.MediaType()) {
-		s.graph(w, r, s.pod.Index(s.parties.All()), nil)
+		s.graph(w, r, s.pod.Index(parties), nil)
 		return
 	}
 	all := []published{}
-	for _, p := range s.parties.All() {
+	for _, p := range parties {
 		q := published{
 			ID: p.ID, WebID: p.WebID, Name: p.Name, Number: p.Number, Home: p.Home, Privacy: p.Privacy, Contact: p.Contact,
-			Authority: p.Authority, Issuer: p.Issuer, Keys: p.Keys, MayIssue: p.MayIssue, Identity: p.Identity, Until: p.Until.UTC(),
+			Authority: p.Authority, Issuer: p.Issuer, Keys: p.Keys, KeysAt: p.KeysAt, MayIssue: p.MayIssue, Identity: p.Identity, Renumbers: p.Renumbers, Until: p.Until.UTC(),
 		}
 		for _, u := range p.Uses {
 			q.Uses = append(q.Uses, pod.UseFile(u))

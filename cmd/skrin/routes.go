@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -29,6 +30,8 @@ func (s *server) routes(pages http.Handler, resources, shown *ldp.Handler) http.
 	r.Path("/.parties/").Methods("GET", "HEAD").HandlerFunc(s.publishParties)
 	r.Path("/.parties/types/{id}").Methods("GET", "HEAD").HandlerFunc(s.evidenceType)
 	r.Path("/.parties/{id}").Methods("GET", "HEAD").HandlerFunc(s.party)
+	s.adminRoutes(r)
+	r.Path("/.identities/").Methods("POST").HandlerFunc(s.renumber)
 	r.Path("/ns/core").Methods("GET", "HEAD").HandlerFunc(s.vocabulary)
 	r.Path("/me").Handler(pages)
 	r.PathPrefix("/me/").Handler(pages)
@@ -56,7 +59,7 @@ func nothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.Status
 
 // party tells who a registered organisation is: what its WebID dereferences to.
 func (s *server) party(w http.ResponseWriter, r *http.Request) {
-	p, err := s.parties.Party(r.Context(), mux.Vars(r)["id"])
+	p, err := s.register.Party(r.Context(), mux.Vars(r)["id"])
 	if errors.Is(err, pod.ErrNoParty) {
 		http.Error(w, "No such organisation is registered here.", http.StatusNotFound)
 		return
@@ -75,23 +78,60 @@ func (s *server) evidenceType(w http.ResponseWriter, r *http.Request) {
 	s.graph(w, r, g, err)
 }
 
-// vocabulary serves the server's own terms.
+// vocabulary serves the server's own terms; as JSON-LD with their context, since
+// documents refer to it by this URL.
 func (s *server) vocabulary(w http.ResponseWriter, r *http.Request) {
 	g, err := s.pod.Vocabulary(r.Context())
-	s.graph(w, r, g, err)
+	if err != nil || formatFor(r) != rdf.JSONLD {
+		s.graph(w, r, g, err)
+		return
+	}
+	own, err := s.pod.LoadContext(r.Context(), s.Base+r.URL.Path)
+	var body []byte
+	if err == nil {
+		body, err = withContext(g, own)
+	}
+	s.document(w, r, rdf.JSONLD, body, err)
+}
+
+// withContext writes a graph as JSON-LD under a context document, and under the
+// prefixes of its own.
+func withContext(g *rdf.Graph, contextDocument []byte) ([]byte, error) {
+	body, err := rdf.Write(g, rdf.JSONLD, rdf.WriteOptions{})
+	if err != nil {
+		return nil, err
+	}
+	var document, own map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(body, &document), json.Unmarshal(contextDocument, &own)); err != nil {
+		return nil, err
+	}
+	document["@context"], err = json.Marshal([]json.RawMessage{own["@context"], document["@context"]})
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(document)
 }
 
 // graph answers with a public document, as JSON-LD to who asks for that alone
 // and as Turtle to everybody else.
 func (s *server) graph(w http.ResponseWriter, r *http.Request, g *rdf.Graph, err error) {
-	format := rdf.Turtle
-	if a := r.Header.Get("Accept"); strings.Contains(a, rdf.JSONLD.MediaType()) && !strings.Contains(a, rdf.Turtle.MediaType()) {
-		format = rdf.JSONLD
-	}
+	format := formatFor(r)
 	var body []byte
 	if err == nil {
 		body, err = rdf.Write(g, format, rdf.WriteOptions{})
 	}
+	s.document(w, r, format, body, err)
+}
+
+func formatFor(r *http.Request) rdf.Format {
+	if a := r.Header.Get("Accept"); strings.Contains(a, rdf.JSONLD.MediaType()) && !strings.Contains(a, rdf.Turtle.MediaType()) {
+		return rdf.JSONLD
+	}
+	return rdf.Turtle
+}
+
+// document answers with a public document, or for what went wrong with it.
+func (s *server) document(w http.ResponseWriter, r *http.Request, format rdf.Format, body []byte, err error) {
 	if err != nil {
 		s.failed(w, r, err)
 		return

@@ -21,6 +21,7 @@ import (
 	"skrin/auth/dpop"
 	"skrin/auth/login"
 	"skrin/auth/provider"
+	"skrin/cmd/skrin/parties"
 	"skrin/fixtures"
 	"skrin/ldp"
 	"skrin/pod"
@@ -34,17 +35,22 @@ type server struct {
 	log *slog.Logger
 	now func() time.Time
 	*chest
-	parties  *pod.Parties
-	vault    *login.Vault
-	sessions *login.Sessions
-	provider *provider.Provider
-	pod      *pod.Pod
-	foreign  *auth.Foreign
-	notices  *notify.Deliverer
-	guard    *guard
-	ready    *readiness
-	handler  http.Handler
-	encrypt  *tls.Config // of the people's listener; nil for none
+	operators operators
+	steps     steps
+	parties   *pod.Parties // registered in files
+	register  *parties.Register
+	types     *pod.Catalogue
+	vault     *login.Vault
+	sessions  *login.Sessions
+	provider  *provider.Provider
+	pod       *pod.Pod
+	foreign   *auth.Foreign
+	notices   *notify.Deliverer
+	handler   http.Handler
+
+	guard   *guard
+	ready   *readiness
+	encrypt *tls.Config // of the people's listener; nil for none
 }
 
 // newServer opens the directory and joins the parts.
@@ -72,12 +78,34 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 	return s, nil
 }
 
-func (s *server) joinParties(context.Context) error {
-	s.parties = pod.NewParties(s.now)
-	if s.Parties == "" {
-		return nil
+func (s *server) joinParties(context.Context) (err error) {
+	var files fs.FS = fixtures.Files
+	folder := "types"
+	if s.Types != "" {
+		files, folder = os.DirFS(s.Types), "."
 	}
-	return pod.LoadParties(os.DirFS(s.Parties), ".", s.Base, s.parties, nil)
+	if s.types, err = pod.LoadCatalogue(files, folder); err != nil {
+		return err
+	}
+	if s.operators, err = loadOperators(s.Operators, s.now()); err != nil {
+		return err
+	}
+	s.parties = pod.NewParties(s.now)
+	if s.Parties != "" {
+		if err := pod.LoadParties(os.DirFS(s.Parties), ".", s.Base, s.parties, nil); err != nil {
+			return err
+		}
+	}
+	for _, p := range s.parties.Every() {
+		if s.operators.has(p.ID) {
+			return fmt.Errorf("%q is both a party and an operator", p.ID)
+		}
+	}
+	s.register, err = parties.New(parties.Options{
+		Records: s.records, Fixed: s.parties, Types: s.types, Base: s.Base, Reserved: s.operators.has,
+		Fetch: auth.Guarded(s.Demo), Now: s.now,
+	})
+	return err
 }
 
 func (s *server) joinLogin(context.Context) error {
@@ -87,6 +115,13 @@ func (s *server) joinLogin(context.Context) error {
 	}
 	s.vault, err = login.NewVault(login.VaultOptions{Records: s.records, Key: key, Now: s.now, Rand: rand.Reader})
 	if err != nil {
+		return err
+	}
+	levels, err := s.ladders()
+	if err != nil {
+		return err
+	}
+	if s.steps, err = loadSteps(s.Steps, levels, s.types); err != nil {
 		return err
 	}
 	s.sessions, err = login.NewSessions(login.SessionOptions{Records: s.records, Base: s.Base, Now: s.now, Fail: s.failed})
@@ -99,7 +134,7 @@ func (s *server) joinProvider(ctx context.Context) error {
 		return err
 	}
 	s.provider, err = provider.New(ctx, provider.Options{
-		Base: s.Base, Records: s.records, Clients: clients{s.parties}, Key: key,
+		Base: s.Base, Records: s.records, Clients: clients{s.register, s.operators, s.Base, s.now}, Key: key, Scopes: []string{adminScope},
 		CheckDetails:   s.checkDetails,
 		InteractionURL: func(id string) string { return s.Base + "/me/answer/" + id },
 		Page:           oauthTrouble,
@@ -111,15 +146,6 @@ func (s *server) joinProvider(ctx context.Context) error {
 }
 
 func (s *server) joinPod(context.Context) error {
-	var files fs.FS = fixtures.Files
-	folder := "types"
-	if s.Types != "" {
-		files, folder = os.DirFS(s.Types), "."
-	}
-	types, err := pod.LoadCatalogue(files, folder)
-	if err != nil {
-		return err
-	}
 	places, err := s.derive("status list places")
 	if err != nil {
 		return err
@@ -127,9 +153,9 @@ func (s *server) joinPod(context.Context) error {
 	lists := auth.Guarded(s.Demo)
 	s.foreign = auth.NewForeign(auth.Guarded(s.Demo), s.now)
 	s.pod = &pod.Pod{
-		Store: meteredStore{s.store, s.guard.m, s.guard.traces}, Blobs: s.blobs, Registry: s.parties, Types: types, Sign: s.provider,
+		Store: meteredStore{s.store, s.guard.m, s.guard.traces}, Blobs: s.blobs, Registry: s.register, Types: s.types, Sign: s.provider,
 		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign,
-		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF),
+		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF), Quota: int64(s.Limit.Quota),
 		Statuses: &pod.Statuses{Key: places, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
 			doc, err := auth.Fetch(ctx, lists, url, accept)
 			return doc.Body, err
@@ -145,8 +171,8 @@ func (s *server) joinHandler(context.Context) error {
 		return err
 	}
 	limits := ldp.Limits{Body: int64(s.Limit.Body), Patch: int64(s.Limit.Patch), Convert: int64(s.Limit.RDF)}
-	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier(), s.guard}, Base: s.Base, Apart: s.Apart, Log: s.log, Limits: limits}
-	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Log: s.log, Limits: limits}
+	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier(), s.guard}, Base: s.Base, Apart: s.Apart, Context: s.pod.LoadContext, Log: s.log, Limits: limits}
+	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: s.pod.LoadContext, Log: s.log, Limits: limits}
 	s.handler = s.guard.wrap(s.routes(pages, resources, shown), resources.Fail)
 	return nil
 }
@@ -165,7 +191,7 @@ func (s *server) verifier() *auth.Verifier {
 func (s *server) proofs() *dpop.Checker {
 	cluster := s.Postgres != ""
 	used := &auth.Replay{Memory: dpop.NewMemory(1<<20, s.now), Records: s.records, Shared: cluster, MaxAge: proofAge, Now: s.now}
-	c := &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used}
+	c := &dpop.Checker{Now: s.now, MaxAge: proofAge, MaxSkew: auth.Skew, Seen: used, Known: new(dpop.Known)}
 	if !cluster {
 		c.NotBefore = s.now().Truncate(time.Second)
 	}
@@ -183,7 +209,7 @@ func (s *server) issuer(ctx context.Context, name string, webID acl.WebID) (auth
 
 func (s *server) pages() (http.Handler, error) {
 	site := web.Site{
-		Pod: s.pod, Registry: s.parties, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider},
+		Pod: s.pod, Registry: s.register, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider},
 		Base: s.Base, Name: "Skrin", Zone: zone(), Now: s.now, Log: s.log,
 	}
 	var err error
@@ -194,7 +220,7 @@ func (s *server) pages() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.sessions.Wrap(h), nil
+	return s.sessions.Wrap(s.stepUp(h)), nil
 }
 
 // zone is that of the people here; UTC where the machine doesn't know it.

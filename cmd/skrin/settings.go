@@ -38,6 +38,12 @@ type settings struct {
 
 	// Folder of registrations of authorities and consumers (.json).
 	Parties string `type:"path"`
+	// Folder of operators who may register parties over HTTP (.json); without one
+	// nobody can.
+	Operators string `type:"path"`
+	// File that says what needs which level of assurance (.json): an object from an
+	// action to the levels that are enough.
+	Steps string `type:"path"`
 	// Folder of eIDs to sign in by (.json).
 	EIDs string `name:"eids" type:"path"`
 	// Folder of evidence types (.json), instead of those that come with the program.

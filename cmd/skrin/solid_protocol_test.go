@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"skrin/acl"
+	"skrin/ldp/rdf"
 )
 
 const asText, asTurtle, asN3, asSPARQL, asJSONLD = "\nContent-Type: text/plain\n\n", "\nContent-Type: text/turtle\n\n", "\nContent-Type: text/n3\n\n",
@@ -139,6 +141,11 @@ func TestSolidProtocol(t *testing.T) {
 		{"A7: nor members' metadata, by PUT", "PUT ./ alice" + asTurtle + "<text> <http://www.w3.org/ns/posix/stat#size> 7.", 409, nil, nil},
 		{"A7: nor by PATCH", "PATCH ./ alice" + n3(`solid:inserts { <$text> <http://www.w3.org/ns/posix/stat#size> 7 }`), 409, nil, nil},
 		{"A7: nor by POST", "POST ./ alice" + boxed + asTurtle + "<> <http://www.w3.org/ns/ldp#contains> <x>.", 409, nil, nil},
+		{"A7: what was read of a container can be put back", "PUT empty/ alice" + asTurtle + "$body", 204, nil, []string{"PUT empty/x alice" + asText + "x", "PUT empty/c/ alice", "GET empty/ alice"}},
+		{"A7: which changes nothing", "GET empty/ alice", 200, []string{"body ~ stat:size 1;", "body !~ <http://www.w3.org/ns/ldp#contains>"}, []string{"PUT empty/x alice" + asText + "x", "GET empty/ alice", "PUT empty/ alice" + asTurtle + "$body"}},
+		{"A7: in JSON-LD too", "PUT empty/ alice" + asJSONLD + "$body", 204, nil, []string{"PUT empty/x alice" + asText + "x", "GET empty/ alice\nAccept: application/ld+json"}},
+		{"A7: but not with a member less", "PUT ./ alice" + asTurtle + "<> <http://www.w3.org/ns/ldp#contains> <text>.", 409, nil, nil},
+		{"A7: nor with another size", "PUT empty/ alice" + asTurtle + "<> <http://www.w3.org/ns/ldp#contains> <x>. <x> <http://www.w3.org/ns/posix/stat#size> 7.", 409, nil, []string{"PUT empty/x alice" + asText + "x"}},
 		{"A7: a container's own triples are its owner's", "GET ./ alice", 200, []string{`body ~ "mine"`, "body ~ ldp:contains <$text>"}, []string{"PUT ./ alice" + asTurtle + `<> <urn:t> "mine".`}},
 		{"A7: by PATCH too", "GET ./ alice", 200, []string{`body ~ "mine"`}, []string{"PATCH ./ alice" + n3(`solid:inserts { <$> <urn:t> "mine" }`)}},
 		{"A7: If-None-Match: * on what is there", "PUT text alice\nIf-None-Match: *" + asText + "x", 412, nil, nil},
@@ -169,6 +176,7 @@ func TestSolidProtocol(t *testing.T) {
 		{"A8: a variable that is not bound", "PATCH doc.ttl alice" + n3(`solid:inserts { ?x <urn:a> 1 }`), 422, nil, nil},
 		{"A8: a blank node in deletes", "PATCH doc.ttl alice" + n3(`solid:deletes { _:b <urn:a> 1 }`), 422, nil, nil},
 		{"A8: a blank node in inserts", "PATCH doc.ttl alice" + n3(`solid:inserts { <> <urn:a> [ <urn:b> 1 ] }`), 204, nil, nil},
+		{"A8: a second dot, as a suite of others has it", "PATCH doc.ttl alice" + n3(`solid:inserts { <> <urn:a> 1 . . }`), 204, nil, nil},
 		{"A8: no N3", "PATCH doc.ttl alice" + asN3 + "}", 400, nil, nil},
 		{"A8: another type", "PATCH doc.ttl alice" + asTurtle + "<> <urn:a> 1.", 415, []string{"Accept-Patch: text/n3, application/sparql-update"}, nil},
 		{"A8: of what isn't RDF", "PATCH text alice" + n3(`solid:inserts { <> <urn:a> 1 }`), 415, nil, nil},
@@ -200,6 +208,8 @@ func TestSolidProtocol(t *testing.T) {
 		{"A10: Turtle that is none", "PUT x alice" + asTurtle + "<> <", 400, nil, nil},
 		{"A10: JSON-LD that is none", "PUT x alice" + asJSONLD + "{", 400, nil, nil},
 		{"A10: a JSON-LD context that is not ours is not fetched", "PUT x alice" + asJSONLD + `{"@context":"http://127.0.0.1:1/c","a":1}`, 422, nil, nil},
+		{"A10: our own context is known", "PUT x alice" + asJSONLD + `{"@context":"` + w.Base + `/ns/core","id":"","type":"Evidence"}`, 201, nil, nil},
+		{"A10: and converted", "GET x alice\nAccept: text/turtle", 200, []string{"body ~ a cccev:Evidence"}, []string{"PUT x alice" + asJSONLD + `{"@context":"` + w.Base + `/ns/core","id":"","type":"Evidence"}`}},
 		{"A10: absolute IRIs in what is generated", "GET doc.jsonld alice\nAccept: text/turtle", 200, []string{"body !~ <#it>"}, nil},
 
 		// J SPARQL Update
@@ -298,7 +308,10 @@ func TestConditionsAndRangesOverHTTP(t *testing.T) {
 		{"H 5.2.1.4: a container is one", "HEAD c/ alice", 200, []string{`Link ~ <http://www.w3.org/ns/ldp#BasicContainer>; rel="type"`}, nil},
 		{"H 4.2.1.5: relative to the URL", "GET x alice\nAccept: application/ld+json", 200, []string{"body ~ $other"}, []string{"PUT x alice" + asTurtle + "<> <urn:a> <other>."}},
 		{"H 5.2.3.7: null relative is what is made", "GET note alice\nAccept: application/ld+json", 200, []string{`body ~ $note`}, []string{"POST ./ alice\nSlug: note" + asTurtle + "<> <urn:a> 1."}},
-		{"H 5.2.3.12: a text has a description", "POST ./ alice\nSlug: n" + asText + "x", 201, []string{`Link ~ <$n.meta>; rel="describedby"`}, nil},
+		{"H 5.2.3.12: a text has a description", "POST ./ alice\nSlug: n" + asText + "x", 201, []string{`Link ~ <$n.meta>; rel="describedby"; anchor="$n"`}, nil},
+		{"H 4.2: a text is a non-RDF source", "GET text alice", 200, []string{`Link ~ <http://www.w3.org/ns/ldp#NonRDFSource>; rel="type"`}, nil},
+		{"H 4.2: Turtle is none", "GET doc.ttl alice", 200, []string{"Link !~ NonRDFSource"}, nil},
+		{"I: several ranges are had as the whole", "GET text alice\nRange: bytes=0-1, 4-5", 200, []string{"body: 0123456789", "-Content-Range"}, nil},
 		{"H 5.2.3.4: a model that can't be honoured", "PUT x alice\nLink: <http://www.w3.org/ns/ldp#BasicContainer>; rel=\"type\"" + asTurtle, 409, nil, nil},
 		{"H 4.2.4.1: PUT replaces the whole", "GET doc.ttl alice", 200, []string{"body: <> <urn:a> 1."}, []string{"PUT doc.ttl alice" + asTurtle + "<> <urn:a> 1."}},
 		{"H 7.2: the minimal container", "GET ./ alice" + minimal, 200, []string{"body !~ contains", "Preference-Applied: return=representation"}, nil},
@@ -441,5 +454,28 @@ func TestHTTPErrors(t *testing.T) {
 	must(t, json.Unmarshal([]byte(a.body), &p))
 	if p.Type != "about:blank" || p.Title != "Not Found" || p.Status != 404 || p.Detail == "" || p.Instance == "" || a.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%+v", p)
+	}
+}
+
+// TestOwnContext: the vocabulary is had as JSON-LD with the context of its terms,
+// by the URL of both.
+func TestOwnContext(t *testing.T) {
+	w := newWorld(t)
+	req, err := http.NewRequest("GET", w.Base+"/ns/core", nil)
+	must(t, err)
+	req.Header.Set("Accept", "application/ld+json")
+	a := w.send(nil, req)
+	want, err := w.pod.Vocabulary(t.Context())
+	must(t, err)
+	got, err := rdf.Read(t.Context(), []byte(a.body), rdf.JSONLD, w.Base+"/ns/core", rdf.Limits{})
+	must(t, err)
+	if !rdf.Isomorphic(got, want) {
+		t.Error("it is not the vocabulary")
+	}
+	document := fmt.Sprintf(`{"@context":%q,"id":"urn:a","supersedes":"urn:b"}`, w.Base+"/ns/core")
+	g, err := rdf.Read(t.Context(), []byte(document), rdf.JSONLD, "", rdf.Limits{LoadContext: func(context.Context, string) ([]byte, error) { return []byte(a.body), nil }})
+	must(t, err)
+	if !g.Has(rdf.IRI("urn:a"), rdf.IRI(w.Base+"/ns/core#supersedes"), rdf.IRI("urn:b")) {
+		t.Error("it is not the context")
 	}
 }

@@ -237,8 +237,8 @@ func modesOf(letters string) (m acl.Mode) {
 // to a container that is furnished anew for each row ("./" is that itself), or
 // with a slash in front to the pod's root; the agent is alice, bob, or left out for a
 // stranger. Before it come the requests of first, which must succeed. "$" stands
-// for the container's URL, "$etag" for the tag that the last of first was
-// answered with.
+// for the container's URL, "$etag" and "$body" for the tag and the body that the
+// last of first was answered with.
 //
 // What is wanted of the answer: "Name: value", "Name ~ part", "Name !~ part",
 // "-Name" for a header that is absent; "body" is the body.
@@ -272,15 +272,15 @@ func (w *world) run(rows []row) {
 			for _, f := range furnished {
 				w.put(at+f.path, f.media, f.body)
 			}
-			etag := ""
+			etag, body := "", ""
 			for _, first := range row.first {
-				a := w.request(first, at, etag)
+				a := w.request(strings.ReplaceAll(first, "$body", body), at, etag)
 				if a.StatusCode >= 300 {
 					t.Fatalf("first, %s: %d %s", first, a.StatusCode, a.body)
 				}
-				etag = a.Header.Get("Etag")
+				etag, body = a.Header.Get("Etag"), a.body
 			}
-			a := w.request(row.ask, at, etag)
+			a := w.request(strings.ReplaceAll(row.ask, "$body", body), at, etag)
 			if a.StatusCode != row.status {
 				t.Errorf("status %d, want %d: %s", a.StatusCode, row.status, a.body)
 			}

@@ -40,7 +40,7 @@ func TestEveryWorkload(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	c := runCommand{
-		Target: "skrin", Vs: "skrin", Skrin: program, Limit: true, Conns: []int{8}, Rounds: 1, Seconds: time.Millisecond, Users: 4, Scratch: dir,
+		Target: "skrin", Vs: "skrin", Skrin: program, Limit: true, Conns: []int{8}, Rounds: 1, Lasting: time.Millisecond, Users: 4, Scratch: dir,
 		JSON: filepath.Join(dir, "figures.json"), Picture: filepath.Join(dir, "picture.svg"),
 	}
 	chosen, err := choose(nil)

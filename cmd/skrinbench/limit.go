@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -43,6 +44,7 @@ func (c *bareCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(400) // as the server does
 	fmt.Printf("http://%s\n", l.Addr())
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	go func() {

@@ -42,7 +42,7 @@ type runCommand struct {
 	Limit   bool          `default:"true" negatable:"" help:"Measure the machine's own limits too."`
 	Conns   []int         `default:"64" help:"Connections, one after the other: 1,16,64."`
 	Rounds  int           `default:"3" help:"Rounds, of which the median is told."`
-	Seconds time.Duration `default:"2s" name:"lasting" help:"About how long one volley lasts."`
+	Lasting time.Duration `default:"2s" help:"About how long one volley lasts."`
 	Users   int           `default:"64" help:"How many users."`
 	Pods    int           `help:"How many pods a server of ours holds besides."`
 	Scratch string        `help:"Folder for what the servers keep; a temporary one if none is named." type:"path"`
@@ -140,7 +140,7 @@ func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report)
 				continue
 			}
 			fmt.Fprintf(os.Stderr, "%s, %d connections\n", w.name, conns)
-			m := &match{w: w, conns: conns, rounds: c.Rounds, lasting: c.Seconds, scratch: c.Scratch, limit: c.Limit, profile: c.Profile}
+			m := &match{w: w, conns: conns, rounds: c.Rounds, lasting: c.Lasting, scratch: c.Scratch, limit: c.Limit, profile: c.Profile}
 			rows, err := m.run(ctx, sites)
 			if ctx.Err() != nil {
 				return ctx.Err()

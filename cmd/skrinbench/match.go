@@ -285,7 +285,9 @@ func (m *match) finish(benches []*bench, rows []row, limited bool, limit row) []
 	for i := range rows {
 		r := &rows[i]
 		r.Workload, r.Conns, r.Rate = m.w.name, m.conns, median(r.rates)
-		r.Spread = (slices.Max(r.rates) - slices.Min(r.rates)) / r.Rate
+		if r.Rate > 0 {
+			r.Spread = (slices.Max(r.rates) - slices.Min(r.rates)) / r.Rate
+		}
 		if m.w.large && r.MBs < 1 { // it was sent, not received
 			r.MBs = r.Rate * largeSize / 1e6
 		}
@@ -298,10 +300,13 @@ func median(all []float64) float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// ratio is the median of the ratios round by round.
+// ratio is the median of the ratios round by round; 0 where the other did nothing.
 func ratio(a, b []float64) float64 {
 	var all []float64
 	for i := range a {
+		if b[i] == 0 {
+			return 0
+		}
 		all = append(all, a[i]/b[i])
 	}
 	return median(all)

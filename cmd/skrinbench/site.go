@@ -237,7 +237,7 @@ func (o *opener) css(ctx context.Context, folder string) (*site, error) {
 // API, and credentials if wanted.
 func cssAccount(ctx context.Context, base, name string, credentials bool) (*user, error) {
 	var made struct{ Authorization string }
-	if err := cssCall(ctx, "POST", base+"/.account/account/", "", nil, &made); err != nil {
+	if err := cssCall(ctx, "POST", base+"/.account/account/", "", map[string]string{}, &made); err != nil {
 		return nil, err
 	}
 	var about struct {
@@ -268,12 +268,9 @@ func cssAccount(ctx context.Context, base, name string, credentials bool) (*user
 }
 
 func cssCall(ctx context.Context, method, address, token string, body, answer any) error {
-	var text []byte
-	if body != nil {
-		var err error
-		if text, err = json.Marshal(body); err != nil {
-			return err
-		}
+	text, err := json.Marshal(body) // "null" too: without a body it answers 500
+	if err != nil {
+		return err
 	}
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(text))
 	if err != nil {

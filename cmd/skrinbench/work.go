@@ -199,7 +199,7 @@ func workloads() []*workload {
 		{name: "token", says: "client credentials for an access token", signs: 1, shot: token},
 		{name: "upload", says: "100 MB, one after the other", signs: 1, durable: true, large: true, conns: 1, most: 4, shot: upload},
 		{name: "download", says: "100 MB, one after the other", signs: 1, large: true, conns: 1, most: 8, prepare: uploaded, shot: download},
-		{name: "pod-create", says: "account, keys, containers, rights, profile", durable: true, most: 2000, act: podCreate},
+		{name: "pod-create", says: "account, keys, containers, rights, profile", durable: true, conns: 4, most: 2000, act: podCreate},
 		{name: "consent", says: "ask, look, agree, token, first read", signs: 1, durable: true, ours: true, most: 2000, prepare: consumer, act: consent},
 		{name: "mixed", says: "70 % get-dpop, 15 % get-turtle, 10 % put-over, 5 % patch-n3", signs: 1, prepare: mixedReady, shot: mixed},
 	}

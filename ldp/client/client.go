@@ -18,6 +18,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,8 +35,8 @@ import (
 	"skrin/auth/dpop"
 )
 
-// A Client acts as one registered client of one Skrin server. All fields must
-// be set, and not be changed after the first use. It may be used by many
+// A Client acts as one registered client of one Skrin server. All fields but Scope
+// must be set, and not be changed after the first use. It may be used by many
 // goroutines at once.
 type Client struct {
 	HTTP   *http.Client    // give it a Timeout; redirects are not followed
@@ -43,6 +44,7 @@ type Client struct {
 	ID     string          // client_id
 	Key    jose.JSONWebKey // private, with KeyID and Algorithm: see ParseKey; signs assertions and requests
 	DPoP   *dpop.Key       // tokens are bound to it
+	Scope  string          // of the tokens; "" for what parties have
 	Now    func() time.Time
 
 	mu       sync.Mutex // guards what follows; never held while the network is waited for
@@ -82,7 +84,7 @@ func (c *Client) Token(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("token: %w", err)
 	}
 	var answer tokenAnswer
-	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"webid"}}
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {cmp.Or(c.Scope, "webid")}}
 	if err := c.callIssuer(ctx, is.Token, form, &answer); err != nil {
 		return "", fmt.Errorf("token: %w", err)
 	}

@@ -5,10 +5,14 @@ package client
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // A Problem is an answer that is not a success (RFC 9457).
@@ -73,6 +77,57 @@ func (c *Client) Get(ctx context.Context, url, accept string) (*Resource, error)
 		return nil, err
 	}
 	return &Resource{resp.Header.Get("Content-Type"), resp.Header.Get("ETag"), body}, nil
+}
+
+// GetBound reads a credential (application/dc+sd-jwt) with proof that it is presented
+// to this client, now: a key binding JWT (RFC 9901, section 4.3) whose aud is the
+// client's ID and whose nonce is nonce, 8 to 256 visible characters that were never
+// used before. A *Problem of status 409 if the issuer has bound it to no key.
+func (c *Client) GetBound(ctx context.Context, url, nonce string) (*Resource, error) {
+	header := http.Header{"Accept": {"application/dc+sd-jwt"}, "Presentation-Nonce": {nonce}}
+	resp, body, err := c.call(ctx, http.MethodGet, url, header, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Resource{resp.Header.Get("Content-Type"), resp.Header.Get("ETag"), body}, nil
+}
+
+// HolderKeys asks a person's pod for n public keys, 1 to 32, to bind to it what is
+// then deposited at the location: each goes into the cnf of one form and no other.
+func (c *Client) HolderKeys(ctx context.Context, deposit string, n int) ([]jose.JSONWebKey, error) {
+	address, err := url.JoinPath(deposit, "../keys/")
+	if err != nil {
+		return nil, fmt.Errorf("holder keys: %w", err)
+	}
+	written, err := c.Post(ctx, address, Content{Type: "application/json", Body: fmt.Appendf(nil, `{"count":%d}`, n)})
+	if err != nil {
+		return nil, err
+	}
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal(written.Body, &set); err != nil || len(set.Keys) != n {
+		return nil, errors.New("holder keys: the answer is not a set of as many keys")
+	}
+	return set.Keys, nil
+}
+
+// Ask posts an evidence_request, an authorization detail as for Begin, to the inbox/
+// of a person whom the client knows, with no browser at hand. The id is the
+// client's own for the request: to send it again does no second thing. The answer
+// is told by a notification (RequestAnswered), and can be read at the Location.
+func (c *Client) Ask(ctx context.Context, webID, id string, detail any) (*Written, error) {
+	space, ok := strings.CutSuffix(webID, "card#me")
+	if !ok || id == "" {
+		return nil, errors.New("ask: not the WebID of a person in a space of this client's, or no id")
+	}
+	now := c.Now()
+	request, err := c.sign("evidence-request+jwt", map[string]any{
+		"iss": c.ID, "aud": c.Issuer, "sub": webID, "jti": id, "iat": now.Unix(), "exp": now.Add(objectLife).Unix(),
+		"authorization_details": []any{detail},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask: %w", err)
+	}
+	return c.Post(ctx, space+"inbox/", Content{Type: "application/jwt", Body: []byte(request)})
 }
 
 // Put makes or replaces a resource.

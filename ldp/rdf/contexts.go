@@ -370,7 +370,7 @@ func (in *inliner) load(ref string) (any, error) {
 }
 
 func (in *inliner) fetch(iri string) ([]byte, error) {
-	if in.lim.LoadContext == nil || !strings.HasPrefix(iri, "https://") {
+	if in.lim.LoadContext == nil || !strings.HasPrefix(iri, "https://") && !strings.HasPrefix(iri, "http://") {
 		return nil, &ContextError{iri}
 	}
 	text, err := in.lim.LoadContext(in.ctx, iri)

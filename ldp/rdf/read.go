@@ -19,7 +19,7 @@ type Limits struct {
 	Work     int // steps of matching, comparing or canonicalizing; 2,000,000
 
 	// LoadContext returns the JSON-LD context document with this IRI, which is
-	// https: and not among those embedded, or nil if there is none. If it is nil
+	// https: or http: and not among those embedded, or nil if there is none. If it is nil
 	// itself, no other context may be used.
 	LoadContext func(ctx context.Context, iri string) ([]byte, error)
 }

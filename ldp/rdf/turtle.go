@@ -203,6 +203,8 @@ func (r *reader) triplesInBraces() {
 		if !r.accept('.') && r.peek() != '}' {
 			r.fail("expected '.' or '}'")
 		}
+		for r.syntax == n3Syntax && r.accept('.') { // a second dot, as some clients and a test suite write it
+		}
 	}
 }
 

@@ -150,6 +150,10 @@ func (c *Credential) Type() string {
 	return s
 }
 
+// Holder returns the public key that the credential is bound to, nil if it is bound
+// to none.
+func (c *Credential) Holder() (*jose.JSONWebKey, error) { return holderKey(c.claims) }
+
 // Present gives the credential with only what the named claims need. A name is
 // that of a top-level claim, and shows it whole. An error if the credential
 // has no such claim, or has been bound to a recipient.

@@ -212,6 +212,8 @@ type Subject struct {
 type EventSet struct {
 	Location  string   `json:"location,omitempty"`       // where to deposit, or what may no longer be read
 	Types     []string `json:"evidence_types,omitempty"` // what is wanted
+	Issued    string   `json:"issued,omitempty"`         // of FormsWanted: iat and exp of the forms that are wanted, as days
+	Expires   string   `json:"expires,omitempty"`
 	Consent   string   `json:"consent,omitempty"`
 	Reference string   `json:"reference,omitempty"` // the party's own
 	Request   string   `json:"request,omitempty"`   // URL of the request that was posted, of RequestAnswered
@@ -223,6 +225,9 @@ func (d *Deliverer) token(ctx context.Context, n *pod.Notification) (string, err
 	says := EventSet{Location: n.Location, Types: n.Types, Consent: n.Consent, Reference: n.Reference, Request: n.Asked, Result: n.Result}
 	if n.Event == pod.ConsentWithdrawn {
 		says.EraseBy = n.Queued.AddDate(0, 1, 0).Format(time.DateOnly)
+	}
+	if n.Event == pod.FormsWanted {
+		says.Issued, says.Expires = n.Issued.Format(time.DateOnly), n.Expires.Format(time.DateOnly)
 	}
 	b, err := json.Marshal(Token{
 		Issuer: d.Pod.Issuer, Audience: n.Party, IssuedAt: d.Pod.Now().Unix(), ID: n.ID,

@@ -108,7 +108,7 @@ func (w *town) register(id string, hook http.Handler) {
 	srv := httptest.NewServer(hook)
 	w.t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
 	must(w.t, w.pod.Registry.(*pod.Parties).Add(pod.Party{
-		ID: id, WebID: acl.WebID("https://pod.example/.parties/" + id + "#org"), Name: pod.Text{"en": id}, Issuer: "https://" + id + ".example",
+		ID: id, WebID: acl.WebID("http://pod.example/.parties/" + id + "#org"), Name: pod.Text{"en": id}, Issuer: "https://" + id + ".example",
 		Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{w.key.Public()}}, MayIssue: []string{certificate}, Notify: srv.URL,
 		Uses:  []pod.Use{{ID: "u", Purpose: "https://w3id.org/dpv#X", Why: pod.Text{"en": "x"}, Basis: "x", Type: certificate, Fields: []string{"registered"}, Days: 10}},
 		Until: time.Now().AddDate(1, 0, 0),

@@ -366,8 +366,9 @@ func (s *sessions) SignOut(*http.Request) error { s.out = true; return nil }
 
 type method struct{}
 
-func (method) ID() string   { return "exempel-eid" }
-func (method) Name() string { return "Exempel-eID" }
+func (method) ID() string                   { return "exempel-eid" }
+func (method) Name() string                 { return "Exempel-eID" }
+func (method) Reaches(levels []string) bool { return slices.Contains(levels, "urn:high") }
 func (method) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write([]byte("the method answers " + r.URL.Path))
 }

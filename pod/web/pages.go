@@ -327,22 +327,26 @@ func (v *visit) connections() error {
 	return v.show(200, "connections", v.t("nav.connections"), "nav.connections", out)
 }
 
-// signIn lists the ways to sign in, and sends on whoever has.
+// signIn lists the ways to sign in, and sends on whoever has; who has, but not at
+// one of the levels that are asked for, signs in again.
 func (v *visit) signIn() error {
 	query := v.r.URL.Query()
 	next := local(query.Get("next"))
-	if v.person != "" {
+	levels := query["level"]
+	if v.person != "" && levels == nil {
 		return v.seeOther(next)
 	}
 	type way struct{ Name, URL string }
 	var ways []way
 	for _, m := range v.Methods {
-		ways = append(ways, way{m.Name(), "/me/sign-in/" + m.ID() + "?" + url.Values{"next": {next}, "lang": {v.lang}}.Encode()})
+		if levels == nil || m.Reaches(levels) {
+			ways = append(ways, way{m.Name(), "/me/sign-in/" + m.ID() + "?" + url.Values{"next": {next}, "lang": {v.lang}, "level": levels}.Encode()})
+		}
 	}
 	return v.show(200, "sign-in", v.t("signin.title"), "", struct {
-		Ways          []way
-		Ended, Onward bool
-	}{ways, query.Has("ended"), next != "/me/"})
+		Ways                []way
+		Ended, Onward, Step bool
+	}{ways, query.Has("ended"), next != "/me/", levels != nil})
 }
 
 func (v *visit) signOut() error {

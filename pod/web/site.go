@@ -78,6 +78,9 @@ type Method interface {
 	ID() string   // a-z and "-"
 	Name() string // as it is known to people
 	http.Handler
+	// Reaches reports whether one can sign in by it at one of the levels of
+	// assurance; then its first request has them as parameters level.
+	Reaches(levels []string) bool
 }
 
 // An Ask is an OAuth authorization that waits for the person.

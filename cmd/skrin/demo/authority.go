@@ -255,6 +255,9 @@ func (a *Authority) deposit(w http.ResponseWriter, r *http.Request) error {
 // is taken up.
 func (a *Authority) take(ctx context.Context, event client.Event) int {
 	text, ok := event.Events[a.term("EvidenceWanted")]
+	if !ok { // more forms of what the person has: the same, if nothing has changed today
+		text, ok = event.Events[a.term("FormsWanted")]
+	}
 	if !ok {
 		return http.StatusAccepted // nothing that we act on
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"skrin/ldp/client"
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
@@ -24,7 +26,7 @@ const (
 // however often and with whatever interruptions it is called: what is sent is
 // kept before it is sent, and is the same at the next try.
 func (a *Authority) deliver(ctx context.Context, webID, key, location string, p Person) error {
-	d, err := a.delivery(webID, key, location, p)
+	d, err := a.delivery(ctx, webID, key, location, p)
 	if err != nil || d.Location != "" {
 		return err
 	}
@@ -40,9 +42,19 @@ func (a *Authority) deliver(ctx context.Context, webID, key, location string, p 
 	return a.keep(key, &d)
 }
 
-// delivery gives the delivery with the key; if there is none, a new one.
-func (a *Authority) delivery(webID, key, location string, p Person) (delivery, error) {
-	body, err := a.evidence(p, location)
+// delivery gives the delivery with the key; if there is none, a new one, bound to
+// keys that the person's pod has made for it.
+func (a *Authority) delivery(ctx context.Context, webID, key, location string, p Person) (delivery, error) {
+	if state, err := a.state.get(); err != nil {
+		return delivery{}, err
+	} else if old, ok := state.Deliveries[hashed(key)]; ok {
+		return old, nil
+	}
+	holders, err := a.client.HolderKeys(ctx, location, forms)
+	if err != nil {
+		return delivery{}, fmt.Errorf("make a certificate: %w", err)
+	}
+	body, err := a.evidence(p, location, holders)
 	if err != nil {
 		return delivery{}, fmt.Errorf("make a certificate: %w", err)
 	}
@@ -81,14 +93,15 @@ func (a *Authority) facts(p Person) []credential.Claim {
 
 // evidence is a certificate as Turtle: the facts, for whoever reads linked data,
 // and with them their signed forms.
-func (a *Authority) evidence(p Person, location string) ([]byte, error) {
+func (a *Authority) evidence(p Person, location string, holders []jose.JSONWebKey) ([]byte, error) {
 	facts := a.facts(p)
 	g := a.graph(facts, location)
 	statement := credential.Statement{
 		Type: a.kind.VCT, Issuer: a.Origin, Claims: facts,
 		Issued: a.today(), Expires: a.today().Add(goodFor), Decoys: decoys,
 	}
-	for range forms {
+	for _, holder := range holders {
+		statement.HolderKey = &holder
 		form, err := credential.Issue(a.key, statement)
 		if err != nil {
 			return nil, err

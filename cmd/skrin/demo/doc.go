@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-// Package demo is the two organisations of the demo: an authority that puts
-// evidence into people's pods, and an insurer that reads it with their consent.
+// Package demo is the organisations of the demo: an authority that puts evidence
+// into people's pods, an insurer that reads it with their consent, and offices
+// that do both, as data says ([Plan]): those of Kompetansespor.
 //
 // Each is a small web site, for a person with a browser, and a back end that is
 // a registered client of a Skrin server with a key of its own. They are

@@ -150,7 +150,11 @@ func attr(n *html.Node, name string) string {
 func TestWordsAreInBothLanguages(t *testing.T) {
 	c := newCompany(t)
 	key := regexp.MustCompile(`T "([a-z0-9.]+)"`)
-	for _, s := range []*site{c.a.site, c.in.site} {
+	of, err := NewOffice(c.a.Options, Plans()[0], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*site{c.a.site, c.in.site, of.site} {
 		for lang, other := range map[string]string{"sv": "en", "en": "sv"} {
 			for k, text := range s.words[lang] {
 				if theirs, ok := s.words[other][k]; !ok || strings.Count(text, "%s") != strings.Count(theirs, "%s") {
@@ -158,7 +162,7 @@ func TestWordsAreInBothLanguages(t *testing.T) {
 				}
 			}
 		}
-		for _, folder := range []string{"layout", s.name} {
+		for _, folder := range []string{"layout", s.folder} {
 			files, err := fs.Glob(content, folder+"/*.html")
 			if err != nil || len(files) == 0 {
 				t.Fatal(folder, err)

@@ -17,8 +17,12 @@ type Person struct {
 	About      map[string]string // by language: sv, nb, nn, en
 	Scheme     string            // of the number: "se:personnummer"
 	Number     string
+	Later      []Number  // those that replace it, in order
 	Registered time.Time // first day as a jobseeker; zero for one who is not registered
 }
+
+// A Number is one by which an authority knows a person.
+type Number struct{ Scheme, Number string }
 
 // People returns the cast, always in the same order. It panics if the embedded
 // file is not as it should be.
@@ -26,11 +30,12 @@ func People() []Person {
 	var all []struct {
 		Name, Short, Scheme, Number, Registered string
 		About                                   map[string]string
+		Later                                   []Number
 	}
 	mustRead("cast/people.json", &all)
 	people := make([]Person, len(all))
 	for i, p := range all {
-		people[i] = Person{p.Name, p.Short, p.About, p.Scheme, p.Number, time.Time{}}
+		people[i] = Person{p.Name, p.Short, p.About, p.Scheme, p.Number, p.Later, time.Time{}}
 		if p.Registered == "" {
 			continue
 		}

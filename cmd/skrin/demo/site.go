@@ -22,14 +22,15 @@ import (
 	"skrin/ldp/client"
 )
 
-//go:embed layout authority insurer
+//go:embed layout authority insurer office
 var content embed.FS
 
 // A site is what the two web sites have in common: pages in two languages, for
 // browsers without JavaScript, and what keeps them safe.
 type site struct {
 	Options
-	name   string // of its folder
+	folder string
+	name   string // in its cookies
 	pages  map[string]*template.Template
 	words  map[string]map[string]string // by language, by key
 	visits *file[visits]
@@ -43,7 +44,7 @@ type site struct {
 
 // newSite reads the pages in the folder.
 func newSite(o Options, name string) (*site, error) {
-	s := &site{Options: o, name: name, pages: map[string]*template.Template{}, words: map[string]map[string]string{}}
+	s := &site{Options: o, folder: name, name: name, pages: map[string]*template.Template{}, words: map[string]map[string]string{}}
 	for _, folder := range []string{"layout", name} {
 		for _, lang := range []string{"sv", "en"} {
 			text, err := content.ReadFile(path.Join(folder, lang+".json"))
@@ -130,7 +131,7 @@ func (s *site) common(mux *http.ServeMux) {
 	for _, asset := range []string{"/style.css", "/mark.svg"} {
 		mux.HandleFunc("GET "+asset, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "max-age=300")
-			http.ServeFileFS(w, r, content, s.name+asset)
+			http.ServeFileFS(w, r, content, s.folder+asset)
 		})
 	}
 	mux.Handle("/", s.page(func(http.ResponseWriter, *http.Request) error { return trouble{http.StatusNotFound, "absent"} }))

@@ -155,6 +155,19 @@ func (s *skrin) resource(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasPrefix(r.Header.Get("Authorization"), "DPoP ") || r.Header.Get("DPoP") == "" {
 		s.t.Errorf("%s %s came without a bound token", r.Method, r.URL.Path)
 	}
+	if strings.HasSuffix(r.URL.Path, "/keys/") {
+		var set jose.JSONWebKeySet
+		for range forms {
+			k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.Public()})
+		}
+		w.WriteHeader(http.StatusCreated)
+		_ = json.NewEncoder(w).Encode(set)
+		return
+	}
 	if r.Method == http.MethodPost {
 		body, _ := io.ReadAll(r.Body)
 		s.deposits = append(s.deposits, received{r.Header.Get("Idempotency-Key"), string(body)})

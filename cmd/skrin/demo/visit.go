@@ -103,13 +103,16 @@ func (s *site) own(w http.ResponseWriter, r *http.Request, thing string) error {
 }
 
 // begin sends the person to the server to be asked something.
-func (s *site) begin(w http.ResponseWriter, r *http.Request, c *client.Client, about string, detail any) error {
-	text, err := json.Marshal(detail)
-	if err != nil {
-		return err
+func (s *site) begin(w http.ResponseWriter, r *http.Request, c *client.Client, about string, details ...any) error {
+	texts := make([]json.RawMessage, len(details))
+	for i, detail := range details {
+		var err error
+		if texts[i], err = json.Marshal(detail); err != nil {
+			return err
+		}
 	}
 	p, err := c.Begin(r.Context(), client.AuthorizationRequest{
-		RedirectURI: s.Origin + "/callback", Scope: "openid webid", Details: []json.RawMessage{text},
+		RedirectURI: s.Origin + "/callback", Scope: "openid webid", Details: texts,
 		Extra: map[string]any{"ui_locales": s.language(w, r)},
 	})
 	if err != nil {

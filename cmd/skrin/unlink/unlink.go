@@ -13,6 +13,7 @@ import (
 	"cmp"
 	"encoding/base32"
 	"encoding/binary"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -80,6 +81,7 @@ type pool struct {
 	names   []string // of the features
 	numbers map[string]int
 	tokens  map[string]int
+	ranks   map[string]int
 	class   map[string][]int
 }
 
@@ -93,7 +95,7 @@ type card struct {
 // prepare makes features of all that both could compare: for each channel the
 // tokens in common, the rarer the more, and how near each number is.
 func prepare(a, b []Dossier) *pool {
-	p := &pool{names: []string{"any token, anywhere"}, tokens: map[string]int{}, numbers: map[string]int{}, class: map[string][]int{}}
+	p := &pool{names: []string{"any token, anywhere"}, tokens: map[string]int{}, numbers: map[string]int{}, ranks: map[string]int{}, class: map[string][]int{}}
 	seenA, seenB := counts(a), counts(b)
 	weigh := func(token string) float64 {
 		if seenA[token] == 0 || seenB[token] == 0 {
@@ -105,7 +107,50 @@ func prepare(a, b []Dossier) *pool {
 		p.a, p.b = append(p.a, p.card(a[i], weigh)), append(p.b, p.card(b[i], weigh))
 		p.class[b[i].Released] = append(p.class[b[i].Released], i)
 	}
+	p.order(p.a, a)
+	p.order(p.b, b)
 	return p
+}
+
+// order adds where each person stands in the order of a party's people, by every
+// number and by every text: what grows with time or with an account's age does so
+// for both parties, whatever is added to it or however it is written.
+func (p *pool) order(cards []card, all []Dossier) {
+	numbers, texts := map[string][]int{}, map[string][]int{}
+	name := make([]string, len(p.names))
+	for n, f := range p.numbers {
+		name[f] = n
+	}
+	for i, c := range cards {
+		for f := range c.numbers {
+			numbers[name[f]] = append(numbers[name[f]], i)
+		}
+		for channel := range all[i].Got {
+			texts[channel] = append(texts[channel], i)
+		}
+	}
+	rank := func(feature string, who []int, compare func(i, j int) int) {
+		if slices.SortFunc(who, compare); compare(who[0], who[len(who)-1]) == 0 {
+			return // all are alike
+		}
+		f := p.feature(p.ranks, feature)
+		for at, i := range who {
+			if at > 0 && compare(who[at-1], i) == 0 {
+				cards[i].numbers[f] = cards[who[at-1]].numbers[f]
+			} else {
+				cards[i].numbers[f] = float64(at)
+			}
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(numbers)) {
+		f := p.numbers[n]
+		rank("order by "+n, numbers[n], func(i, j int) int { return cmp.Compare(cards[i].numbers[f], cards[j].numbers[f]) })
+	}
+	for _, channel := range slices.Sorted(maps.Keys(texts)) {
+		rank("order by the text of "+channel, texts[channel], func(i, j int) int {
+			return slices.Compare(all[i].Got[channel], all[j].Got[channel])
+		})
+	}
 }
 
 func counts(all []Dossier) map[string]int {
@@ -145,7 +190,10 @@ func (p *pool) card(d Dossier, weigh func(string) float64) card {
 		for name, number := range numbersOf(text) {
 			c.numbers[p.feature(p.numbers, channel+": "+name)] = number
 		}
+		c.numbers[p.feature(p.numbers, channel+": how often")] = float64(len(values))
+		c.numbers[p.feature(p.numbers, channel+": there")] = 1
 	}
+	c.numbers[p.feature(p.numbers, "how many channels")] = float64(len(d.Got))
 	return c
 }
 
@@ -211,6 +259,11 @@ func (p *pool) features(a, b card) []float64 {
 		if u, ok := b.numbers[f]; ok {
 			x[f] = -math.Log1p(math.Abs(u - v))
 		} else {
+			x[f] = -50
+		}
+	}
+	for f := range b.numbers {
+		if _, ok := a.numbers[f]; !ok {
 			x[f] = -50
 		}
 	}

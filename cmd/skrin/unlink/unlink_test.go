@@ -5,6 +5,7 @@ package unlink_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"skrin/cmd/skrin/unlink"
@@ -33,12 +34,18 @@ func TestMatch(t *testing.T) {
 			}
 			return at(i*300 + 1), at(i*300 + 2)
 		}, true},
+		{"ids of each party's own, which grow in one order", func(i int) (string, string) {
+			return fmt.Sprintf("k%06xq%s", i*7, noise()), fmt.Sprintf("zz%07d/%s", i*i+99, noise())
+		}, true},
+		{"how often something is said", func(i int) (string, string) {
+			return noise() + strings.Repeat("|"+noise(), i%40), noise() + strings.Repeat("|"+noise(), i%40)
+		}, true},
 	} {
 		var a, b []unlink.Dossier
 		for i := range 200 {
 			x, y := row.channels(i)
-			a = append(a, unlink.Dossier{Person: i, Got: map[string][]string{"c": {x}}})
-			b = append(b, unlink.Dossier{Person: i, Got: map[string][]string{"c": {y}}})
+			a = append(a, unlink.Dossier{Person: i, Got: map[string][]string{"c": strings.Split(x, "|")}})
+			b = append(b, unlink.Dossier{Person: i, Got: map[string][]string{"c": strings.Split(y, "|")}})
 		}
 		best := 0.0
 		for _, r := range unlink.Match(a, b, random) {

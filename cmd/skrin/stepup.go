@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+
+	"skrin/auth/login"
+	"skrin/auth/provider"
+	"skrin/ldp"
+	"skrin/pod"
+)
+
+// The actions for which a level of assurance can be needed (--steps), and the
+// paths by which they are done: both the page that leads to it and the form that
+// does it, so that whoever is sent to sign in again comes back to the page.
+var actions = map[string][]string{
+	"answer":  {"/me/answer/", "/me/requests/"}, // a party's request; "answer:" and a type of evidence for that alone
+	"app":     {"/me/answer/"},                  // to let an app act for the person
+	"export":  {"/me/log/export", "/me/settings/export"},
+	"erase":   {"/me/settings/erase"},
+	"passkey": {login.Path + "/passkey/add", login.Path + "/passkey/codes"},
+	"scripts": {"/me/apps"},
+}
+
+const answerType = "answer:"
+
+// steps say what needs which level: by action, the levels of which one, or one
+// above it, is enough.
+type steps struct {
+	enough map[string][]string
+	levels login.Levels
+}
+
+// loadSteps reads the file. What isn't known stops the server: it would protect
+// nothing.
+func loadSteps(file string, levels login.Levels, types *pod.Catalogue) (steps, error) {
+	s := steps{levels: levels}
+	if file == "" {
+		return s, nil
+	}
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = s.read(text, types)
+	}
+	if err != nil {
+		return s, fmt.Errorf("what needs which level: %w", err)
+	}
+	return s, nil
+}
+
+func (s *steps) read(text []byte, types *pod.Catalogue) error {
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&s.enough); err != nil {
+		return err
+	}
+	for action, levels := range s.enough {
+		known := actions[action] != nil
+		if id, ok := strings.CutPrefix(action, answerType); ok {
+			_, known = types.Type(id)
+		}
+		if !known {
+			return fmt.Errorf("there is no action %q: there are %s, and %s with a type of evidence", action, slices.Sorted(maps.Keys(actions)), answerType)
+		}
+		if len(levels) == 0 {
+			return fmt.Errorf("%s: no level is enough", action)
+		}
+		for _, level := range levels {
+			if !s.levels.Known(level) {
+				return fmt.Errorf("%s: nobody can sign in at the level %q", action, level)
+			}
+		}
+	}
+	return nil
+}
+
+// ladders are the levels at which people can sign in here.
+func (s *server) ladders() (login.Levels, error) {
+	all := login.Levels{login.OwnLevels()}
+	if s.Demo {
+		all = append(all, []string{login.DemoLevel})
+	}
+	if s.EIDs == "" {
+		return all, nil
+	}
+	names, err := fs.Glob(os.DirFS(s.EIDs), "*.json")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		text, err := fs.ReadFile(os.DirFS(s.EIDs), name)
+		if err != nil {
+			return nil, err
+		}
+		var f eidFile
+		if err := json.Unmarshal(text, &f); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		profile, err := f.profile()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		all = append(all, profile.Levels)
+	}
+	return all, nil
+}
+
+// stepUp sends whoever has signed in, but not surely enough for what she is about
+// to do, to sign in again, and back. Whoever hasn't signed in is for next.
+func (s *server) stepUp(next http.Handler) http.Handler {
+	if len(s.steps.enough) == 0 {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _, level, ok := s.sessions.Person(r)
+		if !ok {
+			next.ServeHTTP(w, r)
+			return
+		}
+		needs, err := s.needs(r)
+		if err != nil {
+			s.failed(w, r, err)
+			return
+		}
+		for _, action := range needs {
+			if enough := s.steps.enough[action]; len(enough) > 0 && !s.steps.levels.Reach(level, enough) {
+				back := r.URL.EscapedPath()
+				if r.Method == http.MethodGet {
+					back = r.URL.RequestURI()
+				}
+				http.Redirect(w, r, login.Again(back, enough), http.StatusSeeOther)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// needs are the actions that a request is a part of.
+func (s *server) needs(r *http.Request) (all []string, err error) {
+	for action, paths := range actions {
+		if slices.ContainsFunc(paths, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
+			all = append(all, action)
+		}
+	}
+	if !slices.Contains(all, "answer") {
+		return all, nil
+	}
+	types, app, err := s.asked(r)
+	all = slices.DeleteFunc(all, func(action string) bool { return action == "app" && !app || action == "answer" && app })
+	for _, t := range types {
+		all = append(all, answerType+t)
+	}
+	return all, err
+}
+
+// asked tells which types of evidence a request that is answered is about, or that
+// it is an app's. One that has ended is about nothing: the page says so.
+func (s *server) asked(r *http.Request) (types []string, app bool, err error) {
+	if id, ok := strings.CutPrefix(r.URL.Path, "/me/requests/"); ok {
+		types, err = s.typesOf(r, id)
+		return types, false, err
+	}
+	in, err := s.provider.Interaction(r, strings.TrimPrefix(r.URL.Path, "/me/answer/"))
+	if errors.Is(err, provider.ErrNoInteraction) {
+		return nil, false, nil
+	}
+	for _, detail := range in.Details {
+		var d struct {
+			Types []string `json:"evidence_types"`
+			Type  string   `json:"evidence_type"`
+		}
+		if json.Unmarshal(detail, &d) == nil {
+			types = append(append(types, d.Types...), d.Type)
+		}
+	}
+	return types, in.App != nil, err
+}
+
+func (s *server) typesOf(r *http.Request, id string) ([]string, error) {
+	person, _, _, _ := s.sessions.Person(r)
+	who, err := s.pod.Owner(r.Context(), person)
+	if errors.Is(err, pod.ErrNoPod) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	offer, err := s.pod.Offer(r.Context(), who, id)
+	if kind := ldp.KindOf(err); err != nil && kind < ldp.Internal {
+		return nil, nil
+	}
+	return offer.Request.Types, err
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"skrin/auth/login"
+	"skrin/cmd/skrin/demo"
+	"skrin/fixtures"
+	"skrin/pod"
+)
+
+const loa2, loa3 = "http://id.elegnamnden.se/loa/1.0/loa2", "http://id.elegnamnden.se/loa/1.0/loa3"
+
+// A strangersEID is oidc-provider, which plays an eID of the Swedish profile.
+type strangersEID struct {
+	t      *testing.T
+	issuer string
+	talk   *json.Encoder
+	lines  *bufio.Scanner
+}
+
+func startEID(t *testing.T, base string) *strangersEID {
+	t.Helper()
+	needClients(t)
+	cmd := exec.CommandContext(t.Context(), "node", "eid.js")
+	cmd.Dir, cmd.WaitDelay = clientsDir, time.Second
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	e := &strangersEID{t: t, talk: json.NewEncoder(in), lines: bufio.NewScanner(out)}
+	p := login.SwedishProfile()
+	var first struct{ Issuer string }
+	e.say(map[string]any{
+		"client": "skrin", "secret": "TEST", "redirect": base + "/me/sign-in/prov-eid/back", "scope": p.Scopes, "names": []string{p.Claims[0].Name}, "levels": p.Levels,
+	}, &first)
+	e.issuer = first.Issuer
+	return e
+}
+
+func (e *strangersEID) say(what, answer any) {
+	e.t.Helper()
+	if err := e.talk.Encode(what); err != nil {
+		e.t.Fatal(err)
+	}
+	for e.lines.Scan() {
+		if json.Unmarshal(e.lines.Bytes(), answer) == nil {
+			return
+		}
+	}
+	e.t.Fatal("the eID is gone")
+}
+
+// is makes the next one who signs in the person with the number, at the level.
+func (e *strangersEID) is(number, level string) {
+	e.say(map[string]any{"sub": "x", "acr": level, "claims": map[string]any{login.SwedishProfile().Claims[0].Name: number}}, new(struct{}))
+}
+
+// startWithSteps starts the demo with a second eID, and with what needs its level.
+func startWithSteps(t *testing.T, needs map[string][]string) (*running, *strangersEID) {
+	t.Helper()
+	var eid *strangersEID
+	dir := t.TempDir()
+	r := start(t, dir, func(ctx context.Context, log *slog.Logger) (*town, error) {
+		w, err := newTown(ctx, dir, 0, keep{}, log)
+		if err != nil {
+			return nil, err
+		}
+		eid = startEID(t, w.Base)
+		w.EIDs, w.Steps = filepath.Join(dir, "eids"), filepath.Join(dir, "steps.json")
+		write(t, filepath.Join(w.EIDs, "prov.json"), map[string]string{
+			"id": "prov-eid", "name": "Prov-eID", "issuer": eid.issuer, "client_id": "skrin", "client_secret": "TEST", "profile": "sweden",
+		})
+		write(t, w.Steps, needs)
+		levels, err := w.ladders()
+		if err != nil {
+			return nil, err
+		}
+		if w.steps, err = loadSteps(w.Steps, levels, w.types); err != nil {
+			return nil, err
+		}
+		return w, w.joinHandler(ctx)
+	})
+	return r, eid
+}
+
+// TestStepUp: who has signed in, but not surely enough for what she is about to
+// do, is sent to sign in again, and comes back to where she was; what needs no
+// more goes on. The eID is a real OpenID provider that isn't ours.
+func TestStepUp(t *testing.T) {
+	const certificate = "se:af:arbetsloshetsintyg:1"
+	r, eid := startWithSteps(t, map[string][]string{answerType + certificate: {loa3}, "export": {loa2}, "passkey": {loa3}})
+	b := newBrowser(t)
+	b.open(r.Base + "/me/")
+	b.signIn("Alva Lindqvist")
+	b.open(r.Base + "/me/sharing")
+	b.sees("Dela")
+	alva := numberOf(t, "Alva")
+
+	b.open(r.origins[1])
+	b.press("Spara intyg till min profil")
+	b.sees("logga in igen", "Prov-eID")
+	if b.says("Exempel-eID") || b.says("Vill du ansluta") {
+		t.Errorf("the page is %s", b.text())
+	}
+	t.Run("at too low a level she comes no further", func(t *testing.T) {
+		eid.is(alva, loa2)
+		resp, err := b.client.Get(b.at.Scheme + "://" + b.at.Host + "/me/sign-in/prov-eid?level=" + loa3 + "&next=/me/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode < 400 {
+			t.Errorf("status %d at %s", resp.StatusCode, resp.Request.URL)
+		}
+	})
+	eid.is(alva, loa3)
+	b.press("Logga in med Prov-eID")
+	b.sees("Vill du ansluta dig till Arbetsförmedlingen (exempel)?")
+	b.press("Ja, anslut")
+	b.sees("Din profil är ansluten")
+
+	t.Run("a form is no way around the page", func(t *testing.T) {
+		low := newBrowser(t)
+		low.open(r.Base + "/me/")
+		low.signIn("Alva Lindqvist")
+		low.open(r.origins[1])
+		low.press("Spara intyg till min profil")
+		low.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		ask := low.at.Query().Get("next")
+		req, _ := http.NewRequest("POST", r.Base+ask, strings.NewReader("answer=yes"))
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Sec-Fetch-Site", "same-origin")
+		resp, err := low.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		to := resp.Header.Get("Location")
+		if !strings.HasPrefix(ask, "/me/answer/") || resp.StatusCode != 303 || !strings.HasPrefix(to, "/me/sign-in?") || !strings.Contains(to, "loa3") {
+			t.Errorf("posted to %q, she is answered %d and sent to %s", ask, resp.StatusCode, to)
+		}
+	})
+	t.Run("a higher level is enough for what needs a lower", func(t *testing.T) {
+		b.open(r.Base + "/me/log/export")
+		if b.says("logga in igen") {
+			t.Error("with level 3, what needs level 2 asks again")
+		}
+	})
+}
+
+func numberOf(t *testing.T, name string) string {
+	t.Helper()
+	people := demo.People()
+	i := slices.IndexFunc(people, func(p demo.Person) bool { return strings.HasPrefix(p.Name, name) })
+	if i < 0 {
+		t.Fatal(name)
+	}
+	return people[i].Number
+}
+
+// TestStepsThatProtectNothingStopTheServer: a level or an action that isn't known
+// would protect nothing.
+func TestStepsThatProtectNothingStopTheServer(t *testing.T) {
+	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	if err != nil {
+		t.Fatal(err)
+	}
+	levels := login.Levels{login.OwnLevels(), login.SwedishProfile().Levels, login.NorwegianProfile().Levels}
+	for text, ok := range map[string]bool{
+		`{"erase": ["` + loa3 + `", "idporten-loa-high"], "answer:se:af:arbetsloshetsintyg:1": ["` + loa2 + `"]}`: true,
+		`{"passkey": ["urn:skrin:level:passkey"]}`:                                                                true,
+		`{}`:                                   true,
+		`{"everything": ["` + loa3 + `"]}`:     false,
+		`{"answer:nothing": ["` + loa3 + `"]}`: false,
+		`{"erase": ["loa3"]}`:                  false,
+		`{"erase": []}`:                        false,
+		`{"erase": "loa3"}`:                    false,
+		``:                                     false,
+	} {
+		s := steps{levels: levels}
+		if err := s.read([]byte(text), types); (err == nil) != ok {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, row := range []struct {
+		level  string
+		enough []string
+		want   bool
+	}{
+		{loa3, []string{loa3}, true}, {loa3, []string{loa2}, true}, {loa2, []string{loa3}, false},
+		{"idporten-loa-high", []string{loa2}, false}, {"idporten-loa-high", []string{loa3, "idporten-loa-substantial"}, true},
+		{login.PasskeyLevel, []string{loa2}, false}, {login.RecoveryLevel, []string{login.PasskeyLevel}, false},
+		{"", []string{loa2}, false}, {"unknown", []string{"unknown"}, false}, {loa3, nil, false},
+	} {
+		if got := levels.Reach(row.level, row.enough); got != row.want {
+			t.Errorf("%q for %q: %t", row.level, row.enough, got)
+		}
+	}
+}

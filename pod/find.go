@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sort"
+	"time"
+
+	"skrin/acl"
+)
+
+// A LogFilter says which entries are wanted. The zero LogFilter wants all.
+type LogFilter struct {
+	Party   string    // whom they are about
+	Actions []Action  // one of these
+	From    time.Time // not before
+	Until   time.Time // before
+}
+
+func (f *LogFilter) wants(e *Entry) bool {
+	return (f.Party == "" || e.Party == f.Party) && (f.Actions == nil || slices.Contains(f.Actions, e.Action))
+}
+
+// maxLook is how many entries are looked at for one page of those that are wanted.
+const maxLook = 2048
+
+// Find returns the entries of the owner's log that are wanted, newest first: at
+// most limit that come before the entry numbered before; 0 for from the newest.
+// more, if not 0, is where to go on: where little is wanted of a long log, it may
+// be that few or none were found as yet.
+func (p *Pod) Find(ctx context.Context, who acl.Agent, f LogFilter, before uint64, limit int) (entries []Entry, more uint64, err error) {
+	err = p.viewOwn(ctx, who, func(tx Tx) error {
+		entries, more = nil, 0
+		head, err := load[logHead](tx, "h")
+		if err != nil || head == nil {
+			return err
+		}
+		end := head.Seq + 1
+		if before != 0 {
+			end = min(end, before)
+		}
+		if !f.Until.IsZero() {
+			if end, err = firstSince(tx, f.Until, end); err != nil {
+				return err
+			}
+		}
+		entries, more, err = lookBack(tx, &f, end, limit)
+		return err
+	})
+	return entries, more, err
+}
+
+// lookBack finds what is wanted before the entry numbered end.
+func lookBack(tx Tx, f *LogFilter, end uint64, limit int) (entries []Entry, more uint64, err error) {
+	for looked := 0; end > 1; {
+		var keys []string
+		for seq := end - 1; seq > 0 && len(keys) < page; seq-- {
+			keys = append(keys, logKey(seq))
+		}
+		values, err := tx.Get(keys...)
+		if err != nil {
+			return nil, 0, err
+		}
+		for i, value := range values {
+			if len(entries) == limit || looked == maxLook {
+				return entries, end, nil
+			}
+			e, err := decode[Entry](keys[i], value)
+			if err != nil {
+				return nil, 0, err
+			}
+			if e.Time.Before(f.From) {
+				return entries, 0, nil
+			}
+			if f.wants(e) {
+				entries = append(entries, *e)
+			}
+			end, looked = e.Seq, looked+1
+		}
+	}
+	return entries, 0, nil
+}
+
+// firstSince returns the number of the first entry that is not before at; end if
+// there is none before the entry numbered end. Times ascend with the numbers.
+func firstSince(tx Tx, at time.Time, end uint64) (uint64, error) {
+	var err error
+	i := sort.Search(int(end)-1, func(i int) bool {
+		e, found := load[Entry](tx, logKey(uint64(i)+1))
+		err = cmp.Or(err, found)
+		return e != nil && !e.Time.Before(at)
+	})
+	return uint64(i) + 1, err
+}
+
+// Counterparts returns the owner's spaces with every party that she has had to do
+// with, by the party's id.
+func (p *Pod) Counterparts(ctx context.Context, who acl.Agent) ([]Connection, error) {
+	var all []Connection
+	err := p.viewOwn(ctx, who, func(tx Tx) error {
+		var spaces []Space
+		if err := each(tx, spaceKey(""), func(s *Space) bool { spaces = append(spaces, *s); return true }); err != nil {
+			return err
+		}
+		all = nil
+		for _, s := range spaces {
+			party, err := p.partyOrName(ctx, s.Party)
+			if err != nil {
+				return err
+			}
+			all = append(all, Connection{s, party})
+		}
+		return nil
+	})
+	slices.SortFunc(all, func(a, b Connection) int { return cmp.Compare(a.Party.ID, b.Party.ID) })
+	return all, err
+}
