@@ -155,16 +155,26 @@ func (i foreignIssuer) keys(ctx context.Context) ([]jose.JSONWebKey, error) {
 	if about.Issuer != i.name {
 		return nil, errors.New("the issuer says that it is another")
 	}
+	doc, err := Fetch(ctx, i.client, about.JWKS, "application/json")
+	if err != nil {
+		return nil, err
+	}
+	return readKeys(doc.Body)
+}
+
+// readKeys reads those keys of a set that can have signed a token; of other kinds
+// there may be some.
+func readKeys(text []byte) ([]jose.JSONWebKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	if err := i.fetchJSON(ctx, about.JWKS, &set); err != nil {
+	if err := json.Unmarshal(text, &set); err != nil {
 		return nil, err
 	}
 	var keys []jose.JSONWebKey
 	for _, text := range set.Keys {
 		var key jose.JSONWebKey
-		if json.Unmarshal(text, &key) == nil && key.Use != "enc" && verifies(key.Key) { // of other kinds there may be some
+		if json.Unmarshal(text, &key) == nil && key.Use != "enc" && verifies(key.Key) {
 			keys = append(keys, key)
 		}
 	}

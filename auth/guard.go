@@ -39,9 +39,12 @@ var ErrGuarded = errors.New("not an address that is fetched from here")
 //
 // With loopback it also fetches, by http too, from this machine: for the demo
 // and for tests.
-func Guarded(loopback bool) *http.Client {
+func Guarded(loopback bool) *http.Client { return guarded(loopback, nil) }
+
+// guarded is Guarded, with a resolver of names; nil for the system's.
+func guarded(loopback bool, names *net.Resolver) *http.Client {
 	g := &guard{loopback: loopback, places: make(chan struct{}, guardRequests)}
-	dialer := &net.Dialer{Timeout: guardTime / 2, Control: g.control}
+	dialer := &net.Dialer{Timeout: guardTime / 2, Control: g.control, Resolver: names}
 	g.transport = &http.Transport{
 		DialContext: dialer.DialContext, DisableCompression: true, ForceAttemptHTTP2: true,
 		TLSHandshakeTimeout: guardTime / 2, ResponseHeaderTimeout: guardTime / 2, MaxResponseHeaderBytes: guardHeader,

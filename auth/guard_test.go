@@ -140,3 +140,17 @@ func TestAGuardedClientGivesItsPlacesBack(t *testing.T) {
 		t.Errorf("%d places are not given back", n)
 	}
 }
+
+// FuzzReadKeys shows that of whatever a stranger publishes only keys that verify
+// are taken: no shared secret, no private key, none that is weak.
+func FuzzReadKeys(f *testing.F) {
+	f.Add([]byte(`{"keys":[{"kty":"oct","k":"AA","kid":"x"},{"kty":"RSA","n":"AQ","e":"AQAB","kid":"y"},{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		keys, _ := readKeys(text)
+		for _, k := range keys {
+			if !k.IsPublic() || !k.Valid() || !verifies(k.Key) {
+				t.Errorf("%q gives %+v", text, k)
+			}
+		}
+	})
+}

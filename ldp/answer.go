@@ -39,6 +39,17 @@ func unidentified(err error) error {
 	return refusal{err}
 }
 
+// Fail answers an error as this Handler does, for routes beside it
+// and for a handler around it that refuses a request.
+func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	x := &exchange{Handler: h, w: w, r: r, header: w.Header(), id: "/"}
+	x.values = x.store[:0]
+	if x.header["Access-Control-Allow-Origin"] == nil {
+		x.cors()
+	}
+	x.fail(err)
+}
+
 // fail answers an error, and is the only one that does.
 func (x *exchange) fail(err error) {
 	if errors.Is(err, context.Canceled) && x.r.Context().Err() != nil {
@@ -64,15 +75,6 @@ func (x *exchange) fail(err error) {
 	x.problem(p)
 }
 
-// Fail answers err as the Handler itself does, for a handler around it that
-// refuses a request.
-func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	x := &exchange{Handler: h, w: w, r: r, header: w.Header()}
-	x.values = x.store[:0]
-	x.cors()
-	x.fail(err)
-}
-
 // expected reports whether a failure of the 5xx is a limit that was set, and no
 // fault of ours.
 func expected(kind Kind, err error) bool {
@@ -84,7 +86,7 @@ func classify(err error) Kind {
 	switch {
 	case kind == Internal && errors.Is(err, context.DeadlineExceeded):
 		return Unavailable
-	case http.StatusText(int(kind)) == "" || kind < 400:
+	case http.StatusText(int(kind)) == "" || kind < 400 && kind != Moved:
 		return Internal
 	}
 	return kind

@@ -309,6 +309,15 @@ func modes(b []byte, m acl.Mode) []byte {
 	return b
 }
 
+// EntityTag returns the strong ETag of a state in one representation: media is a
+// resource's type as it is stored, "" for a container.
+func EntityTag(tag, media string) string {
+	if media == "" {
+		media = typeTurtle
+	}
+	return entityTag(tag, short(media))
+}
+
 // entityTag makes the strong tag of a representation. A tag whose state is not
 // told has none.
 func entityTag(tag, format string) string {

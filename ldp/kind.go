@@ -16,6 +16,7 @@ type Kind int
 
 // The kinds, each the HTTP status that it is answered with (RFC 9110).
 const (
+	Moved           Kind = 308 // a Fault with a Location
 	Invalid         Kind = 400
 	Unauthenticated Kind = 401
 	Forbidden       Kind = 403

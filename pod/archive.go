@@ -220,7 +220,8 @@ func (p *Pod) OwnForm(ctx context.Context, who acl.Agent, id string) (string, er
 		if e == nil {
 			return absent()
 		}
-		form, err = p.giveForm(ctx, tx, e, owners)
+		g, err := p.giveForm(ctx, tx, e, owners)
+		form = g.form
 		return err
 	})
 	return form, err

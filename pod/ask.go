@@ -107,7 +107,7 @@ func readDetails(details []json.RawMessage) ([]Detail, error) {
 			return nil, ldp.Refuse(ldp.Invalid, "authorization_details: an element is not of the form that its type asks for, or has a member that is not known.")
 		}
 	}
-	if len(all) == 2 && (all[0].Type != ToRead || all[1].Type != ToDeposit || all[1].Reference != "" || all[1].Locations != nil || all[1].Consent != "") {
+	if len(all) == 2 && (all[0].Type != ToRead || all[1].Type != ToDeposit || all[1].Reference != "" || all[1].Locations != nil || all[1].HolderKeys != "" || all[1].Consent != "") {
 		return nil, ldp.Refuse(ldp.Invalid, "authorization_details: two elements must be an evidence_request, and then an evidence_deposit with nothing but its evidence_types.")
 	}
 	return all, nil
@@ -193,7 +193,7 @@ func (p *Pod) granted(r *Request, s *Space, c *Consent) ([]json.RawMessage, erro
 	}
 	all := []Detail{d}
 	if r.Along != nil {
-		all = append(all, Detail{Type: ToDeposit, EvidenceTypes: r.Along, Locations: []string{p.url(s.deposit())}})
+		all = append(all, Detail{Type: ToDeposit, EvidenceTypes: r.Along, Locations: []string{p.url(s.deposit())}, HolderKeys: p.url(s.keys())})
 	}
 	var granted []json.RawMessage
 	for _, d := range all {

@@ -28,6 +28,7 @@ type Changes struct {
 	Values map[string][]byte // by key; nil: deleted
 	Names  map[Name]bool     // true: claimed, false: released
 	At     *time.Time        // the Due time; nil: as it was
+	Stirs  bool              // whether followers are to be told
 	Err    error             // the first write that can't be
 }
 
@@ -93,6 +94,12 @@ func (c *Changes) name(name Name, claimed bool) {
 func (c *Changes) Due(at time.Time) {
 	c.mayWrite("", 0, 0)
 	c.At = &at
+}
+
+// Stir implements Tx.
+func (c *Changes) Stir() {
+	c.mayWrite("", 0, 0)
+	c.Stirs = true
 }
 
 // Written returns the keys that were written or deleted and begin with prefix,

@@ -5,7 +5,6 @@ package pod
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -28,7 +27,8 @@ type Consent struct {
 	Given     time.Time
 	Until     time.Time
 	Withdrawn time.Time // zero while it holds
-	Record    string    // the signed record: a JWS of a [Record]
+	Level     string    // how surely the person had signed in, an acr; "" if it isn't known
+	Record    string    // the signed record with its receipt (ISO/IEC TS 27560): a JWS
 	EraseBy   time.Time // the day by which the party is to erase; zero while it isn't asked to
 	Erased    time.Time // when it said that it has; zero while it hasn't
 	Receipt   string    // in which it said so: a JWS of an [ErasureReceipt], signed by the party
@@ -65,56 +65,7 @@ type Share struct {
 	Last    time.Time // when it last did; zero for never
 }
 
-// A Record is the payload of a consent's signed record, after ISO/IEC TS 27560
-// and its DPV profile (dpv-27560).
-type Record struct {
-	Context     string   `json:"@context"`
-	Type        string   `json:"type"`
-	ID          string   `json:"identifier"`
-	ConformsTo  string   `json:"conformsTo"`
-	Subject     string   `json:"hasDataSubject"` // the pairwise WebID
-	Controller  string   `json:"hasDataController"`
-	Source      string   `json:"hasDataSource"`
-	Purpose     string   `json:"hasPurpose"`
-	Basis       string   `json:"hasLegalBasis"`
-	Data        []string `json:"hasPersonalData"` // concepts, never values
-	Notice      string   `json:"hasNotice"`
-	Language    string   `json:"language"`
-	Shown       string   `json:"shownHash"` // of the screen
-	Status      string   `json:"hasConsentStatus"`
-	Indicated   string   `json:"isIndicatedAtTime"`
-	Method      string   `json:"hasIndicationMethod"`
-	Until       string   `json:"validUntil"`
-	WithdrawnAt string   `json:"isExercisedAt"` // where to withdraw
-}
-
 func consentKey(id string) string { return "c" + id }
-
-// signRecord returns the signed record of a consent.
-func (p *Pod) signRecord(ctx context.Context, c *Consent, s *Space, o *Offer) (string, error) {
-	issuer, err := p.Registry.Party(ctx, c.Issuer)
-	if err != nil {
-		return "", err
-	}
-	r := Record{
-		Context: "https://w3id.org/dpv", Type: "ConsentRecord", ID: c.ID,
-		ConformsTo: "https://w3id.org/dpv/schema/dpv-27560#record-eu-gdpr",
-		Subject:    string(p.SpaceWebID(s.ID)), Controller: string(o.Party.WebID), Source: string(issuer.WebID),
-		Purpose: o.Use.Purpose, Basis: o.Use.Basis, Notice: o.Party.Privacy, Language: c.Lang, Shown: c.Shown,
-		Status: "https://w3id.org/dpv#ConsentGiven", Indicated: c.Given.Format(time.RFC3339),
-		Method: "button pressed after preview; nothing pre-ticked",
-		Until:  c.Until.Format(time.RFC3339), WithdrawnAt: p.Base + "/me/sharing",
-	}
-	for _, name := range c.Fields {
-		f, _ := o.Types[0].Field(name)
-		r.Data = append(r.Data, f.Concept)
-	}
-	b, err := json.Marshal(r)
-	if err != nil {
-		return "", err
-	}
-	return p.Sign.Sign(ctx, "consent-record+jwt", b)
-}
 
 // Withdraw ends a consent of the owner's. The next read under it is refused, on
 // every node, and the party is told and asked to erase. To withdraw twice is no

@@ -154,8 +154,8 @@ func (p *Pod) said(tx Tx, r *right, sent *rdf.Graph) (*rdf.Graph, error) {
 	}
 	prefix := membersKey(r.id)
 	pairs, err := tx.Scan(prefix, "", n+1)
-	if err != nil || len(pairs) != n {
-		return said, err
+	if err != nil {
+		return nil, err
 	}
 	for _, pair := range pairs {
 		m, err := decodeMember(r.id+ldp.ID(pair.Key[len(prefix):]), pair.Value)

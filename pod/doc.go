@@ -28,7 +28,11 @@
 //	View          view.go        what a counterpart receives: the only function that maps space to pod
 //	Entry         log.go         one line of the person's log, chained by hash
 //	Checkpoint    export.go      the signed end of an exported log
+//	Imported      takein.go      what came of filling a pod from an archive; takeout.go makes one; move.go
 //	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
+//	Subscription  subscribe.go   a channel: who is told of what happens to a resource
+//	Activity      journal.go     what happened to a resource; Hear decides who is told
+//	Call          calls.go       what a webhook is to be told
 //	MailedRequest mail.go        a request that a party posts to its inbox/
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
 //	Loan          lend.go        what the owner lets others do to a file or folder, by its ACL document
@@ -60,15 +64,19 @@
 //	c{id}                    a Consent
 //	g{space}\0{id}           a Grant to a space's party
 //	h, l{seq}                the log's head; an Entry
-//	s{place}                 the id of the evidence that has a place in a status list; also a Name of the pod
+//	v{place}                 the id of the evidence that has a place in a status list; also a Name of the pod
 //	z{space}\0{thumbprint}   a holder key that a provider was given;  z{thumbprint} one that is in a form
 //	x{day}\0…                a refusal that was logged that day
 //	i{space}\0{key}          what answered an idempotency key
 //	j{day}{digest}           the same for a POST to the standard pod
 //	u{day}\0{app}            a ReadCount; without an app, of what everybody may read
 //	d{day}\0{sender}         how many notifications the inbox took; without a sender, of all
+//	tp{id}, th{id}           a Subscription: by connecting; a webhook
+//	t{day}\0{subscriber}     how many subscriptions were made; without a subscriber, by all
+//	v, v{seq}                the last number of the journal; an Activity
 //	s                        the owner's Settings
-//	t                        how many bytes the resources hold together
+//	U                        how many bytes the resources hold together
 //	b                        when blobs are to be swept
+//	t                        an import that is under way
 //	o, n{seq}                the last number of the outbox; a Notification that waits
 package pod

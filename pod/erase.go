@@ -56,18 +56,8 @@ func unname(ctx context.Context, s Store, id string) error {
 		tx.Release(Name("pod/" + h.Name))
 		tx.Release(Name("person/" + h.Person))
 		tx.Due(time.Time{})
-		for after := ""; ; {
-			pairs, err := tx.Scan("s", after, 500)
-			if err != nil {
-				return err
-			}
-			for _, pair := range pairs {
-				tx.Release(Name("s/" + pair.Key[1:]))
-				after = pair.Key
-			}
-			if len(pairs) < 500 {
-				break
-			}
+		if err := eachPlace(tx, func(n Name) { tx.Release(n) }); err != nil {
+			return err
 		}
 		return each(tx, spaceKey(""), func(s *Space) bool { tx.Release(Name("w/" + s.ID)); return true })
 	})

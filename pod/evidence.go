@@ -7,10 +7,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/credential"
 )
 
 // An Evidence is one statement that a provider attested about the person.
@@ -90,37 +92,62 @@ func (p *Pod) supersede(tx Tx, e *Evidence) error {
 	return save(tx, key, e.ID)
 }
 
+// A given is a signed form that a space was given, with the top-level claim of each
+// of its disclosures: so that a read needn't parse it.
+type given struct {
+	form      string
+	disclosed []string
+}
+
+// encode writes the form, a line's end and the claims, between NULs.
+func (g given) encode() []byte { return []byte(g.form + "\n" + strings.Join(g.disclosed, "\x00")) }
+
+func decodeGiven(b []byte) given {
+	form, rest, _ := strings.Cut(string(b), "\n")
+	g := given{form: form}
+	if rest != "" {
+		g.disclosed = strings.Split(rest, "\x00")
+	}
+	return g
+}
+
 // giveForm gives a space a signed form of e that nobody else was given, or the
-// one that it has. "" if all are given away. When few are left the issuer is asked
-// for more: some time in the next hours, so that it doesn't see when the person
-// shares; at once if somebody waits.
-func (p *Pod) giveForm(ctx context.Context, tx Tx, e *Evidence, space string) (string, error) {
+// one that it has; an empty one if all are given away. When few are left the issuer
+// is asked for more: some time in the next hours, so that it doesn't see when the
+// person shares; at once if somebody waits.
+func (p *Pod) giveForm(ctx context.Context, tx Tx, e *Evidence, space string) (given, error) {
 	key := givenKey(e.ID, space)
 	values, err := tx.Get(key, formKey(e.ID, e.Given))
 	if err != nil {
-		return "", err
+		return given{}, err
 	}
 	if values[0] != nil {
-		return string(values[0]), nil
+		return decodeGiven(values[0]), nil
 	}
+	var g given
 	if values[1] != nil {
-		tx.Put(key, values[1])
+		c, err := credential.Parse(string(values[1]))
+		if err != nil {
+			return g, err
+		}
+		g = given{string(values[1]), c.Disclosed()}
+		tx.Put(key, g.encode())
 		tx.Delete(formKey(e.ID, e.Given))
 		e.Given++
 		if err := save(tx, evidenceKey(e.ID), e); err != nil {
-			return "", err
+			return g, err
 		}
 	}
 	if 4*(e.Forms-e.Given) < e.Forms && p.Now().Sub(e.Wanted) >= 24*time.Hour {
 		later, err := p.someTime()
 		if err != nil {
-			return "", err
+			return g, err
 		}
 		if err := p.wantForms(ctx, tx, e, later); err != nil {
-			return "", err
+			return g, err
 		}
 	}
-	return string(values[1]), nil
+	return g, nil
 }
 
 // wantForms asks e's issuer for more signed forms of it, once a day at most, if
@@ -151,7 +178,7 @@ func eachForm(tx Tx, id string, visit func(key string, form []byte) error) error
 			return err
 		}
 		for _, pair := range pairs {
-			if err := visit(pair.Key, pair.Value); err != nil {
+			if err := visit(pair.Key, []byte(decodeGiven(pair.Value).form)); err != nil {
 				return err
 			}
 			after = pair.Key

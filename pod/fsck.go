@@ -272,6 +272,9 @@ func (c *check) names() error {
 	for _, space := range c.spaces {
 		names = append(names, Name("w/"+space))
 	}
+	if err := eachPlace(c.tx, func(n Name) { names = append(names, n) }); err != nil {
+		return err
+	}
 	for _, name := range names {
 		err := c.Store.View(c.ctx, name, func(tx Tx) error {
 			if tx.Pod() != c.id {

@@ -172,7 +172,11 @@ func holderOf(c *credential.Credential) (string, error) {
 
 // bind proves to the recipient that the person's pod presents a credential to it,
 // now, in answer to its nonce.
-func (p *Pod) bind(tx Tx, c *credential.Credential, recipient, nonce string) (string, error) {
+func (p *Pod) bind(tx Tx, compact, recipient, nonce string) (string, error) {
+	c, err := credential.Parse(compact)
+	if err != nil {
+		return "", err
+	}
 	thumb, err := holderOf(c)
 	if err != nil {
 		return "", err

@@ -3,10 +3,7 @@
 package pod
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
-	"time"
 
 	"skrin/acl"
 	"skrin/ldp"
@@ -45,32 +42,5 @@ func notification(media string, container bool, size int64) error {
 
 // countSender refuses a sender that has sent too much today.
 func (p *Pod) countSender(tx Tx, r *right) error {
-	today := "d" + r.now.UTC().Format(time.DateOnly)
-	keys, limits := []string{today}, []int{inboxTotal}
-	if r.who.Known() {
-		sum := sha256.Sum256([]byte(r.who.ID))
-		keys, limits = append(keys, today+"\x00"+hex.EncodeToString(sum[:])), append(limits, inboxSender)
-	}
-	for i, key := range keys {
-		n, err := load[int](tx, key)
-		if err != nil {
-			return err
-		}
-		if n == nil {
-			n = new(int)
-		}
-		if *n++; *n > limits[i] {
-			return &ldp.Fault{Kind: ldp.TooMany, Detail: "This inbox takes no more today.", Header: "Retry-After: 86400"}
-		}
-		if err := save(tx, key, *n); err != nil {
-			return err
-		}
-	}
-	old, err := tx.Scan("d", "", 8)
-	for _, pair := range old {
-		if pair.Key < today {
-			tx.Delete(pair.Key)
-		}
-	}
-	return err
+	return daily{"d", inboxTotal, inboxSender, "This inbox takes no more today."}.count(tx, r)
 }

@@ -39,6 +39,11 @@ type home struct {
 	Name   string    // the first segment of its URLs
 	Person string    // the internal id of its owner
 	Leaves time.Time // when it is erased; zero while it isn't to be
+
+	// Until when somebody may be subscribed to the pod, in seconds since 1970:
+	// by connecting, and by webhooks. Each write looks here.
+	Pulls, Hooks int64
+	Moved        string // the URL of its root elsewhere; "" while it is here
 }
 
 // ownerOf returns whose pod it is.
@@ -55,8 +60,15 @@ func (h home) encode() []byte {
 	for _, s := range []string{string(h.Owner), h.Name, h.Person} {
 		b = appendString(b, s)
 	}
-	if !h.Leaves.IsZero() {
-		b = binary.AppendVarint(b, h.Leaves.Unix())
+	listened := h.Pulls|h.Hooks != 0
+	if !h.Leaves.IsZero() || listened || h.Moved != "" {
+		b = binary.AppendVarint(b, leaving(h.Leaves))
+	}
+	if listened || h.Moved != "" {
+		b = binary.AppendVarint(binary.AppendVarint(b, h.Pulls), h.Hooks)
+	}
+	if h.Moved != "" {
+		b = appendString(b, h.Moved)
 	}
 	return b
 }
@@ -66,9 +78,25 @@ func decodeHome(b []byte) (home, error) {
 	in.layout()
 	h := home{Owner: acl.WebID(in.string()), Name: in.string(), Person: in.string()}
 	if in.err == nil && len(in.rest) > 0 {
-		h.Leaves = time.Unix(in.varint(), 0).UTC()
+		if at := in.varint(); at != 0 {
+			h.Leaves = time.Unix(at, 0).UTC()
+		}
+	}
+	if in.err == nil && len(in.rest) > 0 {
+		h.Pulls, h.Hooks = in.varint(), in.varint()
+	}
+	if in.err == nil && len(in.rest) > 0 {
+		h.Moved = in.string()
 	}
 	return h, in.err
+}
+
+// leaving is a time as a home keeps it: 0 for none.
+func leaving(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.Unix()
 }
 
 // A change is the time and the randomness of one write. Both are drawn before

@@ -44,6 +44,10 @@ const (
 
 	DidLeave Action = "leave" // the person wants all of it to be erased
 	DidStay  Action = "stay"  // and has thought again
+
+	DidExport Action = "export" // the person took all of the pod out in a file; Why is "operator" where the operator did
+	DidImport Action = "import" // the pod was filled from such a file, of the pod that was at Path
+	DidMove   Action = "move"   // the person moved the pod to Path, on another server
 )
 
 // An Entry is one line of the log: who did what, when and why. It names fields,

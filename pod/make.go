@@ -27,8 +27,18 @@ const (
 // Owner returns the owner of the person's pod as an agent, or ErrNoPod if the
 // person has none.
 func (p *Pod) Owner(ctx context.Context, person string) (acl.Agent, error) {
+	return p.ownerAt(ctx, Name("person/"+person))
+}
+
+// OwnerOf returns the owner of the pod with the id, for the operator, who acts in
+// the owner's name where nobody else can.
+func (p *Pod) OwnerOf(ctx context.Context, id string) (acl.Agent, error) {
+	return p.ownerAt(ctx, Name("id/"+id))
+}
+
+func (p *Pod) ownerAt(ctx context.Context, name Name) (acl.Agent, error) {
 	var h home
-	err := p.Store.View(ctx, Name("person/"+person), func(tx Tx) (err error) {
+	err := p.Store.View(ctx, name, func(tx Tx) (err error) {
 		h, err = ownerOf(tx)
 		return err
 	})
@@ -156,7 +166,7 @@ func (p *Pod) plant(tx Tx, id ldp.ID, media string, body []byte) error {
 		return err
 	}
 	ch.save(tx, r, 0, rec)
-	return nil
+	return p.journal(tx, r)
 }
 
 // place writes a graph to a new pod, whatever kind of resource it is to be.
@@ -208,7 +218,17 @@ func (p *Pod) storageDescription(req ldp.Get) (*ldp.Resource, error) {
 		return nil, ldp.Refuse(ldp.NotAcceptable, "The description of a storage is to be had as text/turtle and application/ld+json.")
 	}
 	g := new(rdf.Graph)
-	g.Add(rdf.IRI(p.url(rootOf(req.ID))), rdf.IRI(rdfType), rdf.IRI(pimNS+"Storage"))
+	storage := rdf.IRI(p.url(rootOf(req.ID)))
+	g.Add(storage, rdf.IRI(rdfType), rdf.IRI(pimNS+"Storage"))
+	for _, channel := range p.Channels {
+		const notify = "http://www.w3.org/ns/solid/notifications#"
+		service := rdf.IRI(p.Base + "/.notifications/" + channel + "/")
+		g.Add(storage, rdf.IRI(notify+"subscription"), service)
+		g.Add(service, rdf.IRI(notify+"channelType"), rdf.IRI(notify+channel))
+		for _, feature := range []string{"accept", "endAt", "rate", "startAt", "state"} {
+			g.Add(service, rdf.IRI(notify+"feature"), rdf.IRI(notify+feature))
+		}
+	}
 	return &ldp.Resource{ID: req.ID, Type: rdf.Turtle.MediaType(), Tag: "storage", Size: -1, Graph: g,
 		Modes: acl.Read, Public: acl.Read, Description: p.Describe(req.ID)}, nil
 }

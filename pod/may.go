@@ -27,8 +27,9 @@ type right struct {
 	// line is the resource, or what the auxiliary resource belongs to; its
 	// container; and so on up to the root.
 	line    []link
-	rec     *record  // of id; nil if there is none
-	unasked []string // groups that would have to be asked elsewhere
+	rec     *record    // of id; nil if there is none
+	unasked []string   // groups that would have to be asked elsewhere
+	done    []Activity // what a write has done, if anybody wants to know
 }
 
 // A link is one resource of a line.
@@ -87,6 +88,9 @@ func (r *right) fill(values [][]byte, writing bool) (err error) {
 	next := func() []byte { v := values[0]; values = values[1:]; return v }
 	if r.home, err = decodeHome(next()); err != nil {
 		return err
+	}
+	if r.home.Moved != "" {
+		return movedTo(r.home.Moved, strings.TrimPrefix(string(r.id), string(rootOf(r.id))))
 	}
 	if r.rec, err = decodeRecord(next()); err != nil {
 		return err

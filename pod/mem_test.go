@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -132,12 +131,24 @@ func (m memBlobs) Open(ctx context.Context, id, digest string) (io.ReadSeekClose
 	return memBlob{bytes.NewReader(b)}, nil
 }
 
-func (m memBlobs) Delete(context.Context, string, string) error {
-	return errors.New("not in this test")
+func (m memBlobs) Delete(_ context.Context, id, digest string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.blobs, id+digest)
+	return nil
 }
 
-func (m memBlobs) List(context.Context, string, func(string, time.Time) error) error {
-	return errors.New("not in this test")
+func (m memBlobs) List(_ context.Context, id string, each func(string, time.Time) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key := range m.blobs {
+		if digest, ok := strings.CutPrefix(key, id); ok {
+			if err := each(digest, time.Now()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func must(t testing.TB, err error) {

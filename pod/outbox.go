@@ -18,6 +18,7 @@ type Event string
 // The events that parties are told of.
 const (
 	EvidenceWanted   Event = "EvidenceWanted"   // to a provider: the person asks for evidence
+	SpaceMoved       Event = "SpaceMoved"       // to both: the person is at another server now
 	ConsentWithdrawn Event = "ConsentWithdrawn" // to a consumer: read no more, erase
 	RequestAnswered  Event = "RequestAnswered"  // to a consumer that asked through its inbox/: yes or no
 	Disconnected     Event = "Disconnected"     // to a provider: deliver no more
@@ -212,8 +213,8 @@ func markTrouble(tx Tx, n Notification, trouble string) error {
 	return save(tx, requestKey(r.ID), r)
 }
 
-// settle sets the pod's due time to that of its next notification or sweep, or of
-// its end.
+// settle sets the pod's due time to that of its next notification, call of a
+// webhook or sweep, or of its end.
 func settle(tx Tx) error {
 	var next time.Time
 	sweep, err := load[time.Time](tx, sweepKey)
@@ -231,6 +232,15 @@ func settle(tx Tx) error {
 	err = each(tx, "n", func(n *Notification) bool {
 		if next.IsZero() || n.Next.Before(next) {
 			next = n.Next
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	err = each(tx, "th", func(s *Subscription) bool {
+		if s.waits() && (next.IsZero() || s.due().Before(next)) {
+			next = s.due()
 		}
 		return true
 	})

@@ -11,7 +11,7 @@ import (
 )
 
 // A Pod is the door to all pods of one server. Its fields are set before its
-// first use and not changed after; all but Wake, Groups and Statuses are required. Its methods are
+// first use and not changed after; all but Wake, Groups, Statuses and Channels are required. Its methods are
 // safe for concurrent use.
 type Pod struct {
 	Store    Store
@@ -29,6 +29,7 @@ type Pod struct {
 	MaxBytes int64            // of one resource; 0 for 512 MiB
 	MaxRDF   int64            // bytes of one RDF document; 0 for 8 MiB
 	Quota    int64            // bytes that a pod's resources may hold together; 0 for no bound
+	Channels []string         // types of channels at /.notifications/, which a storage's description names; nil for none
 	Leak     Leak             // links people on purpose; "" everywhere but in the program that measures it
 
 	tally tally

@@ -15,8 +15,8 @@ func TestVocabulary(t *testing.T) {
 	g, err := p.Vocabulary(t.Context())
 	must(t, err)
 	const rdfs = "http://www.w3.org/2000/01/rdf-schema#"
-	for _, term := range []string{"signedForm", string(pod.EvidenceWanted), string(pod.ConsentWithdrawn),
-		string(pod.RequestAnswered), string(pod.Disconnected), string(pod.EvidenceRevoked), string(pod.FormsWanted),
+	for _, term := range []string{"signedForm", string(pod.EvidenceWanted), string(pod.SpaceMoved), string(pod.ConsentWithdrawn),
+		string(pod.RequestAnswered), string(pod.Disconnected), string(pod.EvidenceRevoked), string(pod.FormsWanted), "request", "grant", "shownHash", "authenticationContext", "logInclusion",
 		"hasConcept", "datatype", "derivedFrom", "vct", "legalBasisForRelease", "lifeEvent", "mayIssue", "intendedUse", "acceptedEvidenceType", "wantsConcept",
 		"life-event-have-child", "life-event-serious-illness-of-child", "life-event-lose-and-find-job", "life-event-new-in-country",
 		"life-event-start-business", "life-event-start-association", "life-event-death-and-inheritance"} {

@@ -11,7 +11,7 @@ import (
 // How much a pod holds is counted as it changes, in the transaction that changes
 // it: one number under usedKey, so that no write has to walk the pod.
 const (
-	usedKey  = "t"
+	usedKey  = "U"
 	overhead = 512 // bytes, of what is kept of a resource beside its content
 )
 

@@ -58,7 +58,7 @@ func TestQuota(t *testing.T) {
 		}
 	}
 	// A pod of before there was a count is counted when it changes.
-	if err := b.Pod.Store.Update(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error { tx.Delete("t"); return nil }); err != nil {
+	if err := b.Pod.Store.Update(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error { tx.Delete("U"); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	b.want("more than is left", b.put(b.owner, "more", "text/plain", long(70<<10)), 507)

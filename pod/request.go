@@ -105,6 +105,7 @@ type Answer struct {
 	Until    time.Time // an earlier end than asked for; zero for as asked
 	Shown    string    // Choice.Shown of what was on the screen
 	Lang     string    // the language of the screen
+	Level    string    // how surely the person has signed in, an acr; for the record
 	Reason   string    // of a refusal; may be empty; at most 500 bytes
 }
 
@@ -397,7 +398,7 @@ func (p *Pod) draft(ctx context.Context, who acl.Agent, id string, a Answer) (*d
 	}
 	c := &Consent{
 		Request: o.Request, Space: d.space.ID, Evidence: choice.Evidence.ID, Issuer: choice.Evidence.Issuer,
-		Fields: slices.Concat(o.Request.Fields, a.Optional), Shown: a.Shown, Lang: a.Lang, Given: d.now, Until: o.Request.Until,
+		Fields: slices.Concat(o.Request.Fields, a.Optional), Shown: a.Shown, Lang: a.Lang, Level: a.Level, Given: d.now, Until: o.Request.Until,
 	}
 	if !a.Until.IsZero() && a.Until.Before(c.Until) {
 		c.Until = a.Until

@@ -355,8 +355,12 @@ func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content
 	}
 	if r.aux != "" {
 		tx.Put(recordKey(r.id), rec.encode())
+		r.did(ch, made(created), r.id, "", rec.media)
 	} else {
 		ch.save(tx, r, 0, rec)
+	}
+	if err := p.journal(tx, r); err != nil {
+		return ldp.Written{}, err
 	}
 	tag, modified := rec.state()
 	return ldp.Written{ID: r.id, Created: created, Tag: tag, Modified: modified, Description: p.Describe(r.id)}, nil
@@ -370,8 +374,14 @@ func (ch *change) save(tx Tx, r *right, i int, rec *record) {
 	old := l.rec
 	l.rec = rec
 	tx.Put(recordKey(l.id), rec.encode())
+	if i == 0 || old == nil {
+		r.did(ch, made(old == nil), l.id, "", rec.media)
+	}
 	if i+1 == len(r.line) {
 		return
+	}
+	if old == nil {
+		r.did(ch, Added, l.id, r.line[i+1].id, "")
 	}
 	line := rec.member()
 	if old != nil && bytes.Equal(old.member(), line) {
@@ -380,6 +390,14 @@ func (ch *change) save(tx Tx, r *right, i int, rec *record) {
 	above := r.line[i+1]
 	tx.Put(membersKey(above.id)+l.id.Name(), line)
 	ch.touch(tx, r, i+1, old == nil)
+}
+
+// made is the kind of a write.
+func made(created bool) string {
+	if created {
+		return Created
+	}
+	return Updated
 }
 
 // touch changes the tag of container i, and its time if its members are others
@@ -443,6 +461,9 @@ func (p *Pod) delete(ctx context.Context, tx Tx, ch *change, who acl.Agent, req 
 		return err
 	}
 	ch.remove(tx, r)
+	if err := p.journal(tx, r); err != nil {
+		return err
+	}
 	if r.rec.digest != "" {
 		return p.sweepSoon(tx)
 	}
@@ -472,6 +493,7 @@ func (p *Pod) canGo(tx Tx, r *right) error {
 // remove takes away the resource and what belongs to it.
 func (ch *change) remove(tx Tx, r *right) {
 	tx.Delete(recordKey(r.id))
+	r.did(ch, Deleted, r.id, "", "")
 	if r.aux == ldp.ACLSuffix {
 		tx.Delete(rulesKey(r.line[0].id))
 	}
@@ -482,6 +504,7 @@ func (ch *change) remove(tx Tx, r *right) {
 	tx.Delete(recordKey(r.id + ldp.ACLSuffix))
 	tx.Delete(recordKey(r.id + ldp.MetaSuffix))
 	tx.Delete(membersKey(r.line[1].id) + r.id.Name())
+	r.did(ch, Removed, r.id, r.line[1].id, "")
 	ch.touch(tx, r, 1, true)
 }
 

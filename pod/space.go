@@ -33,6 +33,7 @@ type Space struct {
 	Types   []string  // evidence types that the party may deposit
 	Created time.Time //
 	Ended   time.Time // disconnected; zero while it lasts
+	Moved   string    // the URL of what it is at another server, where the pod went; "" while it is here
 	Frozen  time.Time // since when the party reads nothing; zero while it may
 }
 
@@ -128,6 +129,9 @@ func (p *Pod) enterSpace(ctx context.Context, tx Tx, who acl.Agent, mode acl.Mod
 	}
 	if s == nil {
 		return access{}, ErrNoPod
+	}
+	if s.Moved != "" {
+		return access{}, movedTo(s.Moved, strings.TrimPrefix(string(id), string(s.root())))
 	}
 	a := access{space: s}
 	a.party, err = p.Registry.Party(ctx, s.Party)

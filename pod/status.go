@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -358,7 +359,25 @@ func (p *Pod) applyStatus(ctx context.Context, at Place) error {
 }
 
 // placeKey is where a pod keeps which evidence has a place.
-func placeKey(name Name) string { return string(name[:1]) + string(name[2:]) }
+func placeKey(name Name) string { return "v" + strings.TrimPrefix(string(name), "s/") }
+
+// eachPlace visits the names by which status lists find the pod.
+func eachPlace(tx Tx, visit func(Name)) error {
+	const page = 500
+	for after := ""; ; {
+		pairs, err := tx.Scan("v", after, page)
+		if err != nil {
+			return err
+		}
+		for _, pair := range pairs {
+			visit(Name("s/" + strings.TrimPrefix(pair.Key, "v")))
+			after = pair.Key
+		}
+		if len(pairs) < page {
+			return nil
+		}
+	}
+}
 
 func evidenceAt(tx Tx, name Name) (*Evidence, error) {
 	id, err := load[string](tx, placeKey(name))

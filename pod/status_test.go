@@ -238,4 +238,36 @@ func TestPlacesThatAreRefused(t *testing.T) {
 	}
 }
 
+// TestPlacesEnd: who removes evidence, or is erased, leaves no trace by which a
+// list would find the pod.
+func TestPlacesEnd(t *testing.T) {
+	r := newRevoker(t)
+	to := r.connect()
+	forms, _ := r.forms(3)
+	r.deposit(to, forms)
+	if n := r.stored("v"); n != 3 {
+		t.Errorf("%d places are kept", n)
+	}
+	held, err := r.pod.Holdings(t.Context(), r.alva)
+	must(t, err)
+	must(t, r.pod.RemoveEvidence(t.Context(), r.alva, held[0].ID))
+	if n := r.stored("v"); n != 0 {
+		t.Errorf("%d places are kept after the removal", n)
+	}
+	r.deposit(to, forms) // nobody has the places
+	id := ""
+	must(t, r.fake.View(t.Context(), "person/person-alva", func(tx pod.Tx) error { id = tx.Pod(); return nil }))
+	must(t, pod.Erase(t.Context(), r.fake, noBlobs{}, noBlobs{}, id))
+	nils, err := r.pod.Make(t.Context(), "person-nils")
+	must(t, err)
+	r.alva = nils
+	r.deposit(r.connect(), forms)
+}
+
+// noBlobs is the blobs and keys of a server that has none.
+type noBlobs struct{ pod.Blobs }
+
+func (noBlobs) List(context.Context, string, func(string, time.Time) error) error { return nil }
+func (noBlobs) Destroy(context.Context, string) error                             { return nil }
+
 func second[T any](_ T, err error) error { return err }

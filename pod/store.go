@@ -70,6 +70,18 @@ type Tx interface {
 	// Due sets the time at which somebody should look at this pod's outbox; zero
 	// for never.
 	Due(at time.Time)
+	// Stir has every node that follows the [Feed] told of this pod, once the
+	// transaction has been committed.
+	Stir()
+}
+
+// A Feed tells which pods were stirred. Every engine provides it.
+type Feed interface {
+	// Follow calls told with the ids of pods in which, since Follow was called, an
+	// Update that called Tx.Stir was committed, on whatever node: soon after, and
+	// perhaps more than once. No ids are that it may be any. told must not block.
+	// Follow returns when ctx is done.
+	Follow(ctx context.Context, told func(ids ...string)) error
 }
 
 // A Pair is a key with its value.

@@ -156,7 +156,7 @@ func (p *Pod) readEvidence(ctx context.Context, tx Tx, a access, req ldp.Get) (*
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := p.chooseForm(ctx, tx, e, form, req)
+	chosen, err := p.chooseForm(ctx, tx, e, form.form, req)
 	if err != nil {
 		return nil, err
 	}
@@ -221,18 +221,13 @@ func (p *Pod) chooseForm(ctx context.Context, tx Tx, e *Evidence, form string, r
 
 // present puts the form, with the released disclosures only, into res; with proof
 // that it is presented to the recipient, if there is a nonce.
-func (p *Pod) present(tx Tx, res *ldp.Resource, form string, released []Fact, recipient, nonce string) error {
-	c, err := credential.Parse(form)
+func (p *Pod) present(tx Tx, res *ldp.Resource, form given, released []Fact, recipient, nonce string) error {
+	compact, err := credential.Select(form.form, form.disclosed, names(released)...)
 	if err != nil {
 		return err
 	}
-	presented, err := c.Present(names(released)...)
-	if err != nil {
-		return err
-	}
-	compact := presented.String()
 	if nonce != "" {
-		if compact, err = p.bind(tx, presented, recipient, nonce); err != nil {
+		if compact, err = p.bind(tx, compact, recipient, nonce); err != nil {
 			return err
 		}
 	}

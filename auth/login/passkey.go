@@ -63,7 +63,7 @@ type Passkeys struct {
 	pages map[string]*template.Template
 }
 
-//go:embed passkey.html passkey-add.html passkey.js
+//go:embed passkey.html passkey-add.html passkey.js passkey.css
 var passkeyFiles embed.FS
 
 var passkeyTexts = map[string]map[string]string{
@@ -135,8 +135,8 @@ func (p *Passkeys) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.showAdd(w, r, nil)
 	case "POST /codes":
 		p.newCodes(w, r)
-	case "GET /passkey.js":
-		http.ServeFileFS(w, r, passkeyFiles, "passkey.js")
+	case "GET /passkey.js", "GET /passkey.css":
+		http.ServeFileFS(w, r, passkeyFiles, strings.TrimPrefix(r.URL.Path, own+"/"))
 	case "POST /begin":
 		p.answer(w, r, p.begin)
 	case "POST /finish":
@@ -161,7 +161,7 @@ func (p *Passkeys) show(w http.ResponseWriter, r *http.Request, status int) {
 	own := Path + "/" + p.ID()
 	var b bytes.Buffer
 	err := page.ExecuteTemplate(&b, "passkey.html", map[string]any{
-		"Lang": lang, "Own": own, "Back": Done(next), "Wrong": status != http.StatusOK,
+		"Service": p.o.Service, "Lang": lang, "Own": own, "Back": Done(next), "Wrong": status != http.StatusOK,
 		"Recover": own + "/recover?" + url.Values{"next": {next}, "lang": {lang}}.Encode(),
 	})
 	if err != nil {
@@ -195,7 +195,7 @@ func (p *Passkeys) showAdd(w http.ResponseWriter, r *http.Request, codes []strin
 		lang, page = "sv", p.pages["sv"]
 	}
 	var b bytes.Buffer
-	if err := page.ExecuteTemplate(&b, "passkey-add.html", map[string]any{"Lang": lang, "Own": own, "Count": len(h.Keys), "Codes": codes}); err != nil {
+	if err := page.ExecuteTemplate(&b, "passkey-add.html", map[string]any{"Service": p.o.Service, "Lang": lang, "Own": own, "Count": len(h.Keys), "Codes": codes}); err != nil {
 		p.o.Fail(w, r, fmt.Errorf("show passkeys: %w", err))
 		return
 	}
@@ -214,7 +214,7 @@ func (p *Passkeys) newCodes(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Passkeys) send(w http.ResponseWriter, status int, page []byte) {
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	w.Write(page)

@@ -3,9 +3,11 @@
 package login_test
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -26,18 +28,21 @@ import (
 // A passkeyWorld is a server with passkeys, at which /in signs Alva in otherwise.
 type passkeyWorld struct {
 	*login.Passkeys
-	t    *testing.T
+	t    testing.TB
 	base string
 	rp   virtualwebauthn.RelyingParty
 	recs *memory
 }
 
-func newPasskeyWorld(t *testing.T, limit int) *passkeyWorld {
+func newPasskeyWorld(t testing.TB, limit int) *passkeyWorld {
 	t.Helper()
 	w := &passkeyWorld{t: t, recs: newMemory()}
 	mux := http.NewServeMux()
 	var sessions *login.Sessions
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { sessions.Wrap(mux).ServeHTTP(rw, r) }))
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = cmp.Or(r.Header.Get("X-Test-From"), r.RemoteAddr)
+		sessions.Wrap(mux).ServeHTTP(rw, r)
+	}))
 	t.Cleanup(server.Close)
 	w.base = strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
 	w.rp = virtualwebauthn.RelyingParty{Name: "Skrin", ID: "localhost", Origin: w.base}
@@ -106,7 +111,7 @@ type device struct {
 // newCredential makes a key pair whose coordinates don't begin with a zero byte:
 // the virtual device leaves such bytes out, and one in a hundred of its keys
 // would be no key at all.
-func newCredential(t *testing.T) virtualwebauthn.Credential {
+func newCredential(t testing.TB) virtualwebauthn.Credential {
 	t.Helper()
 	for {
 		c := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
@@ -317,4 +322,106 @@ func TestAttemptsAreLimited(t *testing.T) {
 			t.Errorf("attempt %d: %d", i, resp.StatusCode)
 		}
 	}
+}
+
+// from is a browser at an address.
+type from string
+
+func (f from) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("X-Test-From", string(f)+":1")
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// TestAnAccountsAttemptsAreLimited: also if they come from everywhere; and who
+// signs in well has all of them again.
+func TestAnAccountsAttemptsAreLimited(t *testing.T) {
+	const limit = 6
+	w := newPasskeyWorld(t, limit)
+	hers := newClient()
+	if _, err := hers.Get(w.base + "/in"); err != nil {
+		t.Fatal(err)
+	}
+	d, status := w.add(hers)
+	if status != http.StatusOK {
+		t.Fatal(status)
+	}
+	host := 0
+	try := func(origin string) int {
+		host++
+		browser := newClient()
+		browser.Transport = from(fmt.Sprintf("192.0.2.%d", host))
+		_, status := w.post(browser, "/finish", w.sign(browser, d, origin))
+		return status
+	}
+	for range limit - 1 {
+		if got := try("https://evil.example"); got != http.StatusForbidden {
+			t.Fatal(got)
+		}
+	}
+	if got := try(w.base); got != http.StatusOK {
+		t.Fatalf("within the limit her own device is answered %d", got)
+	}
+	for range limit {
+		try("https://evil.example")
+	}
+	if got := try(w.base); got != http.StatusForbidden {
+		t.Errorf("after %d attempts from as many addresses, one more is answered %d", limit, got)
+	}
+}
+
+// TestNobodyLearnsWhoHasAnAccount: an answer for somebody who isn't there is
+// refused as one that is bad for somebody who is, by the same bytes.
+func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
+	w, elsewhere := newPasskeyWorld(t, 1000), newPasskeyWorld(t, 1000)
+	devices := map[string]*device{}
+	for name, at := range map[string]*passkeyWorld{"of somebody who is here": w, "of nobody": elsewhere} {
+		browser := newClient()
+		if _, err := browser.Get(at.base + "/in"); err != nil {
+			t.Fatal(err)
+		}
+		d, status := at.add(browser)
+		if status != http.StatusOK {
+			t.Fatal(status)
+		}
+		devices[name] = d
+	}
+	codes := map[string]string{}
+	for name, d := range devices {
+		browser := newClient()
+		body, status := w.post(browser, "/finish", w.sign(browser, d, "https://evil.example"))
+		codes[name] = fmt.Sprint(status, " ", body)
+	}
+	if codes["of nobody"] != codes["of somebody who is here"] || !strings.HasPrefix(codes["of nobody"], "403") {
+		t.Errorf("the answers differ: %q", codes)
+	}
+	one, _ := w.post(newClient(), "/begin", "")
+	two, _ := w.post(newClient(), "/begin", "")
+	if len(one) != len(two) || strings.Contains(one, "allowCredentials") {
+		t.Errorf("what is asked depends on somebody: %s", one)
+	}
+}
+
+// FuzzPasskeyAnswer shows that no bytes sign anybody in, add a passkey, or make the
+// server fail.
+func FuzzPasskeyAnswer(f *testing.F) {
+	w := newPasskeyWorld(f, 2_000_000)
+	hers := newClient()
+	if _, err := hers.Get(w.base + "/in"); err != nil {
+		f.Fatal(err)
+	}
+	d, _ := w.add(hers)
+	stranger := newClient()
+	f.Add(w.sign(stranger, d, "https://evil.example"))
+	f.Add(`{"id":"AA","rawId":"AA","type":"public-key","response":{"clientDataJSON":"e30","attestationObject":"oA","authenticatorData":"","signature":"","userHandle":"AA"}}`)
+	f.Add("{}")
+	f.Fuzz(func(t *testing.T, body string) {
+		w.t = t
+		for path, browser := range map[string]*http.Client{"/finish": stranger, "/add/finish": hers} {
+			w.post(browser, strings.TrimSuffix(path, "finish")+"begin", "")
+			if _, status := w.post(browser, path, body); status != http.StatusForbidden && status != http.StatusRequestEntityTooLarge {
+				t.Errorf("%s: %d for %q", path, status, body)
+			}
+		}
+	})
 }

@@ -14,7 +14,7 @@ import (
 	"skrin/auth/login"
 )
 
-func newSessions(t *testing.T, m *memory, base string) *login.Sessions {
+func newSessions(t testing.TB, m *memory, base string) *login.Sessions {
 	t.Helper()
 	s, err := login.NewSessions(login.SessionOptions{
 		Records: m, Base: base, Now: time.Now,

@@ -328,9 +328,6 @@ func (p *Provider) scriptIDToken(ctx context.Context, rec *recorder) error {
 
 func (p *Provider) signToken(ctx context.Context, claims map[string]any) (string, error) {
 	keys := p.keys.all(ctx, keysFresh)
-	if len(keys) == 0 {
-		return "", errors.New("there is no key")
-	}
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: keys[0]}, (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		return "", err

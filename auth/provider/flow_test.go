@@ -321,6 +321,7 @@ func TestDiscovery(t *testing.T) {
 		"revocation_endpoint":                            w.Base + "/.oidc/revoke",
 		"introspection_endpoint":                         w.Base + "/.oidc/introspect",
 		"end_session_endpoint":                           w.Base + "/.oidc/logout",
+		"userinfo_endpoint":                              w.Base + "/.oidc/userinfo",
 		"id_token_signing_alg_values_supported":          []any{"ES256", "RS256"},
 		"grant_types_supported":                          []any{"authorization_code", "refresh_token", "client_credentials"},
 		"token_endpoint_auth_methods_supported":          []any{"private_key_jwt", "client_secret_basic", "client_secret_post", "none"},
@@ -344,7 +345,7 @@ func TestDiscovery(t *testing.T) {
 			t.Errorf("%s: preflight %v", path, pre.header)
 		}
 	}
-	for _, path := range []string{"/.oidc/userinfo", "/userinfo", "/register", "/.oidc/x", "/.oidc/"} {
+	for _, path := range []string{"/userinfo", "/register", "/.oidc/x", "/.oidc/"} {
 		r, _ := http.NewRequest("POST", w.Base+path, strings.NewReader("{}"))
 		if got := w.do(http.DefaultClient, r); got.status != 404 {
 			t.Errorf("%s is served: %s", path, got)
@@ -365,7 +366,7 @@ func TestKeys(t *testing.T) {
 	if err := node.Rotate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	fresh := node.keys.public(t.Context()).Keys[0].KeyID
+	fresh := node.keys.public(t.Context()).Keys[2].KeyID
 	w.keys.loaded = w.keys.loaded.Add(-2 * keysRetry)
 	if _, err := w.Key(t.Context(), fresh); err != nil {
 		t.Errorf("the other node's new key isn't found: %v", err)
@@ -375,10 +376,11 @@ func TestKeys(t *testing.T) {
 	}
 	w.decode(old, "at+jwt") // what the old key signed stays good
 	w.decode(issue().text("access_token"), "at+jwt")
-	for range 5 {
-		if err := node.Rotate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	if err := node.keys.save(t.Context(), slices.Repeat(node.keys.pairs, keptPairs)); err != nil {
+		t.Fatal(err)
+	}
+	if err := node.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	if n := len(node.keys.public(t.Context()).Keys); n != 2*keptPairs {
 		t.Errorf("%d keys are kept", n)
@@ -455,6 +457,39 @@ func FuzzRequestObject(f *testing.F) {
 		_, err := p.checkObject(text)
 		if _, ok := errors.AsType[*refusal](err); err != nil && !ok {
 			t.Errorf("%q: %v", text, err)
+		}
+	})
+}
+
+// FuzzHint shows that no bytes are an ID token of ours.
+func FuzzHint(f *testing.F) {
+	w := newWorld(f)
+	f.Add(w.ins.object(nil))
+	f.Add(unsigned(w.ins.objectClaims()))
+	f.Fuzz(func(t *testing.T, text string) {
+		if client, webID, ok := w.readHint(t.Context(), text); ok || client != "" || webID != "" {
+			t.Errorf("%q is a hint of %q, %q", text, client, webID)
+		}
+	})
+}
+
+// FuzzToken shows that no form gets a token, nor makes the server fail.
+func FuzzToken(f *testing.F) {
+	w := newWorld(f)
+	handler := w.Handler()
+	f.Add(w.ins.authenticated("a.b.c", url.Values{"grant_type": {"client_credentials"}}).Encode(), "e30.e30.")
+	f.Add("grant_type=authorization_code&client_id=app_x&code=x&code_verifier=y", "")
+	f.Add("grant_type=refresh_token&refresh_token=%00&client_id=https%3A%2F%2F", "")
+	f.Fuzz(func(t *testing.T, form, proof string) {
+		for _, path := range []string{tokenPath, parPath, revokePath, introspectPath} {
+			r := httptest.NewRequest("POST", path, strings.NewReader(form))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header["Dpop"] = []string{proof}
+			rec := httptest.NewRecorder()
+			handler.ServeHTTP(rec, r)
+			if rec.Code < 400 || rec.Code >= 500 {
+				t.Errorf("%s: %d for %q, %q: %s", path, rec.Code, form, proof, rec.Body)
+			}
 		}
 	})
 }

@@ -5,6 +5,7 @@ package provider
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -32,6 +33,7 @@ const (
 	introspectPath = prefix + "/introspect"
 	registerPath   = prefix + "/register"
 	logoutPath     = prefix + "/logout"
+	userinfoPath   = prefix + "/userinfo"
 )
 
 // Handler serves /.well-known/openid-configuration and everything below
@@ -46,6 +48,8 @@ func (p *Provider) Handler() http.Handler {
 	mux.HandleFunc("POST "+revokePath, p.revoke)
 	mux.HandleFunc("POST "+introspectPath, p.introspect)
 	mux.HandleFunc("POST "+registerPath, p.register)
+	mux.HandleFunc("GET "+userinfoPath, p.userinfo)
+	mux.HandleFunc("POST "+userinfoPath, p.userinfo)
 	mux.HandleFunc("GET "+logoutPath, p.logout)
 	mux.HandleFunc("POST "+logoutPath, p.logout)
 	mux.HandleFunc("GET "+authorizePath, p.authorize)
@@ -68,7 +72,7 @@ func (p *Provider) Handler() http.Handler {
 
 // openPaths are those that pages of any origin may ask: apps in browsers do.
 func openPaths() []string {
-	return []string{discoveryPath, jwksPath, tokenPath, registerPath, revokePath, parPath}
+	return []string{discoveryPath, jwksPath, tokenPath, registerPath, revokePath, parPath, userinfoPath}
 }
 
 func preflight(w http.ResponseWriter, _ *http.Request) {
@@ -91,6 +95,7 @@ type metadata struct {
 	Revocation         string   `json:"revocation_endpoint"`
 	Introspection      string   `json:"introspection_endpoint"`
 	Logout             string   `json:"end_session_endpoint"`
+	Userinfo           string   `json:"userinfo_endpoint"`
 	Scopes             []string `json:"scopes_supported"`
 	Claims             []string `json:"claims_supported"`
 	ResponseTypes      []string `json:"response_types_supported"`
@@ -119,7 +124,7 @@ func (p *Provider) discover(w http.ResponseWriter, r *http.Request) {
 	}
 	publish(w, metadata{
 		Issuer: p.Base, Authorization: p.Base + authorizePath, Token: p.Base + tokenPath, JWKS: p.Base + jwksPath, PAR: p.Base + parPath,
-		Registration: p.Base + registerPath, Revocation: p.Base + revokePath, Introspection: p.Base + introspectPath, Logout: p.Base + logoutPath,
+		Registration: p.Base + registerPath, Revocation: p.Base + revokePath, Introspection: p.Base + introspectPath, Logout: p.Base + logoutPath, Userinfo: p.Base + userinfoPath,
 		Scopes:        strings.Fields(appScopes),
 		Claims:        []string{"iss", "sub", "aud", "azp", "exp", "iat", "nonce", "acr", "auth_time", "webid", "cnf"},
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query", "fragment"},
@@ -137,7 +142,7 @@ func (p *Provider) jwks(w http.ResponseWriter, r *http.Request) {
 }
 
 func publish(w http.ResponseWriter, document any) {
-	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", seconds(keysKnown)))
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(document) // the client is gone: nobody to tell
 }

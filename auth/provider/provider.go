@@ -20,6 +20,15 @@
 // with PKCE and get refresh tokens, each good once. A person's own scripts use
 // client credentials that she has made.
 //
+// There is no grace for refresh tokens (decided in November 2026). Of several
+// requests that bring the same one at once, one is answered with tokens; a token
+// that is brought after it was used ends the family, its newest included, since
+// nobody can tell a client that asks twice from a thief. A client that shares its
+// tokens among processes must let one of them refresh; one that has lost an answer
+// sends the person through the browser again, which asks her nothing. What we gave
+// up: a few seconds in which the former token is taken once more would spare
+// careless clients that, and give a thief just as long.
+//
 // Registered parties act as themselves, and never as a person. They must use
 // private_key_jwt with the issuer as audience, a signed request object that is
 // pushed, PKCE with S256, a redirect URI that is registered to the letter, and
@@ -152,6 +161,7 @@ type Provider struct {
 	apps    http.Handler // and as it serves Solid apps
 
 	documents *auth.Recall[string, app]
+	userinfos *auth.Verifier // of those who ask for userinfo
 }
 
 // New makes a Provider, and its first signing key if there is none yet.
@@ -172,6 +182,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	if err := p.keys.load(ctx); err != nil {
 		return nil, fmt.Errorf("OpenID provider: signing keys: %w", err)
 	}
+	p.userinfos = p.newUserinfo()
 	parties, err := op.New(o.Base, store{p}, p.keys.private, p.configure()...)
 	if err != nil {
 		return nil, fmt.Errorf("OpenID provider: %w", err)

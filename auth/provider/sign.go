@@ -4,11 +4,15 @@ package provider
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"skrin/acl"
 )
 
 // Sign signs what the server vouches for besides tokens (receipts, records,
@@ -20,10 +24,26 @@ func (p *Provider) Sign(ctx context.Context, typ string, payload []byte) (string
 	case "", "jwt", "at+jwt", "dpop+jwt", "oauth-authz-req+jwt":
 		return "", errors.New("sign: this type is a token's")
 	}
-	keys := p.keys.all(ctx, keysFresh)
-	if len(keys) == 0 {
-		return "", errors.New("sign: there is no key")
+	return p.sign(ctx, typ, payload)
+}
+
+// AgentToken makes an access token with which the server itself acts as one of
+// its own WebIDs, where that is to be proved to others; it is bound to the key
+// with this thumbprint (RFC 9449), and lives as long as all of ours.
+func (p *Provider) AgentToken(ctx context.Context, webID acl.WebID, thumbprint string) (string, error) {
+	now := p.Now()
+	claims, err := json.Marshal(map[string]any{
+		"iss": p.Base, "sub": webID, "webid": webID, "azp": webID, "client_id": webID, "aud": []string{string(webID), "solid"},
+		"iat": now.Unix(), "exp": now.Add(p.TokenLife).Unix(), "jti": rand.Text(), "cnf": map[string]string{"jkt": thumbprint},
+	})
+	if err != nil {
+		return "", err
 	}
+	return p.sign(ctx, "at+jwt", claims)
+}
+
+func (p *Provider) sign(ctx context.Context, typ string, payload []byte) (string, error) {
+	keys := p.keys.all(ctx, keysFresh)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: keys[0]}, (&jose.SignerOptions{}).WithType(jose.ContentType(typ)))
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)

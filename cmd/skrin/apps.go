@@ -10,12 +10,16 @@ import (
 	"skrin/acl"
 	"skrin/auth/provider"
 	"skrin/ldp"
+	"skrin/pod"
 	"skrin/pod/web"
 )
 
 // apps shows on a person's pages what the OpenID provider lets act in her name.
 // It implements web.Apps.
-type apps struct{ *provider.Provider }
+type apps struct {
+	*provider.Provider
+	pod *pod.Pod
+}
 
 func (a apps) Apps(ctx context.Context, webID acl.WebID) ([]web.Helper, error) {
 	all, err := a.Approvals(ctx, webID)
@@ -27,7 +31,14 @@ func (a apps) Apps(ctx context.Context, webID acl.WebID) ([]web.Helper, error) {
 }
 
 func (a apps) RemoveApp(ctx context.Context, webID acl.WebID, id string) error {
-	return a.Disapprove(ctx, webID, id)
+	if err := a.Disapprove(ctx, webID, id); err != nil {
+		return err
+	}
+	err := a.pod.EndChannels(ctx, acl.Agent{ID: webID, Issuer: a.Base}, id)
+	if errors.Is(err, pod.ErrNoPod) || errors.Is(err, ldp.Forbidden) {
+		return nil // her pod is not here
+	}
+	return err
 }
 
 func (a apps) Scripts(ctx context.Context, person string) ([]web.Helper, error) {

@@ -40,6 +40,7 @@ type chest struct {
 	engine interface {
 		pod.Store
 		pod.Pods
+		pod.Feed
 		auth.Records
 	}
 	store   *sealed.Store

@@ -35,12 +35,17 @@ func TestChromium(t *testing.T) {
 		"journey/keyboard":            {"journey.mjs", "1280", "keyboard"},
 		"unhappy":                     {"unhappy.mjs"},
 		"pages":                       {"pages.mjs"},
+		"passkey":                     {"passkey.mjs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			drive(t, 3*time.Minute, args...)
+			drive(t, startDemo(t, t.TempDir()), 3*time.Minute, args...)
 		})
 	}
+	t.Run("kompetansespor", func(t *testing.T) {
+		t.Parallel()
+		drive(t, startTrail(t, t.TempDir()), 3*time.Minute, "kompetansespor.mjs")
+	})
 }
 
 // TestScreenshots writes pictures of every page into a folder, for people to
@@ -51,7 +56,7 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("SKRIN_SCREENSHOTS names no folder: run make screenshots")
 	}
 	needBrowser(t)
-	drive(t, 9*time.Minute, "screenshots.mjs", folder)
+	drive(t, startDemo(t, t.TempDir()), 9*time.Minute, "screenshots.mjs", folder)
 }
 
 // needBrowser ends the test where there is no browser: as a failure where all
@@ -69,10 +74,9 @@ func needBrowser(t *testing.T) {
 	}
 }
 
-// drive runs a driver against a new demo, and each of its steps as a test.
-func drive(t *testing.T, limit time.Duration, args ...string) {
+// drive runs a driver against a demo, and each of its steps as a test.
+func drive(t *testing.T, r *running, limit time.Duration, args ...string) {
 	t.Helper()
-	r := startDemo(t, t.TempDir())
 	held := &held{next: r.notices.Client.Transport, gate: make(chan struct{})}
 	t.Cleanup(held.open)
 	r.notices.Client.Transport = held // before anything is there to notify of

@@ -45,6 +45,13 @@ func needClients(t *testing.T) {
 // what it asks for, and reads what it has done into done.
 func (r *running) node(script string, b *browser, what, done any) {
 	r.t.Helper()
+	r.nodeWith(script, func(address string) string { return r.leave(b, address) }, what, done)
+}
+
+// nodeWith is node with any browser: open opens an address, and returns the one at
+// which the browser leaves the server.
+func (r *running) nodeWith(script string, open func(address string) string, what, done any) {
+	r.t.Helper()
 	cmd := exec.CommandContext(r.t.Context(), "node", script)
 	cmd.Dir, cmd.WaitDelay = clientsDir, time.Second
 	in, err := cmd.StdinPipe()
@@ -83,7 +90,7 @@ func (r *running) node(script string, b *browser, what, done any) {
 		case m.Failed != "":
 			r.t.Fatalf("%s: %s", script, m.Failed)
 		case m.Open != "":
-			if err := talk.Encode(r.leave(b, m.Open)); err != nil {
+			if err := talk.Encode(open(m.Open)); err != nil {
 				r.t.Fatal(err)
 			}
 		case m.Done != nil:

@@ -5,6 +5,8 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,55 +14,137 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestCompose: the compose file is YAML of the form that it should have, and
-// starts the server with settings that have no fault.
-func TestCompose(t *testing.T) {
+// A composed is a compose file, as far as it matters here.
+type composed struct {
+	Services map[string]service
+	Volumes  map[string]any
+	Networks map[string]struct{ Internal bool }
+	Secrets  map[string]struct{ File string }
+	Configs  map[string]struct{ Content string }
+}
+
+type service struct {
+	Build       string
+	Image       string
+	Command     []string
+	Environment map[string]string
+	ReadOnly    bool     `yaml:"read_only"`
+	CapDrop     []string `yaml:"cap_drop"`
+	Volumes     []string
+	Secrets     []string
+	Networks    []string
+	Ports       []string
+	Configs     []struct{ Source string }
+	DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
+	Healthcheck struct{ Test []string }
+	Restart     string
+}
+
+func readCompose(t *testing.T) composed {
+	t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "..", "docker-compose.yml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file struct {
-		Services map[string]struct {
-			Build       string
-			Command     []string
-			Environment map[string]string
-			ReadOnly    bool `yaml:"read_only"`
-			Volumes     []string
-			Secrets     []string
-		}
-		Volumes map[string]any
-		Secrets map[string]struct{ File string }
-	}
+	var file composed
 	if err := yaml.Unmarshal(b, &file); err != nil {
 		t.Fatal(err)
 	}
-	s, ok := file.Services["skrin"]
-	if !ok || s.Build == "" || !s.ReadOnly || len(file.Volumes) != 1 {
-		t.Errorf("services: %+v", file.Services)
-	}
-	for _, name := range s.Secrets {
-		if file.Secrets[name].File == "" {
-			t.Errorf("the secret %s has no file", name)
+	return file
+}
+
+// TestCompose: the compose file is two nodes behind a proxy on one database and one
+// bucket; whatever it names is there; images are pinned; the nodes start with flags
+// that there are, and are as closed as they can be.
+func TestCompose(t *testing.T) {
+	file := readCompose(t)
+	pinned := regexp.MustCompile(`^[a-z/]+:(RELEASE\.)?[0-9].*`)
+	for name, s := range file.Services {
+		if s.Build == "" && !pinned.MatchString(s.Image) {
+			t.Errorf("%s: the image %q has no version", name, s.Image)
+		}
+		if s.Healthcheck.Test == nil && s.Restart != "no" {
+			t.Errorf("%s: nobody looks whether it is well", name)
+		}
+		for other, on := range s.DependsOn {
+			needed, ok := file.Services[other]
+			if !ok || on.Condition == "service_healthy" && needed.Healthcheck.Test == nil || on.Condition == "service_completed_successfully" && needed.Restart != "no" {
+				t.Errorf("%s waits for %s: %s, which never comes", name, other, on.Condition)
+			}
+		}
+		for _, v := range s.Volumes {
+			from, _, _ := strings.Cut(v, ":")
+			if _, ok := file.Volumes[from]; !ok && !strings.HasPrefix(from, "./") {
+				t.Errorf("%s: there is no volume %s", name, from)
+			}
+		}
+		for _, n := range s.Networks {
+			if _, ok := file.Networks[n]; !ok {
+				t.Errorf("%s: there is no network %s", name, n)
+			}
+		}
+		for _, secret := range s.Secrets {
+			if file.Secrets[secret].File == "" {
+				t.Errorf("%s: the secret %s has no file", name, secret)
+			}
+		}
+		for _, c := range s.Configs {
+			if file.Configs[c.Source].Content == "" {
+				t.Errorf("%s: the config %s is empty", name, c.Source)
+			}
+		}
+		if inner := slices.Contains(s.Networks, "inner"); name != "proxy" && (!inner || len(s.Ports) > 0) {
+			t.Errorf("%s can be reached from outside", name)
 		}
 	}
-	environ := []string{}
-	for name, value := range s.Environment {
-		if name == "SKRIN_BASE" {
-			value = "https://pod.example.se"
-		} else if strings.HasPrefix(value, "${") {
-			value = "" // as where nothing is given
+	if !file.Networks["inner"].Internal {
+		t.Error("the database's network leads outside")
+	}
+	for _, node := range []string{"skrin1", "skrin2"} {
+		s, ok := file.Services[node]
+		if !ok || s.Build != "." || !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) {
+			t.Fatalf("%s: %+v", node, s)
 		}
-		environ = append(environ, name+"="+value)
+		proxy := file.Configs["proxy"].Content
+		if !strings.Contains(proxy, node+":8080") || !strings.Contains(proxy, "health_uri /readyz") {
+			t.Errorf("the proxy doesn't know %s: %s", node, proxy)
+		}
+		parses(t, s.Command)
+		parses(t, s.Healthcheck.Test[2:])
 	}
-	in := settle("", environ, new(settings), nil)
-	in.check()
-	for _, fault := range in.faults {
-		t.Error(fault)
-	}
+}
+
+// parses fails unless the program takes the command.
+func parses(t *testing.T, command []string) {
+	t.Helper()
 	var c commands
 	k, err := kong.New(&c, kong.Name("skrin"), kong.Exit(func(int) {}))
-	must(t, err)
-	if _, err := k.Parse(s.Command); err != nil {
-		t.Errorf("%v: %v", s.Command, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var args []string
+	for _, arg := range command {
+		args = append(args, regexp.MustCompile(`\$\{[A-Z_]+:-(.*)\}`).ReplaceAllString(arg, "$1"))
+	}
+	if _, err := k.Parse(args); err != nil {
+		t.Errorf("%v: %v", args, err)
+	}
+}
+
+// TestDockerfile: what is made is a static binary alone, not run by root.
+func TestDockerfile(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("..", "..", "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, last, ok := strings.Cut(string(b), "\nFROM scratch\n")
+	if !ok || strings.Contains(last, "\nFROM ") || strings.Contains(last, "\nRUN ") {
+		t.Error("what is made holds more than the program")
+	}
+	if !regexp.MustCompile(`(?m)^USER [1-9][0-9]*:[1-9][0-9]*$`).MatchString(last) {
+		t.Error("it is run by root, or by somebody whose number is not known")
+	}
+	if !strings.Contains(last, `ENTRYPOINT ["/skrin"]`) || !strings.Contains(string(b), "CGO_ENABLED=0") {
+		t.Error("it is not the static binary that starts")
 	}
 }

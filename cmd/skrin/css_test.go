@@ -18,6 +18,7 @@ import (
 
 	"skrin/acl"
 	"skrin/auth/dpop"
+	"skrin/ldp"
 )
 
 // A foreign is Community Solid Server, with a person of its own: Bob.
@@ -25,6 +26,8 @@ type foreign struct {
 	t    *testing.T
 	base string
 	bob  solidUser
+
+	id, secret string // Bob's client credentials
 }
 
 // A solidUser is somebody at a Solid server, with a token of her own issuer.
@@ -116,6 +119,7 @@ func startCSS(t *testing.T) *foreign {
 		}
 	}
 	id, secret := f.credentials()
+	f.id, f.secret = id, secret
 	f.bob = newSolidUser(t, acl.WebID(f.base+"/bob/profile/card#me"), f.base, id, secret)
 	return f
 }
@@ -202,5 +206,87 @@ func TestCommunitySolidServer(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestImportFromCommunitySolidServer: Bob's pod at the other server, read by its
+// own API, becomes Alva's here: what it says, and who may read it. A run that was
+// interrupted takes no body twice.
+func TestImportFromCommunitySolidServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts another server")
+	}
+	f := startCSS(t)
+	root := f.base + "/bob/"
+	large := strings.Repeat("large ", 100_000)
+	for path, body := range map[string]string{"notes/a.ttl": "<> <urn:p> <b>, <" + root + "profile/card#me>.", "notes/deep/b.txt": "hej", "notes/large.bin": large, "secret.ttl": "<> <urn:p> 1."} {
+		media := map[string]string{".ttl": "text/turtle", ".txt": "text/plain", ".bin": "application/octet-stream"}[filepath.Ext(path)]
+		if got := f.bob.do("PUT", root+path, media, body); got/100 != 2 {
+			t.Fatalf("%s: %d", path, got)
+		}
+	}
+	f.bob.let(root+"notes/a.ttl", "https://carol.example/me")
+
+	dir := t.TempDir()
+	secret, file := filepath.Join(dir, "secret"), filepath.Join(dir, "bob.tar.gz")
+	if err := os.WriteFile(secret, []byte(f.secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var told bytes.Buffer
+	fetch := fetchCommand{Root: root, File: filepath.Join(dir, "taken"), ID: f.id, Secret: secret, Most: 1 << 30, told: &told}
+	if err := os.MkdirAll(filepath.Join(fetch.File, "by a folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := fetch.Run(t.Context()); err == nil || strings.Contains(told.String(), "here already; 1") {
+		t.Fatalf("a file is made in place of a folder; %s", told.String())
+	}
+	if err := os.Rename(fetch.File+".parts", file+".parts"); err != nil {
+		t.Fatal(err)
+	}
+	fetch.File = file
+	if err := fetch.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Split(strings.TrimSpace(told.String()), "\n"); strings.Contains(lines[len(lines)-1], " 0 were here") {
+		t.Errorf("nothing of the run before was of use: %s", told.String())
+	}
+	r := startDemo(t, t.TempDir())
+	_, webID := r.alva(newBrowser(t))
+	ids, err := r.engine.Pods(t.Context(), "", 2)
+	if err != nil || len(ids) != 1 {
+		t.Fatal(ids, err)
+	}
+	o, err := r.run(t.Context(), errand{Do: "import", Pod: ids[0], From: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Imported.Vouched || o.Imported.Count["pod"] < 6 || o.Imported.From != root {
+		t.Errorf("imported %+v", o.Imported)
+	}
+	carol := acl.Agent{ID: "https://carol.example/me", Issuer: "https://carol.example"}
+	alva := acl.Agent{ID: webID, Issuer: r.Base}
+	mine := ldp.ID(strings.TrimPrefix(storage(webID), r.Base))
+	for _, row := range []struct {
+		who  acl.Agent
+		path ldp.ID
+		want string // "" for refused
+	}{
+		{alva, "notes/a.ttl", string(webID)}, {carol, "notes/a.ttl", string(webID)}, {carol, "secret.ttl", ""}, {alva, "secret.ttl", "urn:p"},
+		{alva, "notes/deep/b.txt", "hej"}, {carol, "notes/deep/b.txt", ""}, {alva, "notes/large.bin", large}, {carol, "profile/card", r.Base},
+	} {
+		res, err := r.pod.Get(t.Context(), row.who, ldp.Get{ID: mine + row.path, Choose: func(offers ...string) string { return offers[0] }})
+		if (err == nil) != (row.want != "") {
+			t.Errorf("%s reads %s: %v", row.who.ID, row.path, err)
+		}
+		if err != nil {
+			continue
+		}
+		b, err := io.ReadAll(res.Body)
+		if err != nil || !strings.Contains(string(b), row.want) || strings.Contains(string(b), f.base) {
+			t.Errorf("%s reads %.500s, %v", row.path, b, err)
+		}
+	}
+	if o, err := r.run(t.Context(), errand{Do: "fsck"}); err != nil || len(o.Findings) > 0 {
+		t.Errorf("fsck: %+v, %v", o.Findings, err)
 	}
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/podtest"
 )
 
 // as is an Identifier that takes everybody for one agent.
@@ -102,10 +104,35 @@ func numbers(text string) string {
 // TestLinearizable: whatever 32 clients do at once to few resources, there is an
 // order in which each had been answered the same had it come alone.
 func TestLinearizable(t *testing.T) {
-	const clients, each = 32, 125
 	w := newWorld(t)
-	h := &ldp.Handler{Backend: w.pod, Identifier: as{w.owner}, Base: w.Base, Log: w.log}
-	const resources = 8
+	linearizable(t, 125, string(w.root), &ldp.Handler{Backend: w.pod, Identifier: as{w.owner}, Base: w.Base, Log: w.log})
+}
+
+// TestClusterLinearizable is the same with two nodes on one database and one bucket,
+// of which each request takes the one or the other.
+func TestClusterLinearizable(t *testing.T) {
+	k := clusterOf(t, podtest.NewPostgres(t), podtest.NewS3(t))
+	var nodes []http.Handler
+	var owner acl.Agent
+	for range 2 {
+		c := config{Base: "https://pod.example.se", Dir: t.TempDir(), Key: make([]byte, keySize), Token: time.Minute, keep: k}
+		s, err := newServer(t.Context(), c, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		if owner, err = s.pod.Make(t.Context(), "somebody"); err != nil {
+			t.Fatal(err)
+		}
+		nodes = append(nodes, &ldp.Handler{Backend: s.pod, Identifier: as{owner}, Base: s.Base, Log: s.log})
+	}
+	root := strings.TrimSuffix(strings.TrimPrefix(string(owner.ID), "https://pod.example.se"), "profile/card#me")
+	linearizable(t, 25, root, nodes...)
+}
+
+// linearizable lets 32 clients ask the nodes for this and that, each so many times.
+func linearizable(t *testing.T, each int, root string, nodes ...http.Handler) {
+	const clients, resources = 32, 8
 	begun := time.Now()
 	histories := make([][]porcupine.Operation, clients)
 	var all sync.WaitGroup
@@ -124,7 +151,7 @@ func TestLinearizable(t *testing.T) {
 					in.none = random.IntN(2) == 0
 				}
 				call := time.Since(begun)
-				out := ask(h, string(w.root), in)
+				out := ask(nodes[random.IntN(len(nodes))], root, in)
 				if out.etag != "" {
 					known[in.resource] = out.etag
 				}

@@ -25,7 +25,7 @@ type commands struct {
 	Erase   eraseCommand      `cmd:"" help:"Erase a pod, and its key."`
 	Rotate  rotateCommand     `cmd:"" help:"Wrap the pods' keys with the first of --pod-key-file."`
 	Party   partyCommand      `cmd:"" help:"Register authorities and consumers, list, renew and revoke them."`
-	Key     keyCommand        `cmd:"" help:"Print a new master key for serve --key-file."`
+	Key     keyCommand        `cmd:"" help:"Print a new master key for serve --key-file; rotate the keys that sign."`
 	Token   tokenCommand      `cmd:"" help:"For a party: get an access token."`
 	Proof   proofCommand      `cmd:"" help:"For a party: make the DPoP proof of one request."`
 	Issue   issueCommand      `cmd:"" help:"For a provider: sign evidence as SD-JWT VC."`
@@ -34,6 +34,11 @@ type commands struct {
 	Stage   stageCommand      `cmd:"" help:"For load tests and test suites: a server with made-up people, and their credentials."`
 	Unlink  unlinkCommand     `cmd:"" help:"Measure whether parties that pool what they received can match people."`
 	List    statusListCommand `cmd:"" name:"status-list" help:"For a provider: sign the status list by which it revokes."`
+	Export  exportCommand     `cmd:"" help:"Write a whole pod to a file, with which it can go to another server."`
+	Fetch   fetchCommand      `cmd:"" help:"Read a pod of another Solid server into such a file."`
+	Import  importCommand     `cmd:"" help:"Fill a new pod from such a file."`
+	Moved   movedCommand      `cmd:"" help:"Send everybody on to another server, where a pod was imported, and tell its counterparts."`
+	Ready   readyCommand      `cmd:"" help:"Ask whether a node is ready."`
 }
 
 func main() {

@@ -158,6 +158,7 @@ var routeTable = []struct{ begins, route string }{
 	{"/.parties/", "/.parties/"},
 	{"/.admin/", "/.admin/"},
 	{"/.status/", "/.status/"},
+	{"/.identities/", "/.identities/"},
 	{"/ns/", "/ns/"},
 	{"/healthz", "/healthz"},
 	{"/readyz", "/readyz"},

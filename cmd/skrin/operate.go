@@ -28,9 +28,10 @@ import (
 
 // An errand is what is asked of the server.
 type errand struct {
-	Do   string `json:"do"` // "backup", "fsck", "erase", "rotate", or about a party
+	Do   string `json:"do"` // "backup", "fsck", "erase", "rotate", "export", "import" or "moved"; of signing keys, or about a party
 	To   string `json:"to,omitempty"`
 	Keys string `json:"keys,omitempty"`
+	From string `json:"from,omitempty"`
 	Pod  string `json:"pod,omitempty"`
 
 	// Of an errand about a party: "party add", "list", "show", "renew" or "revoke".
@@ -49,13 +50,19 @@ type outcome struct {
 	Findings []pod.Finding  `json:"findings,omitempty"`
 	Rotated  *int           `json:"rotated,omitempty"`
 
-	Parties []parties.Listing `json:"parties,omitempty"`
+	Imported *pod.Imported     `json:"imported,omitempty"`
+	Parties  []parties.Listing `json:"parties,omitempty"`
 }
 
 // run does an errand.
 func (s *server) run(ctx context.Context, e errand) (outcome, error) {
-	if strings.HasPrefix(e.Do, "party ") {
+	switch {
+	case strings.HasPrefix(e.Do, "party "):
 		return s.partyErrand(ctx, e)
+	case e.Do == "sign anew":
+		return outcome{}, s.provider.Rotate(ctx)
+	case e.Do == "replace signing keys":
+		return outcome{}, s.provider.Replace(ctx)
 	}
 	return s.chest.run(ctx, s.pod, e)
 }
@@ -74,6 +81,12 @@ func (s *chest) run(ctx context.Context, p *pod.Pod, e errand) (o outcome, err e
 		var n int
 		n, err = s.keys.Rotate(ctx)
 		o.Rotated = &n
+	case "export":
+		err = s.exportPod(ctx, p, e)
+	case "moved":
+		err = s.movePod(ctx, p, e)
+	case "import":
+		o.Imported, err = s.importPod(ctx, p, e)
 	default:
 		err = errors.New("no such errand")
 	}
@@ -284,6 +297,20 @@ type eraseCommand struct {
 // Run obeys kong.
 func (c *eraseCommand) Run(ctx context.Context) error {
 	return c.do(ctx, errand{Do: "erase", Pod: c.Pod}, func(o outcome) string { return "erased in " + o.Took })
+}
+
+// keyRotateCommand makes new signing keys before it is their time.
+type keyRotateCommand struct {
+	operated
+	Stolen bool `help:"Somebody else has had the keys: sign with the new ones at once, and believe the old ones no more. Everybody needs new tokens, and old receipts can't be told from forged ones."`
+}
+
+// Run obeys kong.
+func (c *keyRotateCommand) Run(ctx context.Context) error {
+	if c.Stolen {
+		return c.do(ctx, errand{Do: "replace signing keys"}, func(outcome) string { return "the new keys sign from now on, and no others are good" })
+	}
+	return c.do(ctx, errand{Do: "sign anew"}, func(outcome) string { return "new keys are published, and sign in some minutes" })
 }
 
 type rotateCommand struct{ operated }

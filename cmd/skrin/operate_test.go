@@ -39,6 +39,22 @@ func TestOperate(t *testing.T) {
 	data, keys := filepath.Join(dir, "backup"), filepath.Join(dir, "keys")
 	done(t, serving, errand{Do: "backup", To: data, Keys: keys})
 
+	file, mine, other := filepath.Join(dir, "alva.tar.gz"), "", podOf(t, r, "somebody else")
+	ids, err := r.engine.Pods(t.Context(), "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		if id != other {
+			mine = id
+		}
+	}
+	done(t, serving, errand{Do: "export", Pod: mine, To: file})
+	if o := done(t, serving, errand{Do: "import", Pod: other, From: file}); o.Imported.Vouched || o.Imported.Count["pod"] < 5 || o.Imported.Left == 0 {
+		t.Errorf("imported %+v", o.Imported)
+	}
+	sound(t, serving, 2)
+
 	erased := podOf(t, r, "somebody else")
 	done(t, serving, errand{Do: "erase", Pod: erased})
 	sound(t, serving, 1)

@@ -14,6 +14,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod"
+	"skrin/pod/notify"
 	"skrin/pod/web"
 )
 
@@ -33,6 +34,9 @@ func (s *server) routes(pages http.Handler, resources, shown *ldp.Handler) http.
 	s.adminRoutes(r)
 	r.Path("/.identities/").Methods("POST").HandlerFunc(s.renumber)
 	r.Path("/ns/core").Methods("GET", "HEAD").HandlerFunc(s.vocabulary)
+	r.PathPrefix(notify.Path).Handler(&notify.Handler{
+		Pod: s.pod, Hub: s.hub, Identifier: resources.Identifier, Fail: resources.Fail, Issuer: s.Base, Loopback: s.Demo,
+	})
 	r.Path("/me").Handler(pages)
 	r.PathPrefix("/me/").Handler(pages)
 	r.PathPrefix("/").Handler(resources)

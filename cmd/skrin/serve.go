@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -183,11 +184,42 @@ func (s *server) serveAll(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// keyCommand prints a master key.
-type keyCommand struct{}
+// readyCommand asks a node whether it is ready: for the health check of a container,
+// in which there is nothing else that could ask.
+type readyCommand struct {
+	URL string `arg:"" default:"http://127.0.0.1:8080/readyz" help:"Where the node tells."`
+}
 
 // Run obeys kong.
-func (keyCommand) Run() error {
+func (c *readyCommand) Run(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", c.URL, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", c.URL, resp.Status)
+	}
+	return nil
+}
+
+// keyCommand is about the keys of the server.
+type keyCommand struct {
+	New    newKeyCommand    `cmd:"" default:"1" help:"Print a new master key for serve --key-file."`
+	Rotate keyRotateCommand `cmd:"" help:"Make new keys with which the server signs tokens and receipts; it does so by itself every 90 days."`
+}
+
+// newKeyCommand prints a master key.
+type newKeyCommand struct{}
+
+// Run obeys kong.
+func (newKeyCommand) Run() error {
 	_, err := fmt.Print(newKey(false))
 	return err
 }

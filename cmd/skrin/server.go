@@ -46,6 +46,7 @@ type server struct {
 	pod       *pod.Pod
 	foreign   *auth.Foreign
 	notices   *notify.Deliverer
+	hub       *notify.Hub
 	handler   http.Handler
 
 	guard   *guard
@@ -154,7 +155,7 @@ func (s *server) joinPod(context.Context) error {
 	s.foreign = auth.NewForeign(auth.Guarded(s.Demo), s.now)
 	s.pod = &pod.Pod{
 		Store: meteredStore{s.store, s.guard.m, s.guard.traces}, Blobs: s.blobs, Registry: s.register, Types: s.types, Sign: s.provider,
-		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign,
+		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign, Channels: notify.ChannelTypes(),
 		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF), Quota: int64(s.Limit.Quota),
 		Statuses: &pod.Statuses{Key: places, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
 			doc, err := auth.Fetch(ctx, lists, url, accept)
@@ -162,6 +163,22 @@ func (s *server) joinPod(context.Context) error {
 		}},
 	}
 	s.notices = notify.New(s.pod, auth.Guarded(s.Demo), s.log)
+	return s.joinChannels()
+}
+
+// joinChannels joins what tells subscribers of changes.
+func (s *server) joinChannels() error {
+	key, err := dpop.NewKey()
+	if err != nil {
+		return err
+	}
+	s.notices.Calls = &notify.Caller{
+		Pod: s.pod, Client: auth.Guarded(s.Demo), Proofs: key, Log: s.log,
+		Token: func(ctx context.Context) (string, error) {
+			return s.provider.AgentToken(ctx, acl.WebID(s.Base+notify.Sender), key.Thumbprint())
+		},
+	}
+	s.hub = &notify.Hub{Pod: s.pod, Feed: s.engine, Log: s.log, Told: func(...string) { s.notices.Wake() }}
 	return nil
 }
 
@@ -209,7 +226,7 @@ func (s *server) issuer(ctx context.Context, name string, webID acl.WebID) (auth
 
 func (s *server) pages() (http.Handler, error) {
 	site := web.Site{
-		Pod: s.pod, Registry: s.register, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider},
+		Pod: s.pod, Registry: s.register, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider, s.pod},
 		Base: s.Base, Name: "Skrin", Zone: zone(), Now: s.now, Log: s.log,
 	}
 	var err error
@@ -240,6 +257,8 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	defer end()
 	var wg sync.WaitGroup
 	wg.Go(func() { s.notices.Run(ctx) })
+	wg.Go(func() { s.hub.Run(ctx) })
+	wg.Go(func() { s.rotateSigning(ctx) })
 	wg.Go(func() { s.follow(ctx) })
 	wg.Go(func() { s.settle(after) })
 	wg.Go(func() { s.operate(after) })
@@ -251,6 +270,25 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	end()
 	wg.Wait()
 	return err
+}
+
+// signingAge is how old the keys become with which the server signs.
+const signingAge = 90 * 24 * time.Hour
+
+// rotateSigning makes new ones when they are old, on one node of all.
+func (s *server) rotateSigning(ctx context.Context) {
+	every := time.NewTicker(time.Hour)
+	defer every.Stop()
+	for {
+		if err := s.provider.RotateOld(ctx, signingAge); err != nil && ctx.Err() == nil {
+			s.log.Error("the signing keys were not rotated", "error", err)
+		}
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // settle stores what was counted, every minute and at the end.

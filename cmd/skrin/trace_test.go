@@ -51,7 +51,8 @@ var musts = []requirement{
 	{"A7", "a document becomes no container", []string{"A7: a document becomes no container", "A7: nor further down", "A7: nor by PATCH"}},
 	{"A7", "POST makes a member", []string{"A7: POST makes", "A7: and lists it", "A7: POST of a container"}},
 	{"A7", "POST to what isn't there: 404", []string{"A7: POST to a container that isn't there", "A7: POST below a document"}},
-	{"A7", "containment is not written: 409", []string{"A7: PUT may not change containment", "A7: nor PATCH", "A7: nor PATCH that deletes", "A7: nor by POST"}},
+	{"A7", "containment is not written: 409", []string{"A7: PUT may not change containment", "A7: nor PATCH", "A7: nor PATCH that deletes", "A7: nor by POST", "A7: but not with a member less"}},
+	{"A7", "what changes nothing of it is taken", []string{"A7: what was read of a container can be put back", "A7: which changes nothing"}},
 	{"A7", "nor members' metadata: 409", []string{"A7: nor members' metadata, by PUT", "A7: nor by PATCH"}},
 	{"A8", "N3 Patch on RDF documents, and told", []string{"A8: inserts", "A8: deletes", "A8: replaces where", "A8: of a JSON-LD document", "A6: OPTIONS"}},
 	{"A8", "what is no patch: 422", []string{"A8: no patch in it", "A8: two patches", "A8: inserts twice", "A8: a formula within a formula", "A8: a variable that is not bound", "A8: a blank node in deletes"}},
@@ -85,6 +86,8 @@ var musts = []requirement{
 	{"B", "WAC-Allow on GET and HEAD", []string{"TestB2WACAllow", "TestWACAllow"}},
 	{"B", "conditions: the types are told, and are met", []string{"B 1.1: the conditions that are understood are told", "B 1.1: through the client of the condition", "B 1.1: through another", "B 1.1: by the issuer of the condition", "B 1.1: by another"}},
 	{"B", "web origins get CORS where access is given", []string{"B: a script of any origin reads what is public"}},
+	{"B", "what others read and write is in the person's log", []string{"TestReadsAreLogged", "TestWritesAreLogged"}},
+	{"B", "content that is hostile has no right that a person's pages have", []string{"TestApart", "TestApartInChromium", "TestIsolation"}},
 	{"B", "existence is not told to who may not read", []string{"TestHiddenAndAbsentAreAlike", "TestB1DecisionTable"}},
 
 	{"F", "an inbox is found", []string{"F: the inbox is found by Link"}},
@@ -121,6 +124,7 @@ var musts = []requirement{
 	{"I", "304 has the headers of 200", []string{"I: If-None-Match: the tag", "I: HEAD likewise"}},
 	{"I", "conditional writes", []string{"I: If-Match, the tag", "I: If-Match: * on what isn't there, PATCH", "I: If-Match on DELETE", "I: If-Unmodified-Since, earlier", "TestRacesOfIfNoneMatchHaveOneWinner", "TestLinearizable"}},
 	{"I", "ranges", []string{"I: the first six", "I: from the sixth", "I: the last four", "I: beyond the end", "I: malformed", "I: If-Range, the tag", "I: If-Range, another"}},
+	{"I", "several ranges are had as the whole", []string{"I: several ranges are had as the whole"}},
 	{"I", "negotiation with weights", []string{"A10: the q that is higher", "TestNegotiation"}},
 
 	{"J", "INSERT DATA, DELETE DATA, DELETE/INSERT/WHERE", []string{"J: INSERT DATA", "J: DELETE DATA", "J: DELETE, INSERT, WHERE"}},

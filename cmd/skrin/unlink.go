@@ -63,12 +63,12 @@ func (c *unlinkCommand) run(ctx context.Context, out io.Writer) error {
 			fmt.Fprintf(table, "%s\t%s\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%s\n", name, r.Strategy, r.AUC, r.Error, r.Top1, r.Top1Error, r.Chance, r.Feature)
 		}
 		fmt.Fprintf(table, "\t%d trials in %v\n", results[0].Trials, time.Since(began).Round(time.Second))
+		if err := table.Flush(); err != nil { // a long run is seen to go on
+			return err
+		}
 		if !verdict(leak, results) {
 			failed = append(failed, name)
 		}
-	}
-	if err := table.Flush(); err != nil {
-		return err
 	}
 	if failed != nil {
 		return fmt.Errorf("not as it must be: %v", failed)

@@ -175,6 +175,33 @@ func (c *Credential) Present(names ...string) (*Credential, error) {
 	return Parse(compact(c.jwt, some))
 }
 
+// Disclosed gives, for each disclosure in the order of the compact form, the
+// top-level claim that it is, or is a part of: what [Select] needs.
+func (c *Credential) Disclosed() []string {
+	var of []string
+	for _, d := range c.disclosures {
+		of = append(of, d.under)
+	}
+	return of
+}
+
+// Select gives what Present gives, of a compact form that was parsed before, without
+// parsing it: disclosed is what Disclosed gave then. It makes the text of an answer,
+// and vouches for nothing.
+func Select(form string, disclosed []string, names ...string) (string, error) {
+	parts := strings.Split(form, "~")
+	if len(parts) != len(disclosed)+2 || parts[len(parts)-1] != "" {
+		return "", Error("the credential doesn't have the disclosures that it had, or is bound")
+	}
+	var some []string
+	for i, of := range disclosed {
+		if slices.Contains(names, of) {
+			some = append(some, parts[i+1])
+		}
+	}
+	return compact(parts[0], some), nil
+}
+
 // String gives the compact form.
 func (c *Credential) String() string { return c.unbound() + c.binding }
 

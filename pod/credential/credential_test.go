@@ -704,3 +704,33 @@ func BenchmarkParseAndVerify(b *testing.B) {
 		}
 	}
 }
+
+// TestSelectIsPresent: what is made without parsing is what parsing makes, also of
+// claims within claims.
+func TestSelectIsPresent(t *testing.T) {
+	for _, name := range []string{"", "5.1-issued", "A.1-issued", "A.2-issued", "A.3-issued"} {
+		c := mustIssue(t, newKey(t, "af-1"), statement())
+		if name != "" {
+			c = mustParse(t, vector(t, name))
+		}
+		var all []string
+		for name := range c.claims {
+			all = append(all, name)
+		}
+		for subset := range 1 << min(len(all), 6) {
+			var names []string
+			for i, name := range all[:min(len(all), 6)] {
+				if subset>>i&1 == 1 {
+					names = append(names, name)
+				}
+			}
+			got, err := Select(c.unbound(), c.Disclosed(), names...)
+			if want := mustPresent(t, c, names...).String(); err != nil || got != want {
+				t.Errorf("%v: %s, %v, want %s", names, got, err, want)
+			}
+		}
+		if _, err := Select(c.unbound(), c.Disclosed()[1:]); err == nil {
+			t.Error("with another list of disclosures")
+		}
+	}
+}

@@ -35,6 +35,7 @@ const (
 	pods       = 128              // pods of one round
 	maxAnswer  = 4 << 10          // bytes of an answer that are read
 	sweepEvery = 2 * time.Second
+	wakeEvery  = 10 * time.Millisecond // those who come together are one sweep's
 )
 
 // A Deliverer delivers notifications. Its fields are set before Run and not
@@ -43,6 +44,7 @@ type Deliverer struct {
 	Pod    *pod.Pod
 	Client *http.Client // the guarded one: it must not follow redirects, nor reach private addresses
 	Log    *slog.Logger
+	Calls  *Caller // calls the webhooks of subscribers; nil for nobody
 
 	wake  chan struct{}
 	slots chan struct{}
@@ -55,20 +57,28 @@ type Deliverer struct {
 // New returns a Deliverer for p, and lets p wake it.
 func New(p *pod.Pod, client *http.Client, log *slog.Logger) *Deliverer {
 	d := &Deliverer{Pod: p, Client: client, Log: log, wake: make(chan struct{}, 1), slots: make(chan struct{}, workers), lanes: map[string]int{}}
-	p.Wake = func() {
-		select {
-		case d.wake <- struct{}{}:
-		default: // somebody has woken it already
-		}
-	}
+	p.Wake = d.Wake
 	return d
+}
+
+// Wake has it look at once.
+func (d *Deliverer) Wake() {
+	select {
+	case d.wake <- struct{}{}:
+	default: // somebody has woken it already
+	}
 }
 
 // Run delivers until ctx is done: at once what is queued by this process, and
 // within seconds what another node queued or what waits for a later try. It
 // sweeps at the start, and returns when nothing of it runs any more.
 func (d *Deliverer) Run(ctx context.Context) {
-	defer d.busy.Wait()
+	defer func() {
+		d.busy.Wait()
+		if d.Calls != nil {
+			d.Calls.work.Wait()
+		}
+	}()
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
@@ -79,8 +89,16 @@ func (d *Deliverer) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-d.wake:
+			pause(ctx, wakeEvery)
 		case <-tick.C:
 		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 
@@ -111,6 +129,9 @@ func (d *Deliverer) drain(ctx context.Context, id string) error {
 	if err := d.Pod.Sweep(ctx, id); err != nil && ctx.Err() == nil {
 		d.Log.Error("blobs of a pod", "error", err) // and nobody waits for it
 	}
+	if err := d.call(ctx, id); err != nil {
+		return err
+	}
 	notices, err := d.Pod.Take(ctx, id, batch)
 	if err != nil {
 		return err
@@ -121,6 +142,20 @@ func (d *Deliverer) drain(ctx context.Context, id string) error {
 		}
 	}
 	return nil
+}
+
+// call has the webhooks of a pod called that are due.
+func (d *Deliverer) call(ctx context.Context, id string) error {
+	if d.Calls == nil {
+		return nil
+	}
+	calls, err := d.Pod.TakeCalls(ctx, id)
+	for _, call := range calls {
+		if err := d.Calls.start(ctx, id, call); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // try makes one attempt, if the party's lane has room, and settles what came of
@@ -218,12 +253,14 @@ type EventSet struct {
 	Reference string   `json:"reference,omitempty"` // the party's own
 	Request   string   `json:"request,omitempty"`   // URL of the request that was posted, of RequestAnswered
 	Result    string   `json:"result,omitempty"`    // of RequestAnswered: "agreed" or "declined"
+	Right     string   `json:"right,omitempty"`     // of ConsentWithdrawn: the right that the person exercises, an IRI of the DPV
 	EraseBy   string   `json:"erase_by,omitempty"`  // the day by which to erase (GDPR, article 12(3): a month)
 }
 
 func (d *Deliverer) token(ctx context.Context, n *pod.Notification) (string, error) {
 	says := EventSet{Location: n.Location, Types: n.Types, Consent: n.Consent, Reference: n.Reference, Request: n.Asked, Result: n.Result}
 	if n.Event == pod.ConsentWithdrawn {
+		says.Right = "https://w3id.org/dpv/legal/eu/gdpr#A17"
 		says.EraseBy = n.Queued.AddDate(0, 1, 0).Format(time.DateOnly)
 	}
 	if n.Event == pod.FormsWanted {

@@ -80,22 +80,23 @@ func (h *held) release() {
 type commit struct{ done chan struct{} }
 
 // commit applies the batch, which takes over h, and returns when it is on the
-// disk. An error means that it may get there yet, or not.
-func (s *Store) commit(ctx context.Context, b *pebble.Batch, h *held) error {
+// disk. An error means that it may get there yet, or not. then, if not nil, is
+// called when it is there.
+func (s *Store) commit(ctx context.Context, b *pebble.Batch, h *held, then func()) error {
 	c := &commit{done: make(chan struct{})}
 	stripes := *h
 	*h = nil
 	for _, st := range stripes {
 		st.last.Store(c)
 	}
-	s.work.Go(func() { s.write(b, c, stripes) })
+	s.work.Go(func() { s.write(b, c, stripes, then) })
 	return s.wait(ctx, c)
 }
 
 // write brings a commit to the disk. It unlocks as soon as the next holder of
 // the locks can see it: whatever that commits comes later in the same log, and
 // can't be on the disk without this.
-func (s *Store) write(b *pebble.Batch, c *commit, h held) {
+func (s *Store) write(b *pebble.Batch, c *commit, h held, then func()) {
 	if err := s.db.ApplyNoSyncWait(b, pebble.Sync); err != nil {
 		logger{s.log}.Fatalf("commit: %v", err)
 	}
@@ -108,6 +109,9 @@ func (s *Store) write(b *pebble.Batch, c *commit, h held) {
 		st.last.CompareAndSwap(c, nil)
 	}
 	close(c.done)
+	if then != nil {
+		then()
+	}
 	_ = b.Close() // only gives its memory back
 }
 

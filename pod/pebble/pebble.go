@@ -40,6 +40,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable/block"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"skrin/auth"
@@ -47,8 +48,23 @@ import (
 	"skrin/pod"
 )
 
-// format is the layout of keys and values that this package writes.
-const format uint32 = 1
+// format is the layout of keys and values that this package writes, and pod above
+// it. Whatever an older program would misread makes a new one:
+//
+//	1  2026-11  the first
+//	2  2026-11  a pod may have moved away: an older program would serve it, empty
+const format uint32 = 2
+
+// step brings a store from a format to the next, in the batch that says so. What is
+// interrupted has not begun.
+func (s *Store) step(from uint32, b *pebble.Batch) error {
+	switch from {
+	case 1: // what is stored stays
+	default:
+		return fmt.Errorf("pod/pebble: nothing leads on from format %d", from)
+	}
+	return b.Set([]byte{keyFormat}, binary.BigEndian.AppendUint32(nil, from+1), nil)
+}
 
 // Options says how a Store is opened.
 type Options struct {
@@ -58,7 +74,7 @@ type Options struct {
 	// no values.
 	Log *slog.Logger
 	// Cache is how many bytes of the data are kept uncompressed in memory;
-	// 0 for 16 MiB. What the operating system caches comes on top.
+	// 0 for 32 MiB. What the operating system caches comes on top.
 	Cache int64
 }
 
@@ -71,6 +87,7 @@ type Store struct {
 	log  *slog.Logger
 
 	pods, names, records stripes
+	followers            pod.Followers
 
 	gate   sync.RWMutex // read-locked by every call; Close shuts it
 	closed bool
@@ -81,6 +98,7 @@ type Store struct {
 var (
 	_ pod.Store    = (*Store)(nil)
 	_ pod.Pods     = (*Store)(nil)
+	_ pod.Feed     = (*Store)(nil)
 	_ auth.Records = (*Store)(nil)
 )
 
@@ -100,7 +118,7 @@ func open(dir string, fs vfs.FS, o Options) (*Store, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Cache == 0 {
-		o.Cache = 16 << 20
+		o.Cache = 32 << 20
 	}
 	if err := fs.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("pod/pebble: %w", err)
@@ -146,13 +164,18 @@ func (s *Store) options(cache int64) *pebble.Options {
 			DataCorruption: func(info pebble.DataCorruptionInfo) { log.Errorf("corrupt data: %s", info) },
 		},
 	}
+	// A block holds all of a small pod, and the index of a table is one block. What
+	// is stored is sealed, so that compressing it would only cost.
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].BlockSize, o.Levels[i].IndexBlockSize = 16<<10, 256<<10
+		o.Levels[i].Compression = func() *block.CompressionProfile { return block.NoCompression }
 	}
 	return o
 }
 
-// checkFormat refuses a store that a newer version wrote, and marks a new one.
+// checkFormat refuses a store that a newer version wrote, brings one of an older to
+// this version's format, and marks a new one.
 func (s *Store) checkFormat(dir string) error {
 	value, err := read(s.db, []byte{keyFormat})
 	switch {
@@ -165,6 +188,21 @@ func (s *Store) checkFormat(dir string) error {
 	}
 	if f := binary.BigEndian.Uint32(value); f > format {
 		return fmt.Errorf("pod/pebble: %s has format %d, written by a newer skrin; this one reads up to %d. Start the newer version", dir, f, format)
+	}
+	return s.migrate(binary.BigEndian.Uint32(value))
+}
+
+func (s *Store) migrate(from uint32) error {
+	for at := from; at < format; at++ {
+		b := s.db.NewBatch()
+		err := s.step(at, b)
+		if err == nil {
+			err = b.Commit(pebble.Sync)
+		}
+		if err = errors.Join(err, b.Close()); err != nil {
+			return fmt.Errorf("pod/pebble: migrate from format %d: %w", at, err)
+		}
+		s.log.Info("the store has a new format; an older skrin can't open it any more", "format", at+1)
 	}
 	return nil
 }

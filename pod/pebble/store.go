@@ -42,7 +42,9 @@ func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) 
 	if id == "" {
 		return pod.ErrNoPod
 	}
-	return fn(newTx(ctx, snapshot, id, true))
+	x := newTx(ctx, snapshot, id, true)
+	defer x.close()
+	return fn(x)
 }
 
 // Update implements pod.Store.
@@ -125,7 +127,10 @@ func (s *Store) taken(ctx context.Context, name pod.Name) error {
 
 // run runs fn on a pod that is locked, and commits.
 func (s *Store) run(x *tx, h *held, fn func(pod.Tx) error) error {
-	if err := fn(x); err != nil {
+	defer x.close()
+	err := fn(x)
+	x.close()
+	if err != nil {
 		if err := s.settled(x.ctx, *h...); err != nil {
 			return err
 		}
@@ -138,7 +143,7 @@ func (s *Store) run(x *tx, h *held, fn func(pod.Tx) error) error {
 		return err
 	}
 	b := s.db.NewBatch()
-	err := s.fill(b, x, h)
+	err = s.fill(b, x, h)
 	if err == nil && b.Empty() {
 		err = s.settled(x.ctx, *h...)
 		_ = b.Close()
@@ -148,7 +153,11 @@ func (s *Store) run(x *tx, h *held, fn func(pod.Tx) error) error {
 		_ = b.Close()
 		return err
 	}
-	return s.commit(x.ctx, b, h)
+	var then func()
+	if x.Stirs {
+		then = func() { s.followers.Tell(x.id) }
+	}
+	return s.commit(x.ctx, b, h, then)
 }
 
 // fill writes what the transaction changes into b.

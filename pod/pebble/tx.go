@@ -20,6 +20,40 @@ type tx struct {
 	from   pebble.Reader
 	id     string
 	prefix []byte
+	iter   *pebble.Iterator // for Get; made when it is needed
+}
+
+// close gives up what a tx holds.
+func (x *tx) close() {
+	if x.iter != nil {
+		_ = x.iter.Close() // what it has read it has read; each step's error was looked at
+		x.iter = nil
+	}
+}
+
+// find returns a copy of the value under a key of the pod, nil if there is none.
+// All of a pod is near together, so that one iterator, which stays where it is,
+// finds the next key in the block that it has.
+func (x *tx) find(key string) ([]byte, error) {
+	if x.iter == nil {
+		iter, err := x.from.NewIterWithContext(x.ctx, &pebble.IterOptions{LowerBound: slices.Clone(x.prefix), UpperBound: after(x.prefix)})
+		if err != nil {
+			return nil, fmt.Errorf("pod/pebble: read: %w", err)
+		}
+		x.iter = iter
+	}
+	at := append(x.prefix, key...)
+	if !x.iter.SeekPrefixGE(at) || !bytes.Equal(x.iter.Key(), at) {
+		if err := x.iter.Error(); err != nil {
+			return nil, fmt.Errorf("pod/pebble: read: %w", err)
+		}
+		return nil, nil
+	}
+	found, err := x.iter.ValueAndErr()
+	if err != nil {
+		return nil, fmt.Errorf("pod/pebble: read: %w", err)
+	}
+	return append(make([]byte, 0, len(found)), found...), nil
 }
 
 func newTx(ctx context.Context, from pebble.Reader, id string, view bool) *tx {
@@ -39,7 +73,7 @@ func (x *tx) Get(keys ...string) ([][]byte, error) {
 		value, written := x.Values[key]
 		if !written {
 			var err error
-			if value, err = read(x.from, append(x.prefix, key...)); err != nil {
+			if value, err = x.find(key); err != nil {
 				return nil, err
 			}
 		}

@@ -170,6 +170,13 @@ func (w *watched) Release(name pod.Name) {
 	w.Tx.Release(name)
 }
 
+// Stir implements pod.Tx.
+func (w *watched) Stir() {
+	w.t.Helper()
+	w.use(true)
+	w.Tx.Stir()
+}
+
 // Due implements pod.Tx.
 func (w *watched) Due(at time.Time) {
 	w.t.Helper()

@@ -54,6 +54,7 @@ func TestStore(t *testing.T, open Opener) {
 		{"a released name finds no pod, the others still do", losesOnlyTheReleased},
 		{"Due lists the pods whose time has come, earliest first, at most limit", due},
 		{"a pod has one Due time; the zero time is never", movesDue},
+		{"who follows is told of a pod that was stirred, when it can be seen, and of no other", tellsFollowers},
 		{"no update is lost when 32 add to one pod", addsOnOne},
 		{"no update is lost when 32 add to many pods", addsOnMany},
 		{"an Update that returned is seen by every View that begins later", seesCommitted},

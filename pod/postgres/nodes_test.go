@@ -197,10 +197,10 @@ func TestFailsClosed(t *testing.T) {
 func TestMigrate(t *testing.T) {
 	server := podtest.NewPostgres(t)
 	o := postgres.Options{URL: server.Schema(), Now: time.Now}
-	for _, version := range []int{1, 2, 1, 0, 2, 0} {
+	for _, version := range []int{1, 2, 3, 4, 3, 2, 1, 0, 4, 0} {
 		must(t, postgres.Migrate(t.Context(), o, version))
 	}
-	for _, version := range []int{0, 1, 2} {
+	for _, version := range []int{0, 1, 2, 3, 4} {
 		must(t, postgres.Migrate(t.Context(), o, version))
 		s := openURL(t, o.URL, time.Now)
 		if version > 0 {
@@ -210,7 +210,7 @@ func TestMigrate(t *testing.T) {
 		}
 		must(t, s.Close())
 	}
-	if postgres.Migrate(t.Context(), o, 3) == nil {
+	if postgres.Migrate(t.Context(), o, 5) == nil {
 		t.Error("it has migrated to a version that there isn't")
 	}
 }
@@ -240,4 +240,54 @@ func TestIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNodesFollow: a node is told of what another one has committed.
+func TestNodesFollow(t *testing.T) {
+	server := podtest.NewPostgres(t)
+	one, _ := opened(t, server, time.Now)
+	podtest.FollowTest(t, beside(t, server), one)
+}
+
+// TestPayload: what is announced is what is heard, by everybody else; and of too
+// many pods it may be any.
+func TestPayload(t *testing.T) {
+	server := podtest.NewPostgres(t)
+	one, _ := opened(t, server, time.Now)
+	two := beside(t, server)
+	for sentence, row := range map[string]struct {
+		stirred int
+		want    int
+	}{"a few": {3, 3}, "many": {2000, 0}} {
+		var ids []string
+		for i := range row.stirred {
+			ids = append(ids, fmt.Sprintf("pod %d\x00\xff", i))
+		}
+		payload := postgres.Payload(one, ids...)
+		if len(payload) > 7999 {
+			t.Errorf("%s: %d bytes", sentence, len(payload))
+		}
+		heard, own := -1, -1
+		postgres.Heard(two, payload, func(ids ...string) { heard = len(ids) })
+		postgres.Heard(one, payload, func(ids ...string) { own = len(ids) })
+		if heard != row.want || own != -1 {
+			t.Errorf("%s: heard %d, and the sender %d", sentence, heard, own)
+		}
+	}
+}
+
+// FuzzHeard: whatever somebody sends on the channel does no harm.
+func FuzzHeard(f *testing.F) {
+	f.Add("")
+	f.Add("node *")
+	f.Add("node cG9k cG9k")
+	f.Fuzz(func(t *testing.T, payload string) {
+		postgres.Heard(new(postgres.Store), payload, func(ids ...string) {
+			for _, id := range ids {
+				if len(id) > len(payload) {
+					t.Error("an id is longer than what was sent")
+				}
+			}
+		})
+	})
 }

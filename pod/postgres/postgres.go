@@ -6,8 +6,8 @@
 //
 // A [Store] is a pod.Store and an auth.Records. Any number of processes use one
 // database; nothing is cached in them, so what one has committed the next View
-// of every other sees. The SQL is plain: no advisory locks, no LISTEN, no
-// functions, so that databases which are distributed themselves can stand in.
+// of every other sees. The SQL is plain: no advisory locks, no functions,
+// and LISTEN only to be faster, so that databases which are distributed themselves can stand in.
 //
 // An Update locks the pod's row (SELECT … FOR UPDATE): so updates of one pod run
 // one after another, on whatever node, and updates of different pods side by
@@ -27,6 +27,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -68,12 +69,20 @@ type Store struct {
 	timeout time.Duration
 
 	stop context.CancelFunc
-	work sync.WaitGroup // the sweeper
+	work sync.WaitGroup // the sweeper and the announcer
+
+	followers pod.Followers
+	node      string        // tells this process's announcements from others'
+	wake      chan struct{} // there is something to announce
+
+	feed    sync.Mutex
+	pending map[string]bool // pods to be announced
 }
 
 var (
 	_ pod.Store    = (*Store)(nil)
 	_ pod.Pods     = (*Store)(nil)
+	_ pod.Feed     = (*Store)(nil)
 	_ auth.Records = (*Store)(nil)
 )
 
@@ -94,13 +103,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, now: o.Now, log: o.Log, timeout: o.Timeout}
+	s := &Store{db: db, now: o.Now, log: o.Log, timeout: o.Timeout, node: rand.Text(), wake: make(chan struct{}, 1)}
 	if err := s.prepare(ctx); err != nil {
 		db.Close()
 		return nil, err
 	}
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	s.work.Go(func() { s.sweep(ctx) })
+	s.work.Go(func() { s.announce(ctx) })
 	return s, nil
 }
 

@@ -173,12 +173,16 @@ func (s *Store) update(x *tx, fn func(pod.Tx) error) error {
 	x.queueValues(b)
 	x.queueNames(b)
 	x.queueDue(b)
+	x.queueStirred(b)
 	if b.Len() == 0 {
 		return nil
 	}
 	b.Queue("commit")
 	if err := x.conn.SendBatch(x.ctx, b).Close(); err != nil {
 		return s.late(x.ctx, s.failed("commit", err))
+	}
+	if x.Stirs {
+		s.stirred(x.id)
 	}
 	return nil
 }

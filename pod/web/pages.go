@@ -214,6 +214,7 @@ var deeds = map[pod.Action]string{
 	pod.DidRemove: "log.remove", pod.DidVisit: "log.visit", pod.DidUse: "log.use",
 	pod.DidWrite: "log.write", pod.DidDelete: "log.delete",
 	pod.DidDisconnect: "log.disconnect", pod.DidFreeze: "log.freeze", pod.DidThaw: "log.thaw", pod.DidErase: "log.erase",
+	pod.DidExport: "log.export", pod.DidImport: "log.import", pod.DidMove: "log.moved",
 }
 
 func (v *visit) log() error {

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"skrin/acl"
+	"skrin/ldp"
+)
+
+// How subscribers hear of a change (2026-11).
+//
+// A pod that nobody has subscribed to keeps no journal: its home record, which
+// each write reads anyway, says so, and the write costs what it did. In one that
+// is subscribed to, the transaction of a change also writes what happened into
+// the journal, a ring of [journalKept] activities, and stirs: after the commit
+// each node is told that this pod has something new (see [Feed]), reads it, and
+// decides again for each of its listeners. So the change and its notification are
+// one commit, without another one for each subscriber.
+//
+// We gave up to tell a subscriber everything: who is further behind than the
+// ring is told once that its topic is other than it was.
+
+// The kinds of [Activity], of Activity Streams.
+const (
+	Created = "Create"
+	Updated = "Update"
+	Deleted = "Delete"
+	Added   = "Add"
+	Removed = "Remove"
+
+	// Ended is that a channel was ended by who may; State is its id. Nobody is
+	// told, but who listens to it hears no more.
+	Ended = "End"
+)
+
+// An Activity is one thing that happened to one resource: its topic.
+type Activity struct {
+	Seq    uint64 // in the pod
+	Kind   string
+	Object ldp.ID
+	Target ldp.ID    `json:",omitempty"` // the container, of Added and Removed
+	State  string    `json:",omitempty"` // ETag that the topic has now; "" if it is deleted
+	At     time.Time // to the second
+}
+
+// Topic returns the resource whose subscribers are told.
+func (a Activity) Topic() ldp.ID {
+	if a.Target != "" {
+		return a.Target
+	}
+	return a.Object
+}
+
+const (
+	journalKept = 256
+	journalKey  = "v"
+)
+
+func activityKey(seq uint64) string { return fmt.Sprintf("v%016x", seq) }
+
+// did notes what a write has done, for [Pod.journal], if anybody wants to know.
+func (r *right) did(ch *change, kind string, object, target ldp.ID, media string) {
+	if !r.home.watched(r.now) {
+		return
+	}
+	a := Activity{Kind: kind, Object: object, Target: target, At: ch.at}
+	if kind != Deleted {
+		tag := ch.tag(a.Topic())
+		a.State = ldp.EntityTag(tag.String(), media)
+	}
+	r.done = append(r.done, a)
+}
+
+// journal writes down what a write has done.
+func (p *Pod) journal(tx Tx, r *right) error {
+	if len(r.done) == 0 {
+		return nil
+	}
+	first, err := jot(tx, r.done)
+	if err != nil || r.home.Hooks < r.now.Unix() {
+		return err
+	}
+	return p.callLater(tx, r.done, first)
+}
+
+// jot appends to the journal, has the nodes told, and returns the number of the
+// first.
+func jot(tx Tx, done []Activity) (first uint64, err error) {
+	seq, err := lastSeq(tx)
+	if err != nil {
+		return 0, err
+	}
+	first = seq + 1
+	for _, a := range done {
+		seq++
+		a.Seq = seq
+		if err := save(tx, activityKey(seq), a); err != nil {
+			return 0, err
+		}
+		if seq > journalKept {
+			tx.Delete(activityKey(seq - journalKept))
+		}
+	}
+	tx.Stir()
+	return first, save(tx, journalKey, seq)
+}
+
+// tells reports whether subscribers of the topic are told of the activity.
+func (a Activity) tells(topic ldp.ID) bool { return a.Kind != Ended && a.Topic() == topic }
+
+func lastSeq(tx Tx) (uint64, error) {
+	last, err := load[uint64](tx, journalKey)
+	if err != nil || last == nil {
+		return 0, err
+	}
+	return *last, nil
+}
+
+// activities returns what happened after a number, and the last number. lost is
+// that the ring no longer holds all of it.
+func activities(tx Tx, after uint64) (found []Activity, last uint64, lost bool, err error) {
+	if last, err = lastSeq(tx); err != nil || last <= after {
+		return nil, last, false, err
+	}
+	pairs, err := tx.Scan(journalKey, activityKey(after), journalKept)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	for _, pair := range pairs {
+		a, err := decode[Activity](pair.Key, pair.Value)
+		if err != nil {
+			return nil, 0, false, err
+		}
+		found = append(found, *a)
+	}
+	return found, last, uint64(len(found)) < last-after, nil
+}
+
+// An Audience is who listens to a pod on this node.
+type Audience interface {
+	// Listening returns the agents that listen to a topic, each once.
+	Listening(topic ldp.ID) []acl.Agent
+	// Topics returns all topics that somebody listens to.
+	Topics() []ldp.ID
+}
+
+// Heard is what a pod's audience is to be told.
+type Heard struct {
+	Activities []Activity // of topics that somebody listens to, in their order
+	Last       uint64     // the number to ask from next time
+	May        map[Ear]bool
+}
+
+// An Ear is one agent that listens to one topic.
+type Ear struct {
+	Topic ldp.ID
+	Who   acl.Agent
+}
+
+// Hear returns what happened in a pod after a number, and which of the audience
+// may hear it: who may read the topic as it is now. It is for the deliverer, and
+// decides for each agent of the audience.
+func (p *Pod) Hear(ctx context.Context, pod string, after uint64, audience Audience) (Heard, error) {
+	var h Heard
+	var unsure []Ear
+	err := p.Store.View(ctx, Name("id/"+pod), func(tx Tx) error {
+		tx = &memo{tx, map[string][]byte{}}
+		h, unsure = Heard{May: map[Ear]bool{}}, nil
+		all, last, lost, err := activities(tx, after)
+		if err != nil {
+			return err
+		}
+		h.Last = last
+		if lost {
+			if all, err = p.now(tx, audience.Topics(), last); err != nil {
+				return err
+			}
+		}
+		for _, a := range all {
+			topic := a.Topic()
+			agents := audience.Listening(topic)
+			for _, who := range agents {
+				ear := Ear{topic, who}
+				if _, decided := h.May[ear]; decided {
+					continue
+				}
+				_, err := p.may(tx, who, acl.Read, topic)
+				if ask := (*unasked)(nil); errors.As(err, &ask) {
+					unsure = append(unsure, ear)
+				} else if err != nil && !refused(err) {
+					return err
+				}
+				h.May[ear] = err == nil
+			}
+			if len(agents) > 0 {
+				h.Activities = append(h.Activities, a)
+			}
+		}
+		return nil
+	})
+	for _, ear := range unsure {
+		ok, fault := p.MayHear(ctx, ear.Who, ear.Topic)
+		h.May[ear] = ok
+		err = errors.Join(err, fault)
+	}
+	return h, err
+}
+
+// now returns an activity for each topic that says how it is.
+func (p *Pod) now(tx Tx, topics []ldp.ID, seq uint64) (all []Activity, err error) {
+	for _, topic := range topics {
+		a, err := p.stands(tx, topic)
+		if err != nil {
+			return nil, err
+		}
+		a.Seq = seq
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// stands says how a topic is.
+func (p *Pod) stands(tx Tx, topic ldp.ID) (Activity, error) {
+	values, err := tx.Get(recordKey(topic))
+	if err != nil {
+		return Activity{}, err
+	}
+	rec, err := decodeRecord(values[0])
+	a := Activity{Kind: Deleted, Object: topic, At: p.Now().UTC().Truncate(time.Second)}
+	if rec != nil {
+		a.Kind, a.State = Updated, ldp.EntityTag(rec.tag.String(), rec.media)
+	}
+	return a, err
+}
+
+// MayHear reports whether who may read a topic, and so be told of it.
+func (p *Pod) MayHear(ctx context.Context, who acl.Agent, topic ldp.ID) (bool, error) {
+	err := p.view(ctx, who, topic, func(tx Tx) error {
+		_, err := p.may(tx, who, acl.Read, topic)
+		return err
+	})
+	if refused(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// refused reports whether an error says that an agent may not.
+func refused(err error) bool {
+	return errors.Is(err, ldp.Forbidden) || errors.Is(err, ldp.Unauthenticated)
+}
+
+// A memo Tx reads each key once.
+type memo struct {
+	Tx
+	has map[string][]byte
+}
+
+// Get implements Tx.
+func (m *memo) Get(keys ...string) ([][]byte, error) {
+	var missing []string
+	for _, key := range keys {
+		if _, ok := m.has[key]; !ok {
+			missing = append(missing, key)
+		}
+	}
+	if len(missing) > 0 {
+		found, err := m.Tx.Get(missing...)
+		if err != nil {
+			return nil, err
+		}
+		for i, key := range missing {
+			m.has[key] = found[i]
+		}
+	}
+	values := make([][]byte, len(keys))
+	for i, key := range keys {
+		values[i] = m.has[key]
+	}
+	return values, nil
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"skrin/acl"
+	"skrin/ldp"
+)
+
+// How a pod moves (2026-11-22): it is exported here, imported there, and then told
+// here where it went. From that moment on whoever asks for anything in it is sent
+// to the same place there (308), without being told whether it exists; each
+// counterpart is told its own new address by a notification, which this server signs,
+// and sent there too if it asks at the old. What was in the pod is removed here; its
+// name, its owner and its log stay, until the owner leaves. We gave up that a
+// move can be undone: it is a move back.
+
+// MoveTo says that the owner's pod is another now, at a server that has imported
+// it. to is what the import came to. To say it twice is no error, and finishes
+// what was interrupted.
+func (p *Pod) MoveTo(ctx context.Context, who acl.Agent, to Imported) error {
+	u, err := url.Parse(to.Root)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || !strings.HasSuffix(u.Path, "/") || u.RawQuery+u.Fragment != "" {
+		return ldp.Refuse(ldp.Invalid, "Say where the pod is now: the URL of its root, with a slash at the end.")
+	}
+	var id string
+	err = p.updateOwn(ctx, who, func(tx Tx) error {
+		id = tx.Pod()
+		h, err := ownerOf(tx)
+		switch {
+		case err != nil || h.Moved == to.Root:
+			return err
+		case h.Moved != "":
+			return ldp.Refuse(ldp.Conflict, "The pod has moved already, to "+h.Moved+".")
+		case to.From != p.url(ldp.ID("/"+h.Name+"/")) || to.Root == to.From:
+			return ldp.Refuse(ldp.Conflict, "What was imported there is not this pod.")
+		}
+		h.Moved = to.Root
+		tx.Put(homeKey, h.encode())
+		if err := p.moveSpaces(ctx, tx, u.Scheme+"://"+u.Host, to.Spaces); err != nil {
+			return err
+		}
+		return p.enter(tx, Entry{Action: DidMove, Path: to.Root})
+	})
+	if err != nil {
+		return err
+	}
+	p.wake(nil)
+	return errors.Join(p.emptyMoved(ctx, id), emptyBlobs(ctx, p.Blobs, id))
+}
+
+// moveSpaces says of each space where it is now, and tells who knows it.
+func (p *Pod) moveSpaces(ctx context.Context, tx Tx, base string, ids map[string]string) error {
+	var all []*Space
+	if err := each(tx, spaceKey(""), func(s *Space) bool { all = append(all, s); return true }); err != nil {
+		return err
+	}
+	for _, s := range all {
+		to := ids[s.ID]
+		if !isID(to) {
+			continue // it was made since; nobody is there
+		}
+		s.Moved = base + "/w/" + to + "/"
+		if err := save(tx, spaceKey(s.ID), s); err != nil {
+			return err
+		}
+		if err := p.tell(ctx, tx, Notification{Party: s.Party, Space: s.ID, Event: SpaceMoved, Location: s.Moved}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emptyMoved removes what was in a pod that has moved, so much at a time that no
+// commit is large.
+func (p *Pod) emptyMoved(ctx context.Context, id string) error {
+	const page = 500
+	for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "c", "g", "i", "j", "u", "x", "d"} {
+		for n := page; n == page; {
+			err := p.Store.Update(ctx, Name("id/"+id), func(tx Tx) error {
+				pairs, err := tx.Scan(prefix, "", page)
+				n = len(pairs)
+				for _, pair := range pairs {
+					if prefix == "e" && p.Statuses != nil {
+						e, err := decode[Evidence](pair.Key, pair.Value)
+						if err != nil {
+							return err
+						}
+						p.vacate(tx, e)
+					}
+					tx.Delete(pair.Key)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// movedTo sends whoever asks to where it is now.
+func movedTo(root string, rest string) error {
+	return &ldp.Fault{Kind: ldp.Moved, Detail: "This has moved to another server. Ask there.", Header: "Location: " + root + rest}
+}

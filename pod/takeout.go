@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"skrin/acl"
+	"skrin/ldp"
+	"skrin/pod/parcel"
+)
+
+//go:embed parcel/README.md
+var archiveReadme []byte
+
+// Export writes the owner's whole pod as an archive (package parcel), sealed with
+// the server's key: all documents with their rules, evidence with all its signed
+// forms, spaces, requests, consents, grants and the log. What is written while it
+// runs may be in it or not; each thing is whole. It is logged before a byte
+// leaves, also where the operator asks in the owner's name (by is then
+// "operator", else "").
+func (p *Pod) Export(ctx context.Context, who acl.Agent, by string, w io.Writer) error {
+	var own home
+	var podID string
+	err := p.updateOwn(ctx, who, func(tx Tx) (err error) {
+		podID = tx.Pod()
+		if own, err = ownerOf(tx); err != nil {
+			return err
+		}
+		return p.enter(tx, Entry{Action: DidExport, Why: by})
+	})
+	if err != nil {
+		return err
+	}
+	id, err := p.newID()
+	if err != nil {
+		return err
+	}
+	head := parcel.Head{ID: id, Base: p.Base, Issuer: p.Issuer, Owner: string(own.Owner), Root: "/" + own.Name + "/", Made: p.Now().UTC().Format(time.RFC3339)}
+	a, err := parcel.NewWriter(w, head)
+	if err != nil {
+		return err
+	}
+	o := &takeout{Pod: p, ctx: ctx, who: who, pod: podID, root: ldp.ID(head.Root), out: a}
+	for _, step := range []func() error{
+		func() error { return a.AddBytes(parcel.Member{Name: "README.md"}, archiveReadme) },
+		o.log, o.documents, o.spaces, o.evidence, o.records,
+	} {
+		if err := step(); err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+	}
+	return a.Close(p.Now(), func(payload []byte) (string, error) { return p.Sign.Sign(ctx, parcel.TypeSeal, payload) })
+}
+
+// A takeout is an export under way.
+type takeout struct {
+	*Pod
+	ctx  context.Context
+	who  acl.Agent
+	pod  string
+	root ldp.ID
+	out  *parcel.Writer
+}
+
+// takeoutPage is how many values are in memory at once.
+const takeoutPage = 64
+
+// log writes the exported log, cut into members.
+func (o *takeout) log() error {
+	cut := &cutter{limit: 4 << 20, end: func(n int, b []byte) error {
+		return o.out.AddBytes(parcel.Member{Name: fmt.Sprintf("log/%06d.jsonl", n)}, b)
+	}}
+	if err := o.ExportLog(o.ctx, o.who, LogLines, cut); err != nil {
+		return err
+	}
+	return cut.flush()
+}
+
+// A cutter cuts what is written to it, at the ends of writes.
+type cutter struct {
+	limit int
+	end   func(n int, part []byte) error
+	n     int
+	part  []byte
+}
+
+func (c *cutter) Write(b []byte) (int, error) {
+	c.part = append(c.part, b...)
+	if len(c.part) < c.limit {
+		return len(b), nil
+	}
+	return len(b), c.flush()
+}
+
+func (c *cutter) flush() error {
+	c.n++
+	err := c.end(c.n, c.part)
+	c.part = c.part[:0]
+	return err
+}
+
+// A kept is a resource with what belongs to it.
+type kept struct {
+	id  ldp.ID
+	rec *record
+	aux []kept
+}
+
+// auxiliaries are the suffixes of what belongs to a resource.
+var auxiliaries = []ldp.ID{ldp.ACLSuffix, ldp.MetaSuffix}
+
+// documents writes all resources.
+func (o *takeout) documents() error {
+	for after, more := "", true; more; {
+		var page []kept
+		err := o.viewOwn(o.ctx, o.who, func(tx Tx) (err error) {
+			page, after, more, err = pageOf(tx, after)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, k := range page {
+			for _, x := range append(k.aux, k) {
+				if err := o.document(x.id, x.rec); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// pageOf reads a page of resources.
+func pageOf(tx Tx, after string) (page []kept, last string, more bool, err error) {
+	pairs, err := tx.Scan("r", after, takeoutPage)
+	if err != nil || len(pairs) == 0 {
+		return nil, after, false, err
+	}
+	var keys []string
+	for _, pair := range pairs {
+		id := ldp.ID(pair.Key[1:])
+		if _, aux := id.Subject(); aux != "" {
+			continue
+		}
+		rec, err := decodeRecord(pair.Value)
+		if err != nil {
+			return nil, "", false, err
+		}
+		page = append(page, kept{id: id, rec: rec})
+		for _, suffix := range auxiliaries {
+			keys = append(keys, recordKey(id+suffix))
+		}
+	}
+	if len(keys) > 0 {
+		values, err := tx.Get(keys...)
+		if err != nil {
+			return nil, "", false, err
+		}
+		for i, value := range values {
+			rec, err := decodeRecord(value)
+			if err != nil {
+				return nil, "", false, err
+			}
+			if rec != nil {
+				of := &page[i/len(auxiliaries)]
+				of.aux = append(of.aux, kept{id: ldp.ID(keys[i][1:]), rec: rec})
+			}
+		}
+	}
+	return page, pairs[len(pairs)-1].Key, len(pairs) == takeoutPage, nil
+}
+
+// document writes one resource; nothing if it was removed meanwhile.
+func (o *takeout) document(id ldp.ID, rec *record) error {
+	for rec != nil {
+		m := parcel.Member{Name: "pod/" + strings.TrimPrefix(string(id), string(o.root)), Type: rec.media, Modified: rec.modified, Size: rec.size}
+		if id.IsContainer() {
+			m.Triples, m.Size = string(rec.body), 0
+			return o.out.AddBytes(m, nil)
+		}
+		body, err := o.open(o.ctx, o.pod, rec)
+		if errors.Is(err, ErrNoBlob) { // replaced, and swept, since the page was read
+			if rec, err = o.again(id, rec.digest); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return errors.Join(o.out.Add(m, body), body.Close())
+	}
+	return nil
+}
+
+// again reads a resource whose blob wasn't there; it is an error if it still
+// refers to that.
+func (o *takeout) again(id ldp.ID, digest string) (rec *record, err error) {
+	err = o.viewOwn(o.ctx, o.who, func(tx Tx) error {
+		values, err := tx.Get(recordKey(id))
+		if err != nil {
+			return err
+		}
+		if rec, err = decodeRecord(values[0]); err == nil && rec != nil && rec.digest == digest {
+			err = ErrNoBlob
+		}
+		return err
+	})
+	return rec, err
+}
+
+// each writes a member for each value whose key begins with prefix.
+func (o *takeout) each(prefix string, name func(rest string) string, body func(tx Tx, value []byte) ([]byte, error)) error {
+	for after, more := "", true; more; {
+		var names []string
+		var bodies [][]byte
+		err := o.viewOwn(o.ctx, o.who, func(tx Tx) error {
+			names, bodies = nil, nil
+			pairs, err := tx.Scan(prefix, after, takeoutPage)
+			if err != nil {
+				return err
+			}
+			for _, pair := range pairs {
+				b, err := body(tx, pair.Value)
+				if err != nil {
+					return err
+				}
+				after, names, bodies = pair.Key, append(names, name(strings.TrimPrefix(pair.Key, prefix))), append(bodies, b)
+			}
+			more = len(pairs) == takeoutPage
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for i, b := range bodies {
+			if err := o.out.AddBytes(parcel.Member{Name: names[i], Modified: o.Now().Unix()}, b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// asIs writes values as they are stored: as JSON.
+func asIs(_ Tx, value []byte) ([]byte, error) {
+	var out bytes.Buffer
+	err := json.Indent(&out, value, "", "\t")
+	return out.Bytes(), err
+}
+
+func named(folder string) func(string) string {
+	return func(rest string) string { return folder + strings.ReplaceAll(rest, "\x00", "/") + ".json" }
+}
+
+// spaces writes the pod as each counterpart knows it, without the key by which it
+// makes the tags that only that counterpart knows.
+func (o *takeout) spaces() error {
+	return o.each("w", named("spaces/"), func(_ Tx, value []byte) ([]byte, error) {
+		s, err := decode[Space]("w", value)
+		if err != nil {
+			return nil, err
+		}
+		s.Key = nil
+		return json.MarshalIndent(s, "", "\t")
+	})
+}
+
+// A keptEvidence is a piece of evidence in an archive.
+type keptEvidence struct {
+	Evidence Evidence
+	Current  bool              // it is what a standing grant gives
+	Free     map[int]string    // signed forms that have no recipient yet, by number
+	Given    map[string]string // by space
+}
+
+// evidence writes evidence with its signed forms.
+func (o *takeout) evidence() error {
+	return o.each("e", named("evidence/"), func(tx Tx, value []byte) ([]byte, error) {
+		e, err := decode[Evidence]("e", value)
+		if err != nil {
+			return nil, err
+		}
+		k := keptEvidence{Evidence: *e, Free: map[int]string{}, Given: map[string]string{}}
+		current, err := load[string](tx, currentKey(e.Type, e.Issuer))
+		if err != nil {
+			return nil, err
+		}
+		k.Current = current != nil && *current == e.ID
+		prefix := "f" + e.ID + "\x00"
+		forms, err := tx.Scan(prefix, "", maxForms)
+		for _, f := range forms {
+			n := 0
+			if space, ok := strings.CutPrefix(f.Key, prefix+"w"); ok {
+				k.Given[space] = string(f.Value)
+			} else if _, err := fmt.Sscanf(strings.TrimPrefix(f.Key, prefix), "%04d", &n); err == nil {
+				k.Free[n] = string(f.Value)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		return json.MarshalIndent(k, "", "\t")
+	})
+}
+
+// records writes what was asked and answered.
+func (o *takeout) records() error {
+	return errors.Join(o.each("q", named("requests/"), asIs), o.each("c", named("consents/"), asIs), o.each("g", named("grants/"), asIs))
+}
