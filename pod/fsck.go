@@ -40,8 +40,8 @@ type Inventory struct {
 func (p *Pod) Check(ctx context.Context, id string) (Inventory, []Finding, error) {
 	c := &check{Pod: p, ctx: ctx, id: id}
 	err := p.Store.View(ctx, Name("id/"+id), func(tx Tx) error {
-		c.seen, c.found, c.tx = Inventory{}, nil, tx
-		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.used} {
+		c.seen, c.found, c.places, c.tx = Inventory{}, nil, nil, tx
+		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.listed, c.used} {
 			if err := look(); err != nil {
 				return err
 			}
@@ -66,6 +66,7 @@ type check struct {
 
 	home    home
 	spaces  []string
+	places  []Name // in status lists
 	records map[ldp.ID]*record
 	members map[ldp.ID][]byte
 	ruled   map[ldp.ID][]byte
@@ -266,15 +267,18 @@ func (c *check) grants() error {
 	return err
 }
 
+// listed notes the places in status lists by which the pod is found.
+func (c *check) listed() error {
+	return eachPlace(c.tx, func(n Name) { c.places = append(c.places, n) })
+}
+
 // names looks whether the pod is found by its names.
 func (c *check) names() error {
 	names := []Name{Name("pod/" + c.home.Name), Name("person/" + c.home.Person)}
 	for _, space := range c.spaces {
 		names = append(names, Name("w/"+space))
 	}
-	if err := eachPlace(c.tx, func(n Name) { names = append(names, n) }); err != nil {
-		return err
-	}
+	names = append(names, c.places...)
 	for _, name := range names {
 		err := c.Store.View(c.ctx, name, func(tx Tx) error {
 			if tx.Pod() != c.id {
