@@ -218,7 +218,9 @@ func TestTraces(t *testing.T) {
 	defer collector.Close()
 	w := newWorldOf(t, func(c *config) { c.Trace = traceSettings{Endpoint: collector.URL + "/v1/traces", Share: 1} })
 	w.ask(w.alice, "GET", "/secret-name", "", "")
-	must(t, w.guard.traces.provider.ForceFlush(t.Context()))
+	flushed := make(chan struct{})
+	w.guard.traces.flush <- flushed
+	<-flushed
 	text := <-got
 	var sent struct {
 		ResourceSpans []struct{ ScopeSpans []struct{ Spans []otlpSpan } }

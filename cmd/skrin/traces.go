@@ -5,67 +5,133 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net/http"
 	"strconv"
 	"time"
-
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	sdk "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
 )
 
-// The traces are spans of requests, and in them of the store's transactions. They
-// carry the route's template, the method and the status, and nothing of what was
-// asked for or by whom. A nil *traces traces nothing.
+// The traces are OpenTelemetry spans of requests, and in them of the store's
+// transactions. They carry the route's template, the method and the status, and
+// nothing of what was asked for or by whom. They are sent by OTLP over HTTP, as
+// JSON (opentelemetry-proto, "JSON Protobuf Encoding"). A nil *traces traces nothing.
+//
+// Why not OpenTelemetry's SDK (2026-11): with its exporter, which brings gRPC, it
+// is 3 MB, and without it 1 MB, with which the binary is larger than the 40 MB that
+// it may have. What is traced here is two kinds of spans, in a format that doesn't
+// change. We gave up: other exporters, propagation, and sampling by others.
 type traces struct {
-	provider *sdk.TracerProvider
-	tracer   trace.Tracer
+	traceSettings
+	log   *slog.Logger
+	http  *http.Client
+	queue chan otlpSpan
+	flush chan chan struct{}
+	stop  chan struct{}
+	ended chan struct{}
 }
+
+const (
+	spansAtOnce = 512
+	spansWait   = 2048 // what comes when so many wait is lost
+)
 
 // newTraces returns nil where no collector is named.
 func newTraces(c traceSettings, log *slog.Logger) *traces {
 	if c.Endpoint == "" {
 		return nil
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces were not sent", "error", err) }))
-	p := sdk.NewTracerProvider(
-		sdk.WithSampler(sdk.TraceIDRatioBased(c.Share)),
-		sdk.WithBatcher(&otlp{url: c.Endpoint, http: &http.Client{Timeout: 10 * time.Second}}, sdk.WithMaxQueueSize(2048)),
-	)
-	return &traces{p, p.Tracer("skrin")}
+	t := &traces{c, log, &http.Client{Timeout: 10 * time.Second}, make(chan otlpSpan, spansWait), make(chan chan struct{}), make(chan struct{}), make(chan struct{})}
+	go t.run()
+	return t
 }
 
-// Close sends what is left.
-func (t *traces) Close() error {
-	if t == nil {
-		return nil
+// run sends what is queued, until Close.
+func (t *traces) run() {
+	defer close(t.ended)
+	every := time.NewTicker(5 * time.Second)
+	defer every.Stop()
+	var all []otlpSpan
+	send := func() {
+		if len(all) > 0 {
+			if err := t.send(all); err != nil {
+				t.log.Warn("traces were not sent", "error", err)
+			}
+			all = nil
+		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	return t.provider.Shutdown(ctx)
+	rest := func() {
+		for len(t.queue) > 0 {
+			all = append(all, <-t.queue)
+		}
+		send()
+	}
+	for {
+		select {
+		case <-t.stop:
+			rest()
+			return
+		case s := <-t.queue:
+			if all = append(all, s); len(all) >= spansAtOnce {
+				send()
+			}
+		case <-every.C:
+			send()
+		case done := <-t.flush:
+			rest()
+			close(done)
+		}
+	}
+}
+
+// Close sends what is left. What ends afterwards is lost.
+func (t *traces) Close() error {
+	if t != nil {
+		close(t.stop)
+		<-t.ended
+	}
+	return nil
+}
+
+// A spanKey finds the span in a context.
+type spanKey struct{}
+
+func random(bytes int) string {
+	b := make([]byte, bytes)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+func nanos(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 10) }
+
+// sampled says whether to trace a request.
+func (t *traces) sampled() bool {
+	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	return err == nil && float64(n.Int64()) < t.Share*1_000_000
 }
 
 // request begins the span of a request. What a stranger says of a trace that it
 // belongs to isn't believed: it would decide what is traced here.
 func (t *traces) request(r *http.Request, route string) (*http.Request, func(status int)) {
-	if t == nil {
+	if t == nil || !t.sampled() {
 		return r, func(int) {}
 	}
 	method := knownMethod(r.Method)
-	ctx, span := t.tracer.Start(r.Context(), method+" "+route, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
-		attribute.String("http.route", route), attribute.String("http.request.method", method)))
-	return r.WithContext(ctx), func(status int) {
-		span.SetAttributes(attribute.Int("http.response.status_code", status))
-		if status >= 500 {
-			span.SetStatus(codes.Error, "")
+	s := &otlpSpan{Trace: random(16), ID: random(8), Name: method + " " + route, Kind: 2, Start: nanos(time.Now())}
+	return r.WithContext(context.WithValue(r.Context(), spanKey{}, s)), func(status int) {
+		s.Attributes = []otlpAttribute{
+			{"http.route", otlpValue{String: route}}, {"http.request.method", otlpValue{String: method}},
+			{"http.response.status_code", otlpValue{Int: strconv.Itoa(status)}},
 		}
-		span.End()
+		if status >= 500 {
+			s.Status.Code = 2
+		}
+		t.done(*s)
 	}
 }
 
@@ -74,19 +140,21 @@ func (t *traces) span(ctx context.Context, name string) (context.Context, func()
 	if t == nil {
 		return ctx, func() {}
 	}
-	ctx, span := t.tracer.Start(ctx, name)
-	return ctx, func() { span.End() }
+	within, ok := ctx.Value(spanKey{}).(*otlpSpan)
+	if !ok {
+		return ctx, func() {}
+	}
+	s := otlpSpan{Trace: within.Trace, ID: random(8), Parent: within.ID, Name: name, Kind: 1, Start: nanos(time.Now())}
+	return ctx, func() { t.done(s) }
 }
 
-// An otlp sends spans by OTLP over HTTP, as JSON (opentelemetry-proto, OTLP/HTTP,
-// "JSON Protobuf Encoding").
-//
-// Why not otlptracehttp (2026-11): it brings gRPC and its protocol buffers, 2.3 MB,
-// with which the binary would be larger than the 40 MB that it may have. All that
-// is sent here is the forty lines below, of a format that doesn't change.
-type otlp struct {
-	url  string
-	http *http.Client
+// done queues a span that has ended, and never waits.
+func (t *traces) done(s otlpSpan) {
+	s.End = nanos(time.Now())
+	select {
+	case t.queue <- s:
+	default:
+	}
 }
 
 type otlpValue struct {
@@ -113,34 +181,8 @@ type otlpSpan struct {
 	} `json:"status"`
 }
 
-func otlpSpanOf(s sdk.ReadOnlySpan) otlpSpan {
-	nanos := func(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 10) }
-	out := otlpSpan{
-		Trace: s.SpanContext().TraceID().String(), ID: s.SpanContext().SpanID().String(), Name: s.Name(), Kind: int(s.SpanKind()),
-		Start: nanos(s.StartTime()), End: nanos(s.EndTime()),
-	}
-	if s.Parent().IsValid() {
-		out.Parent = s.Parent().SpanID().String()
-	}
-	for _, a := range s.Attributes() {
-		v := otlpValue{String: a.Value.AsString()}
-		if a.Value.Type() == attribute.INT64 {
-			v = otlpValue{Int: strconv.FormatInt(a.Value.AsInt64(), 10)}
-		}
-		out.Attributes = append(out.Attributes, otlpAttribute{string(a.Key), v})
-	}
-	if s.Status().Code == codes.Error {
-		out.Status.Code = 2
-	}
-	return out
-}
-
-// ExportSpans implements sdk.SpanExporter.
-func (o *otlp) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
-	var all []otlpSpan
-	for _, s := range spans {
-		all = append(all, otlpSpanOf(s))
-	}
+// send sends spans to the collector.
+func (t *traces) send(all []otlpSpan) error {
 	body, err := json.Marshal(map[string]any{"resourceSpans": []any{map[string]any{
 		"resource":   map[string]any{"attributes": []otlpAttribute{{"service.name", otlpValue{String: "skrin"}}}},
 		"scopeSpans": []any{map[string]any{"scope": map[string]string{"name": "skrin"}, "spans": all}},
@@ -148,12 +190,7 @@ func (o *otlp) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error 
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := o.http.Do(req)
+	resp, err := t.http.Post(t.Endpoint, "application/json", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -166,6 +203,3 @@ func (o *otlp) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error 
 	}
 	return nil
 }
-
-// Shutdown implements sdk.SpanExporter.
-func (o *otlp) Shutdown(context.Context) error { return nil }
