@@ -5,12 +5,16 @@
 FUZZTIME ?= 2s
 BIN := bin
 
-.PHONY: all build test deps check unit race screenshots fuzz bench clean
+.PHONY: all build sbom test deps check unit race screenshots fuzz bench clean
 
 all: build
 
 build:
-	CGO_ENABLED=0 go build -trimpath -o $(BIN)/skrin ./cmd/skrin
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o $(BIN)/skrin ./cmd/skrin
+
+# What the binary is made of, as CycloneDX.
+sbom: build
+	go run ./cmd/skrin/sbom $(BIN)/skrin > $(BIN)/skrin.cdx.json
 
 test: deps check unit race fuzz
 

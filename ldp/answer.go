@@ -39,10 +39,14 @@ func unidentified(err error) error {
 	return refusal{err}
 }
 
-// Fail answers an error as this Handler does, for routes beside it.
+// Fail answers an error as this Handler does, for routes beside it
+// and for a handler around it that refuses a request.
 func (h *Handler) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	x := &exchange{Handler: h, w: w, r: r, header: w.Header(), id: "/"}
 	x.values = x.store[:0]
+	if x.header["Access-Control-Allow-Origin"] == nil {
+		x.cors()
+	}
 	x.fail(err)
 }
 
@@ -52,7 +56,7 @@ func (x *exchange) fail(err error) {
 		panic(http.ErrAbortHandler) // nobody listens
 	}
 	kind, name := classify(err), x.requestID()
-	if x.sent || kind >= Internal && kind != NotImplemented {
+	if x.sent || kind >= Internal && kind != NotImplemented && !expected(kind, err) {
 		x.Log.LogAttrs(x.r.Context(), slog.LevelError, "request failed", slog.String("request", name),
 			slog.String("method", x.r.Method), slog.Int("status", int(kind)), slog.String("error", err.Error()))
 	}
@@ -69,6 +73,12 @@ func (x *exchange) fail(err error) {
 		}
 	}
 	x.problem(p)
+}
+
+// expected reports whether a failure of the 5xx is a limit that was set, and no
+// fault of ours.
+func expected(kind Kind, err error) bool {
+	return (kind == Unavailable || kind == Full) && errors.As(err, new(*Fault))
 }
 
 func classify(err error) Kind {

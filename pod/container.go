@@ -217,6 +217,9 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 		if sends = err == nil && r.isSender(); sends {
 			err = notification(req.Type, req.Container, req.Size)
 		}
+		if err == nil {
+			err = p.hasRoom(tx, req.Size, nil)
+		}
 		return err
 	})
 	if err != nil {

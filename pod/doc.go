@@ -74,7 +74,8 @@
 //	tp{id}, th{id}           a Subscription: by connecting; a webhook
 //	t{day}\0{subscriber}     how many subscriptions were made; without a subscriber, by all
 //	v, v{seq}                the last number of the journal; an Activity
-//	z                        the owner's Settings
+//	S                        the owner's Settings
+//	U                        how many bytes the resources hold together
 //	b                        when blobs are to be swept
 //	I                        an import that is under way
 //	o, n{seq}                the last number of the outbox; a Notification that waits

@@ -41,7 +41,7 @@ func (p *Pod) Check(ctx context.Context, id string) (Inventory, []Finding, error
 	c := &check{Pod: p, ctx: ctx, id: id}
 	err := p.Store.View(ctx, Name("id/"+id), func(tx Tx) error {
 		c.seen, c.found, c.tx = Inventory{}, nil, tx
-		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants} {
+		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.used} {
 			if err := look(); err != nil {
 				return err
 			}
@@ -146,6 +146,22 @@ func (c *check) containment() error {
 		}
 	}
 	return nil
+}
+
+// used holds the count of what the pod holds against what it does.
+func (c *check) used() error {
+	values, err := c.tx.Get(usedKey)
+	if err != nil || values[0] == nil {
+		return err
+	}
+	counted, err := usedOf(c.tx)
+	for _, rec := range c.records {
+		counted -= rec.cost()
+	}
+	if err == nil && counted != 0 {
+		c.fault(usedKey, "the count of what the pod holds is %d bytes beside it", counted)
+	}
+	return err
 }
 
 // rules holds ACL documents against what is enforced.

@@ -32,7 +32,7 @@ type Settings struct {
 
 // settingsKey holds a Settings without Leaves, which is in the home, where each
 // decision sees it.
-const settingsKey = "z"
+const settingsKey = "S"
 
 const maxName = 60 // characters
 

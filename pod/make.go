@@ -161,7 +161,11 @@ func (p *Pod) plant(tx Tx, id ldp.ID, media string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	ch.save(tx, r, 0, &record{tag: ch.tag(id), modified: ch.at.Unix(), media: media, body: body, size: int64(len(body))})
+	rec := &record{tag: ch.tag(id), modified: ch.at.Unix(), media: media, body: body, size: int64(len(body))}
+	if err := p.charge(tx, r.growth(rec)); err != nil {
+		return err
+	}
+	ch.save(tx, r, 0, rec)
 	return p.journal(tx, r)
 }
 

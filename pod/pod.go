@@ -28,6 +28,7 @@ type Pod struct {
 	Statuses *Statuses        // follows status lists; nil for a server of which nobody relies on them
 	MaxBytes int64            // of one resource; 0 for 512 MiB
 	MaxRDF   int64            // bytes of one RDF document; 0 for 8 MiB
+	Quota    int64            // bytes that a pod's resources may hold together; 0 for no bound
 	Channels []string         // types of channels at /.notifications/, which a storage's description names; nil for none
 	Leak     Leak             // links people on purpose; "" everywhere but in the program that measures it
 

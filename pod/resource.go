@@ -128,6 +128,9 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 		if sends = err == nil && r.isSender(); sends {
 			err = notification(req.Type, req.ID.IsContainer(), req.Size)
 		}
+		if err == nil {
+			err = p.hasRoom(tx, req.Size, r.rec)
+		}
 		return err
 	})
 	if err != nil {
@@ -347,6 +350,9 @@ func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content
 			return ldp.Written{}, err
 		}
 	}
+	if err := p.charge(tx, r.growth(rec)); err != nil {
+		return ldp.Written{}, err
+	}
 	if r.aux != "" {
 		tx.Put(recordKey(r.id), rec.encode())
 		r.did(ch, made(created), r.id, "", rec.media)
@@ -446,6 +452,13 @@ func (p *Pod) delete(ctx context.Context, tx Tx, ch *change, who acl.Agent, req 
 		if err := p.endEvidence(ctx, tx, r.id); err != nil {
 			return err
 		}
+	}
+	less, err := r.shrinkage(tx)
+	if err == nil {
+		err = p.charge(tx, -less)
+	}
+	if err != nil {
+		return err
 	}
 	ch.remove(tx, r)
 	if err := p.journal(tx, r); err != nil {

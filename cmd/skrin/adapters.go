@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,13 +51,19 @@ func (c clients) Client(ctx context.Context, id string) (provider.Client, error)
 
 // identifier tells the resources who asks. What isn't the client's fault is not
 // answered as if it were.
-type identifier struct{ *auth.Verifier }
+type identifier struct {
+	*auth.Verifier
+	guard *guard
+}
 
 // Identify implements ldp.Identifier.
 func (i identifier) Identify(r *http.Request) (acl.Agent, error) {
 	who, err := i.Verifier.Identify(r)
 	if bad := new(auth.Error); err != nil && !errors.As(err, &bad) {
 		return acl.Agent{}, fmt.Errorf("%w: %w", ldp.Unavailable, err)
+	}
+	if err == nil {
+		err = i.guard.admit(who, r)
 	}
 	return who, err
 }
@@ -177,13 +184,17 @@ func (s *server) signedIn(r *http.Request) (*provider.Visitor, error) {
 	return &provider.Visitor{Person: person, WebID: owner.ID, At: at, ACR: level}, nil
 }
 
-// admit bounds how many apps register: a burst from one address, and then one
-// every two seconds. What nobody approves is forgotten after a day.
+// admit bounds how many apps register from one address. What nobody approves is forgotten after a day.
 func (s *server) admit() func(*http.Request) bool {
-	limit := auth.NewLimiter(60, 2*time.Second, 10_000, s.now)
+	bound := cmp.Or(s.Limit.Registrations, rate{60, 2 * time.Minute})
+	limit := auth.NewLimiter(bound.N, bound.Per/time.Duration(bound.N), fewKeys, s.now)
 	return func(r *http.Request) bool {
 		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		return err == nil && limit.Allow(host)
+		if ok := err == nil && limit.Allow(host); ok {
+			return true
+		}
+		s.guard.m.refusals.WithLabelValues(byRegistering).Inc()
+		return false
 	}
 }
 

@@ -48,6 +48,10 @@ type chest struct {
 	blobs   *sealed.Blobs
 	keys    *sealed.Keys
 	close   []func() error
+	kept    struct { // as it is kept, sealed
+		blobs pod.Blobs
+		keys  auth.Records
+	}
 
 	// Of the embedded engine alone, for backups.
 	data, ring *pebble.Store
@@ -81,6 +85,7 @@ func openChest(ctx context.Context, c config, log *slog.Logger) (_ *chest, err e
 	if err != nil {
 		return nil, err
 	}
+	s.kept.blobs, s.kept.keys = blobs, keys
 	key, err := c.derive("records")
 	if err != nil {
 		return nil, err

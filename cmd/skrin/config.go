@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -32,13 +33,21 @@ type config struct {
 	Operators string
 	Steps     string          // a file that says what needs which level of assurance; may be empty
 	Types     string          // a folder of evidence types, instead of those that come with the program; may be empty
-	Proxied   bool            // a proxy in front says in X-Forwarded-For who asks; without one anybody could say so
 	EIDs      string          // a folder of eIDs to sign in by; may be empty
 	Contact   string          // where people ask whoever runs the server: a web or mailto: address; may be empty
 	Demo      bool            // made-up people, sign-in without proof, plain http on loopback
 	Cast      []login.Persona // who signs in in a demo; may be empty, and then those of fixtures
 	Token     time.Duration   // how long an access token lives
 	keep
+
+	Listen, Admin, Redirect string          // as in the settings
+	Proxies                 []netip.Prefix  // whose X-Forwarded-For is believed
+	Limit                   limitSettings   // a bound that is zero is not set
+	Bulk                    map[string]rate // what a party may read, by its id, instead of Limit.Bulk
+	TLS                     tlsSettings
+	Log                     logSettings
+	Trace                   traceSettings
+	Grace, Drain            time.Duration
 }
 
 func (c *config) check() error {

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -15,11 +17,12 @@ const stall = time.Minute
 
 // deadlines gives each read and each write of h a deadline of its own, in place
 // of one for all of a request, which would cut long downloads.
-func deadlines(h http.Handler, each time.Duration) http.Handler {
+// gave, which may be nil, is told of each client that is given up.
+func deadlines(h http.Handler, each time.Duration, gave func()) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := http.NewResponseController(w)
-		r.Body = &patientBody{r.Body, c, each}
-		h.ServeHTTP(&patientWriter{w, c, each}, r)
+		r.Body = &patientBody{r.Body, c, each, gave}
+		h.ServeHTTP(&patientWriter{w, c, each, gave}, r)
 		// What the server itself still has to send, and what is left of the body,
 		// which it reads to use the connection again.
 		_ = c.SetWriteDeadline(time.Now().Add(each))
@@ -31,12 +34,14 @@ type patientBody struct {
 	io.ReadCloser
 	c    *http.ResponseController
 	each time.Duration
+	gave func()
 }
 
 // Read implements io.Reader. Where no deadline can be set, there is none.
 func (b *patientBody) Read(p []byte) (int, error) {
 	_ = b.c.SetReadDeadline(time.Now().Add(b.each))
 	n, err := b.ReadCloser.Read(p)
+	late(err, b.gave)
 	if err == io.EOF { // the deadline must not end the request
 		_ = b.c.SetReadDeadline(time.Time{})
 	}
@@ -47,6 +52,7 @@ type patientWriter struct {
 	http.ResponseWriter
 	c    *http.ResponseController
 	each time.Duration
+	gave func()
 }
 
 // Write implements io.Writer, in parts that a slow client can take in time.
@@ -56,6 +62,7 @@ func (w *patientWriter) Write(p []byte) (int, error) {
 	for {
 		_ = w.c.SetWriteDeadline(time.Now().Add(w.each))
 		m, err := w.ResponseWriter.Write(p[n:min(len(p), n+part)])
+		late(err, w.gave)
 		if n += m; err != nil || n == len(p) {
 			return n, err
 		}
@@ -64,3 +71,10 @@ func (w *patientWriter) Write(p []byte) (int, error) {
 
 // Unwrap is for http.ResponseController.
 func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// late tells gave if a deadline has passed.
+func late(err error, gave func()) {
+	if err != nil && gave != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		gave()
+	}
+}

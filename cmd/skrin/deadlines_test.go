@@ -34,7 +34,7 @@ func TestDeadlines(t *testing.T) {
 		_, err := io.Copy(io.Discard, r.Body)
 		ended <- err
 	})
-	s := httptest.NewServer(deadlines(h, each))
+	s := httptest.NewServer(deadlines(h, each, nil))
 	defer s.Close()
 
 	resp, err := http.Get(s.URL + "/slow")

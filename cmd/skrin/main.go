@@ -18,6 +18,7 @@ import (
 type commands struct {
 	Demo     demoCommand       `cmd:"" help:"Try it: the server, an authority, an insurer and made-up people, on this machine."`
 	Serve    serveCommand      `cmd:"" help:"Run the server."`
+	Config   configCommand     `cmd:"" help:"Check the settings, or print an example of them."`
 	Backup   backupCommand     `cmd:"" help:"Back up a directory that is served, or not."`
 	Restore  restoreCommand    `cmd:"" help:"Make a directory out of a backup."`
 	Fsck     fsckCommand       `cmd:"" help:"Check all that must hold of every pod."`
@@ -58,6 +59,7 @@ func main() {
 		kong.Name("skrin"),
 		kong.Description("Skrin keeps people's papers, and lets each person decide who reads them."),
 		kong.UsageOnError(),
+		kong.PostBuild(helpful),
 	)
 	tune()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -448,7 +448,7 @@ func TestNotificationsEnd(t *testing.T) {
 	ended := make(chan struct{})
 	hub := &notify.Hub{Pod: w.pod, Feed: w.engine, Log: w.log}
 	go func() { defer close(ended); hub.Run(ctx) }()
-	h := &notify.Handler{Pod: w.pod, Hub: hub, Identifier: identifier{w.verifier()}, Fail: func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), 500) }}
+	h := &notify.Handler{Pod: w.pod, Hub: hub, Identifier: identifier{w.verifier(), w.guard}, Fail: func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), 500) }}
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	c, _ := w.subscribe(w.alice, notify.WebSocket, "/x", nil)

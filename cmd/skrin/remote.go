@@ -92,7 +92,7 @@ type loginCommand struct {
 
 // Run obeys kong.
 func (c *loginCommand) Run(ctx context.Context) error {
-	text, err := secret(c.SecretFile, "SKRIN_CLIENT_SECRET")
+	text, err := secretOf(c.SecretFile, secret(os.Getenv("SKRIN_CLIENT_SECRET")))
 	if err != nil || text == "" {
 		return errors.Join(err, errors.New("no secret: give --secret-file, or set SKRIN_CLIENT_SECRET"))
 	}

@@ -3,13 +3,10 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/gorilla/mux"
 
@@ -26,7 +23,7 @@ import (
 func (s *server) routes(pages http.Handler, resources, shown *ldp.Handler) http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	r.Path("/healthz").Methods("GET", "HEAD").HandlerFunc(nothing)
-	r.Path("/readyz").Methods("GET", "HEAD").HandlerFunc(s.ready)
+	r.Path("/readyz").Methods("GET", "HEAD").Handler(s.ready)
 	r.Path("/favicon.ico").Methods("GET", "HEAD").HandlerFunc(nothing) // browsers ask where a page names no icon
 	r.Path("/").Methods("GET", "HEAD").Handler(http.RedirectHandler("/me/", http.StatusSeeOther))
 	r.Path("/.well-known/openid-configuration").Handler(s.provider.Handler())
@@ -43,11 +40,7 @@ func (s *server) routes(pages http.Handler, resources, shown *ldp.Handler) http.
 	r.Path("/me").Handler(pages)
 	r.PathPrefix("/me/").Handler(pages)
 	r.PathPrefix("/").Handler(resources)
-	h := s.twoHosts(r, shown)
-	if s.Proxied {
-		return forwarded(h)
-	}
-	return h
+	return s.twoHosts(r, shown)
 }
 
 // twoHosts tells the hosts apart. Whatever doesn't name the pod origin's is meant
@@ -66,36 +59,7 @@ func (s *server) twoHosts(main, shown http.Handler) http.Handler {
 	})
 }
 
-// ready answers whether this node can read what is stored, for the proxy that chooses
-// among nodes.
-func (s *server) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
-	err := s.store.View(ctx, "id/none", func(pod.Tx) error { return nil })
-	if err != nil && !errors.Is(err, pod.ErrNoPod) {
-		w.Header().Set("Retry-After", "5")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
 func nothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
-
-// forwarded tells next where a request came from, as the proxy in front says: by
-// the last address of X-Forwarded-For, which it has added itself.
-func forwarded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if fields := r.Header.Values("X-Forwarded-For"); len(fields) > 0 {
-			last := fields[len(fields)-1]
-			ip, err := netip.ParseAddr(strings.TrimSpace(last[strings.LastIndex(last, ",")+1:]))
-			if err == nil {
-				r.RemoteAddr = netip.AddrPortFrom(ip, 0).String()
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
-}
 
 // party tells who a registered organisation is: what its WebID dereferences to.
 func (s *server) party(w http.ResponseWriter, r *http.Request) {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,76 +12,106 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/alecthomas/kong"
 )
 
-// serveOptions say what is served. Secrets come from files, or from the
-// environment, and never from the command line, which others can see.
+// serveOptions are the settings as flags, with the file in which there may be
+// more.
 type serveOptions struct {
-	Base      string `help:"(required) Origin of every URL, like https://pod.example.se. A proxy in front ends TLS."`
-	Apart     string `name:"pod-origin" env:"SKRIN_POD_ORIGIN" help:"Another host, like https://skrin-data.example, on which browsers are shown what is in pods, so that hostile content never meets the pages of people: best a domain of its own. The proxy sends it here too, with its Host."`
-	Dir       string `help:"(required) Directory in which everything is kept; in a cluster, what passes through." type:"path"`
-	KeyFile   string `help:"(required) File with the master key, as \"skrin key\" prints it." type:"path"`
-	Proxied   bool   `help:"Believe the last address in X-Forwarded-For: only behind a proxy that sets it, and then always, or all people share one limit of attempts."`
-	EIDs      string `name:"eids" help:"Folder of eIDs to sign in by (.json)." type:"path"`
-	Parties   string `help:"Folder of registrations of authorities and consumers (.json)." type:"path"`
-	Operators string `help:"Folder of operators who may register parties over HTTP (.json); without one nobody can." type:"path"`
-	Steps     string `help:"File that says what needs which level of assurance (.json): an object from an action to the levels that are enough." type:"path"`
-	Types     string `help:"Folder of evidence types (.json), instead of those that come with the program." type:"path"`
+	Config   string `help:"File of settings (YAML); \"skrin config example\" prints one. Else SKRIN_CONFIG." type:"path"`
+	settings `embed:""`
 
-	Contact string `help:"Where people ask whoever runs this: an https:// or mailto: address. It is on their pages."`
-
-	PodKeyFile []string `help:"Files with master keys of the pods' keys, the one to use first. Without, one is derived from the master key. To rotate: put a new one first, run \"skrin rotate\", take the old one away." type:"path"`
-
-	Postgres             string `help:"URL of a cluster's database, like postgres://skrin@db/skrin."`
-	PostgresKeys         string `help:"URL of the database of the pods' keys, to be backed up apart. Without, the same."`
-	PostgresPasswordFile string `help:"File with the database's password; else SKRIN_POSTGRES_PASSWORD." type:"path"`
-	S3                   string `name:"s3" help:"URL of a cluster's bucket, like https://s3.example.se/skrin."`
-	S3Region             string `name:"s3-region" help:"The bucket's region."`
-	S3KeyFile            string `name:"s3-key-file" help:"File with the bucket's access key and, on the next line, secret key; else SKRIN_S3_ACCESS_KEY and SKRIN_S3_SECRET_KEY." type:"path"`
+	given map[string]bool // the flags that were given
 }
 
-// config reads the files.
+// configEnv names the file of settings where no flag does.
+const configEnv = "SKRIN_CONFIG"
+
+// AfterApply obeys kong.
+func (c *serveOptions) AfterApply(k *kong.Context) error {
+	c.given = map[string]bool{}
+	for _, p := range k.Path {
+		if p.Flag != nil {
+			c.given[p.Flag.Name] = true
+		}
+	}
+	return nil
+}
+
+// settle returns what is in force.
+func (c *serveOptions) settle() *settled {
+	s := settle(cmp.Or(c.Config, os.Getenv(configEnv)), os.Environ(), &c.settings, c.given)
+	s.check()
+	return s
+}
+
+// config reads the files, unless there are faults.
 func (c *serveOptions) config() (config, error) {
-	if c.Base == "" || c.Dir == "" || c.KeyFile == "" {
-		return config{}, errors.New("--base, --dir and --key-file are all needed")
+	s := c.settle()
+	if len(s.faults) > 0 {
+		var all []error
+		for _, f := range s.faults {
+			all = append(all, f)
+		}
+		return config{}, errors.Join(all...)
 	}
-	key, err := readKey(c.KeyFile, false)
+	return s.config()
+}
+
+// config reads the files that the settings name.
+func (s *settled) config() (config, error) {
+	key, err := readKey(s.KeyFile, false)
 	if err != nil {
 		return config{}, err
 	}
-	password, err := secret(c.PostgresPasswordFile, "SKRIN_POSTGRES_PASSWORD")
+	password, err := secretOf(s.PostgresPasswordFile, s.PostgresPassword)
 	if err != nil {
 		return config{}, err
 	}
-	pair, err := secret(c.S3KeyFile, "SKRIN_S3_ACCESS_KEY", "SKRIN_S3_SECRET_KEY")
+	pair, err := secretOf(s.S3KeyFile, s.S3AccessKey, s.S3SecretKey)
 	if err != nil {
 		return config{}, err
 	}
 	access, hidden, _ := strings.Cut(pair, "\n")
 	k := keep{
-		Postgres: c.Postgres, PostgresKeys: c.PostgresKeys, PostgresPassword: password,
-		S3: c.S3, S3Region: c.S3Region, S3Access: strings.TrimSpace(access), S3Secret: strings.TrimSpace(hidden),
+		Postgres: s.Postgres, PostgresKeys: s.PostgresKeys, PostgresPassword: password,
+		S3: s.S3, S3Region: s.S3Region, S3Access: strings.TrimSpace(access), S3Secret: strings.TrimSpace(hidden),
 	}
-	for _, file := range c.PodKeyFile {
+	for _, file := range s.PodKeyFile {
 		key, err := readKey(file, false)
 		if err != nil {
 			return config{}, err
 		}
 		k.PodKeys = append(k.PodKeys, key)
 	}
-	return config{Base: c.Base, Apart: c.Apart, Dir: c.Dir, Key: key, Parties: c.Parties, Operators: c.Operators, Steps: c.Steps, Types: c.Types, EIDs: c.EIDs, Contact: c.Contact, Proxied: c.Proxied, Token: 5 * time.Minute, keep: k}, nil
+	proxies, err := networks(s.Proxies)
+	if err != nil {
+		return config{}, err
+	}
+	bulk, err := rates(s.Limit.BulkParty)
+	if err != nil {
+		return config{}, err
+	}
+	return config{
+		Base: s.Base, Apart: s.PodOrigin, Dir: s.Dir, Key: key, Parties: s.Parties, Types: s.Types, EIDs: s.EIDs, Contact: s.Contact, Operators: s.Operators, Steps: s.Steps, Token: 5 * time.Minute, keep: k,
+		Listen: s.Listen, Admin: s.Admin, Redirect: s.Redirect, Proxies: proxies, Limit: s.Limit, Bulk: bulk,
+		TLS: s.TLS, Log: s.Log, Trace: s.Trace, Grace: s.Grace, Drain: s.Drain,
+	}, nil
 }
 
-// secret reads a file, or where there is none the environment, a line for each.
-func secret(file string, names ...string) (string, error) {
+// secretOf reads a file, or where there is none takes what is given, a line for
+// each.
+func secretOf(file string, given ...secret) (string, error) {
 	if file != "" {
 		b, err := os.ReadFile(file)
 		return strings.TrimSpace(string(b)), err
 	}
 	var lines []string
-	for _, name := range names {
-		lines = append(lines, os.Getenv(name))
+	for _, s := range given {
+		lines = append(lines, string(s))
 	}
 	return strings.Join(lines, "\n"), nil
 }
@@ -88,7 +119,6 @@ func secret(file string, names ...string) (string, error) {
 // serveCommand runs the server for real.
 type serveCommand struct {
 	serveOptions `embed:""`
-	Listen       string `default:"127.0.0.1:8080" help:"Address to listen on."`
 }
 
 // Run obeys kong.
@@ -97,18 +127,61 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(conf.Log.Level)); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	s, err := newServer(ctx, conf, log)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	l, err := net.Listen("tcp", c.Listen)
+	return s.serveAll(ctx)
+}
+
+// serveAll serves on each address that is set, until ctx is done.
+func (s *server) serveAll(ctx context.Context) error {
+	encrypt, plain, err := s.encryption()
 	if err != nil {
 		return err
 	}
-	log.Info("skrin serves", "base", c.Base, "listen", l.Addr().String())
-	return s.Serve(ctx, l)
+	s.encrypt = encrypt
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	// The operator's listener outlives people's, to tell that they end.
+	outlives, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	var all []func() error
+	for _, f := range []struct {
+		address string
+		serve   func(l net.Listener) error
+	}{
+		{s.Listen, func(l net.Listener) error { defer end(); return s.Serve(ctx, l) }},
+		{s.Admin, func(l net.Listener) error { return serveHTTP(outlives, l, s.operator(), s.log) }},
+		{s.Redirect, func(l net.Listener) error { return serveHTTP(outlives, l, plain, s.log) }},
+	} {
+		if f.address == "" {
+			continue
+		}
+		l, err := net.Listen("tcp", f.address)
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		all = append(all, func() error { return f.serve(l) })
+	}
+	s.log.Info("skrin serves", "base", s.Base, "listen", s.Listen, "admin", s.Admin)
+	errs := make([]error, len(all))
+	var wg sync.WaitGroup
+	for i, run := range all {
+		wg.Go(func() {
+			defer stop() // if one ends, all do
+			errs[i] = run()
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // readyCommand asks a node whether it is ready: for the health check of a container,
@@ -130,7 +203,7 @@ func (c *readyCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusNoContent {
+	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answers %s", c.URL, resp.Status)
 	}
 	return nil
@@ -149,27 +222,4 @@ type newKeyCommand struct{}
 func (newKeyCommand) Run() error {
 	_, err := fmt.Print(newKey(false))
 	return err
-}
-
-// serveHTTP serves h on l until ctx is done, and then lets what is under way
-// end.
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
-	srv := &http.Server{
-		Handler:           deadlines(h, stall),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	ended := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-		defer cancel()
-		ended <- srv.Shutdown(grace)
-	}()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return <-ended
 }

@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -47,6 +49,10 @@ type server struct {
 	notices   *notify.Deliverer
 	hub       *notify.Hub
 	handler   http.Handler
+
+	guard   *guard
+	ready   *readiness
+	encrypt *tls.Config // of the people's listener; nil for none
 }
 
 // newServer opens the directory and joins the parts.
@@ -55,6 +61,7 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 		return nil, err
 	}
 	s := &server{config: c, log: log, now: time.Now}
+	s.guard = newGuard(c, log, s.now)
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -63,6 +70,8 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 	if s.chest, err = openChest(ctx, c, log); err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Dir, err)
 	}
+	s.ready = newReadiness(s.chest)
+	s.guard.m.watchOutbox(s.store, s.now)
 	for _, join := range []func(context.Context) error{s.joinParties, s.joinLogin, s.joinProvider, s.joinPod, s.joinHandler} {
 		if err := join(ctx); err != nil {
 			return nil, err
@@ -146,8 +155,9 @@ func (s *server) joinPod(context.Context) error {
 	lists := auth.Guarded(s.Demo)
 	s.foreign = auth.NewForeign(auth.Guarded(s.Demo), s.now)
 	s.pod = &pod.Pod{
-		Store: s.store, Blobs: s.blobs, Registry: s.register, Types: s.types, Sign: s.provider,
+		Store: meteredStore{s.store, s.guard.m, s.guard.traces}, Blobs: s.blobs, Registry: s.register, Types: s.types, Sign: s.provider,
 		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign, Channels: notify.ChannelTypes(),
+		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF), Quota: int64(s.Limit.Quota),
 		Statuses: &pod.Statuses{Key: places, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
 			doc, err := auth.Fetch(ctx, lists, url, accept)
 			return doc.Body, err
@@ -178,9 +188,10 @@ func (s *server) joinHandler(context.Context) error {
 	if err != nil {
 		return err
 	}
-	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier()}, Base: s.Base, Apart: s.Apart, Context: s.pod.LoadContext, Log: s.log}
-	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: s.pod.LoadContext, Log: s.log}
-	s.handler = s.routes(pages, resources, shown)
+	limits := ldp.Limits{Body: int64(s.Limit.Body), Patch: int64(s.Limit.Patch), Convert: int64(s.Limit.RDF)}
+	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier(), s.guard}, Base: s.Base, Apart: s.Apart, Context: s.pod.LoadContext, Log: s.log, Limits: limits}
+	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: s.pod.LoadContext, Log: s.log, Limits: limits}
+	s.handler = s.guard.wrap(s.routes(pages, resources, shown), resources.Fail)
 	return nil
 }
 
@@ -238,20 +249,27 @@ func zone() *time.Location {
 	return time.UTC
 }
 
-// Serve answers on l, and delivers notifications, until ctx is done.
+// Serve answers on l, and delivers notifications, until ctx is done. Then it
+// answers what is under way, and last stores what that has counted.
 func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	after, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
 	var wg sync.WaitGroup
 	wg.Go(func() { s.notices.Run(ctx) })
 	wg.Go(func() { s.hub.Run(ctx) })
-	wg.Go(func() { s.settle(ctx) })
 	wg.Go(func() { s.farewell(ctx) })
 	wg.Go(func() { s.rotateSigning(ctx) })
-	wg.Go(func() { s.operate(ctx) })
 	wg.Go(func() { s.follow(ctx) })
-	err := serveHTTP(ctx, l, s.handler, s.log)
+	wg.Go(func() { s.settle(after) })
+	wg.Go(func() { s.operate(after) })
+	err := front{
+		Limit: s.Limit, TLS: s.encrypt, Drain: s.Drain, Grace: s.Grace, Ending: func() { s.ready.draining.Store(true) },
+		Conns: s.guard.m.connState, Gave: s.guard.m.stalled.Inc,
+	}.serve(ctx, l, s.handler, s.log)
 	stop()
+	end()
 	wg.Wait()
 	return err
 }
@@ -314,5 +332,5 @@ func (s *server) Close() error {
 	if s.chest == nil {
 		return nil
 	}
-	return s.chest.Close()
+	return errors.Join(s.guard.traces.Close(), s.chest.Close())
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,7 +51,8 @@ func (f *eidFile) profile() (login.Profile, error) {
 // methods returns the ways to sign in: the eIDs of the folder, passkeys, and in
 // the demo its own.
 func (s *server) methods() ([]web.Method, error) {
-	limit := auth.NewLimiter(30, 2*time.Second, 10_000, s.now)
+	bound := cmp.Or(s.Limit.Logins, rate{30, time.Minute})
+	limit := auth.NewLimiter(bound.N, bound.Per/time.Duration(bound.N), fewKeys, s.now)
 	var all []web.Method
 	if s.Demo {
 		eid, err := s.demoEID()

@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -53,25 +52,32 @@ func TestWaysToSignIn(t *testing.T) {
 	}
 }
 
+// TestWhoAsksThroughAProxy: whom a trusted proxy names is believed, and nobody
+// else.
 func TestWhoAsksThroughAProxy(t *testing.T) {
+	proxies, err := networks([]string{"192.0.2.0/24", "loopback"})
+	must(t, err)
 	for _, row := range []struct {
 		what   string
+		peer   string
 		fields []string
 		want   string
 	}{
-		{"nothing is said", nil, "192.0.2.1:1234"},
-		{"one address", []string{"203.0.113.7"}, "203.0.113.7:0"},
-		{"what the client says comes before", []string{"198.51.100.1, 203.0.113.7"}, "203.0.113.7:0"},
-		{"in a header of its own", []string{"198.51.100.1", "203.0.113.7"}, "203.0.113.7:0"},
-		{"IPv6", []string{"2001:db8::1"}, "[2001:db8::1]:0"},
-		{"no address", []string{"somebody"}, "192.0.2.1:1234"},
+		{"nothing is said", "192.0.2.1:1234", nil, "192.0.2.1"},
+		{"one address", "192.0.2.1:1234", []string{"203.0.113.7"}, "203.0.113.7"},
+		{"what the client says comes before", "192.0.2.1:1234", []string{"198.51.100.1, 203.0.113.7"}, "203.0.113.7"},
+		{"in a header of its own", "192.0.2.1:1234", []string{"198.51.100.1", "203.0.113.7"}, "203.0.113.7"},
+		{"two proxies of ours", "192.0.2.1:1234", []string{"198.51.100.1, 203.0.113.7, 192.0.2.9"}, "203.0.113.7"},
+		{"proxies of ours alone", "192.0.2.1:1234", []string{"192.0.2.8, 192.0.2.9"}, "192.0.2.8"},
+		{"IPv6", "[::1]:1", []string{"2001:db8::1"}, "2001:db8::1"},
+		{"with a port", "192.0.2.1:1234", []string{"[2001:db8::1]:77"}, "2001:db8::1"},
+		{"IPv4 in IPv6", "[::ffff:192.0.2.1]:1234", []string{"203.0.113.7"}, "203.0.113.7"},
+		{"no address", "192.0.2.1:1234", []string{"203.0.113.7, somebody"}, "192.0.2.1"},
+		{"a peer that is no proxy", "203.0.113.1:1234", []string{"198.51.100.1"}, "203.0.113.1"},
 	} {
-		got := ""
-		h := forwarded(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.RemoteAddr }))
 		r := httptest.NewRequest("GET", "/", nil)
-		r.Header["X-Forwarded-For"] = row.fields
-		h.ServeHTTP(nil, r)
-		if got != row.want {
+		r.RemoteAddr, r.Header["X-Forwarded-For"] = row.peer, row.fields
+		if got := addressOf(r, proxies); got.String() != row.want {
 			t.Errorf("%s: %s", row.what, got)
 		}
 	}

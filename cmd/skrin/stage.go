@@ -131,15 +131,10 @@ func (c *stageCommand) open(ctx context.Context, base string) (*server, error) {
 	for i := range cast {
 		cast[i] = login.Persona{Name: "Person " + strconv.Itoa(i), Scheme: stageScheme, Number: fmt.Sprintf("%09d", i)}
 	}
-	pair, err := secret("", "SKRIN_S3_ACCESS_KEY", "SKRIN_S3_SECRET_KEY")
-	if err != nil {
-		return nil, err
-	}
-	access, hidden, _ := strings.Cut(pair, "\n")
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	return newServer(ctx, config{
 		Base: base, Dir: c.Dir, Key: key, Demo: true, Cast: cast, Token: time.Hour,
-		keep: keep{Postgres: c.Postgres, S3: c.S3, S3Region: "us-east-1", S3Access: access, S3Secret: hidden},
+		keep: keep{Postgres: c.Postgres, S3: c.S3, S3Region: "us-east-1", S3Access: os.Getenv("SKRIN_S3_ACCESS_KEY"), S3Secret: os.Getenv("SKRIN_S3_SECRET_KEY")},
 	}, log)
 }
 

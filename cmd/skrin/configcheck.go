@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// configCommand is about the settings.
+type configCommand struct {
+	Check   configCheckCommand   `cmd:"" help:"Explain each fault of the settings, and print what is in force and where it was set."`
+	Example configExampleCommand `cmd:"" help:"Print a file of settings, with the manual."`
+}
+
+// configCheckCommand obeys the same flags as serve.
+type configCheckCommand struct {
+	serveOptions `embed:""`
+}
+
+var errSettings = errors.New("the server would not start with these settings")
+
+// Run obeys kong.
+func (c *configCheckCommand) Run() error {
+	s := c.settle()
+	s.print(os.Stdout)
+	if len(s.faults) == 0 {
+		if _, err := s.config(); err != nil { // a file can't be read, or isn't what it should be
+			s.faults = append(s.faults, fault{Says: err.Error()})
+		}
+	}
+	if len(s.faults) == 0 {
+		fmt.Println("\nNo fault.")
+		return nil
+	}
+	fmt.Println()
+	for _, f := range s.faults {
+		fmt.Println(f.Error())
+	}
+	return errSettings
+}
+
+// print tells what is in force, and where it was set. Secrets are masked.
+func (s *settled) print(w io.Writer) {
+	for _, o := range s.options() {
+		fmt.Fprintf(w, "%-24s %-34s %s\n", o.path, masked(o), cmp.Or(s.from[o.name], "-"))
+	}
+}
+
+// masked returns the value without the secrets in it: a password in a URL is one.
+func masked(o option) string {
+	text := o.text()
+	if u, err := url.Parse(text); err == nil && u.User != nil {
+		return u.Redacted()
+	}
+	return text
+}
+
+// configExampleCommand prints the manual as a file.
+type configExampleCommand struct{}
+
+// Run obeys kong.
+func (configExampleCommand) Run() error { return writeExample(os.Stdout) }
+
+// writeExample writes a file that sets everything to its standard, with what the
+// manual says. What has no standard is commented out.
+func writeExample(to io.Writer) error {
+	w, told, group := bufio.NewWriter(to), manual(), ""
+	fmt.Fprintf(w, "# Skrin's settings. %s\n", wrapped(told[""], "# "))
+	for _, o := range new(settings).options() {
+		before, name, nested := strings.Cut(o.path, ".")
+		indent := "  "
+		if !nested {
+			before, name, indent = "", o.path, ""
+		}
+		if before != "" && before != group {
+			fmt.Fprintf(w, "\n# %s\n%s:\n", wrapped(told[before+"-"], "# "), before)
+		} else if before == "" {
+			fmt.Fprintln(w)
+		}
+		group = before
+		fmt.Fprintf(w, "%s# %s\n", indent, wrapped(told[o.name], indent+"# "))
+		switch {
+		case o.secret():
+			fmt.Fprintf(w, "%s# In the environment alone: %s\n", indent, o.env())
+		case o.standard != "":
+			fmt.Fprintf(w, "%s%s: %s\n", indent, name, o.standard)
+		default:
+			fmt.Fprintf(w, "%s# %s: %s\n", indent, name, o.text())
+		}
+	}
+	return w.Flush()
+}
+
+// wrapped breaks text into lines of some 90 characters.
+func wrapped(text, indent string) string {
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+		case column+len(word) > 90-len(indent):
+			b.WriteString("\n" + indent)
+			column = 0
+		default:
+			b.WriteByte(' ')
+		}
+		b.WriteString(word)
+		column += len(word) + 1
+	}
+	return b.String()
+}
+
+// helpful gives the flags of the settings the manual as help.
+func helpful(k *kong.Kong) error {
+	told := manual()
+	all := new(settings).options()
+	return kong.Visit(k.Model, func(n kong.Visitable, next kong.Next) error {
+		if f, ok := n.(*kong.Flag); ok && f.Help == "" {
+			f.Help = told[f.Name]
+			for _, o := range all {
+				if o.name == f.Name && o.standard != "" {
+					f.Help += " (" + o.standard + ")"
+				}
+			}
+		}
+		return next(nil)
+	})
+}
+
+// check adds what is wrong with the settings, or unsafe, to the faults.
+func (s *settled) check() {
+	refuse := func(name, says string) {
+		path := strings.Replace(name, "-", ".", 1)
+		for _, o := range s.options() {
+			if o.name == name {
+				path = o.path
+			}
+		}
+		s.faults = append(s.faults, fault{s.from[name], path, says})
+	}
+	s.checkBase(refuse)
+	for name, value := range map[string]string{
+		"dir":      s.Dir,
+		"key-file": s.KeyFile,
+	} {
+		if value == "" {
+			refuse(name, map[string]string{
+				"dir":      "say where everything is to be kept",
+				"key-file": "there is no master key: make one with \"skrin key\", and name its file",
+			}[name])
+		}
+	}
+	if s.Contact != "" && !strings.HasPrefix(s.Contact, "https://") && !strings.HasPrefix(s.Contact, "mailto:") {
+		refuse("contact", "want an address that begins with https:// or mailto:")
+	}
+	if _, err := networks(s.Proxies); err != nil {
+		refuse("proxies", err.Error())
+	}
+	if _, err := rates(s.Limit.BulkParty); err != nil {
+		refuse("limit-bulk-party", err.Error())
+	}
+	if new(slog.Level).UnmarshalText([]byte(s.Log.Level)) != nil {
+		refuse("log-level", "it is debug, info, warn or error")
+	}
+	for _, o := range s.options() {
+		if o.value.Interface() == any(size(0)) && o.name != "limit-quota" {
+			refuse(o.name, "it must be more than 0")
+		}
+	}
+	if s.Limit.Registrations.N == 0 {
+		refuse("limit-registrations", "open registration of apps is for the demo only: anybody could fill the store")
+	}
+	if s.Limit.Logins.N == 0 {
+		refuse("limit-logins", "unlimited attempts to sign in are for the demo only")
+	}
+	if (s.Postgres == "") != (s.S3 == "") {
+		refuse("postgres", "a cluster needs both a database (postgres) and a bucket (s3)")
+	}
+	s.checkListeners(refuse)
+}
+
+func (s *settled) checkBase(refuse func(name, says string)) {
+	if s.Base == "" {
+		refuse("base", "say what people's URLs begin with, like https://pod.example.se")
+		return
+	}
+	c := config{Base: s.Base, Apart: s.PodOrigin, Dir: "-", Key: make([]byte, keySize)}
+	if err := c.check(); err != nil {
+		name := "base"
+		if strings.HasPrefix(err.Error(), "pod origin") {
+			name = "pod-origin"
+		}
+		refuse(name, err.Error())
+	}
+}
+
+func (s *settled) checkListeners(refuse func(name, says string)) {
+	host, _, err := net.SplitHostPort(s.Listen)
+	if err != nil {
+		refuse("listen", "want an address and a port, like 127.0.0.1:8080")
+	}
+	for name, address := range map[string]string{"admin": s.Admin, "redirect": s.Redirect} {
+		if _, _, err := net.SplitHostPort(address); err != nil && address != "" {
+			refuse(name, "want an address and a port, like 127.0.0.1:9090")
+		}
+	}
+	ip, _ := netip.ParseAddr(host)
+	switch files := s.TLS.Cert != "" && s.TLS.Key != ""; {
+	case (s.TLS.Cert != "") != (s.TLS.Key != ""):
+		refuse("tls-cert", "a certificate needs its private key, and the key its certificate: set tls.cert and tls.key")
+	case files && s.TLS.ACME != "":
+		refuse("tls-acme", "either a certificate in files or one by ACME")
+	case !files && s.TLS.ACME == "" && len(s.Proxies) == 0 && !ip.IsLoopback() && host != "localhost":
+		refuse("listen", "people's connections would not be encrypted: set tls.cert and tls.key, or tls.acme, or say in proxies which proxy ends TLS")
+	}
+}
+
+// networks reads the networks of the proxies.
+func networks(names []string) (all []netip.Prefix, err error) {
+	known := map[string][]string{
+		"loopback": {"127.0.0.0/8", "::1/128"},
+		"private":  {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "127.0.0.0/8", "::1/128"},
+	}
+	for _, name := range names {
+		list, ok := known[name]
+		if !ok {
+			list = []string{name}
+		}
+		for _, text := range list {
+			if ip, err := netip.ParseAddr(text); err == nil {
+				all = append(all, netip.PrefixFrom(ip, ip.BitLen()))
+				continue
+			}
+			p, err := netip.ParsePrefix(text)
+			if err != nil || p.Bits() == 0 {
+				return nil, fmt.Errorf("%q is not a network like 10.0.0.0/8, nor \"loopback\" or \"private\"", text)
+			}
+			all = append(all, p.Masked())
+		}
+	}
+	return all, nil
+}
+
+// rates reads party=rate.
+func rates(texts []string) (map[string]rate, error) {
+	all := map[string]rate{}
+	for _, text := range texts {
+		party, of, ok := strings.Cut(text, "=")
+		var r rate
+		if !ok || party == "" {
+			return nil, fmt.Errorf("%q: want a party's id and a rate, like exempel-forsakring=500/1h", text)
+		}
+		if err := r.UnmarshalText([]byte(of)); err != nil {
+			return nil, fmt.Errorf("%q: %w", text, err)
+		}
+		all[party] = r
+	}
+	return all, nil
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"skrin/acl"
+	"skrin/auth"
+	"skrin/ldp"
+)
+
+// addressOf returns where a request comes from: the peer's address, or where that
+// is a trusted proxy's, the last address in X-Forwarded-For that isn't one. What
+// stands before that anybody could have written.
+func addressOf(r *http.Request, proxies []netip.Prefix) netip.Addr {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	ip := at.Addr().Unmap()
+	if !trusted(ip, proxies) {
+		return ip
+	}
+	fields := r.Header["X-Forwarded-For"]
+	for _, field := range slices.Backward(fields) {
+		for rest, more := field, true; more; {
+			item := rest
+			if i := strings.LastIndexByte(rest, ','); i >= 0 {
+				rest, item = rest[:i], rest[i+1:]
+			} else {
+				more = false
+			}
+			hop, err := parseHop(strings.TrimSpace(item))
+			if err != nil {
+				return ip // a proxy that says nonsense is the last that is known
+			}
+			if ip = hop; !trusted(ip, proxies) {
+				return ip
+			}
+		}
+	}
+	return ip
+}
+
+// parseHop reads an address, with a port or without.
+func parseHop(text string) (netip.Addr, error) {
+	if host, _, err := net.SplitHostPort(text); err == nil {
+		text = host
+	}
+	ip, err := netip.ParseAddr(text)
+	return ip.Unmap(), err
+}
+
+func trusted(ip netip.Addr, proxies []netip.Prefix) bool {
+	return slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+// A guard stands around everything that is served: it gives each request an id,
+// refuses what is over a limit, and counts, logs and traces what was answered.
+type guard struct {
+	config
+	log       *slog.Logger
+	now       func() time.Time
+	m         *metrics
+	traces    *traces
+	addresses *auth.Limiter // nil for no bound, as those below
+	clients   *auth.Limiter
+	pods      *auth.Limiter
+	bulk      *auth.Limiter
+	parties   map[string]*auth.Limiter // with a profile of their own
+	reported  *auth.Limiter            // parties that were named in the log of late
+	together  together
+	underWay  atomic.Int64
+}
+
+// The numbers of keys that limiters remember.
+const (
+	manyKeys = 100_000
+	fewKeys  = 10_000
+)
+
+func newGuard(c config, log *slog.Logger, now func() time.Time) *guard {
+	limiter := func(r rate, keys int) *auth.Limiter {
+		if r.N == 0 {
+			return nil
+		}
+		return auth.NewLimiter(r.N, r.Per/time.Duration(r.N), keys, now)
+	}
+	g := &guard{
+		config: c, log: log, now: now, m: newMetrics(), traces: newTraces(c.Trace, log), parties: map[string]*auth.Limiter{},
+		addresses: limiter(c.Limit.Address, manyKeys), clients: limiter(c.Limit.Client, manyKeys), pods: limiter(c.Limit.Pod, manyKeys),
+		bulk: limiter(c.Limit.Bulk, fewKeys), reported: auth.NewLimiter(1, time.Hour, fewKeys, now),
+		together: together{most: c.Limit.AddressRequests},
+	}
+	for id, r := range c.Bulk {
+		g.parties[id] = limiter(r, 2)
+	}
+	return g
+}
+
+// wrap puts the guard around next; refuse answers what it refuses.
+func (g *guard) wrap(next http.Handler, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := g.now()
+		peer := r.RemoteAddr
+		ip := addressOf(r, g.Proxies)
+		if len(g.Proxies) > 0 {
+			r.RemoteAddr = netip.AddrPortFrom(ip, 0).String()
+		}
+		id := g.requestID(r, peer)
+		w.Header()["X-Request-Id"] = []string{id}
+		route := routeOf(r.URL.Path)
+		out := &recorder{ResponseWriter: w}
+		r, end := g.traces.request(r, route)
+		g.m.underWay.Inc()
+		whole := false
+		defer func() {
+			g.m.underWay.Dec()
+			status := out.status
+			switch {
+			case status == 0 && whole:
+				status = http.StatusOK
+			case status == 0: // a panic: net/http ends the connection
+				status = http.StatusInternalServerError
+			}
+			end(status)
+			g.answered(r, route, id, ip, status, began)
+		}()
+		leave, err := g.enter(route, ip)
+		if err != nil {
+			refuse(out, r, err)
+			whole = true
+			return
+		}
+		defer leave()
+		next.ServeHTTP(out, r)
+		whole = true
+	})
+}
+
+// requestID returns a proxy's id of the request, or a new one.
+func (g *guard) requestID(r *http.Request, peer string) string {
+	if given := r.Header["X-Request-Id"]; len(given) == 1 && len(g.Proxies) > 0 {
+		at, err := netip.ParseAddrPort(peer)
+		if err == nil && trusted(at.Addr().Unmap(), g.Proxies) && wellFormed(given[0]) {
+			return given[0]
+		}
+	}
+	return rand.Text()
+}
+
+// wellFormed says whether an id may stand in a log.
+func wellFormed(id string) bool {
+	if len(id) < 8 || len(id) > 64 {
+		return false
+	}
+	for i := range len(id) {
+		if c := id[i]; c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// answered counts and logs.
+func (g *guard) answered(r *http.Request, route, id string, ip netip.Addr, status int, began time.Time) {
+	took := g.now().Sub(began)
+	g.m.served(route, r.Method, status, took)
+	if !g.Log.Requests {
+		return
+	}
+	attrs := [6]slog.Attr{
+		slog.String("request", id), slog.String("method", knownMethod(r.Method)), slog.String("route", route),
+		slog.Int("status", status), slog.Float64("ms", float64(took.Microseconds())/1000),
+	}
+	n := 5
+	if g.Log.Addresses {
+		attrs[n] = slog.String("address", ip.String())
+		n++
+	}
+	g.log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs[:n]...)
+}
+
+// enter refuses a request that comes too soon or when too many are under way.
+// What streams isn't counted among those: its number is bounded elsewhere.
+func (g *guard) enter(route string, ip netip.Addr) (leave func(), err error) {
+	switch route {
+	case "/healthz", "/readyz":
+		return func() {}, nil
+	}
+	key := addressKey(ip)
+	if err := g.allow(g.addresses, byAddress, key, "Your address sends more requests than this server takes. Wait, then retry."); err != nil {
+		return nil, err
+	}
+	if route == "/.notifications/" {
+		return func() {}, nil
+	}
+	if !g.together.enter(key) {
+		g.m.refusals.WithLabelValues(byTogether).Inc()
+		return nil, &ldp.Fault{Kind: ldp.TooMany, Detail: "Too many requests of your address are under way. Wait until some have been answered.", Header: "Retry-After: 1"}
+	}
+	if n := g.underWay.Add(1); g.Limit.Requests > 0 && n > int64(g.Limit.Requests) {
+		g.underWay.Add(-1)
+		g.together.leave(key)
+		g.m.refusals.WithLabelValues(byRequests).Inc()
+		return nil, &ldp.Fault{Kind: ldp.Unavailable, Detail: "The server has as much to do as it can. Retry in a while.", Header: "Retry-After: 2"}
+	}
+	return func() { g.underWay.Add(-1); g.together.leave(key) }, nil
+}
+
+// allow asks a limiter, and says in a refusal when to come again.
+func (g *guard) allow(l *auth.Limiter, limit, key, detail string) error {
+	if l == nil {
+		return nil
+	}
+	wait := l.Wait(key)
+	if wait == 0 {
+		return nil
+	}
+	g.m.refusals.WithLabelValues(limit).Inc()
+	return &ldp.Fault{Kind: ldp.TooMany, Detail: detail, Header: "Retry-After: " + strconv.Itoa(int((wait+time.Second-1)/time.Second))}
+}
+
+// addressKey returns what an address is counted by: itself, or of IPv6 its /64,
+// which is one household's.
+func addressKey(ip netip.Addr) string {
+	if !ip.Is6() {
+		b := ip.AsSlice()
+		return string(b)
+	}
+	b := ip.As16()
+	return string(b[:8])
+}
+
+// admit refuses who asks too much, once it is known who that is.
+func (g *guard) admit(who acl.Agent, r *http.Request) error {
+	if err := g.allow(g.pods, byPod, podKey(r.URL.Path), "There are more requests for this pod than it may get. Wait, then retry."); err != nil {
+		return err
+	}
+	if !who.Known() {
+		return nil
+	}
+	if err := g.allow(g.clients, byClient, string(who.ID)+"\x00"+who.Client, "You send more requests than this server takes from one client. Wait, then retry."); err != nil {
+		return err
+	}
+	party, ok := strings.CutPrefix(string(who.ID), g.Base+"/.parties/")
+	if !ok || r.Method != http.MethodGet || !strings.HasPrefix(r.URL.Path, "/w/") {
+		return nil
+	}
+	party, _, _ = strings.Cut(party, "#")
+	limiter, own := g.parties[party]
+	if !own {
+		limiter = g.bulk
+	}
+	err := g.allow(limiter, byBulk, party, "You read more than is expected of you. This server's operator has been told. Wait, then retry.")
+	if err != nil {
+		g.m.bulk.WithLabelValues(party).Inc()
+		if g.reported.Allow(party) {
+			g.log.Warn("a party reads more than its profile", "party", party)
+		}
+	}
+	return err
+}
+
+// podKey returns the part of a path that says whose pod it is.
+func podKey(path string) string {
+	from := 1
+	if strings.HasPrefix(path, "/w/") {
+		from = len("/w/")
+	}
+	if len(path) < from {
+		return path
+	}
+	if i := strings.IndexByte(path[from:], '/'); i >= 0 {
+		return path[:from+i]
+	}
+	return path
+}
+
+// A recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements io.Writer.
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

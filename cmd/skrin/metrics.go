@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"skrin/ldp"
+	"skrin/pod"
+)
+
+// A metrics is what the operator sees of the server in numbers. No label names a
+// person, a pod, a WebID or an address.
+type metrics struct {
+	registry    *prometheus.Registry
+	requests    *prometheus.CounterVec
+	seconds     *prometheus.HistogramVec
+	underWay    prometheus.Gauge
+	refusals    *prometheus.CounterVec
+	bulk        *prometheus.CounterVec
+	connections prometheus.Gauge
+	store       *prometheus.HistogramVec
+	storeErrors *prometheus.CounterVec
+	certificate prometheus.Gauge
+	stalled     prometheus.Counter
+}
+
+// What refuses a request before it is answered: the values of the label limit.
+const (
+	byAddress     = "address"
+	byTogether    = "address-requests"
+	byRequests    = "requests"
+	byClient      = "client"
+	byPod         = "pod"
+	byBulk        = "bulk"
+	byQuota       = "quota"
+	bySize        = "body"
+	byRegistering = "registrations"
+)
+
+// newMetrics makes the metrics, all at zero.
+func newMetrics() *metrics {
+	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+	}
+	histograms := func(name, help, label string, from float64) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(from, 2.5, 12)}, []string{label})
+	}
+	m := &metrics{
+		registry:    prometheus.NewRegistry(),
+		requests:    counters("skrin_requests_total", "Requests that were answered.", "route", "method", "status"),
+		seconds:     histograms("skrin_request_seconds", "Time from a request's header to the end of its answer.", "route", 0.0005),
+		underWay:    gauge("skrin_requests_under_way", "Requests that are being answered."),
+		refusals:    counters("skrin_refusals_total", "Requests that a limit refused.", "limit"),
+		bulk:        counters("skrin_bulk_reads_total", "Reads that were refused because a party read more than its profile.", "party"),
+		connections: gauge("skrin_connections", "Connections that are open."),
+		store:       histograms("skrin_store_seconds", "Time of a transaction, with its commit and its retries.", "do", 0.00002),
+		storeErrors: counters("skrin_store_errors_total", "Transactions that failed for a reason of the store's own.", "do"),
+		certificate: gauge("skrin_certificate_ends_seconds", "When the TLS certificate that was read from files ends, in seconds since 1970; 0 without."),
+		stalled:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skrin_stalled_total", Help: "Answers that were given up because the client took or sent too little."}),
+	}
+	for _, limit := range []string{byAddress, byTogether, byRequests, byClient, byPod, byBulk, byQuota, bySize, byRegistering} {
+		m.refusals.WithLabelValues(limit)
+	}
+	m.registry.MustRegister(m.requests, m.seconds, m.underWay, m.refusals, m.bulk, m.connections, m.store, m.storeErrors, m.certificate, m.stalled,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "skrin_build_info", Help: "1; the labels say which build this is."}, []string{"version", "go"})
+	if info, ok := debug.ReadBuildInfo(); ok {
+		build.WithLabelValues(info.Main.Version, info.GoVersion).Set(1)
+	}
+	m.registry.MustRegister(build)
+	return m
+}
+
+// watchOutbox adds how many pods have something that is due, counted when asked.
+func (m *metrics) watchOutbox(s pod.Store, now func() time.Time) {
+	const most = 1000
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "skrin_outbox_pods", Help: "Pods with notifications or sweeps that are due, at most 1000; -1 if the store doesn't say.",
+	}, func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		ids, err := s.Due(ctx, now(), most)
+		if err != nil {
+			return -1
+		}
+		return float64(len(ids))
+	}))
+}
+
+// served counts a request that was answered.
+func (m *metrics) served(route, method string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, knownMethod(method), classOf(status)).Inc()
+	m.seconds.WithLabelValues(route).Observe(took.Seconds())
+	switch ldp.Kind(status) {
+	case ldp.Full:
+		m.refusals.WithLabelValues(byQuota).Inc()
+	case ldp.TooLarge:
+		m.refusals.WithLabelValues(bySize).Inc()
+	}
+}
+
+// connState counts connections, for http.Server.
+func (m *metrics) connState(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		m.connections.Inc()
+	case http.StateClosed, http.StateHijacked:
+		m.connections.Dec()
+	}
+}
+
+func knownMethod(method string) string {
+	switch method {
+	case "GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE":
+		return method
+	}
+	return "other"
+}
+
+func classOf(status int) string {
+	switch status / 100 {
+	case 1, 2:
+		return "2xx"
+	case 3:
+		return "3xx"
+	case 4:
+		return "4xx"
+	}
+	return "5xx"
+}
+
+// routes are the templates by which requests are counted and logged, with the
+// beginnings of the paths that they stand for; the first that fits holds.
+var routeTable = []struct{ begins, route string }{
+	{"/me/", "/me/"},
+	{"/w/", "/w/{space}/"},
+	{"/.oidc/token", "/.oidc/token"},
+	{"/.oidc/par", "/.oidc/par"},
+	{"/.oidc/auth", "/.oidc/authorize"},
+	{"/.oidc/reg", "/.oidc/register"},
+	{"/.oidc/", "/.oidc/"},
+	{"/.well-known/", "/.well-known/"},
+	{"/.notifications/", "/.notifications/"},
+	{"/.parties/", "/.parties/"},
+	{"/.admin/", "/.admin/"},
+	{"/.status/", "/.status/"},
+	{"/.identities/", "/.identities/"},
+	{"/ns/", "/ns/"},
+	{"/healthz", "/healthz"},
+	{"/readyz", "/readyz"},
+	{"/favicon.ico", "/favicon.ico"},
+	{"/.", "/.other"},
+}
+
+// routeOf returns the template of a path. It says nothing about whose pod it is.
+func routeOf(path string) string {
+	for _, r := range routeTable {
+		if strings.HasPrefix(path, r.begins) {
+			return r.route
+		}
+	}
+	switch path {
+	case "/":
+		return "/"
+	case "/me":
+		return "/me/"
+	}
+	return "/{pod}/"
+}
+
+// A meteredStore is a pod.Store that is timed.
+type meteredStore struct {
+	pod.Store
+	m      *metrics
+	traces *traces
+}
+
+func (s meteredStore) timed(ctx context.Context, do string, run func(context.Context) error, fn *error) error {
+	began := time.Now()
+	ctx, end := s.traces.span(ctx, "store "+do)
+	err := run(ctx)
+	end()
+	s.m.store.WithLabelValues(do).Observe(time.Since(began).Seconds())
+	if err != nil && !errors.Is(err, *fn) && !errors.Is(err, pod.ErrNoPod) && !errors.Is(err, pod.ErrTaken) && ctx.Err() == nil {
+		s.m.storeErrors.WithLabelValues(do).Inc()
+	}
+	return err
+}
+
+// View implements pod.Store.
+func (s meteredStore) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+	var own error
+	return s.timed(ctx, "view", func(ctx context.Context) error {
+		return s.Store.View(ctx, name, func(tx pod.Tx) error { own = fn(tx); return own })
+	}, &own)
+}
+
+// Update implements pod.Store.
+func (s meteredStore) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+	var own error
+	return s.timed(ctx, "update", func(ctx context.Context) error {
+		return s.Store.Update(ctx, name, func(tx pod.Tx) error { own = fn(tx); return own })
+	}, &own)
+}
+
+// Create implements pod.Store.
+func (s meteredStore) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
+	var own error
+	return s.timed(ctx, "create", func(ctx context.Context) error {
+		return s.Store.Create(ctx, id, func(tx pod.Tx) error { own = fn(tx); return own })
+	}, &own)
+}
+
+// A together bounds how much goes on at once, by key.
+type together struct {
+	most int // 0 for no bound
+	mu   sync.Mutex
+	n    map[string]int
+}
+
+// enter says whether one more may begin; if so, leave must follow.
+func (t *together) enter(key string) bool {
+	if t.most == 0 {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.n == nil {
+		t.n = map[string]int{}
+	}
+	if t.n[key] >= t.most {
+		return false
+	}
+	t.n[key]++
+	return true
+}
+
+func (t *together) leave(key string) {
+	if t.most == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.n[key]--; t.n[key] <= 0 {
+		delete(t.n, key)
+	}
+}

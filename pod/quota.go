@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"encoding/binary"
+
+	"skrin/ldp"
+)
+
+// How much a pod holds is counted as it changes, in the transaction that changes
+// it: one number under usedKey, so that no write has to walk the pod.
+const (
+	usedKey  = "U"
+	overhead = 512 // bytes, of what is kept of a resource beside its content
+)
+
+// cost is what a resource counts for; nil for none.
+func (r *record) cost() int64 {
+	if r == nil {
+		return 0
+	}
+	return overhead + max(r.size, int64(len(r.body)))
+}
+
+// usedOf returns how many bytes the pod holds. One that was made before there was
+// a count is walked, once: the next charge stores what was found.
+func usedOf(tx Tx) (used int64, err error) {
+	values, err := tx.Get(usedKey)
+	if err != nil {
+		return 0, err
+	}
+	if b := values[0]; b != nil {
+		in := reader{rest: b}
+		in.layout()
+		return in.varint(), in.err
+	}
+	const page = 256
+	for after := ""; ; {
+		pairs, err := tx.Scan("r", after, page)
+		if err != nil {
+			return 0, err
+		}
+		for _, pair := range pairs {
+			rec, err := decodeRecord(pair.Value)
+			if err != nil {
+				return 0, err
+			}
+			used += rec.cost()
+			after = pair.Key
+		}
+		if len(pairs) < page {
+			return used, nil
+		}
+	}
+}
+
+// charge refuses what would bring the pod beyond its quota. It is called before the
+// records are put, and what it stores is the count after they have been.
+func (p *Pod) charge(tx Tx, more int64) error {
+	if more == 0 {
+		return nil
+	}
+	used, err := usedOf(tx)
+	if err != nil {
+		return err
+	}
+	if more > 0 && p.Quota > 0 && used+more > p.Quota {
+		return full()
+	}
+	tx.Put(usedKey, binary.AppendVarint([]byte{layout}, used+more))
+	return nil
+}
+
+// growth is by how much the pod grows when rec takes the place of what is there,
+// with the containers that are made for it.
+func (r *right) growth(rec *record) int64 {
+	n := rec.cost() - r.rec.cost()
+	if r.aux == "" {
+		for _, l := range r.line[1:] {
+			if l.rec == nil {
+				n += overhead
+			}
+		}
+	}
+	return n
+}
+
+// shrinkage is by how much it shrinks when the resource goes, with its auxiliaries.
+func (r *right) shrinkage(tx Tx) (int64, error) {
+	n := r.rec.cost()
+	if r.aux != "" {
+		return n, nil
+	}
+	values, err := tx.Get(recordKey(r.id+ldp.ACLSuffix), recordKey(r.id+ldp.MetaSuffix))
+	for _, value := range values {
+		rec, bad := decodeRecord(value)
+		if bad != nil {
+			return 0, bad
+		}
+		n += rec.cost()
+	}
+	return n, err
+}
+
+// hasRoom refuses a body for which there is no room, before a byte of it is read:
+// of size bytes, below 0 if that isn't known yet, to take the place of instead.
+func (p *Pod) hasRoom(tx Tx, size int64, instead *record) error {
+	if p.Quota <= 0 {
+		return nil
+	}
+	used, err := usedOf(tx)
+	if err == nil && used+overhead+max(size, 0)-instead.cost() > p.Quota {
+		err = full()
+	}
+	return err
+}
+
+func full() error {
+	return ldp.Refuse(ldp.Full, "The pod is full. Delete something, or ask the operator for more room.")
+}
