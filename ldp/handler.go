@@ -151,8 +151,20 @@ func (x *exchange) otherwise(path string, err error) error {
 	return nil
 }
 
+// options answers OPTIONS, to everybody: whoever can't be identified is a
+// stranger. A preflight of a browser has no credentials, and only asks for CORS.
 func (x *exchange) options() error {
 	d := x.Backend.Describe(x.id)
+	if x.r.Header["Access-Control-Request-Method"] == nil {
+		if who, err := x.Identifier.Identify(x.r); err == nil && !x.Isolated {
+			x.who = who
+		}
+		x.who.Origin = x.r.Header.Get("Origin")
+		var err error
+		if d, err = x.Backend.Options(x.r.Context(), x.who, x.id); err != nil {
+			return err
+		}
+	}
 	x.describe(d, "")
 	x.w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -23,6 +23,12 @@ const asText, asTurtle, asN3, asSPARQL, asJSONLD = "\nContent-Type: text/plain\n
 // n3 is a patch of the parts, with a prefix for what it says.
 func n3(parts string) string { return asN3 + n3Prefix + parts + "." }
 
+// publicRead is an ACL document by which everybody may read its subject, and
+// nobody else anything.
+func publicRead(name string) string {
+	return "@prefix acl: <http://www.w3.org/ns/auth/acl#>. <#p> a acl:Authorization; acl:agentClass <http://xmlns.com/foaf/0.1/Agent>; acl:accessTo <" + name + ">; acl:mode acl:Read."
+}
+
 // title of doc.ttl, as the rows' containers have it.
 const title = "<$doc.ttl> <http://purl.org/dc/terms/title>"
 
@@ -111,6 +117,12 @@ func TestSolidProtocol(t *testing.T) {
 		{"A6: a container", "HEAD c/ alice", 200, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, DELETE, POST", "Accept-Post ~ text/turtle", "Accept-Put ~ text/turtle", "Accept-Patch ~ text/n3"}, nil},
 		{"A6: OPTIONS", "OPTIONS c/ alice", 204, []string{"Allow ~ POST", "Accept-Post ~ application/ld+json", "Accept-Patch ~ text/n3", "-body"}, nil},
 		{"A6: OPTIONS of a stranger", "OPTIONS doc.ttl", 204, []string{"Allow ~ GET, HEAD"}, nil},
+		{"A6: OPTIONS of a text agrees with GET", "OPTIONS text alice", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, DELETE", "-Accept-Patch", `Link ~ <http://www.w3.org/ns/ldp#NonRDFSource>; rel="type"`}, nil},
+		{"A6: OPTIONS of the root agrees with GET", "OPTIONS / alice", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, POST", `Link ~ rel="http://www.w3.org/ns/solid/terms#owner"`}, nil},
+		{"A6: OPTIONS of a text tells who may not read it what it tells of nothing", "OPTIONS text bob", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, DELETE", "Accept-Patch ~ n3", "Link !~ NonRDFSource"}, nil},
+		{"A6: the same of nothing", "OPTIONS absent bob", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, DELETE", "Accept-Patch ~ n3"}, nil},
+		{"A6: to who may read too", "OPTIONS absent alice", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, DELETE", "Accept-Patch ~ n3"}, nil},
+		{"A6: a text that everybody may read, to a stranger", "OPTIONS text", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, DELETE"}, []string{"PUT text.acl alice" + asTurtle + publicRead("text")}},
 		{"A6: a method that is unknown", "INVALID doc.ttl alice", 405, []string{"Allow ~ GET, HEAD"}, nil},
 		{"A6: TRACE", "TRACE doc.ttl alice", 405, nil, nil},
 		{"A6: HEAD is GET without content", "HEAD doc.ttl alice", 200, []string{"Content-Type: text/turtle", "Content-Length: 44", "-body", "Etag ~ .ttl"}, nil},
