@@ -22,7 +22,8 @@ import (
 // to serve it directly, because then a resource has several URLs, in DPoP proofs,
 // ACLs and caches, and to refuse it, because browsers send "[" as it is. What
 // has no canonical spelling (dot segments, encoded slashes, NUL) is 400. The
-// query is not part of a resource's name and is ignored.
+// query is not part of a resource's name, and is ignored but for that of a page of
+// a container, see [window].
 type Handler struct {
 	Backend    Backend
 	Identifier Identifier
@@ -70,11 +71,12 @@ func orElse(n, standard int64) int64 {
 // An exchange is one request and its answer.
 type exchange struct {
 	*Handler
-	w    http.ResponseWriter
-	r    *http.Request
-	id   ID
-	who  acl.Agent
-	sent bool // the answer has begun: it can't become a failure any more
+	w     http.ResponseWriter
+	r     *http.Request
+	id    ID
+	who   acl.Agent
+	sent  bool    // the answer has begun: it can't become a failure any more
+	shows *window // what is asked for of a container; nil for all
 
 	header http.Header
 	values []string // backing of the header's values
@@ -105,6 +107,9 @@ func (x *exchange) serve() error {
 	x.id = id
 	if x.apart() {
 		return nil
+	}
+	if done, err := x.turned(); done || err != nil {
+		return err
 	}
 	if x.r.Method == http.MethodOptions {
 		return x.options()

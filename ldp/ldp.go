@@ -61,6 +61,9 @@ type Backend interface {
 // A Get asks for the state of a resource.
 type Get struct {
 	ID ID
+	// After is a member of the container, or was: who asks wants those after it
+	// alone. The Backend may use it to save work, and need not; "" for all.
+	After ID
 	// Choose picks a media type among those offered, best first; "" if the
 	// client accepts none. The Backend calls it before it logs a read, with the
 	// same offers if more than once, and answers NotAcceptable for "".

@@ -48,7 +48,7 @@ func (p *Pod) Get(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resourc
 		rec, podID = r.rec, tx.Pod()
 		res = p.describe(r)
 		if req.ID.IsContainer() {
-			err = p.list(ctx, tx, r, res)
+			err = p.list(ctx, tx, r, res, req.After)
 		}
 		return res.Public, err
 	})

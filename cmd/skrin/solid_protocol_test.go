@@ -96,6 +96,11 @@ func TestSolidProtocol(t *testing.T) {
 		{"A4: Turtle also for a long Accept", "GET ./ alice\nAccept: application/n-quads;q=0.8, text/turtle, application/ld+json;q=0.9, */*;q=0.1", 200, []string{"Content-Type: text/turtle"}, nil},
 		{"A4: members' metadata", "GET ./ alice", 200, []string{"body ~ <$text> a ldp:Resource, <http://www.w3.org/ns/iana/media-types/text/plain#Resource>; stat:size 10; dcterms:modified \"", "body ~ ; stat:mtime "}, nil},
 		{"A4: no grandchildren", "GET ./ alice", 200, []string{"body !~ $c/x"}, nil},
+		{"A4: pages for who prefers them", "GET ./ alice\nPrefer: return=representation; max-member-count=2", 303, []string{"Location: $?max-member-count=2"}, nil},
+		{"A4: a page", "GET ./?max-member-count=2 alice", 200, []string{`Link ~ <$?max-member-count=2&after=doc.jsonld>; rel="next"`, "body ~ ldp:contains <$c/>", "body ~ ldp:contains <$doc.jsonld>", "body !~ doc.ttl"}, nil},
+		{"A4: the page after a container", "GET ./?max-member-count=2&after=c%2F alice", 200, []string{`Link ~ rel="next"`, "body ~ ldp:contains <$doc.jsonld>", "body !~ $c/"}, nil},
+		{"A4: the last page", "GET ./?max-member-count=2&after=empty/ alice", 200, []string{`Link !~ rel="next"`, "body ~ ldp:contains <$text>", "body !~ doc"}, nil},
+		{"A4: everything for who doesn't", "GET ./?page=1 alice", 200, []string{"body ~ ldp:contains <$c/>", "body ~ ldp:contains <$text>"}, nil},
 		{"A4: no auxiliary resources", "GET ./ alice", 200, []string{"body !~ .meta"}, []string{"PUT text.meta alice" + asTurtle}},
 
 		// A5 auxiliary resources

@@ -37,6 +37,7 @@ var musts = []requirement{
 	{"A3", "the owner is known, and told on the root", []string{"A3: the owner, on the root", "TestOwnerIsNeverLockedOut"}},
 	{"A3", "storages don't overlap", []string{"TestRacesToMakeAPodHaveOneWinner", "TestMake"}},
 	{"A4", "a container is an LDP Basic Container", []string{"A4: a container is a Basic Container", "A4: Turtle also for a long Accept"}},
+	{"A4", "pages for who prefers them, everything for who doesn't (LDP Paging)", []string{"A4: pages for who prefers them", "A4: a page", "A4: the last page", "A4: everything for who doesn't", "TestAllPages"}},
 	{"A4", "containment follows the paths, and nothing is an orphan", []string{"A7: all of them", "TestContainment", "TestManyAtOnce"}},
 	{"A5", "auxiliary resources are linked", []string{"A5: Link rel=describedby", "B: Link rel=acl"}},
 	{"A5", "they are made and changed by PUT and PATCH", []string{"A5: a description is made by PUT", "A5: or PATCH"}},
