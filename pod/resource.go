@@ -39,7 +39,7 @@ func (p *Pod) Get(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resourc
 		if err != nil {
 			return 0, err
 		}
-		if err := r.mayRead(); err != nil {
+		if err := r.mayGet(tx); err != nil {
 			return 0, err
 		}
 		if req.Choose(offers(r)...) == "" {
@@ -112,7 +112,7 @@ func (p *Pod) Options(ctx context.Context, who acl.Agent, id ldp.ID) (ldp.Descri
 	err := p.view(ctx, who, id, func(tx Tx) error {
 		r, err := p.look(tx, who, id, false)
 		if err == nil {
-			err = r.mayRead()
+			err = r.mayGet(tx)
 		}
 		if err == nil {
 			d = p.description(r)
@@ -199,6 +199,9 @@ func (r *right) fits(cond ldp.Conditions, fault error, nonRDF bool) error {
 		return ldp.Refuse(ldp.Conflict, "This can only be an RDF source. Leave out the Link header that asks for a non-RDF source.")
 	}
 	tag, modified := r.rec.state()
+	if r.rec == nil && r.aux == ldp.MetaSuffix && cond.NoneMatch == nil {
+		tag, _ = new(record).state() // as who has read it knows it; If-None-Match guards what was written
+	}
 	return cond.Check(tag, modified)
 }
 

@@ -114,7 +114,7 @@ var musts = []requirement{
 	{"H", "5.2.1.4 a container is typed", []string{"H 5.2.1.4: a container is one"}},
 	{"H", "5.2.3.1, 5.2.3.2 POST makes, and is listed", []string{"A7: POST makes", "A7: and lists it"}},
 	{"H", "5.2.3.4 the interaction model is honoured, or refused", []string{"H 5.2.3.4: a model that can't be honoured", "A7: POST of a container"}},
-	{"H", "5.2.3.12 a description for what is not RDF", []string{"H 5.2.3.12: a text has a description"}},
+	{"H", "5.2.3.12 a description for what is not RDF", []string{"H 5.2.3.12: a text has a description", "A5: it is there before it is written, empty"}},
 	{"H", "5.2.3.13 Accept-Post on OPTIONS", []string{"A6: OPTIONS"}},
 	{"H", "5.2.5.1 DELETE removes containment", []string{"A9: and it is listed no more"}},
 	{"H", "7.2 Prefer", []string{"H 7.2: the minimal container", "H 7.2: without containment"}},
