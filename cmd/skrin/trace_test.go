@@ -82,7 +82,7 @@ var musts = []requirement{
 	{"B", "an ACL that can't be read denies", []string{"TestDamagedACL", "B: an ACL document that can't be read is refused, and says where", "B: and the one before it holds"}},
 	{"B", "every kind of subject", []string{"TestB2ProtectedOperations", "B: a group whose document is in the pod", "B: acl:origin narrows: from that origin", "TestRemoteGroups"}},
 	{"B", "modes that are unknown give nothing", []string{"B: a mode that is unknown gives nothing"}},
-	{"B", "the mode that each operation takes", []string{"TestB1DecisionTable", "TestB2ProtectedOperations"}},
+	{"B", "the mode that each operation takes", []string{"TestSpecificationOperations", "TestB1DecisionTable", "TestB2ProtectedOperations"}},
 	{"B", "Control alone gives the ACL, and only that", []string{"B: Control gives the ACL document", "B: and not the resource", "B: to write a resource is not to write its ACL document"}},
 	{"B", "WAC-Allow on GET and HEAD", []string{"TestB2WACAllow", "TestWACAllow"}},
 	{"B", "conditions: the types are told, and are met", []string{"B 1.1: the conditions that are understood are told", "B 1.1: through the client of the condition", "B 1.1: through another", "B 1.1: by the issuer of the condition", "B 1.1: by another"}},
