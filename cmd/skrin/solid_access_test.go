@@ -293,6 +293,10 @@ func TestB2WACAllow(t *testing.T) {
 		{"RW", "", `user="read write append",public=""`, "", 200, 401},
 		{"RAW", "R", `user="read write append",public="read"`, `user="read",public="read"`, 200, 200},
 		{"", "RA", `user="read append",public="read append"`, `user="read append",public="read append"`, 200, 200},
+		{"", "R", `user="read",public="read"`, `user="read",public="read"`, 200, 200},
+		{"", "RC", `user="read control",public="read control"`, `user="read control",public="read control"`, 200, 200},
+		{"", "RW", `user="read write append",public="read write append"`, `user="read write append",public="read write append"`, 200, 200},
+		{"", "RAW", `user="read write append",public="read write append"`, `user="read write append",public="read write append"`, 200, 200},
 		{"A", "R", `user="read append",public="read"`, `user="read",public="read"`, 200, 200},
 		{"W", "", "", "", 403, 401},
 	} {
