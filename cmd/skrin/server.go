@@ -154,9 +154,12 @@ func (s *server) joinPod(context.Context) error {
 	}
 	lists := auth.Guarded(s.Demo)
 	s.foreign = auth.NewForeign(auth.Guarded(s.Demo), s.now)
+	// Groups have a client of their own: documents that never come, which anybody
+	// with a pod can name in an ACL, must not hold up who signs in from elsewhere.
+	groups := auth.NewForeign(auth.Guarded(s.Demo), s.now)
 	s.pod = &pod.Pod{
 		Store: meteredStore{s.store, s.guard.m, s.guard.traces}, Blobs: s.blobs, Registry: s.register, Types: s.types, Sign: s.provider,
-		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign, Channels: notify.ChannelTypes(),
+		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: groups, Channels: notify.ChannelTypes(),
 		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF), Quota: int64(s.Limit.Quota),
 		Statuses: &pod.Statuses{Key: places, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
 			doc, err := auth.Fetch(ctx, lists, url, accept)

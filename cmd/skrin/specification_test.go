@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strconv"
@@ -21,13 +22,30 @@ import (
 //	protocol/authentication      TestSolidProtocol, A1
 //	protocol/content-negotiation A10; named graphs here
 //	protocol/cors                TestCORSOverHTTP; what a preflight is not, here. The two
-//	                             after a redirect from http want a proxy: TestRedirects
+//	                             from plain http: TestPlainHTTP
 //	protocol/read-write-resource A6, A7
 //	protocol/resources           A5
 //	protocol/writing-resource    A1, A2, A7, A9, TestConditionsAndRangesOverHTTP
 //	protocol/converted           here
 //	web-access-control/acl-object, protected-operation: here
 //	web-access-control/wac-allow TestB2WACAllow, TestB2ACLResources
+
+// TestPlainHTTP: who comes by plain http is sent to https, whatever is asked.
+func TestPlainHTTP(t *testing.T) {
+	s := &server{config: config{Base: "https://pod.example"}}
+	_, plain, err := s.encryption()
+	must(t, err)
+	for _, method := range []string{"GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"} {
+		for _, target := range []string{"/p/x.ttl?a=b", "/p/%C3%A5/", "//evil.example/x"} {
+			r := httptest.NewRequest(method, "http://pod.example"+target, nil)
+			rec := httptest.NewRecorder()
+			plain.ServeHTTP(rec, r)
+			if rec.Code != 301 || rec.Header().Get("Location") != "https://pod.example"+target {
+				t.Errorf("%s %s: %d to %s", method, target, rec.Code, rec.Header().Get("Location"))
+			}
+		}
+	}
+}
 
 // TestSpecificationOperations is every case of the Solid specification tests about
 // protected operations: an agent, a mode on the container or the resource, a
