@@ -102,6 +102,7 @@ var musts = []requirement{
 	{"G", "the WebID's document is public, in Turtle", []string{"G: the WebID is public, in Turtle", "G: and in JSON-LD"}},
 	{"G", "the issuer can't be changed or lost: 409", []string{"G: another issuer, by PUT", "G: no issuer, by PUT", "G: another issuer, by PATCH", "G: no issuer, by PATCH", "G: it can't be deleted"}},
 	{"G", "the profile has its parts", []string{"G: it has a storage, preferences, an inbox, a public type index"}},
+	{"G", "at most one inbox and preferences file: 422", []string{"G: a second inbox", "G: a second preferences file"}},
 	{"G", "an unknown JSON-LD context is refused", []string{"G: a JSON-LD context that is unknown"}},
 	{"G", "the public type index is led to from the profile, the private one from the preferences", []string{"G: it has a storage, preferences, an inbox, a public type index", "G: and point to the private type index", "G: the private one is not"}},
 
