@@ -258,6 +258,39 @@ func TestSolidProtocol(t *testing.T) {
 	})
 }
 
+// TestOptionsAgreesWithGet: what GET tells of a resource, OPTIONS does to the same
+// agent; and to one who may not read it, the same whether it is there or not.
+func TestOptionsAgreesWithGet(t *testing.T) {
+	w := newWorld(t)
+	w.put("/o/doc.ttl", turtle, "")
+	w.put("/o/text", plain, "x")
+	w.put("/o/text.meta", turtle, "")
+	w.put("/o/doc.jsonld", "application/ld+json", "{}")
+	told := []string{"Allow", "Accept-Patch", "Accept-Post", "Accept-Put", "Link"}
+	for _, path := range []string{"/", "/o/", "/o/doc.ttl", "/o/doc.jsonld", "/o/text", "/o/text.meta", "/o/.meta", "/.acl", "/profile/card", "/profile/", "/inbox/", "/evidence/", "/settings/prefs.ttl", "/.well-known/solid"} {
+		get, options := w.ask(w.alice, "GET", path, "", ""), w.ask(w.alice, "OPTIONS", path, "", "")
+		if get.StatusCode != 200 {
+			continue // what Alice may not read
+		}
+		for _, name := range told {
+			if got, want := options.Header.Get(name), get.Header.Get(name); got != want {
+				t.Errorf("%s: OPTIONS tells %s %q, GET %q", path, name, got, want)
+			}
+		}
+	}
+	for _, twins := range [][2]string{{"/o/text", "/o/none"}, {"/o/doc.ttl", "/o/none"}, {"/o/", "/none/"}, {"/o/text.meta", "/o/none.meta"}, {"/o/text.acl", "/o/none.acl"}} {
+		for _, who := range []*person{w.bob, nil} {
+			there, absent := w.ask(who, "OPTIONS", twins[0], "", ""), w.ask(who, "OPTIONS", twins[1], "", "")
+			for _, name := range told {
+				got := strings.NewReplacer("/o/text", "/o/none", twins[0], twins[1]).Replace(there.Header.Get(name))
+				if want := absent.Header.Get(name); got != want {
+					t.Errorf("%s and %s, OPTIONS: %s %q and %q", twins[0], twins[1], name, got, want)
+				}
+			}
+		}
+	}
+}
+
 // TestCORSOverHTTP is section A12, of the joined server.
 func TestCORSOverHTTP(t *testing.T) {
 	w := newWorld(t)

@@ -47,7 +47,7 @@ var musts = []requirement{
 	{"A5", "a description has its subject's rights", []string{"A5: its subject's rights are its own"}},
 	{"A5", "at most one description", []string{"A5: one description"}},
 	{"A6", "GET, HEAD, OPTIONS everywhere, with Allow", []string{"A6: Allow, and what can be written: a document", "A6: a container", "A6: OPTIONS", "A6: OPTIONS of a stranger"}},
-	{"A6", "Accept-Patch, Accept-Post, Accept-Put agree with Allow", []string{"A6: a text is not patched", "A6: a container", "A6: OPTIONS of a text agrees with GET", "A6: OPTIONS of the root agrees with GET"}},
+	{"A6", "Accept-Patch, Accept-Post, Accept-Put agree with Allow", []string{"A6: a text is not patched", "A6: a container", "A6: OPTIONS of a text agrees with GET", "A6: OPTIONS of the root agrees with GET", "TestOptionsAgreesWithGet"}},
 	{"A6", "a method that is not supported: 405", []string{"A6: a method that is unknown", "A6: TRACE"}},
 	{"A7", "PUT and PATCH make the containers on the way", []string{"A7: PUT makes the containers on the way", "A7: PATCH does, with N3", "A7: and with SPARQL Update"}},
 	{"A7", "a document becomes no container", []string{"A7: a document becomes no container", "A7: nor further down", "A7: nor by PATCH"}},
