@@ -79,7 +79,7 @@ func GenericProfile(scheme string, levels ...string) Profile {
 	return Profile{Levels: levels, Claims: []Claim{{Name: "sub", Scheme: scheme}}}
 }
 
-// EIDOptions is what an EID needs. All fields are required but Secret or Key.
+// EIDOptions is what an EID needs. All fields are required but Renumbered, and Secret or Key.
 type EIDOptions struct {
 	Name     string // as it is known to people: "BankID"
 	Path     string // its ID: a-z and "-"
@@ -98,6 +98,8 @@ type EIDOptions struct {
 	Now      func() time.Time
 	// Fail answers a request that went wrong on the server's side, or the eID's.
 	Fail func(http.ResponseWriter, *http.Request, error)
+	// Renumbered, if set, is told of a person who has another number than before.
+	Renumbered func(ctx context.Context, person string) error
 	// Refuse tells a person by whose sign-in we don't know who she is, or not surely
 	// enough: err wraps ErrNotIdentified, or ErrTooLow too. levels are those that
 	// were asked for, and next is where she was going, as in the first request.
@@ -439,7 +441,11 @@ func (e *EID) assertion(audience string) ([]oauth2.AuthCodeOption, error) {
 // leads to the same person, and has ended.
 func (e *EID) person(ctx context.Context, id identified) (string, error) {
 	if id.former != nil {
-		if err := e.o.Vault.Replace(ctx, *id.former, id.now); err != nil {
+		who, err := e.o.Vault.Replace(ctx, *id.former, id.now)
+		if err == nil && who != "" && e.o.Renumbered != nil {
+			err = e.o.Renumbered(ctx, who)
+		}
+		if err != nil {
 			return "", err
 		}
 	}

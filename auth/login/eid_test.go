@@ -4,6 +4,7 @@ package login_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -102,7 +103,8 @@ type eidWorld struct {
 	vault  *login.Vault
 	failed error
 
-	refused []string // where she was going, and the levels that were asked for
+	renumbered []string // who has another number
+	refused    []string // where she was going, and the levels that were asked for
 }
 
 func newEIDWorld(t *testing.T, profile login.Profile, least string, byKey bool) *eidWorld {
@@ -126,6 +128,7 @@ func newEIDWorld(t *testing.T, profile login.Profile, least string, byKey bool) 
 			w.failed = err
 			rw.WriteHeader(http.StatusBadGateway)
 		},
+		Renumbered: func(_ context.Context, person string) error { w.renumbered = append(w.renumbered, person); return nil },
 		Refuse: func(rw http.ResponseWriter, _ *http.Request, next string, levels []string, err error) {
 			w.failed, w.refused = err, append([]string{next}, levels...)
 			rw.WriteHeader(http.StatusForbidden)
@@ -238,6 +241,9 @@ func TestANumberThatChangesLosesNobody(t *testing.T) {
 	w.is("n2", loa+"loa3", map[string]any{swedish + "personalIdentityNumber": "199001012385", swedish + "previousCoordinationNumber": "199001612385"})
 	if resident, _ := w.signIn(""); resident.Person != newcomer.Person || newcomer.Person == "" {
 		t.Fatalf("%+v became %+v, %v", newcomer, resident, w.failed)
+	}
+	if w.signIn(""); !slices.Equal(w.renumbered, []string{newcomer.Person}) {
+		t.Errorf("told of the change: %v", w.renumbered)
 	}
 	if number, err := w.vault.Number(t.Context(), newcomer.Person, "se:personnummer"); err != nil || number != "199001012385" {
 		t.Errorf("the number is %s, %v", number, err)

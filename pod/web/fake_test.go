@@ -349,7 +349,7 @@ func samplePod(types *pod.Catalogue) *fakePod {
 		{Action: pod.DidRead, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
 		{Action: pod.DidAgree, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
 		{Action: pod.DidDeliver, Party: af, Type: typeID}, {Action: pod.DidFetch, Party: af, Type: typeID},
-		{Action: pod.DidLend, Agent: "https://bob.example/#me", Path: "/alva/notes/"}, {Action: pod.DidLeave}, {Action: pod.DidDecline, Party: "gone-party", Type: typeID}, {Action: pod.DidConnect, Party: af, Type: typeID}, {Action: "new", Party: af},
+		{Action: pod.DidLend, Agent: "https://bob.example/#me", Path: "/alva/notes/"}, {Action: pod.DidLeave}, {Action: pod.DidRenumber, Party: af}, {Action: pod.DidRenumber}, {Action: pod.DidDecline, Party: "gone-party", Type: typeID}, {Action: pod.DidConnect, Party: af, Type: typeID}, {Action: "new", Party: af},
 	}
 	for i := range 120 {
 		e := actions[i%len(actions)]
