@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -44,6 +45,8 @@ const (
 
 	DidLeave Action = "leave" // the person wants all of it to be erased
 	DidStay  Action = "stay"  // and has thought again
+
+	DidRenumber Action = "renumber" // the person signs in by another number than before, as a register, the Party, has told, or none for her eID
 
 	DidExport Action = "export" // the person took all of the pod out in a file; Why is "operator" where the operator did
 	DidImport Action = "import" // the pod was filled from such a file, of the pod that was at Path
@@ -158,6 +161,20 @@ func (p *Pod) Log(ctx context.Context, who acl.Agent, before uint64, limit int) 
 		return nil
 	})
 	return entries, err
+}
+
+// Renumbered tells the person, in her log, that she has another number than before,
+// as party has said; "" for her eID. Neither number comes here. Who has no pod has no
+// log.
+func (p *Pod) Renumbered(ctx context.Context, person, party string) error {
+	who, err := p.Owner(ctx, person)
+	if errors.Is(err, ErrNoPod) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return p.updateOwn(ctx, who, func(tx Tx) error { return p.enter(tx, Entry{Action: DidRenumber, Party: party}) })
 }
 
 // refused logs that a party was refused, once a day for each party, path and

@@ -43,6 +43,7 @@ var deeds = map[pod.Action]string{
 	pod.DidExport: "log.export", pod.DidImport: "log.import", pod.DidMove: "log.moved",
 	pod.DidDisconnect: "log.disconnect", pod.DidFreeze: "log.freeze", pod.DidThaw: "log.thaw", pod.DidErase: "log.erase",
 	pod.DidLend: "log.lend", pod.DidUnlend: "log.unlend", pod.DidLeave: "log.leave", pod.DidStay: "log.stay",
+	pod.DidRenumber: "log.renumber",
 }
 
 // A sort is what the log can be narrowed to.
@@ -56,7 +57,7 @@ var sorts = []sort{
 	{"read", "log.kind.read", []pod.Action{pod.DidRead, pod.DidVisit, pod.DidUse, pod.DidAsk}},
 	{"refused", "log.kind.refused", []pod.Action{pod.DidRefuse}},
 	{"shared", "log.kind.shared", []pod.Action{pod.DidAgree, pod.DidDecline, pod.DidWithdraw, pod.DidFreeze, pod.DidThaw, pod.DidLend, pod.DidUnlend}},
-	{"arrived", "log.kind.arrived", []pod.Action{pod.DidDeliver, pod.DidFetch, pod.DidConnect, pod.DidDisconnect, pod.DidRevoke}},
+	{"arrived", "log.kind.arrived", []pod.Action{pod.DidDeliver, pod.DidFetch, pod.DidConnect, pod.DidDisconnect, pod.DidRevoke, pod.DidRenumber}},
 	{"erased", "log.kind.erased", []pod.Action{pod.DidExport, pod.DidImport, pod.DidMove, pod.DidWrite, pod.DidDelete, pod.DidErase, pod.DidRemove, pod.DidLeave, pod.DidStay}},
 }
 
@@ -194,6 +195,8 @@ func (v *visit) event(e pod.Entry) event {
 		key = "log.write.unknown"
 	case unknown && e.Action == pod.DidDelete:
 		key = "log.delete.unknown"
+	case e.Action == pod.DidRenumber && e.Party == "":
+		key = "log.renumber.eid"
 	}
 	t, ok := v.Types.Type(e.Type)
 	if !ok {
