@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+// What the tests of package pod_test need of its insides.
+
+type KeptEvidence = keptEvidence
+
+func (k *keptEvidence) DropUnprovable() error { return k.dropUnprovable() }
+
+var HolderIn = holderIn
