@@ -2,6 +2,8 @@
 
 package pod
 
+import "context"
+
 // What the tests of package pod_test need of its insides.
 
 type KeptEvidence = keptEvidence
@@ -9,3 +11,7 @@ type KeptEvidence = keptEvidence
 func (k *keptEvidence) DropUnprovable() error { return k.dropUnprovable() }
 
 var HolderIn = holderIn
+
+func (p *Pod) SignCheckpoint(ctx context.Context, c Checkpoint) (string, error) {
+	return p.signCheckpoint(ctx, c)
+}
