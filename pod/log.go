@@ -66,10 +66,11 @@ type Entry struct {
 	Fields  []string  `json:"fields,omitempty"`
 	Purpose string    `json:"purpose,omitempty"`
 	Consent string    `json:"consent,omitempty"`
-	Path    string    `json:"path,omitempty"` // in the party's space; in the pod, of a visit or a write; of a stranger's write the container
-	Why     string    `json:"why,omitempty"`  // of a refusal, a short code
-	Prev    string    `json:"prev"`           // Hash of the entry before; "" for the first
-	Hash    string    `json:"hash"`           // of the entry as JSON with an empty Hash
+	Path    string    `json:"path,omitempty"`   // in the party's space; in the pod, of a visit or a write; of a stranger's write the container
+	Why     string    `json:"why,omitempty"`    // of a refusal, a short code
+	Digest  string    `json:"digest,omitempty"` // of the SD-JWT that was read: "sha256:" and hex. Of RDF there is none: without salts it would tell the values
+	Prev    string    `json:"prev"`             // Hash of the entry before; "" for the first
+	Hash    string    `json:"hash"`             // of the entry as JSON with an empty Hash
 }
 
 // logHead is the state of the chain.
