@@ -4,6 +4,9 @@ package provider
 
 import (
 	"fmt"
+	"net/http/httptest"
+	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -164,6 +167,34 @@ func BenchmarkRevoked(b *testing.B) {
 	for b.Loop() {
 		if revoked, err := w.Revoked(b.Context(), token); revoked || err != nil {
 			b.Fatal(revoked, err)
+		}
+	}
+}
+
+// BenchmarkScriptToken is the token endpoint for a person's script: client
+// credentials, and a DPoP proof that is made beforehand.
+func BenchmarkScriptToken(b *testing.B) {
+	w := newWorld(b)
+	id, secret, err := w.NewScript(b.Context(), "p1", alva, "backup")
+	if err != nil {
+		b.Fatal(err)
+	}
+	proofs := make([]string, b.N)
+	for i := range proofs {
+		if proofs[i], err = w.ins.dpop.Proof("POST", w.Base+tokenPath, "", "", time.Now()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}, "scope": {"webid"}}.Encode()
+	h := w.Handler()
+	b.ResetTimer()
+	for i := range b.N {
+		r := httptest.NewRequest("POST", tokenPath, strings.NewReader(form))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("DPoP", proofs[i])
+		answer := httptest.NewRecorder()
+		if h.ServeHTTP(answer, r); answer.Code != 200 {
+			b.Fatal(answer.Code, answer.Body)
 		}
 	}
 }
