@@ -207,7 +207,7 @@ func evidenceFor(tx Tx, g *Grant) (*Evidence, error) {
 // Holdings returns the owner's evidence, newest first.
 func (p *Pod) Holdings(ctx context.Context, who acl.Agent) ([]Evidence, error) {
 	var all []Evidence
-	err := p.viewOwn(ctx, who, func(tx Tx) (err error) {
+	err := p.viewPart(ctx, who, evidencePart, func(tx Tx) (err error) {
 		all, err = p.holdings(tx)
 		return err
 	})

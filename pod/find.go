@@ -32,7 +32,7 @@ const maxLook = 2048
 // more, if not 0, is where to go on: where little is wanted of a long log, it may
 // be that few or none were found as yet.
 func (p *Pod) Find(ctx context.Context, who acl.Agent, f LogFilter, before uint64, limit int) (entries []Entry, more uint64, err error) {
-	err = p.viewOwn(ctx, who, func(tx Tx) error {
+	err = p.viewPart(ctx, who, logPart, func(tx Tx) error {
 		entries, more = nil, 0
 		head, err := load[logHead](tx, "h")
 		if err != nil || head == nil {
@@ -100,7 +100,7 @@ func firstSince(tx Tx, at time.Time, end uint64) (uint64, error) {
 // with, by the party's id.
 func (p *Pod) Counterparts(ctx context.Context, who acl.Agent) ([]Connection, error) {
 	var all []Connection
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
+	err := p.viewPart(ctx, who, partiesPart, func(tx Tx) error {
 		var spaces []Space
 		if err := each(tx, spaceKey(""), func(s *Space) bool { spaces = append(spaces, *s); return true }); err != nil {
 			return err

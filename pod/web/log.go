@@ -174,14 +174,17 @@ func (v *visit) dates(entries []pod.Entry) []date {
 	return dates
 }
 
-// saveLog sends the whole log as a file: one that "skrin log verify" takes, or in
-// the form of the European wallet.
+// saveLog sends the whole log as a file: one that "skrin log verify" takes, in the
+// form of the European wallet, or as RDF.
 func (v *visit) saveLog() error {
-	form, name := pod.LogLines, "skrin-log.jsonl"
-	if v.r.URL.Query().Get("form") == "ts10" {
+	form, name, media := pod.LogLines, "skrin-log.jsonl", "application/jsonl"
+	switch v.r.URL.Query().Get("form") {
+	case "ts10":
 		form, name = pod.LogTS10, "skrin-log-ts10.jsonl"
+	case "rdf":
+		form, name, media = pod.LogRDF, "skrin-log.ttl", pod.TypeTurtle
 	}
-	return v.download("application/jsonl", name, func(w io.Writer) error { return v.Pod.ExportLog(v.r.Context(), v.who, form, w) })
+	return v.download(media, name, func(w io.Writer) error { return v.Pod.ExportLog(v.r.Context(), v.who, form, w) })
 }
 
 // event puts an entry into words.
