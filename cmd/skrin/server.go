@@ -37,6 +37,7 @@ type server struct {
 	now func() time.Time
 	*chest
 	operators operators
+	acts      *acts
 	steps     steps
 	parties   *pod.Parties // registered in files
 	register  *parties.Register
@@ -71,6 +72,11 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 	if s.chest, err = openChest(ctx, c, log); err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Dir, err)
 	}
+	key, err := s.derive("operators' log")
+	if err != nil {
+		return nil, err
+	}
+	s.acts = &acts{records: s.records, key: key, now: s.now}
 	s.ready = newReadiness(s.chest)
 	s.guard.m.watchOutbox(s.store, s.now)
 	for _, join := range []func(context.Context) error{s.joinParties, s.joinLogin, s.joinProvider, s.joinPod, s.joinHandler} {

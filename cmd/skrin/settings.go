@@ -70,6 +70,11 @@ type settings struct {
 	// that it will: for a proxy that asks there, a little longer than it asks.
 	Drain time.Duration `standard:"0s"`
 
+	// How long an operator of the folder above may take to approve that a pod is
+	// erased or exported, or that stolen signing keys are replaced, and whoever asked
+	// then to do it. 0s lets one do it alone.
+	TwoPeople time.Duration `standard:"0s"`
+
 	TLS   tlsSettings   `embed:"" prefix:"tls-"`
 	Limit limitSettings `embed:"" prefix:"limit-"`
 	Log   logSettings   `embed:"" prefix:"log-"`
