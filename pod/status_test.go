@@ -194,6 +194,77 @@ func TestAListOutOfReach(t *testing.T) {
 	}
 }
 
+// TestAStartWithoutTheIssuer: after a start the lists that were fetched before it
+// are relied on as before, as long as before; what was kept is believed for its
+// signature alone.
+func TestAStartWithoutTheIssuer(t *testing.T) {
+	r := newRevoker(t)
+	kept := keeper{}
+	r.pod.Statuses.Kept = kept
+	forms, places := r.forms(2)
+	r.deposit(r.connect(), forms)
+	there := r.location(r.answer("ask", insurer, asks(), agree))
+	r.later(15 * time.Minute)
+	r.down = true
+	restart := func() {
+		r.pod.Statuses = &pod.Statuses{Fetch: r.fetch, Key: make([]byte, 32), Kept: kept}
+		_ = r.pod.RecallStatuses(t.Context()) // what can't be recalled is an error, and no more
+	}
+	reads := func(is string, want ldp.Kind) {
+		t.Helper()
+		_, err := r.read(insurer, there, pod.TypeTurtle)
+		if err == nil && want != 0 || err != nil && ldp.KindOf(err) != want {
+			t.Errorf("%s: %v", is, err)
+		}
+	}
+	restart()
+	r.fetched = nil
+	reads("after a start, with nobody to ask", 0)
+	if len(r.fetched) != 0 {
+		t.Errorf("the read fetched %v", r.fetched)
+	}
+	for name, b := range kept {
+		if strings.HasPrefix(name, "list ") {
+			kept[name] = []byte(strings.Replace(string(b), ".ey", ".eyJ", 1))
+		}
+	}
+	restart()
+	reads("what was kept has been tampered with", ldp.Unavailable)
+
+	r.down = false
+	r.later(6 * time.Minute)
+	r.down = true
+	r.now = r.now.Add(25 * time.Hour)
+	restart()
+	reads("what was kept is out of date", ldp.Unavailable)
+	r.now = r.now.Add(-26 * time.Hour)
+	restart()
+	reads("what was kept is from the future", ldp.Unavailable)
+	r.now = r.now.Add(time.Hour)
+	restart()
+	reads("what was kept, at its time", 0)
+
+	r.down = false
+	r.list.Set(places[0], credential.Invalid)
+	r.later(6 * time.Minute)
+	reads("revoked", ldp.Gone)
+	r.down = true
+	restart()
+	reads("revoked, after a start", ldp.Gone)
+	if told := r.told(); len(told) != 1 {
+		t.Errorf("told %d times", len(told))
+	}
+}
+
+// A keeper keeps in memory, and forgets nothing.
+type keeper map[string][]byte
+
+func (k keeper) Keep(_ context.Context, name string, b []byte, _ time.Time) error {
+	k[name] = b
+	return nil
+}
+func (k keeper) Kept(_ context.Context, name string) ([]byte, error) { return k[name], nil }
+
 // TestPlacesThatAreRefused: a deposit whose status can't be followed, or would
 // tell two recipients that they know the same person.
 func TestPlacesThatAreRefused(t *testing.T) {
