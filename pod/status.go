@@ -357,6 +357,10 @@ func (p *Pod) checkPlace(ctx context.Context, party Party, status *credential.St
 		return nil, errors.New("status: the list is not among those of your aggregation")
 	}
 	state, known := p.Statuses.at(Places{at.List: {at.Index}}, p.Now())
+	if !known { // perhaps it is being fetched right now
+		_ = p.follow(ctx, party, false) // whether it has helped is seen next
+		state, known = p.Statuses.at(Places{at.List: {at.Index}}, p.Now())
+	}
 	if !known {
 		return nil, errors.New("status: the list can't be fetched, or not be read, right now")
 	}
@@ -378,6 +382,18 @@ func (s *Statuses) has(party, uri string) bool {
 // together.
 func neighbours(a, b *Place) bool {
 	return a != nil && b != nil && a.List == b.List && a.Index-b.Index <= 1 && b.Index-a.Index <= 1
+}
+
+// tells reports whether the lists alone tell which forms belong together: all of
+// several are in one list, though their issuer has others. A delivery that is spread
+// at random is, for a small one, by chance all in one; then other places are needed.
+func (s *Statuses) tells(party string, places []*Place) bool {
+	if s == nil || len(places) < 2 || slices.Contains(places, nil) {
+		return false
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.asked[party]) > 1 && !slices.ContainsFunc(places, func(at *Place) bool { return at.List != places[0].List })
 }
 
 // applyStatus marks the evidence that has a place as what the lists say of it now,

@@ -53,8 +53,14 @@ func (r *revoker) fetch(_ context.Context, url, _ string) ([]byte, error) {
 	if url == aggregation {
 		return json.Marshal(map[string]any{"status_lists": r.lists})
 	}
-	if url != listed {
+	if !slices.Contains(r.lists, url) {
 		return nil, errors.New("no such list")
+	}
+	if url != listed {
+		other := credential.NewStatusList(url, 0)
+		other.Issued = r.now
+		token, err := other.Sign(r.keys[authority])
+		return []byte(token), err
 	}
 	r.list.Issued = r.now
 	token, err := r.list.Sign(r.keys[authority])
@@ -306,6 +312,38 @@ func TestPlacesThatAreRefused(t *testing.T) {
 	r.alva = nils
 	if _, err := r.pod.Post(t.Context(), r.agent(authority), post(r.connect(), pod.TypeSDJWT, at(2000)[0])); ldp.KindOf(err) != ldp.Unprocessable {
 		t.Errorf("a place of another person's: %v", err)
+	}
+}
+
+// TestFormsAreSpread: where an issuer has several lists, forms that are all in one
+// are refused, since that list alone would tell that they are of one person.
+func TestFormsAreSpread(t *testing.T) {
+	r := newRevoker(t)
+	const second = "https://af.example.se/status/2"
+	r.lists = []string{listed, second}
+	to := r.connect()
+	in := func(lists ...string) string {
+		var all []string
+		for _, uri := range lists {
+			r.next += 1009
+			all = append(all, r.issue(1, func(s *credential.Statement) { s.Status = &credential.Status{URI: uri, Index: r.next} })...)
+		}
+		return strings.Join(all, "\n")
+	}
+	for _, row := range []struct {
+		is    string
+		forms string
+		says  string
+	}{
+		{"all in one", in(listed, listed, listed), "Spread"},
+		{"in both", in(listed, second, listed), ""},
+		{"a single form", in(listed), ""},
+	} {
+		_, err := r.pod.Post(t.Context(), r.agent(authority), post(to, pod.TypeSDJWT, row.forms))
+		f, _ := errors.AsType[*ldp.Fault](err)
+		if row.says == "" && err != nil || row.says != "" && (f == nil || !strings.Contains(strings.Join(f.Errors, " "), row.says)) {
+			t.Errorf("%s: %v, %+v", row.is, err, f)
+		}
 	}
 }
 
