@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,6 +46,8 @@ const (
 	DidLeave Action = "leave" // the person wants all of it to be erased
 	DidStay  Action = "stay"  // and has thought again
 
+	DidRenumber Action = "renumber" // the person signs in by another number than before, as a register, the Party, has told, or none for her eID
+
 	DidInvite  Action = "invite"  // the person made an invitation to act for her, for whom she calls Path
 	DidAppoint Action = "appoint" // the Agent took it on
 	DidDismiss Action = "dismiss" // it was ended, by her or by the helper
@@ -69,10 +72,11 @@ type Entry struct {
 	Fields  []string  `json:"fields,omitempty"`
 	Purpose string    `json:"purpose,omitempty"`
 	Consent string    `json:"consent,omitempty"`
-	Path    string    `json:"path,omitempty"` // in the party's space; of a mandate the helper's name; in the pod, of a visit or a write; of a stranger's write the container
-	Why     string    `json:"why,omitempty"`  // of a refusal, a short code
-	Prev    string    `json:"prev"`           // Hash of the entry before; "" for the first
-	Hash    string    `json:"hash"`           // of the entry as JSON with an empty Hash
+	Path    string    `json:"path,omitempty"`   // in the party's space; of a mandate the helper's name; in the pod, of a visit or a write; of a stranger's write the container
+	Why     string    `json:"why,omitempty"`    // of a refusal, a short code
+	Digest  string    `json:"digest,omitempty"` // of the SD-JWT that was read: "sha256:" and hex. Of RDF there is none: without salts it would tell the values
+	Prev    string    `json:"prev"`             // Hash of the entry before; "" for the first
+	Hash    string    `json:"hash"`             // of the entry as JSON with an empty Hash
 }
 
 // logHead is the state of the chain.
@@ -167,6 +171,20 @@ func (p *Pod) Log(ctx context.Context, who acl.Agent, before uint64, limit int) 
 		return nil
 	})
 	return entries, err
+}
+
+// Renumbered tells the person, in her log, that she has another number than before,
+// as party has said; "" for her eID. Neither number comes here. Who has no pod has no
+// log.
+func (p *Pod) Renumbered(ctx context.Context, person, party string) error {
+	who, err := p.Owner(ctx, person)
+	if errors.Is(err, ErrNoPod) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return p.updateOwn(ctx, who, func(tx Tx) error { return p.enter(tx, Entry{Action: DidRenumber, Party: party}) })
 }
 
 // refused logs that a party was refused, once a day for each party, path and

@@ -162,7 +162,7 @@ func (p *Pod) plant(tx Tx, id ldp.ID, media string, body []byte) error {
 		return err
 	}
 	rec := &record{tag: ch.tag(id), modified: ch.at.Unix(), media: media, body: body, size: int64(len(body))}
-	if err := p.charge(tx, r.growth(rec)); err != nil {
+	if err := p.charge(tx, r, r.growth(rec)); err != nil {
 		return err
 	}
 	ch.save(tx, r, 0, rec)

@@ -152,7 +152,7 @@ func (p *Provider) par(w http.ResponseWriter, r *http.Request) {
 	p.backChannel(w, r, parPath, []use{assertion, object}, func(c *call, isApp bool) (err error) {
 		if isApp {
 			locales := r.PostForm.Get("ui_locales")
-			c.locales, err = locales[:min(len(locales), maxLocales)], keepAppParameters(r)
+			c.locales, err = locales[:min(len(locales), maxLocales)], p.keepAppParameters(r)
 		} else {
 			c.locales, err = p.checkObject(r.PostForm.Get("request"))
 		}

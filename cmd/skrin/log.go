@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -50,7 +51,7 @@ func (c *logVerifyCommand) verify(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "The log is whole: %d entries, signed by %s at %s.\n", at.Seq, at.Issuer, time.Unix(at.Issued, 0).UTC().Format(time.RFC3339))
+	fmt.Fprintf(out, "The log is whole: %d entries, signed by %s at %s.\n", at.Seq, strings.TrimSuffix(at.Origin, "/me/log"), at.Issued.UTC().Format(time.RFC3339))
 	return nil
 }
 

@@ -26,6 +26,7 @@ type commands struct {
 	Rotate   rotateCommand     `cmd:"" help:"Wrap the pods' keys with the first of --pod-key-file."`
 	Party    partyCommand      `cmd:"" help:"Register authorities and consumers, list, renew and revoke them."`
 	Key      keyCommand        `cmd:"" help:"Print a new master key for serve --key-file; rotate the keys that sign."`
+	JWKS     jwksCommand       `cmd:"" name:"jwks" help:"For a party: make a key, and print its public half for the registration."`
 	Token    tokenCommand      `cmd:"" help:"For a party: get an access token."`
 	Proof    proofCommand      `cmd:"" help:"For a party: make the DPoP proof of one request."`
 	Issue    issueCommand      `cmd:"" help:"For a provider: sign evidence as SD-JWT VC."`
@@ -39,8 +40,8 @@ type commands struct {
 	Import   importCommand     `cmd:"" help:"Fill a new pod from such a file."`
 	Moved    movedCommand      `cmd:"" help:"Send everybody on to another server, where a pod was imported, and tell its counterparts."`
 	Ready    readyCommand      `cmd:"" help:"Ask whether a node is ready."`
-	Provider providerCommand   `cmd:"" help:"For a provider: deposit a table of evidence."`
-	Consumer consumerCommand   `cmd:"" help:"For a consumer: read and verify what was granted."`
+	Provider providerCommand   `cmd:"" help:"For a provider: connect to people, deposit a table of evidence."`
+	Consumer consumerCommand   `cmd:"" help:"For a consumer: ask, read and verify what was granted."`
 	Login    loginCommand      `cmd:"" help:"Log in to a Solid server, for the commands below."`
 	Get      getCommand        `cmd:"" help:"Print a resource."`
 	Put      putCommand        `cmd:"" help:"Write a resource."`

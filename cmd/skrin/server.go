@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,7 +138,8 @@ func (s *server) joinProvider(ctx context.Context) error {
 	}
 	s.provider, err = provider.New(ctx, provider.Options{
 		Base: s.Base, Records: s.records, Clients: clients{s.register, s.operators, s.Base, s.now}, Key: key, Scopes: []string{adminScope},
-		CheckDetails:   s.checkDetails,
+		CheckDetails: s.checkDetails,
+		ACRs:         slices.Concat(s.steps.levels...), Reach: s.steps.levels.Reach,
 		InteractionURL: func(id string) string { return s.Base + "/me/answer/" + id },
 		Page:           oauthTrouble,
 		Log:            s.log, Now: s.now,

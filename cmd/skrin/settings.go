@@ -150,6 +150,9 @@ type limitSettings struct {
 	Registrations rate `standard:"60/2m"`
 	// Attempts to sign in from one address. "none" is for the demo only.
 	Logins rate `standard:"30/1m"`
+	// Changes of people's numbers that one register tells of; also what one address
+	// may try.
+	Numbers rate `standard:"600/1m"`
 	// What one party may read of the people here: more is refused, and reported in
 	// the log and the metric skrin_bulk_reads_total.
 	Bulk rate `standard:"20000/1h"`

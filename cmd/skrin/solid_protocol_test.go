@@ -23,6 +23,12 @@ const asText, asTurtle, asN3, asSPARQL, asJSONLD = "\nContent-Type: text/plain\n
 // n3 is a patch of the parts, with a prefix for what it says.
 func n3(parts string) string { return asN3 + n3Prefix + parts + "." }
 
+// publicRead is an ACL document by which everybody may read its subject, and
+// nobody else anything.
+func publicRead(name string) string {
+	return "@prefix acl: <http://www.w3.org/ns/auth/acl#>. <#p> a acl:Authorization; acl:agentClass <http://xmlns.com/foaf/0.1/Agent>; acl:accessTo <" + name + ">; acl:mode acl:Read."
+}
+
 // title of doc.ttl, as the rows' containers have it.
 const title = "<$doc.ttl> <http://purl.org/dc/terms/title>"
 
@@ -90,6 +96,11 @@ func TestSolidProtocol(t *testing.T) {
 		{"A4: Turtle also for a long Accept", "GET ./ alice\nAccept: application/n-quads;q=0.8, text/turtle, application/ld+json;q=0.9, */*;q=0.1", 200, []string{"Content-Type: text/turtle"}, nil},
 		{"A4: members' metadata", "GET ./ alice", 200, []string{"body ~ <$text> a ldp:Resource, <http://www.w3.org/ns/iana/media-types/text/plain#Resource>; stat:size 10; dcterms:modified \"", "body ~ ; stat:mtime "}, nil},
 		{"A4: no grandchildren", "GET ./ alice", 200, []string{"body !~ $c/x"}, nil},
+		{"A4: pages for who prefers them", "GET ./ alice\nPrefer: return=representation; max-member-count=2", 303, []string{"Location: $?max-member-count=2"}, nil},
+		{"A4: a page", "GET ./?max-member-count=2 alice", 200, []string{`Link ~ <$?max-member-count=2&after=doc.jsonld>; rel="next"`, "body ~ ldp:contains <$c/>", "body ~ ldp:contains <$doc.jsonld>", "body !~ doc.ttl"}, nil},
+		{"A4: the page after a container", "GET ./?max-member-count=2&after=c%2F alice", 200, []string{`Link ~ rel="next"`, "body ~ ldp:contains <$doc.jsonld>", "body !~ $c/"}, nil},
+		{"A4: the last page", "GET ./?max-member-count=2&after=empty/ alice", 200, []string{`Link !~ rel="next"`, "body ~ ldp:contains <$text>", "body !~ doc"}, nil},
+		{"A4: everything for who doesn't", "GET ./?page=1 alice", 200, []string{"body ~ ldp:contains <$c/>", "body ~ ldp:contains <$text>"}, nil},
 		{"A4: no auxiliary resources", "GET ./ alice", 200, []string{"body !~ .meta"}, []string{"PUT text.meta alice" + asTurtle}},
 
 		// A5 auxiliary resources
@@ -97,11 +108,22 @@ func TestSolidProtocol(t *testing.T) {
 		{"A5: a description is made by PUT", "PUT text.meta alice" + asTurtle + "<text> <urn:a> 1.", 201, nil, nil},
 		{"A5: or PATCH", "PATCH text.meta alice" + n3(`solid:inserts { <text> <urn:a> 1 }`), 201, nil, nil},
 		{"A5: and read", "GET text.meta alice\nAccept: application/ld+json", 200, []string{"Content-Type: application/ld+json", "body ~ $text"}, []string{"PUT text.meta alice" + asTurtle + "<text> <urn:a> 1."}},
+		{"A5: it is there before it is written, empty", "GET text.meta alice", 200, []string{"Content-Type: text/turtle", "-body", "Etag: \"AAAAAAAAAAAAAAAA.ttl\"", "Last-Modified ~ GMT", "Content-Length: 0"}, nil},
+		{"A5: in JSON-LD too", "GET text.meta alice\nAccept: application/ld+json", 200, []string{"Content-Type: application/ld+json", "body ~ []"}, nil},
+		{"A5: that of a container", "HEAD c/.meta alice", 200, []string{"Etag: \"AAAAAAAAAAAAAAAA.ttl\""}, nil},
+		{"A5: that of nothing is not", "GET absent.meta alice", 404, nil, nil},
+		{"A5: nor of another", "GET text.meta.meta alice", 404, nil, []string{"PUT text.meta alice" + asTurtle}},
+		{"A5: who may not read does not see it", "GET text.meta bob", 403, nil, nil},
+		{"A5: nor a stranger", "GET text.meta", 401, nil, nil},
+		{"A5: who has seen it empty can write it", "PATCH text.meta alice\nIf-Match: $etag" + n3(`solid:inserts { <text> <urn:a> 1 }`), 201, nil, []string{"GET text.meta alice"}},
+		{"A5: unless somebody else has", "PUT text.meta alice\nIf-Match: \"AAAAAAAAAAAAAAAA.ttl\"" + asTurtle, 412, nil, []string{"PUT text.meta alice" + asTurtle}},
+		{"A5: what is written first is guarded", "PUT text.meta alice\nIf-None-Match: *" + asTurtle, 412, nil, []string{"PUT text.meta alice\nIf-None-Match: *" + asTurtle}},
+		{"A5: what nobody wrote is not deleted", "DELETE text.meta alice", 404, nil, nil},
 		{"A5: it is RDF", "PUT text.meta alice" + asText + "x", 415, nil, nil},
 		{"A5: of nothing there is none", "PUT absent.meta alice" + asTurtle, 409, nil, nil},
 		{"A5: nor of another", "PUT text.meta.meta alice" + asTurtle, 409, nil, []string{"PUT text.meta alice" + asTurtle}},
 		{"A5: none is made by POST", "POST ./ alice\nSlug: text.meta" + asTurtle, 403, nil, nil},
-		{"A5: it goes with its subject", "GET text.meta alice", 404, nil, []string{"PUT text.meta alice" + asTurtle, "DELETE text alice", "PUT text alice" + asText + "new"}},
+		{"A5: it goes with its subject", "GET text.meta alice", 200, []string{"-body"}, []string{"PUT text.meta alice" + asTurtle + "<text> <urn:a> 1.", "DELETE text alice", "PUT text alice" + asText + "new"}},
 		{"A5: its subject's rights are its own", "GET text.meta bob", 403, nil, []string{"PUT text.meta alice" + asTurtle}},
 		{"A5: one description", "GET text alice", 200, []string{"Link !~ describedby\", <$text.meta>"}, nil},
 
@@ -111,6 +133,12 @@ func TestSolidProtocol(t *testing.T) {
 		{"A6: a container", "HEAD c/ alice", 200, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, DELETE, POST", "Accept-Post ~ text/turtle", "Accept-Put ~ text/turtle", "Accept-Patch ~ text/n3"}, nil},
 		{"A6: OPTIONS", "OPTIONS c/ alice", 204, []string{"Allow ~ POST", "Accept-Post ~ application/ld+json", "Accept-Patch ~ text/n3", "-body"}, nil},
 		{"A6: OPTIONS of a stranger", "OPTIONS doc.ttl", 204, []string{"Allow ~ GET, HEAD"}, nil},
+		{"A6: OPTIONS of a text agrees with GET", "OPTIONS text alice", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, DELETE", "-Accept-Patch", `Link ~ <http://www.w3.org/ns/ldp#NonRDFSource>; rel="type"`}, nil},
+		{"A6: OPTIONS of the root agrees with GET", "OPTIONS / alice", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, POST", `Link ~ rel="http://www.w3.org/ns/solid/terms#owner"`}, nil},
+		{"A6: OPTIONS of a text tells who may not read it what it tells of nothing", "OPTIONS text bob", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, DELETE", "Accept-Patch ~ n3", "Link !~ NonRDFSource"}, nil},
+		{"A6: the same of nothing", "OPTIONS absent bob", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, DELETE", "Accept-Patch ~ n3"}, nil},
+		{"A6: to who may read too", "OPTIONS absent alice", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, DELETE", "Accept-Patch ~ n3"}, nil},
+		{"A6: a text that everybody may read, to a stranger", "OPTIONS text", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, DELETE"}, []string{"PUT text.acl alice" + asTurtle + publicRead("text")}},
 		{"A6: a method that is unknown", "INVALID doc.ttl alice", 405, []string{"Allow ~ GET, HEAD"}, nil},
 		{"A6: TRACE", "TRACE doc.ttl alice", 405, nil, nil},
 		{"A6: HEAD is GET without content", "HEAD doc.ttl alice", 200, []string{"Content-Type: text/turtle", "Content-Length: 44", "-body", "Etag ~ .ttl"}, nil},

@@ -114,34 +114,59 @@ func (s *server) ladders() (login.Levels, error) {
 }
 
 // stepUp sends whoever has signed in, but not surely enough for what she is about
-// to do, to sign in again, and back. Whoever hasn't signed in is for next.
+// to do, or not so lately as the client asks whom she answers, to sign in again,
+// and back. Whoever hasn't signed in is for next, unless a client asks for a level.
 func (s *server) stepUp(next http.Handler) http.Handler {
-	if len(s.steps.enough) == 0 {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _, level, ok := s.sessions.Person(r)
-		if !ok {
-			next.ServeHTTP(w, r)
-			return
+		enough, anew, err := s.lacks(r)
+		if err == nil && anew {
+			err = s.sessions.SignOut(r)
 		}
-		needs, err := s.needs(r)
-		if err != nil {
+		switch {
+		case err != nil:
 			s.failed(w, r, err)
-			return
-		}
-		for _, action := range needs {
-			if enough := s.steps.enough[action]; len(enough) > 0 && !s.steps.levels.Reach(level, enough) {
-				back := r.URL.EscapedPath()
-				if r.Method == http.MethodGet {
-					back = r.URL.RequestURI()
-				}
-				http.Redirect(w, r, login.Again(back, enough), http.StatusSeeOther)
-				return
+		case enough == nil && !anew:
+			next.ServeHTTP(w, r)
+		default:
+			back := r.URL.EscapedPath()
+			if r.Method == http.MethodGet {
+				back = r.URL.RequestURI()
 			}
+			http.Redirect(w, r, login.Again(back, enough), http.StatusSeeOther)
 		}
-		next.ServeHTTP(w, r)
 	})
+}
+
+// lacks tells what of a sign-in a request lacks: one of the levels that are
+// enough; or any, anew.
+func (s *server) lacks(r *http.Request) (enough []string, anew bool, err error) {
+	_, at, level, ok := s.sessions.Person(r)
+	if id, answers := strings.CutPrefix(r.URL.Path, "/me/answer/"); answers {
+		in, err := s.provider.Interaction(r, id)
+		if errors.Is(err, provider.ErrNoInteraction) || err == nil && in.Decided {
+			return nil, false, nil // the page says so, or goes on
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		if len(in.ACRs) > 0 && !s.steps.levels.Reach(level, in.ACRs) {
+			enough = in.ACRs
+		}
+		anew = ok && at.Before(in.Since)
+		if enough != nil || anew {
+			return enough, anew, nil
+		}
+	}
+	if !ok || len(s.steps.enough) == 0 {
+		return nil, false, nil
+	}
+	needs, err := s.needs(r)
+	for _, action := range needs {
+		if enough := s.steps.enough[action]; len(enough) > 0 && !s.steps.levels.Reach(level, enough) {
+			return enough, false, err
+		}
+	}
+	return nil, false, err
 }
 
 // needs are the actions that a request is a part of.

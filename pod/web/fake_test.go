@@ -437,7 +437,7 @@ func samplePod(types *pod.Catalogue) *fakePod {
 		{Action: pod.DidRead, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
 		{Action: pod.DidAgree, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
 		{Action: pod.DidDeliver, Party: af, Type: typeID}, {Action: pod.DidFetch, Party: af, Type: typeID},
-		{Action: pod.DidLend, Agent: "https://bob.example/#me", Path: "/alva/notes/"}, {Action: pod.DidLeave}, {Action: pod.DidDecline, Party: "gone-party", Type: typeID}, {Action: pod.DidConnect, Party: af, Type: typeID}, {Action: "new", Party: af},
+		{Action: pod.DidLend, Agent: "https://bob.example/#me", Path: "/alva/notes/"}, {Action: pod.DidLeave}, {Action: pod.DidRenumber, Party: af}, {Action: pod.DidRenumber}, {Action: pod.DidDecline, Party: "gone-party", Type: typeID}, {Action: pod.DidConnect, Party: af, Type: typeID}, {Action: "new", Party: af},
 		{Action: pod.DidLook, Why: "evidence", By: karin.To}, {Action: pod.DidAppoint, Agent: karin.To, Path: "Karin <b>"},
 	}
 	for i := range 120 {
@@ -452,7 +452,6 @@ var appAsks = map[string]*web.App{
 	"app":       {Name: "Anteckningar", Address: "https://app.example", Offline: true},
 	"evil-app":  {Name: "<b>Skatteverket</b>\u202e", Address: "https://evil.example/\"><img>"},
 	"known-app": {Name: "Anteckningar", Address: "https://app.example", Onward: "https://skrin.example/.oidc/authorize/known-app"},
-	"fresh-app": {Name: "Anteckningar", Address: "https://app.example", Since: now.Add(time.Second)},
 	"local-app": {Address: "org.example.app://"},
 }
 
@@ -465,7 +464,7 @@ func (a *asks) Ask(_ *http.Request, id string) (web.Ask, error) {
 		return web.Ask{}, ldp.NotFound
 	case "timed-out":
 		return web.Ask{Party: ink, Until: now}, nil
-	case "app", "evil-app", "known-app", "fresh-app", "local-app":
+	case "app", "evil-app", "known-app", "local-app":
 		return web.Ask{Until: now.Add(time.Hour), ReturnOrigin: appAsks[id].Address, App: appAsks[id]}, nil
 	case "norsk":
 		return web.Ask{Party: ink, Until: now.Add(time.Hour), Locales: []string{"xx", "no"}}, nil

@@ -45,6 +45,7 @@ var deeds = map[pod.Action]string{
 	pod.DidDisconnect: "log.disconnect", pod.DidFreeze: "log.freeze", pod.DidThaw: "log.thaw", pod.DidErase: "log.erase",
 	pod.DidInvite: "log.invite", pod.DidAppoint: "log.appoint", pod.DidDismiss: "log.dismiss", pod.DidLook: "log.look",
 	pod.DidLend: "log.lend", pod.DidUnlend: "log.unlend", pod.DidLeave: "log.leave", pod.DidStay: "log.stay",
+	pod.DidRenumber: "log.renumber",
 }
 
 // A sort is what the log can be narrowed to.
@@ -58,7 +59,7 @@ var sorts = []sort{
 	{"read", "log.kind.read", []pod.Action{pod.DidRead, pod.DidVisit, pod.DidUse, pod.DidAsk, pod.DidLook}},
 	{"refused", "log.kind.refused", []pod.Action{pod.DidRefuse}},
 	{"shared", "log.kind.shared", []pod.Action{pod.DidAgree, pod.DidDecline, pod.DidWithdraw, pod.DidFreeze, pod.DidThaw, pod.DidLend, pod.DidUnlend, pod.DidInvite, pod.DidAppoint, pod.DidDismiss}},
-	{"arrived", "log.kind.arrived", []pod.Action{pod.DidDeliver, pod.DidFetch, pod.DidConnect, pod.DidDisconnect, pod.DidRevoke}},
+	{"arrived", "log.kind.arrived", []pod.Action{pod.DidDeliver, pod.DidFetch, pod.DidConnect, pod.DidDisconnect, pod.DidRevoke, pod.DidRenumber}},
 	{"erased", "log.kind.erased", []pod.Action{pod.DidExport, pod.DidImport, pod.DidMove, pod.DidWrite, pod.DidDelete, pod.DidErase, pod.DidRemove, pod.DidLeave, pod.DidStay}},
 }
 
@@ -222,14 +223,17 @@ func (v *visit) dates(entries []pod.Entry) []date {
 	return dates
 }
 
-// saveLog sends the whole log as a file: one that "skrin log verify" takes, or in
-// the form of the European wallet.
+// saveLog sends the whole log as a file: one that "skrin log verify" takes, in the
+// form of the European wallet, or as RDF.
 func (v *visit) saveLog() error {
-	form, name := pod.LogLines, "skrin-log.jsonl"
-	if v.r.URL.Query().Get("form") == "ts10" {
+	form, name, media := pod.LogLines, "skrin-log.jsonl", "application/jsonl"
+	switch v.r.URL.Query().Get("form") {
+	case "ts10":
 		form, name = pod.LogTS10, "skrin-log-ts10.jsonl"
+	case "rdf":
+		form, name, media = pod.LogRDF, "skrin-log.ttl", pod.TypeTurtle
 	}
-	return v.download("application/jsonl", name, func(w io.Writer) error { return v.Pod.ExportLog(v.r.Context(), v.who, form, w) })
+	return v.download(media, name, func(w io.Writer) error { return v.Pod.ExportLog(v.r.Context(), v.who, form, w) })
 }
 
 // event puts an entry into words.
@@ -243,6 +247,8 @@ func (v *visit) event(e pod.Entry) event {
 		key = "log.write.unknown"
 	case unknown && e.Action == pod.DidDelete:
 		key = "log.delete.unknown"
+	case e.Action == pod.DidRenumber && e.Party == "":
+		key = "log.renumber.eid"
 	}
 	t, ok := v.Types.Type(e.Type)
 	if !ok {

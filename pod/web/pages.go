@@ -5,6 +5,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -89,7 +90,8 @@ func (v *visit) signIn() error {
 	query := v.r.URL.Query()
 	next := local(query.Get("next"))
 	levels := query["level"]
-	if v.person != "" && levels == nil {
+	trouble := v.signInTrouble()
+	if v.person != "" && levels == nil && trouble == "" {
 		return v.seeOther(next)
 	}
 	type way struct{ Name, URL string }
@@ -99,10 +101,37 @@ func (v *visit) signIn() error {
 			ways = append(ways, way{m.Name(), "/me/sign-in/" + m.ID() + "?" + url.Values{"next": {next}, "lang": {v.lang}, "level": levels}.Encode()})
 		}
 	}
-	return v.show(200, "sign-in", v.t("signin.title"), "", struct {
+	status, title := http.StatusOK, v.t("signin.title")
+	if trouble != "" {
+		status, title = http.StatusForbidden, v.t("signin.trouble.title")
+	}
+	return v.show(status, "sign-in", title, "", struct {
 		Ways                []way
 		Ended, Onward, Step bool
-	}{ways, query.Has("ended"), next != "/me/", levels != nil})
+		Trouble             string
+	}{ways, query.Has("ended"), next != "/me/", levels != nil, trouble})
+}
+
+// NotSignedIn returns the address of the page that tells a person why a way to sign
+// in, which has that ID, didn't do, and what to do now: whatever it said is not sure
+// enough (low), or not who she is. next and levels are those of the sign-in.
+func NotSignedIn(method, next string, levels []string, low bool) string {
+	why := "nobody"
+	if low {
+		why = "low"
+	}
+	return "/me/sign-in?" + url.Values{"next": {next}, "level": levels, "by": {method}, "trouble": {why}}.Encode()
+}
+
+// signInTrouble says what NotSignedIn is about; "" for nothing.
+func (v *visit) signInTrouble() string {
+	query := v.r.URL.Query()
+	key, ok := map[string]string{"low": "signin.trouble.low", "nobody": "signin.trouble.nobody"}[query.Get("trouble")]
+	i := slices.IndexFunc(v.Methods, func(m Method) bool { return m.ID() == query.Get("by") })
+	if !ok || i < 0 {
+		return ""
+	}
+	return v.t(key, "name", v.Methods[i].Name())
 }
 
 func (v *visit) signOut() error {
