@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"skrin/auth/login"
+	"skrin/ldp"
 	"skrin/pod"
 )
 
@@ -47,24 +48,24 @@ type numberInScheme struct {
 // changes nothing.
 func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Content-Type") != pod.TypeReceipt {
-		http.Error(w, "Content-Type must be application/jwt.", http.StatusUnsupportedMediaType)
+		s.refuse(w, r, ldp.Refuse(ldp.Unsupported, "Content-Type must be application/jwt."))
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRenumber))
 	if err != nil {
-		http.Error(w, "The body is too large, or could not be read to its end.", http.StatusRequestEntityTooLarge)
+		s.refuse(w, r, ldp.Refuse(ldp.TooLarge, "The body is too large, or could not be read to its end."))
 		return
 	}
 	change, fault := s.readChange(r, string(body))
 	if fault != "" {
-		http.Error(w, fault, http.StatusForbidden)
+		s.refuse(w, r, ldp.Refuse(ldp.Forbidden, fault))
 		return
 	}
 	former := login.Identity{Scheme: change.Former.Scheme, Number: change.Former.Number}
 	err = s.vault.Replace(r.Context(), former, login.Identity{Scheme: change.Now.Scheme, Number: change.Now.Number, From: s.now().Truncate(time.Second)})
 	switch {
 	case errors.Is(err, login.ErrMalformed):
-		http.Error(w, "A number is not of the form that its scheme asks for.", http.StatusUnprocessableEntity)
+		s.refuse(w, r, ldp.Refuse(ldp.Unprocessable, "A number is not of the form that its scheme asks for."))
 	case err != nil:
 		s.failed(w, r, err)
 	default:
