@@ -52,6 +52,7 @@ type outcome struct {
 
 	Imported *pod.Imported     `json:"imported,omitempty"`
 	Parties  []parties.Listing `json:"parties,omitempty"`
+	Record   *ropa             `json:"record,omitempty"`
 }
 
 // run does an errand.
@@ -59,6 +60,9 @@ func (s *server) run(ctx context.Context, e errand) (outcome, error) {
 	switch {
 	case strings.HasPrefix(e.Do, "party "):
 		return s.partyErrand(ctx, e)
+	case e.Do == "ropa":
+		record, err := s.record(ctx)
+		return outcome{Record: record}, err
 	case e.Do == "sign anew":
 		return outcome{}, s.provider.Rotate(ctx)
 	case e.Do == "replace signing keys":
