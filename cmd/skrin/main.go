@@ -23,6 +23,7 @@ type commands struct {
 	Restore  restoreCommand    `cmd:"" help:"Make a directory out of a backup."`
 	Fsck     fsckCommand       `cmd:"" help:"Check all that must hold of every pod."`
 	Erase    eraseCommand      `cmd:"" help:"Erase a pod, and its key."`
+	ROPA     ropaCommand       `cmd:"" name:"ropa" help:"Print the record of processing activities (GDPR, article 30), as Markdown or JSON."`
 	Rotate   rotateCommand     `cmd:"" help:"Wrap the pods' keys with the first of --pod-key-file."`
 	Approve  approveCommand    `cmd:"" help:"As a second operator, let another do a dangerous act; or list what waits."`
 	Party    partyCommand      `cmd:"" help:"Register authorities and consumers, list, renew and revoke them."`

@@ -57,6 +57,7 @@ type outcome struct {
 
 	Imported *pod.Imported     `json:"imported,omitempty"`
 	Parties  []parties.Listing `json:"parties,omitempty"`
+	Record   *ropa             `json:"record,omitempty"`
 
 	Acts      []act      `json:"acts,omitempty"`  // the newest lines of the operators' log
 	Lines     uint64     `json:"lines,omitempty"` // how many it has
@@ -77,7 +78,7 @@ func (s *server) run(ctx context.Context, e errand) (o outcome, err error) {
 	case "approvals":
 		o.Approvals, err = s.acts.waiting(ctx)
 		return o, err
-	case "fsck", "party list", "party show":
+	case "fsck", "party list", "party show", "ropa":
 		return s.perform(ctx, e)
 	case "erase", "export", "replace signing keys":
 		if s.TwoPeople > 0 {
@@ -107,6 +108,9 @@ func (s *server) perform(ctx context.Context, e errand) (outcome, error) {
 	switch {
 	case strings.HasPrefix(e.Do, "party "):
 		return s.partyErrand(ctx, e)
+	case e.Do == "ropa":
+		record, err := s.record(ctx)
+		return outcome{Record: record}, err
 	case e.Do == "sign anew":
 		return outcome{}, s.provider.Rotate(ctx)
 	case e.Do == "replace signing keys":

@@ -50,6 +50,7 @@ type server struct {
 	foreign   *auth.Foreign
 	notices   *notify.Deliverer
 	hub       *notify.Hub
+	answers   *ldp.Handler // how all of it says what is wrong
 	handler   http.Handler
 
 	guard   *guard
@@ -188,12 +189,13 @@ func (s *server) joinChannels() error {
 		return err
 	}
 	s.notices.Calls = &notify.Caller{
-		Pod: s.pod, Client: auth.Guarded(s.Demo), Proofs: key, Log: s.log,
+		Pod: s.pod, Client: auth.Guarded(s.Demo), Proofs: key, Log: s.log, Parked: s.guard.m.parked.Inc,
 		Token: func(ctx context.Context) (string, error) {
 			return s.provider.AgentToken(ctx, acl.WebID(s.Base+notify.Sender), key.Thumbprint())
 		},
 	}
 	s.hub = &notify.Hub{Pod: s.pod, Feed: s.engine, Log: s.log, Told: func(...string) { s.notices.Wake() }}
+	s.guard.m.watchChannels(s.hub.Streams, s.notices.Calls.Busy)
 	return nil
 }
 
@@ -205,6 +207,7 @@ func (s *server) joinHandler(context.Context) error {
 	limits := ldp.Limits{Body: int64(s.Limit.Body), Patch: int64(s.Limit.Patch), Convert: int64(s.Limit.RDF)}
 	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier(), s.guard}, Base: s.Base, Apart: s.Apart, Context: s.pod.LoadContext, Log: s.log, Limits: limits}
 	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: s.pod.LoadContext, Log: s.log, Limits: limits}
+	s.answers = resources
 	s.handler = s.guard.wrap(s.routes(pages, resources, shown), resources.Fail)
 	return nil
 }

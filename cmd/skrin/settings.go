@@ -144,6 +144,9 @@ type limitSettings struct {
 	// Requests from one address (of IPv6, from one /64). Behind a proxy whose
 	// X-Forwarded-For isn't believed, all people have one address.
 	Address rate `standard:"1800/1m"`
+	// Requests from one address to the OpenID provider (/.oidc/): each costs a
+	// signature or two. A party behind one address keeps its tokens while they are good.
+	OAuth rate `name:"oauth" standard:"600/1m"`
 	// Requests of one client: a party, or an app of a person.
 	Client rate `standard:"6000/1m"`
 	// Requests for one pod, of whoever it may be.
