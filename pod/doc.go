@@ -75,6 +75,7 @@
 //	tp{id}, th{id}           a Subscription: by connecting; a webhook
 //	t{day}\0{subscriber}     how many subscriptions were made; without a subscriber, by all
 //	v, v{seq}                the last number of the journal; an Activity
+//	R{received}{id}          that there is the Evidence, the newest first
 //	S                        the owner's Settings
 //	M                        the Mandates that the owner has given
 //	O                        notes of the Mandates that others have given the owner

@@ -41,12 +41,23 @@ type Mandate struct {
 }
 
 // Holds reports whether the helper may act at the time now.
-func (m *Mandate) Holds(now time.Time) bool {
+func (m Mandate) Holds(now time.Time) bool {
 	return m.To != "" && m.Ended.IsZero() && now.Before(m.Until)
 }
 
+// Answers reports whether it is to answer too, and not to see alone.
+func (m Mandate) Answers() bool { return m.Modes.Has(acl.Write) }
+
+// Over returns when it ended, or ends.
+func (m Mandate) Over() time.Time {
+	if m.Ended.IsZero() {
+		return m.Until
+	}
+	return m.Ended
+}
+
 // Open reports whether the invitation can be taken on at the time now.
-func (m *Mandate) Open(now time.Time) bool {
+func (m Mandate) Open(now time.Time) bool {
 	return m.To == "" && m.Ended.IsZero() && now.Before(m.Until) && now.Before(m.Made.Add(InvitationLife))
 }
 
@@ -99,7 +110,7 @@ func (p *Pod) mayActFor(tx Tx, who acl.Agent, mode acl.Mode) error {
 		if err != nil {
 			return err
 		}
-		if all != nil && who.For == own.Owner && own.Leaves.IsZero() {
+		if all != nil && who.For == own.Owner && own.Leaves.IsZero() && own.Moved == "" {
 			for _, m := range *all {
 				grants = append(grants, m.grant())
 			}

@@ -155,21 +155,27 @@ func (s *server) joinProvider(ctx context.Context) error {
 	return err
 }
 
-func (s *server) joinPod(context.Context) error {
+func (s *server) joinPod(ctx context.Context) error {
 	places, err := s.derive("status list places")
 	if err != nil {
 		return err
 	}
 	lists := auth.Guarded(s.Demo)
 	s.foreign = auth.NewForeign(auth.Guarded(s.Demo), s.now)
+	// Groups have a client of their own: documents that never come, which anybody
+	// with a pod can name in an ACL, must not hold up who signs in from elsewhere.
+	groups := auth.NewForeign(auth.Guarded(s.Demo), s.now)
 	s.pod = &pod.Pod{
 		Store: meteredStore{s.store, s.guard.m, s.guard.traces}, Blobs: s.blobs, Registry: s.register, Types: s.types, Sign: s.provider,
-		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign, Channels: notify.ChannelTypes(),
+		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: groups, Channels: notify.ChannelTypes(),
 		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF), Quota: int64(s.Limit.Quota),
-		Statuses: &pod.Statuses{Key: places, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
+		Statuses: &pod.Statuses{Key: places, Kept: keptLists{s.records}, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
 			doc, err := auth.Fetch(ctx, lists, url, accept)
 			return doc.Body, err
 		}},
+	}
+	if err := s.pod.RecallStatuses(ctx); err != nil {
+		s.log.Warn("status lists of before the start", "error", err)
 	}
 	s.notices = notify.New(s.pod, auth.Guarded(s.Demo), s.log)
 	return s.joinChannels()

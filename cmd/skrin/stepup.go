@@ -171,8 +171,9 @@ func (s *server) lacks(r *http.Request) (enough []string, anew bool, err error) 
 
 // needs are the actions that a request is a part of.
 func (s *server) needs(r *http.Request) (all []string, err error) {
+	path, _ := forWhom(r.URL.Path)
 	for action, paths := range actions {
-		if slices.ContainsFunc(paths, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
+		if slices.ContainsFunc(paths, func(p string) bool { return strings.HasPrefix(path, p) }) {
 			all = append(all, action)
 		}
 	}
@@ -190,8 +191,9 @@ func (s *server) needs(r *http.Request) (all []string, err error) {
 // asked tells which types of evidence a request that is answered is about, or that
 // it is an app's. One that has ended is about nothing: the page says so.
 func (s *server) asked(r *http.Request) (types []string, app bool, err error) {
-	if id, ok := strings.CutPrefix(r.URL.Path, "/me/requests/"); ok {
-		types, err = s.typesOf(r, id)
+	path, mandate := forWhom(r.URL.Path)
+	if id, ok := strings.CutPrefix(path, "/me/requests/"); ok {
+		types, err = s.typesOf(r, mandate, id)
 		return types, false, err
 	}
 	in, err := s.provider.Interaction(r, strings.TrimPrefix(r.URL.Path, "/me/answer/"))
@@ -210,7 +212,19 @@ func (s *server) asked(r *http.Request) (types []string, app bool, err error) {
 	return types, in.App != nil, err
 }
 
-func (s *server) typesOf(r *http.Request, id string) ([]string, error) {
+// forWhom returns the path of a page as it would be if the person saw her own, and
+// the mandate by which she acts for another; "" if she doesn't. What takes a level
+// takes it for another too.
+func forWhom(path string) (own, mandate string) {
+	rest, ok := strings.CutPrefix(path, "/me/for/")
+	if !ok {
+		return path, ""
+	}
+	mandate, rest, _ = strings.Cut(rest, "/")
+	return "/me/" + rest, mandate
+}
+
+func (s *server) typesOf(r *http.Request, mandate, id string) ([]string, error) {
 	person, _, _, _ := s.sessions.Person(r)
 	who, err := s.pod.Owner(r.Context(), person)
 	if errors.Is(err, pod.ErrNoPod) {
@@ -219,9 +233,19 @@ func (s *server) typesOf(r *http.Request, id string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	offer, err := s.pod.Offer(r.Context(), who, id)
-	if kind := ldp.KindOf(err); err != nil && kind < ldp.Internal {
-		return nil, nil
+	if mandate != "" {
+		if who, _, err = s.pod.ActFor(r.Context(), who, mandate); err != nil {
+			return nil, gone(err)
+		}
 	}
-	return offer.Request.Types, err
+	offer, err := s.pod.Offer(r.Context(), who, id)
+	return offer.Request.Types, gone(err)
+}
+
+// gone leaves out an error of whoever asks: the page says what it is.
+func gone(err error) error {
+	if kind := ldp.KindOf(err); err != nil && kind < ldp.Internal {
+		return nil
+	}
+	return err
 }

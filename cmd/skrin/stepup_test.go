@@ -175,6 +175,21 @@ func TestStepUp(t *testing.T) {
 	})
 }
 
+// TestStepUpForAnother: what takes a level for oneself takes it for another too.
+func TestStepUpForAnother(t *testing.T) {
+	for _, row := range []struct{ path, own, mandate string }{
+		{"/me/for/m1/requests/r1", "/me/requests/r1", "m1"},
+		{"/me/for/m1/sharing", "/me/sharing", "m1"},
+		{"/me/for/m1", "/me/", "m1"},
+		{"/me/requests/r1", "/me/requests/r1", ""},
+		{"/me/forms", "/me/forms", ""},
+	} {
+		if own, mandate := forWhom(row.path); own != row.own || mandate != row.mandate {
+			t.Errorf("%s is %s by %q; want %s by %q", row.path, own, mandate, row.own, row.mandate)
+		}
+	}
+}
+
 // TestAClientAsksForASureOrFreshSignIn: an app that asks for a level, or for a
 // sign-in anew, has the person sign in again, whoever she is in this browser, and
 // gets its code after that; a level that nobody here has is left out.

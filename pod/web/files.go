@@ -32,7 +32,7 @@ const filesPath = "/me/files/"
 
 // root returns the folder that holds all of the person's files.
 func (v *visit) root() ldp.ID {
-	path, _ := strings.CutPrefix(string(v.who.ID), v.Base)
+	path, _ := strings.CutPrefix(string(cmp.Or(v.who.For, v.who.ID)), v.Base)
 	name, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return ldp.ID("/" + name + "/")
 }

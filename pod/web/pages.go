@@ -55,12 +55,12 @@ func (v *visit) home() error {
 		}
 		lines = append(lines, line{o.Request.ID, words, o.Request.AnswerBy})
 	}
-	all, err := v.pieces()
+	newest, _, err := v.Pod.Pieces(v.r.Context(), v.who, 0, recent)
 	if err != nil {
-		return err
+		return fmt.Errorf("list evidence: %w", err)
 	}
 	var cards []card
-	for _, e := range all[:min(recent, len(all))] {
+	for _, e := range newest {
 		if e.State(v.Now()) == pod.Current {
 			cards = append(cards, v.card(e))
 		}
@@ -70,11 +70,18 @@ func (v *visit) home() error {
 		return err
 	}
 	shares = slices.DeleteFunc(shares, func(s share) bool { return s.State != active || s.Until.After(v.Now().Add(soon)) })
+	var helped []pod.Mandate
+	if v.acts == nil {
+		if helped, err = v.Pod.Helped(v.r.Context(), v.who); err != nil {
+			return fmt.Errorf("whom one helps: %w", err)
+		}
+	}
 	return v.show(200, "home", v.t("nav.home"), "nav.home", struct {
-		Lines []line
-		Cards []card
-		Soon  []share
-	}{lines, cards, shares})
+		Lines  []line
+		Cards  []card
+		Soon   []share
+		Helped []pod.Mandate
+	}{lines, cards, shares, helped})
 }
 
 // signIn lists the ways to sign in, and sends on whoever has; who has, but not at
