@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 
 	"skrin/auth"
 	"skrin/ldp"
+	"skrin/pod"
 )
 
 func newActs(t *testing.T) (*server, *atomic.Int64) {
@@ -147,4 +149,99 @@ func TestTwoOperatorsDoADangerousActTogether(t *testing.T) {
 	if _, _, err := a.read(ctx, 10, ""); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestOperatorsActTogether: with two-people, a pod is erased when a registered
+// operator has let it be done over the admin API; the log has each step, for the
+// command line and for the API.
+func TestOperatorsActTogether(t *testing.T) {
+	w := newCounty(t, 1, keep{})
+	s := w.nodes[0]
+	s.TwoPeople = time.Hour
+	w.operable()
+	if _, err := s.pod.Make(t.Context(), "somebody"); err != nil {
+		t.Fatal(err)
+	}
+	id := ""
+	must(t, s.store.View(t.Context(), pod.Name("person/somebody"), func(tx pod.Tx) error { id = tx.Pod(); return nil }))
+	erase := errand{Do: "erase", Pod: id}
+	_, err := send(t.Context(), w.c, erase)
+	if !errors.Is(err, errUnapproved) || exitCode(err) != 5 || !strings.Contains(err.Error(), actID("erase", id)) {
+		t.Fatalf("alone: %v", err)
+	}
+	anna := registry{Server: w.base, Operator: "anna", Key: w.anna}
+	o, err := anna.outcome(t.Context(), errand{Do: "approvals"})
+	if err != nil || len(o.Approvals) != 1 || o.Approvals[0].On != id || o.Approvals[0].By != local {
+		t.Fatalf("anna sees %+v, %v", o.Approvals, err)
+	}
+	if err := (&approveCommand{ID: "x"}).Run(t.Context()); err == nil {
+		t.Error("who doesn't say who she is approves")
+	}
+	if err := (&approveCommand{registry: anna, ID: "000000000000"}).Run(t.Context()); err == nil {
+		t.Error("what doesn't wait is approved")
+	}
+	must(t, (&approveCommand{registry: anna, ID: o.Approvals[0].ID}).Run(t.Context()))
+	if _, err := send(t.Context(), w.c, erase); err != nil {
+		t.Fatalf("together: %v", err)
+	}
+	if _, err := s.pod.Owner(t.Context(), "somebody"); !errors.Is(err, pod.ErrNoPod) {
+		t.Errorf("the pod is there: %v", err)
+	}
+	if _, err := anna.outcome(t.Context(), errand{Do: "party revoke", Party: "nobody"}); err == nil {
+		t.Error("nobody is revoked")
+	}
+	seen := done(t, w.c, errand{Do: "log operator"})
+	want := []string{"local asked erase", "anna approved erase", "local begins erase", "local done erase", "anna begins party revoke", "anna failed party revoke"}
+	for i, l := range seen.Acts {
+		if got := l.By + " " + l.Outcome + " " + l.Did; i >= len(want) || got != want[i] {
+			t.Errorf("line %d is %q", i, got)
+		}
+	}
+	if seen.Lines != uint64(len(want)) {
+		t.Errorf("%d lines: %+v", seen.Lines, seen.Acts)
+	}
+	must(t, s.records.Delete(t.Context(), actKind, actKey(3)))
+	if _, err := send(t.Context(), w.c, errand{Do: "log operator"}); err == nil {
+		t.Error("a log with a hole is whole")
+	}
+}
+
+// TestDangerousActsAsk: where nobody can be asked nothing is done, and the exit code
+// says why.
+func TestDangerousActsAsk(t *testing.T) {
+	w := newCounty(t, 1, keep{})
+	w.operable()
+	for what, run := range map[string]func() error{
+		"erase":         func() error { return (&eraseCommand{Pod: "x"}).Run(t.Context()) },
+		"stolen keys":   func() error { return (&keyRotateCommand{Stolen: true}).Run(t.Context()) },
+		"party revoked": func() error { return (&partyRevoke{ID: "x"}).Run(t.Context()) },
+	} {
+		if err := run(); !errors.Is(err, errUnsure) || exitCode(err) != 4 {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if seen := done(t, w.c, errand{Do: "log operator"}); seen.Lines != 0 {
+		t.Errorf("something was done: %+v", seen.Acts)
+	}
+	for _, row := range []struct {
+		err  error
+		code int
+	}{{errFaults, 3}, {fmt.Errorf("x: %w", errActs), 3}, {errUnsure, 4}, {toldError{"x", errUnapproved}, 5}, {toldError{"x", errActs}, 3}, {errors.New("x"), 1}} {
+		if got := exitCode(row.err); got != row.code {
+			t.Errorf("%v: %d", row.err, got)
+		}
+	}
+}
+
+// operable waits until the first server hears errands.
+func (w *county) operable() {
+	w.t.Helper()
+	for range 500 {
+		if c, err := net.Dial("unix", socketOf(w.c.Dir)); err == nil {
+			c.Close()
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	w.t.Fatal("nobody hears errands")
 }

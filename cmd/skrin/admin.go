@@ -3,6 +3,7 @@
 package main
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"io"
@@ -29,7 +30,8 @@ import (
 //	POST   /.admin/approvals/{id}      let another operator do it
 //	GET    /.admin/log?holds={hash}    verify the operators' log, and show its newest lines
 //
-// Failures are problem documents (RFC 9457).
+// Failures are problem documents (RFC 9457). GET /.admin/openapi.json, for which no
+// token is needed, describes all of it (OpenAPI 3.1).
 const (
 	adminPath  = "/.admin/"
 	adminScope = "parties"
@@ -44,19 +46,12 @@ func (s *server) adminRoutes(r *mux.Router) {
 		Base: s.Base, Issuers: auth.Only(s.Base, s.provider), Cache: auth.NewCache(256), Now: s.now,
 		Revoked: s.provider.Revoked, Proofs: s.proofs(), Audience: s.Base + adminPath, Scope: adminScope,
 	}
-	for _, route := range []struct {
-		method, path string
-		do           func(a *administration) error
-	}{
-		{"GET", "parties/", (*administration).list},
-		{"GET", "parties/{id}", (*administration).show},
-		{"PUT", "parties/{id}", (*administration).add},
-		{"POST", "parties/{id}/renew", (*administration).renew},
-		{"DELETE", "parties/{id}", (*administration).revoke},
-		{"GET", "approvals/", (*administration).approvals},
-		{"POST", "approvals/{id}", (*administration).approve},
-		{"GET", "log", (*administration).operatorLog},
-	} {
+	r.Path(adminPath+"openapi.json").Methods("GET", "HEAD").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		_, _ = w.Write(adminDocument) // whoever asked has hung up
+	})
+	for _, route := range adminVerbs() {
 		r.Path(adminPath + route.path).Methods(route.method).HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			a := &administration{register: s.register, acts: s.acts, log: s.log, w: w, r: r}
 			if err := a.enter(who); err != nil {
@@ -65,6 +60,28 @@ func (s *server) adminRoutes(r *mux.Router) {
 				a.fail(err)
 			}
 		})
+	}
+}
+
+//go:embed admin.openapi.json
+var adminDocument []byte
+
+// An adminVerb is one thing that the API does.
+type adminVerb struct {
+	method, path string
+	do           func(a *administration) error
+}
+
+func adminVerbs() []adminVerb {
+	return []adminVerb{
+		{"GET", "parties/", (*administration).list},
+		{"GET", "parties/{id}", (*administration).show},
+		{"PUT", "parties/{id}", (*administration).add},
+		{"POST", "parties/{id}/renew", (*administration).renew},
+		{"DELETE", "parties/{id}", (*administration).revoke},
+		{"GET", "approvals/", (*administration).approvals},
+		{"POST", "approvals/{id}", (*administration).approve},
+		{"GET", "log", (*administration).operatorLog},
 	}
 }
 

@@ -62,7 +62,8 @@ type outcome struct {
 	Acts      []act      `json:"acts,omitempty"`  // the newest lines of the operators' log
 	Lines     uint64     `json:"lines,omitempty"` // how many it has
 	Approvals []approval `json:"approvals,omitempty"`
-	Waits     bool       `json:"waits,omitempty"` // the error is that a second operator must approve it
+	Waits     bool       `json:"waits,omitempty"`  // the error is that a second operator must approve it
+	Broken    bool       `json:"broken,omitempty"` // the error is that the operators' log isn't whole
 }
 
 // local is who works on the server's machine, in the operators' log.
@@ -229,7 +230,7 @@ func (s *server) operate(ctx context.Context) {
 			o, err = s.run(r.Context(), e)
 		}
 		if err != nil {
-			o.Error, o.Waits = err.Error(), errors.Is(err, errUnapproved)
+			o.Error, o.Waits, o.Broken = err.Error(), errors.Is(err, errUnapproved), errors.Is(err, errActs)
 		}
 		_ = json.NewEncoder(w).Encode(o)
 	})}
@@ -268,6 +269,8 @@ func send(ctx context.Context, c config, e errand) (o outcome, err error) {
 	switch {
 	case o.Waits:
 		return o, toldError{o.Error, errUnapproved}
+	case o.Broken:
+		return o, toldError{o.Error, errActs}
 	case o.Error != "":
 		return o, errors.New(o.Error)
 	}

@@ -72,7 +72,8 @@ type settings struct {
 
 	// How long an operator of the folder above may take to approve that a pod is
 	// erased or exported, or that stolen signing keys are replaced, and whoever asked
-	// then to do it. 0s lets one do it alone.
+	// then to do it. 0s lets one do it alone. It binds who works with the commands,
+	// and not who may change these settings or the store.
 	TwoPeople time.Duration `standard:"0s"`
 
 	TLS   tlsSettings   `embed:"" prefix:"tls-"`
