@@ -49,6 +49,7 @@ const (
 	byRegistering = "registrations"
 	byLogins      = "logins"
 	byOAuth       = "oauth"
+	byNumbers     = "numbers"
 )
 
 // newMetrics makes the metrics, all at zero.
@@ -76,7 +77,7 @@ func newMetrics() *metrics {
 		stalled:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skrin_stalled_total", Help: "Answers that were given up because the client took or sent too little."}),
 		parked:      prometheus.NewCounter(prometheus.CounterOpts{Name: "skrin_webhooks_parked_total", Help: "Webhooks of subscribers that are called no more, since they failed too long or said that they are gone."}),
 	}
-	for _, limit := range []string{byAddress, byTogether, byRequests, byClient, byPod, byBulk, byQuota, bySize, byRegistering, byLogins, byOAuth} {
+	for _, limit := range []string{byAddress, byTogether, byRequests, byClient, byPod, byBulk, byQuota, bySize, byRegistering, byLogins, byOAuth, byNumbers} {
 		m.refusals.WithLabelValues(limit)
 	}
 	m.registry.MustRegister(m.requests, m.seconds, m.underWay, m.refusals, m.bulk, m.connections, m.store, m.storeErrors, m.certificate, m.stalled, m.parked,

@@ -45,7 +45,9 @@ type numberInScheme struct {
 // another now: the person signs in by the new one from now on, and finds
 // everything as it was. The answer is the same whether anybody here had the
 // number or not, so that a register doesn't learn who has a pod. Told twice it
-// changes nothing.
+// changes nothing. How often a register may tell, and an address may try, is bounded
+// (limit-numbers). The person finds in her log that her number has changed and who
+// said so, and no number.
 func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Content-Type") != pod.TypeReceipt {
 		s.refuse(w, r, ldp.Refuse(ldp.Unsupported, "Content-Type must be application/jwt."))
@@ -56,13 +58,24 @@ func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, ldp.Refuse(ldp.TooLarge, "The body is too large, or could not be read to its end."))
 		return
 	}
+	if err := s.guard.renumbers(addressKey(addressOf(r, s.Proxies))); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
 	change, fault := s.readChange(r, string(body))
 	if fault != "" {
 		s.refuse(w, r, ldp.Refuse(ldp.Forbidden, fault))
 		return
 	}
+	if err := s.guard.renumbers("party " + change.Issuer); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
 	former := login.Identity{Scheme: change.Former.Scheme, Number: change.Former.Number}
-	err = s.vault.Replace(r.Context(), former, login.Identity{Scheme: change.Now.Scheme, Number: change.Now.Number, From: s.now().Truncate(time.Second)})
+	person, err := s.vault.Replace(r.Context(), former, login.Identity{Scheme: change.Now.Scheme, Number: change.Now.Number, From: s.now().Truncate(time.Second)})
+	if err == nil && person != "" {
+		err = s.pod.Renumbered(r.Context(), person, change.Issuer)
+	}
 	switch {
 	case errors.Is(err, login.ErrMalformed):
 		s.refuse(w, r, ldp.Refuse(ldp.Unprocessable, "A number is not of the form that its scheme asks for."))
