@@ -59,7 +59,7 @@ func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.guard.renumbers(addressKey(addressOf(r, s.Proxies))); err != nil {
-		tooOften(w, err)
+		s.refuse(w, r, err)
 		return
 	}
 	change, fault := s.readChange(r, string(body))
@@ -68,7 +68,7 @@ func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.guard.renumbers("party " + change.Issuer); err != nil {
-		tooOften(w, err)
+		s.refuse(w, r, err)
 		return
 	}
 	former := login.Identity{Scheme: change.Former.Scheme, Number: change.Former.Number}
@@ -84,16 +84,6 @@ func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
-}
-
-// tooOften answers what the guard has refused.
-func tooOften(w http.ResponseWriter, err error) {
-	f := new(ldp.Fault)
-	if errors.As(err, &f) {
-		name, value, _ := strings.Cut(f.Header, ": ")
-		w.Header().Set(name, value)
-	}
-	http.Error(w, f.Detail, http.StatusTooManyRequests)
 }
 
 // readChange reads a change and checks who says it, when, to whom, and whether
