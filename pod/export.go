@@ -20,27 +20,9 @@ import (
 )
 
 // An exported log is JSON lines: each entry as it is stored, oldest first, and
-// in the end a line {"checkpoint": …} with the head of the chain, signed by the
-// server. Whoever has the file and the server's public keys verifies it alone.
-//
-// 2026-11-21: A signed head, and no Merkle tree. A tree would let somebody check
-// one entry without the others; but a pod's log is read by one person, who has
-// all of it. A chain then shows the same: an earlier checkpoint names an entry
-// that a later export must hold, so that entries can be neither changed nor cut
-// off in between. We gave up short proofs for outsiders, and with them a second
-// structure to store in each read.
-
-// A Checkpoint is the payload of the JWS that ends an exported log: how long the
-// log was, and the hash of its last entry, which commits to all before it.
-type Checkpoint struct {
-	Issuer string `json:"iss"`
-	Issued int64  `json:"iat"`
-	Seq    uint64 `json:"seq"`
-	Head   string `json:"head"` // Hash of entry Seq; "" for an empty log
-}
-
-// TypeCheckpoint is the typ of a checkpoint's JWS.
-const TypeCheckpoint = "log-checkpoint+jwt"
+// in the end a line {"checkpoint": …} with what the server signed of it (see
+// checkpoint.go). Whoever has the file and the server's public keys verifies it
+// alone; who kept an earlier file finds that entries were changed or cut off since.
 
 // A LogForm is a form in which a log is exported.
 type LogForm int
@@ -49,6 +31,7 @@ type LogForm int
 const (
 	LogLines LogForm = iota // all entries and a checkpoint: what VerifyExport reads
 	LogTS10                 // JSON lines in the form of the EUDI wallet's TS10; holds what has such a form, and proves nothing
+	LogRDF                  // Turtle, in the terms of PROV and DPV; with the hashes by which LogLines is verified
 )
 
 // ExportLog writes the owner's whole log, oldest first, as it is now.
@@ -64,8 +47,9 @@ func (p *Pod) ExportLog(ctx context.Context, who acl.Agent, form LogForm, w io.W
 	if err != nil {
 		return err
 	}
+	var all tree
 	for seq := uint64(1); seq <= head.Seq; seq += exportPage {
-		lines, err := p.exported(ctx, who, form, seq, min(seq+exportPage-1, head.Seq))
+		lines, err := p.exported(ctx, who, form, seq, min(seq+exportPage-1, head.Seq), &all)
 		if err != nil {
 			return err
 		}
@@ -76,41 +60,50 @@ func (p *Pod) ExportLog(ctx context.Context, who acl.Agent, form LogForm, w io.W
 	if form == LogTS10 {
 		return nil
 	}
-	b, err := json.Marshal(Checkpoint{p.Issuer, p.Now().Unix(), head.Seq, head.Hash})
+	signed, err := p.signCheckpoint(ctx, Checkpoint{p.origin(), p.Now(), head.Seq, head.Hash, all.root()})
 	if err != nil {
 		return err
 	}
-	signed, err := p.Sign.Sign(ctx, TypeCheckpoint, b)
-	if err != nil {
-		return err
+	end := checkpointLine(signed) + "\n"
+	if form == LogRDF {
+		if end, err = p.treeHead(signed); err != nil {
+			return err
+		}
 	}
-	_, err = io.WriteString(w, checkpointLine(signed)+"\n")
+	_, err = io.WriteString(w, end)
 	return err
 }
 
 // exportPage is how many entries are read at once.
 const exportPage = 1000
 
-// exported returns the lines of the entries from first to last.
-func (p *Pod) exported(ctx context.Context, who acl.Agent, form LogForm, first, last uint64) ([]byte, error) {
+// exported returns the entries from first to last in a form, and adds them to the
+// tree.
+func (p *Pod) exported(ctx context.Context, who acl.Agent, form LogForm, first, last uint64, all *tree) ([]byte, error) {
 	var out bytes.Buffer
+	var rdf logGraph
+	var values [][]byte
 	err := p.viewOwn(ctx, who, func(tx Tx) error {
+		out.Reset()
+		rdf = logGraph{Pod: p}
 		var keys []string
 		for seq := first; seq <= last; seq++ {
 			keys = append(keys, logKey(seq))
 		}
-		values, err := tx.Get(keys...)
-		if err != nil {
+		var err error
+		if values, err = tx.Get(keys...); err != nil {
 			return err
 		}
 		for i, value := range values {
 			line := value
-			if form == LogTS10 {
+			if form != LogLines {
 				e, err := decode[Entry](keys[i], value)
-				if err != nil {
-					return err
+				if err == nil && form == LogTS10 {
+					line, err = p.ts10(ctx, tx, e)
+				} else if err == nil {
+					line, err = nil, rdf.add(ctx, tx, e, value)
 				}
-				if line, err = p.ts10(ctx, tx, e); err != nil {
+				if err != nil {
 					return err
 				}
 			}
@@ -120,7 +113,13 @@ func (p *Pod) exported(ctx context.Context, who acl.Agent, form LogForm, first, 
 		}
 		return nil
 	})
-	return out.Bytes(), err
+	for _, value := range values {
+		all.add(value)
+	}
+	if err != nil || form != LogRDF {
+		return out.Bytes(), err
+	}
+	return rdf.turtle()
 }
 
 // hashEnd is how the line of an entry ends: its hash of 64 digits. The hash is
@@ -143,29 +142,29 @@ func VerifyExport(r io.Reader, check func(jws string) ([]byte, error), since *Ch
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	lines.Split(splitLines)
-	var at Checkpoint
+	var at verified
 	for lines.Scan() {
 		var l line
 		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
-			return at, fmt.Errorf("after entry %d: a line is not JSON", at.Seq)
+			return at.Checkpoint, fmt.Errorf("after entry %d: a line is not JSON", at.Seq)
 		}
 		if l.Checkpoint != "" {
 			if string(lines.Bytes()) != checkpointLine(l.Checkpoint) || lines.Scan() {
-				return at, errors.New("something stands beside or after the checkpoint")
+				return at.Checkpoint, errors.New("something stands beside or after the checkpoint")
 			}
 			return at.signed(l.Checkpoint, check, since)
 		}
 		if err := at.follow(lines.Bytes(), l); err != nil {
-			return at, err
+			return at.Checkpoint, err
 		}
 		if since != nil && at.Seq == since.Seq && at.Head != since.Head {
-			return at, fmt.Errorf("entry %d is another than when the earlier checkpoint was signed", at.Seq)
+			return at.Checkpoint, fmt.Errorf("entry %d is another than when the earlier checkpoint was signed", at.Seq)
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return at, fmt.Errorf("after entry %d: %w", at.Seq, err)
+		return at.Checkpoint, fmt.Errorf("after entry %d: %w", at.Seq, err)
 	}
-	return at, fmt.Errorf("the log ends after entry %d without a checkpoint: its end was cut off", at.Seq)
+	return at.Checkpoint, fmt.Errorf("the log ends after entry %d without a checkpoint: its end was cut off", at.Seq)
 }
 
 // splitLines is bufio.ScanLines that takes every byte for what it is, also a
@@ -180,10 +179,20 @@ func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) 
 	return 0, nil, nil
 }
 
-func checkpointLine(jws string) string { return fmt.Sprintf("{\"checkpoint\":%q}", jws) }
+// checkpointLine is the last line of an exported log.
+func checkpointLine(signed string) string {
+	quoted, _ := json.Marshal(signed)
+	return `{"checkpoint":` + string(quoted) + "}"
+}
+
+// A verified is as much of an exported log as was read and found whole.
+type verified struct {
+	Checkpoint // but for what only the signed one says
+	tree       tree
+}
 
 // follow moves on to the entry in a line, if it follows.
-func (c *Checkpoint) follow(text []byte, l line) error {
+func (c *verified) follow(text []byte, l line) error {
 	if l.Seq != c.Seq+1 {
 		return fmt.Errorf("entry %d is missing, or stands in another place", c.Seq+1)
 	}
@@ -201,24 +210,21 @@ func (c *Checkpoint) follow(text []byte, l line) error {
 		return fmt.Errorf("entry %d was changed", l.Seq)
 	}
 	c.Seq, c.Head = l.Seq, l.Hash
+	c.tree.add(text)
 	return nil
 }
 
 // signed compares what was read with what the server signed.
-func (c Checkpoint) signed(jws string, check func(string) ([]byte, error), since *Checkpoint) (Checkpoint, error) {
-	payload, err := check(jws)
+func (c *verified) signed(text string, check func(string) ([]byte, error), since *Checkpoint) (Checkpoint, error) {
+	s, err := openCheckpoint(text, check)
 	if err != nil {
-		return c, fmt.Errorf("the checkpoint: %w", err)
-	}
-	var s Checkpoint
-	if err := json.Unmarshal(payload, &s); err != nil {
-		return c, errors.New("the checkpoint is not of the form of one")
+		return c.Checkpoint, fmt.Errorf("the checkpoint: %w", err)
 	}
 	switch {
-	case s.Seq != c.Seq || s.Head != c.Head:
-		return c, fmt.Errorf("the log has %d entries, but the server signed %d: entries were cut off or added", c.Seq, s.Seq)
-	case since != nil && (s.Seq < since.Seq || s.Issuer != since.Issuer):
-		return c, fmt.Errorf("the log had %d entries at the earlier checkpoint, and now has %d", since.Seq, s.Seq)
+	case s.Seq != c.Seq || s.Head != c.Head || s.Root != c.tree.root():
+		return c.Checkpoint, fmt.Errorf("the log has %d entries, but the server signed %d: entries were cut off or added", c.Seq, s.Seq)
+	case since != nil && (s.Seq < since.Seq || s.Origin != since.Origin):
+		return c.Checkpoint, fmt.Errorf("the log had %d entries at the earlier checkpoint, and now has %d", since.Seq, s.Seq)
 	}
 	return s, nil
 }

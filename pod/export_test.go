@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"skrin/acl"
 	"skrin/ldp"
@@ -55,15 +56,31 @@ func (w *town) madeLog(n int) [][]byte {
 		must(w.t, err)
 		lines, prev = append(lines, b), e.Hash
 	}
-	return append(lines, w.checkpoint(n, prev))
+	return append(lines, w.checkpoint(lines, prev))
 }
 
-func (w *town) checkpoint(seq int, head string) []byte {
-	b, err := json.Marshal(pod.Checkpoint{Issuer: base, Seq: uint64(seq), Head: head})
+// checkpoint signs the end of a log, whose tree is made by tlog's own means.
+func (w *town) checkpoint(lines [][]byte, head string) []byte {
+	w.t.Helper()
+	var kept []tlog.Hash
+	reader := tlog.HashReaderFunc(func(indexes []int64) (all []tlog.Hash, err error) {
+		for _, i := range indexes {
+			all = append(all, kept[i])
+		}
+		return all, nil
+	})
+	for i, line := range lines {
+		more, err := tlog.StoredHashes(int64(i), line, reader)
+		must(w.t, err)
+		kept = append(kept, more...)
+	}
+	root, err := tlog.TreeHash(int64(len(lines)), reader)
 	must(w.t, err)
-	jws, err := w.pod.Sign.Sign(w.t.Context(), pod.TypeCheckpoint, b)
+	signed, err := w.pod.SignCheckpoint(w.t.Context(), pod.Checkpoint{Origin: "pod.example/me/log", Issued: w.now, Seq: uint64(len(lines)), Head: head, Root: root.String()})
 	must(w.t, err)
-	return fmt.Appendf(nil, `{"checkpoint":%q}`, jws)
+	b, err := json.Marshal(map[string]string{"checkpoint": signed})
+	must(w.t, err)
+	return b
 }
 
 // TestTampering: whatever is done to a log is found. BenchmarkVerify says how long
@@ -99,14 +116,16 @@ func TestTampering(t *testing.T) {
 		try(fmt.Sprintf("the end cut off at byte %d", at), whole[:at])
 		try(fmt.Sprintf("the end cut off after entry %d, with the checkpoint left", i), join(append(slices.Clone(lines[:i]), lines[n])...))
 	}
-	try("a checkpoint of an earlier time", join(append(slices.Clone(lines[:n]), w.checkpoint(n-1, hashOf(t, lines[n-2])))...))
+	try("a checkpoint of an earlier time", join(append(slices.Clone(lines[:n]), w.checkpoint(lines[:n-1], hashOf(t, lines[n-2])))...))
 	try("a carriage return", bytes.Replace(whole, []byte("}\n"), []byte("}\r\n"), 1))
 	try("the checkpoint with something beside it", bytes.Replace(whole, []byte(`{"checkpoint"`), []byte(`{"x":1,"checkpoint"`), 1))
 	try("a last bit of the signature that doesn't count", lastBit(whole))
+	root := w.madeLog(n + 1)
+	try("a checkpoint of a log with one more", join(append(slices.Clone(lines[:n]), root[n+1])...))
 	try("an entry after the checkpoint", join(append(slices.Clone(lines), lines[0])...))
 	try("a member that doesn't belong", bytes.Replace(whole, []byte(`"action":"read"`), []byte(`"more":1,"action":"read"`), 1))
 	other := newTown(t)
-	try("a checkpoint of another server", join(append(slices.Clone(lines[:n]), other.checkpoint(n, hashOf(t, lines[n-1])))...))
+	try("a checkpoint of another server", join(append(slices.Clone(lines[:n]), other.checkpoint(lines[:n], hashOf(t, lines[n-1])))...))
 }
 
 // BenchmarkVerify verifies a log of 100,000 entries.
@@ -149,7 +168,7 @@ func TestContinuation(t *testing.T) {
 	if err != nil || now.Seq <= before.Seq {
 		t.Errorf("a continuation: %+v, %v", now, err)
 	}
-	if _, err := pod.VerifyExport(bytes.NewReader(w.export(pod.LogLines)), w.check, &pod.Checkpoint{Issuer: base, Seq: now.Seq + 1}); err == nil {
+	if _, err := pod.VerifyExport(bytes.NewReader(w.export(pod.LogLines)), w.check, &pod.Checkpoint{Origin: now.Origin, Seq: now.Seq + 1}); err == nil {
 		t.Error("a log that has become shorter is taken")
 	}
 	again := newTown(t)
@@ -338,3 +357,11 @@ func TestTamperingWithALongLog(t *testing.T) {
 		t.Logf("%s: found within %v", row.is, slowest)
 	}
 }
+
+func hexOf(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// leafOf is the hash of a leaf by RFC 6962, section 2.1.
+func leafOf(line string) string { return "sha256:" + hexOf("\x00"+line) }

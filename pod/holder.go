@@ -170,6 +170,26 @@ func holderOf(c *credential.Credential) (string, error) {
 	return thumbprint(*key)
 }
 
+// holderIn is holderOf for a form as it is stored, given or not.
+func holderIn(form string) (string, error) {
+	c, err := credential.Parse(decodeGiven([]byte(form)).form)
+	if err != nil {
+		return "", err
+	}
+	return holderOf(c)
+}
+
+// fits reports whether k is the private key with that thumbprint, and of the kind
+// that holder keys are.
+func (k holderKey) fits(thumb string) bool {
+	private, ok := k.Key.Key.(*ecdsa.PrivateKey)
+	if !ok || private.Curve != elliptic.P256() || !k.Key.Valid() {
+		return false
+	}
+	is, err := thumbprint(k.Key.Public())
+	return err == nil && is == thumb
+}
+
 // bind proves to the recipient that the person's pod presents a credential to it,
 // now, in answer to its nonce.
 func (p *Pod) bind(tx Tx, compact, recipient, nonce string) (string, error) {

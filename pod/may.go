@@ -4,6 +4,7 @@ package pod
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -214,6 +215,27 @@ func (r *right) mayRead() error {
 	if r.rec == nil {
 		return absent()
 	}
+	return nil
+}
+
+// mayGet is mayRead for who wants the content. What describes a resource is linked
+// from it, and so can be had from the beginning, empty (LDP, 5.2.3.12): it is not
+// there to be deleted, and who writes it makes it. Its tag is zero.
+func (r *right) mayGet(tx Tx) error {
+	err := r.mayRead()
+	subject := r.line[0].id
+	if _, nested := subject.Subject(); r.rec != nil || r.aux != ldp.MetaSuffix || nested != "" || ldp.KindOf(err) != ldp.NotFound {
+		return err
+	}
+	values, failed := tx.Get(recordKey(subject))
+	if failed != nil {
+		return failed
+	}
+	described, failed := decodeRecord(values[0])
+	if failed != nil || described == nil {
+		return cmp.Or(failed, err)
+	}
+	r.rec = &record{modified: described.modified, media: rdf.Turtle.MediaType()}
 	return nil
 }
 

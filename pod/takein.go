@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -402,6 +404,9 @@ func (i *takein) evidence(b []byte) error {
 	}
 	e.Path = i.root + ldp.ID(evidences+e.ID)
 	places := e.Places
+	if err := k.dropUnprovable(); err != nil {
+		return err
+	}
 	err = i.updateOwn(i.ctx, i.who, func(tx Tx) error {
 		e := e
 		if there, err := load[Evidence](tx, evidenceKey(e.ID)); err != nil || there != nil { // taken before an interruption
@@ -413,8 +418,15 @@ func (i *takein) evidence(b []byte) error {
 				return err
 			}
 		}
-		for n, form := range k.Free {
-			tx.Put(formKey(e.ID, n), []byte(form))
+		e.Forms = e.Given
+		for _, n := range slices.Sorted(maps.Keys(k.Free)) {
+			tx.Put(formKey(e.ID, e.Forms), []byte(k.Free[n]))
+			e.Forms++
+		}
+		for thumb, key := range k.Keys {
+			if err := save(tx, boundKey(thumb), key); err != nil {
+				return err
+			}
 		}
 		for space, form := range k.Given {
 			tx.Put(givenKey(e.ID, i.from.spaceFor(space)), []byte(form))
@@ -424,12 +436,43 @@ func (i *takein) evidence(b []byte) error {
 				return err
 			}
 		}
-		return save(tx, evidenceKey(e.ID), e)
+		return keep(tx, &e)
 	})
 	if errors.Is(err, ErrTaken) {
 		return ldp.Refuse(ldp.Conflict, "The evidence is in another pod of this server already.")
 	}
 	return err
+}
+
+// dropUnprovable drops the forms that are bound to a key which isn't in the
+// archive, and the keys that are in no form: with such a form nothing could be
+// proved to anybody. Its recipient gets another, or the issuer is asked for more.
+func (k *keptEvidence) dropUnprovable() error {
+	used := map[string]bool{}
+	provable := func(form string) (bool, error) {
+		thumb, err := holderIn(form)
+		if err != nil {
+			return false, fmt.Errorf("%w: a signed form is none", parcel.ErrFormat)
+		}
+		used[thumb] = true
+		return thumb == "" || k.Keys[thumb].fits(thumb), nil
+	}
+	for n, form := range k.Free {
+		if ok, err := provable(form); err != nil {
+			return err
+		} else if !ok {
+			delete(k.Free, n)
+		}
+	}
+	for space, form := range k.Given {
+		if ok, err := provable(form); err != nil {
+			return err
+		} else if !ok {
+			delete(k.Given, space)
+		}
+	}
+	maps.DeleteFunc(k.Keys, func(thumb string, key holderKey) bool { return !used[thumb] || !key.fits(thumb) })
+	return nil
 }
 
 // request takes what was answered. Nobody waits here for an answer to the others.

@@ -282,6 +282,10 @@ type keptEvidence struct {
 	Current  bool              // it is what a standing grant gives
 	Free     map[int]string    // signed forms that have no recipient yet, by number
 	Given    map[string]string // by space
+
+	// Keys are the private keys that the forms are bound to, by thumbprint: the
+	// archive is the person's, and so are they.
+	Keys map[string]holderKey `json:",omitempty"`
 }
 
 // evidence writes evidence with its signed forms.
@@ -291,7 +295,7 @@ func (o *takeout) evidence() error {
 		if err != nil {
 			return nil, err
 		}
-		k := keptEvidence{Evidence: *e, Free: map[int]string{}, Given: map[string]string{}}
+		k := keptEvidence{Evidence: *e, Free: map[int]string{}, Given: map[string]string{}, Keys: map[string]holderKey{}}
 		current, err := load[string](tx, currentKey(e.Type, e.Issuer))
 		if err != nil {
 			return nil, err
@@ -300,6 +304,9 @@ func (o *takeout) evidence() error {
 		prefix := "f" + e.ID + "\x00"
 		forms, err := tx.Scan(prefix, "", maxAllForms)
 		for _, f := range forms {
+			if err := k.keepKey(tx, f.Value); err != nil {
+				return nil, err
+			}
 			n := 0
 			if space, ok := strings.CutPrefix(f.Key, prefix+"w"); ok {
 				k.Given[space] = string(f.Value)
@@ -312,6 +319,19 @@ func (o *takeout) evidence() error {
 		}
 		return json.MarshalIndent(k, "", "\t")
 	})
+}
+
+// keepKey adds the holder key of a form, if it is bound to one.
+func (k *keptEvidence) keepKey(tx Tx, form []byte) error {
+	thumb, err := holderIn(string(form))
+	if err != nil || thumb == "" {
+		return err
+	}
+	key, err := load[holderKey](tx, boundKey(thumb))
+	if err == nil && key != nil {
+		k.Keys[thumb] = *key
+	}
+	return err
 }
 
 // records writes what was asked and answered.

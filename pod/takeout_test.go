@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -19,6 +21,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod"
+	"skrin/pod/credential"
 	"skrin/pod/parcel"
 	"skrin/pod/podtest"
 )
@@ -198,6 +201,86 @@ func TestExportImport(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestHolderKeysMove: with the evidence the keys move to which its forms are bound.
+// A form whose key isn't in the archive, or isn't its key, is dropped, and whoever
+// reads gets another; at no read does the server fail.
+func TestHolderKeysMove(t *testing.T) {
+	w := newTown(t)
+	w.pod.Blobs = memBlobs{newMemory(t)}
+	to := w.connect()
+	w.deposit(to, w.bound(w.keysFor(to, 3)))
+	there := w.location(w.answer("ask", insurer, asks(), agree))
+	if _, err := w.readFor(insurer, there, pod.TypeSDJWT, "nonce-4711"); err != nil {
+		t.Fatal(err)
+	}
+	var mine string
+	for name, m := range w.members(w.exported()) {
+		if strings.HasPrefix(name, "evidence/") {
+			mine = m.bytes
+		}
+	}
+	for _, row := range []struct {
+		is    string
+		spoil func(*pod.KeptEvidence)
+		forms int
+	}{
+		{"whole", func(*pod.KeptEvidence) {}, 3},
+		{"the key of the recipient's form is missing", func(k *pod.KeptEvidence) { deleteKeyOf(t, k, only(k.Given)) }, 2},
+		{"a free form's key is missing", func(k *pod.KeptEvidence) { deleteKeyOf(t, k, k.Free[1]) }, 2},
+		{"all keys are missing", func(k *pod.KeptEvidence) { k.Keys = nil }, 0},
+		{"keys are each other's", func(k *pod.KeptEvidence) {
+			thumbs := slices.Sorted(maps.Keys(k.Keys))
+			k.Keys[thumbs[0]], k.Keys[thumbs[1]] = k.Keys[thumbs[1]], k.Keys[thumbs[0]]
+		}, 1},
+	} {
+		var k pod.KeptEvidence
+		must(t, json.Unmarshal([]byte(mine), &k))
+		row.spoil(&k)
+		must(t, k.DropUnprovable())
+		if n := len(k.Free) + len(k.Given); n != row.forms || len(k.Keys) != row.forms {
+			t.Errorf("%s: %d forms and %d keys are left, want %d", row.is, n, len(k.Keys), row.forms)
+		}
+	}
+
+	v := w.elsewhere()
+	done, err := v.pod.Import(t.Context(), v.alva, bytes.NewReader(w.exported()), w.vouching())
+	must(t, err)
+	old := strings.Split(string(there), "/")[2]
+	at := ldp.ID(strings.Replace(string(there), old, done.Spaces[old], 1))
+	for _, nonce := range []string{"", "nonce-4712"} {
+		req := read(at, pod.TypeSDJWT)
+		req.Nonce = nonce
+		res, err := v.pod.Get(t.Context(), acl.Agent{ID: acl.WebID(v.pod.Base + "/.parties/" + insurer + "#org"), Client: insurer, Issuer: v.pod.Base}, req)
+		must(t, err)
+		compact, err := io.ReadAll(res.Body)
+		must(t, err)
+		if c, err := credential.Parse(string(compact)); err != nil {
+			t.Error(err)
+		} else if _, err := c.Verify(w.keyOf(authority), w.now, credential.Want{Type: w.statement().Type, Issuer: w.statement().Issuer, Binding: bindingFor(nonce)}); err != nil {
+			t.Errorf("with nonce %q: %v", nonce, err)
+		}
+	}
+	if free, bound := v.stored("f"), v.stored("z"); free != 3 || bound != 3 {
+		t.Errorf("%d forms and %d keys were taken, want 3", free, bound)
+	}
+}
+
+func bindingFor(nonce string) *credential.Binding {
+	if nonce == "" {
+		return nil
+	}
+	return &credential.Binding{Audience: insurer, Nonce: nonce, MaxAge: time.Minute}
+}
+
+func only(m map[string]string) string { return slices.Collect(maps.Values(m))[0] }
+
+func deleteKeyOf(t *testing.T, k *pod.KeptEvidence, form string) {
+	t.Helper()
+	thumb, err := pod.HolderIn(form)
+	must(t, err)
+	delete(k.Keys, thumb)
 }
 
 // checkSound fails if fsck finds a fault.

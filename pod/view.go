@@ -165,8 +165,9 @@ func (p *Pod) readEvidence(ctx context.Context, tx Tx, a access, req ldp.Get) (*
 		ID: req.ID, Type: chosen, Tag: a.space.tag(a.grant.ID, e.ID, req.Nonce), Modified: e.Issued,
 		Modes: acl.Read, Description: p.spaceDescription(req.ID),
 	}
+	digest := ""
 	if chosen == TypeSDJWT {
-		err = p.present(tx, res, form, released, a.party.ID, req.Nonce)
+		digest, err = p.present(tx, res, form, released, a.party.ID, req.Nonce)
 	} else {
 		err = writeGraph(res, p.viewGraph(ctx, t, e, released, p.url(req.ID)), chosen)
 	}
@@ -182,7 +183,7 @@ func (p *Pod) readEvidence(ctx context.Context, tx Tx, a access, req ldp.Get) (*
 	}
 	return res, p.enter(tx, Entry{
 		Action: DidRead, Party: a.party.ID, Type: t.ID, Fields: names(released),
-		Purpose: a.rule.Purpose, Consent: a.rule.Because, Path: string(req.ID),
+		Purpose: a.rule.Purpose, Consent: a.rule.Because, Path: string(req.ID), Digest: digest,
 	})
 }
 
@@ -220,19 +221,22 @@ func (p *Pod) chooseForm(ctx context.Context, tx Tx, e *Evidence, form string, r
 }
 
 // present puts the form, with the released disclosures only, into res; with proof
-// that it is presented to the recipient, if there is a nonce.
-func (p *Pod) present(tx Tx, res *ldp.Resource, form given, released []Fact, recipient, nonce string) error {
+// that it is presented to the recipient, if there is a nonce. It returns the digest
+// of all that.
+func (p *Pod) present(tx Tx, res *ldp.Resource, form given, released []Fact, recipient, nonce string) (string, error) {
 	compact, err := credential.Select(form.form, form.disclosed, names(released)...)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if nonce != "" {
 		if compact, err = p.bind(tx, compact, recipient, nonce); err != nil {
-			return err
+			return "", err
 		}
 	}
-	setBody(res, []byte(compact))
-	return nil
+	body := []byte(compact)
+	setBody(res, body)
+	sum := sha256.Sum256(body)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
 // viewGraph says the released facts in the space's own names. It is built up

@@ -87,7 +87,9 @@ func TestCarry(t *testing.T) {
 	must(t, err)
 	there, err := other.pod.Make(t.Context(), "alva")
 	must(t, err)
-	path := func(p *place, who acl.Agent) string { return strings.TrimSuffix(strings.TrimPrefix(string(who.ID), p.Base), "#me") }
+	path := func(p *place, who acl.Agent) string {
+		return strings.TrimSuffix(strings.TrimPrefix(string(who.ID), p.Base), "#me")
+	}
 
 	file, keys, outcome := filepath.Join(dir, "alva.tar.gz"), filepath.Join(dir, "jwks"), filepath.Join(dir, "outcome")
 	old.skrin("export", old.only(), file)

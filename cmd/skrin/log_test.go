@@ -56,7 +56,7 @@ func TestLogVerify(t *testing.T) {
 	r.ask(b)
 	r.fetch(b)
 	b.open(r.Base + "/me/log")
-	b.press("Spara allt som en fil")
+	b.press("Ladda ner")
 	_, saved, _ := strings.Cut(b.seen[len(b.seen)-1], "\n")
 	later := []byte(saved)
 	var said strings.Builder

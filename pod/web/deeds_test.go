@@ -115,7 +115,8 @@ func TestErasureIsSaid(t *testing.T) {
 
 func TestDownloads(t *testing.T) {
 	for path, want := range map[string][3]string{
-		"/me/settings/export":                 {"application/zip", "attachment; filename=skrin.zip", "the archive"},
+		"/me/settings/export":                 {"application/gzip", "attachment; filename=skrin.tar.gz", "the archive"},
+		"/me/settings/export?form=zip":        {"application/zip", "attachment; filename=skrin.zip", "the archive"},
 		"/me/evidence/e1/sd-jwt":              {"application/dc+sd-jwt", "attachment; filename=skrin-e1.sd-jwt", "a.b.c~"},
 		"/me/evidence/e1/ttl":                 {"text/turtle", "attachment; filename=skrin-e1.ttl", "registered"},
 		"/me/evidence/e1/jsonld":              {"application/ld+json", "attachment; filename=skrin-e1.jsonld", "registered"},
@@ -123,6 +124,7 @@ func TestDownloads(t *testing.T) {
 		"/me/sharing/c6/receipt?erased":       {"application/jwt", "attachment; filename=skrin-erasure.jwt", erasure},
 		"/me/log/export":                      {"application/jsonl", "attachment; filename=skrin-log.jsonl", "the log\n"},
 		"/me/log/export?form=ts10":            {"application/jsonl", "attachment; filename=skrin-log-ts10.jsonl", "the log\n"},
+		"/me/log/export?form=rdf":             {"text/turtle", "attachment; filename=skrin-log.ttl", "the log\n"},
 		"/me/files/notes/page.html?download":  {"text/html", "attachment; filename=page.html", "<script>alert(1)</script>"},
 		"/me/files/notes/%C3%A5.txt?download": {"text/plain", "attachment; filename*=utf-8''%C3%A5.txt", "Hello <script>\u202e\tthere\n"},
 	} {

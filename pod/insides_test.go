@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import "context"
+
+// What the tests of package pod_test need of its insides.
+
+type KeptEvidence = keptEvidence
+
+func (k *keptEvidence) DropUnprovable() error { return k.dropUnprovable() }
+
+var HolderIn = holderIn
+
+func (p *Pod) SignCheckpoint(ctx context.Context, c Checkpoint) (string, error) {
+	return p.signCheckpoint(ctx, c)
+}
