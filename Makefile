@@ -41,7 +41,7 @@ screenshots: deps
 
 # The packages in which requests meet.
 race:
-	go test -race -short -timeout 10m ./acl ./auth/... ./ldp ./pod ./pod/pebble ./pod/notify
+	go test -race -short -timeout 10m ./acl ./auth/... ./ldp ./pod ./pod/pebble ./pod/sealed ./pod/notify ./cmd/skrin/parties
 
 # A short run of every fuzz target.
 fuzz:

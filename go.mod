@@ -2,6 +2,11 @@ module skrin
 
 go 1.26.0
 
+ignore (
+	./fixtures/browser/node_modules
+	./fixtures/clients/node_modules
+)
+
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/alexedwards/scs/v2 v2.9.0

@@ -54,6 +54,7 @@ type Agent struct {
 	Client string // the client_id of the program that acts for ID; empty if not known
 	Issuer string // the OpenID provider that vouched for ID
 	Origin string // the Origin header; which web page's script asks, unproven
+	For    WebID  // in whose name ID wants to act, where that isn't ID; whether it may, a grant to ID must say
 }
 
 // Known reports whether the agent proved who it is.

@@ -4,6 +4,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,17 +33,28 @@ func NewRecall[K comparable, V any](entries int) *Recall[K, V] {
 // Get returns the value, fetched again if it is older than life, or if it could
 // not be fetched half a minute ago.
 func (r *Recall[K, V]) Get(key K, now time.Time, life time.Duration, fetch func() (V, error)) (V, error) {
-	return r.getOr(key, &fetched[V]{}).get(now, life, fetch)
+	return r.GetOrKept(key, now, life, 0, fetch)
+}
+
+// ErrRevoked is what a fetch answers where it has learnt that the value that was
+// good before is good no more.
+var ErrRevoked = errors.New("what was known before is good no more")
+
+// GetOrKept is Get; but while the value can't be fetched, the last that could is
+// returned until it is so old as kept, unless the error is ErrRevoked.
+func (r *Recall[K, V]) GetOrKept(key K, now time.Time, life, kept time.Duration, fetch func() (V, error)) (V, error) {
+	return r.getOr(key, &fetched[V]{}).get(now, life, kept, fetch)
 }
 
 type fetched[V any] struct {
 	mu    sync.Mutex
-	value V
-	err   error
+	value V         // the last that could be fetched
+	good  time.Time // when; zero for none
+	err   error     // of the last fetch
 	begun time.Time // of the last fetch
 }
 
-func (f *fetched[V]) get(now time.Time, life time.Duration, fetch func() (V, error)) (V, error) {
+func (f *fetched[V]) get(now time.Time, life, kept time.Duration, fetch func() (V, error)) (V, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err != nil {
@@ -50,9 +62,20 @@ func (f *fetched[V]) get(now time.Time, life time.Duration, fetch func() (V, err
 	}
 	if f.begun.IsZero() || now.Sub(f.begun) >= life {
 		f.begun = now
-		f.value, f.err = fetch()
+		var value V
+		value, f.err = fetch()
+		switch {
+		case f.err == nil:
+			f.value, f.good = value, now
+		case kept == 0 || errors.Is(f.err, ErrRevoked):
+			f.value, f.good = value, time.Time{}
+		}
 	}
-	return f.value, f.err
+	if f.err == nil || !f.good.IsZero() && now.Sub(f.good) < kept {
+		return f.value, nil
+	}
+	var none V
+	return none, f.err
 }
 
 // A Document is what a URL led to.

@@ -104,7 +104,11 @@ func (x *exchange) failHeaders(kind Kind, err error) {
 		errors.As(err, &refused)
 		x.set("Www-Authenticate", x.Identifier.Challenge(refused.cause))
 	case NotAllowed:
-		x.set("Allow", strings.Join(x.Backend.Describe(x.id).Methods, ", "))
+		d, err := x.Backend.Options(x.r.Context(), x.who, x.id)
+		if err != nil {
+			d = x.Backend.Describe(x.id)
+		}
+		x.set("Allow", strings.Join(d.Methods, ", "))
 	case Unavailable:
 		x.set("Retry-After", "5")
 	case Conflict, Unsupported, Unprocessable:

@@ -51,7 +51,7 @@ func TestFaultOfOurs(t *testing.T) {
 		{"a Fault's header is sent", &ldp.Fault{Kind: ldp.TooMany, Detail: "Wait.", Header: "Retry-After: 60"}, 429, "Retry-After: 60", false},
 		{"what has moved is elsewhere", &ldp.Fault{Kind: ldp.Moved, Detail: "Ask there.", Header: "Location: https://b.example/c/"}, 308, "Location: https://b.example/c/", false},
 	} {
-		for _, method := range []string{"GET", "PUT", "POST", "PATCH", "DELETE"} {
+		for _, method := range []string{"GET", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"} {
 			f := newFake(t)
 			f.fails = c.err
 			w, log := answer(t, f, method+" /c/ alva\nContent-Type: text/n3\n\nx")

@@ -118,6 +118,19 @@ func (f *fake) Describe(id ldp.ID) ldp.Description {
 	return d
 }
 
+func (f *fake) Options(_ context.Context, who acl.Agent, id ldp.ID) (ldp.Description, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d := f.Describe(id)
+	if f.fails != nil {
+		return d, f.fails
+	}
+	if doc := f.docs[id]; doc != nil && f.may(id, who, acl.Read) == nil && doc.media != "" && !strings.Contains(doc.media, "turtle") {
+		d.Methods = slices.DeleteFunc(d.Methods, func(m string) bool { return m == "PATCH" })
+	}
+	return d, nil
+}
+
 // A body counts itself closed. It can seek, and write itself.
 type body struct {
 	*bytes.Reader

@@ -21,6 +21,8 @@ func FuzzHandler(f *testing.F) {
 	for _, s := range []string{
 		"GET /c/a.ttl HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\n\r\n",
 		"GET /c/ HTTP/1.1\r\nHost: h\r\nAccept: application/ld+json\r\nPrefer: return=representation; include=\"http://www.w3.org/ns/ldp#PreferMinimalContainer\"\r\n\r\n",
+		"GET /c/?max-member-count=2&after=d%2F HTTP/1.1\r\nHost: h\r\n\r\n",
+		"GET /c/ HTTP/1.1\r\nHost: h\r\nPrefer: return=representation; max-member-count=\"2\"\r\n\r\n",
 		"GET /c/b.bin HTTP/1.1\r\nHost: h\r\nRange: bytes=1-2\r\nIf-Range: \"s8.raw\"\r\n\r\n",
 		"PUT /c/n%5b HTTP/1.1\r\nHost: h\r\nAuthorization: Test alva\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx",
 		"PUT /c/n HTTP/1.1\r\nHost: h\r\nAuthorization: Test alva\r\nContent-Type: text/turtle;a=\"b\"\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",

@@ -22,7 +22,8 @@ import (
 // to serve it directly, because then a resource has several URLs, in DPoP proofs,
 // ACLs and caches, and to refuse it, because browsers send "[" as it is. What
 // has no canonical spelling (dot segments, encoded slashes, NUL) is 400. The
-// query is not part of a resource's name and is ignored.
+// query is not part of a resource's name, and is ignored but for that of a page of
+// a container, see [window].
 type Handler struct {
 	Backend    Backend
 	Identifier Identifier
@@ -70,11 +71,12 @@ func orElse(n, standard int64) int64 {
 // An exchange is one request and its answer.
 type exchange struct {
 	*Handler
-	w    http.ResponseWriter
-	r    *http.Request
-	id   ID
-	who  acl.Agent
-	sent bool // the answer has begun: it can't become a failure any more
+	w     http.ResponseWriter
+	r     *http.Request
+	id    ID
+	who   acl.Agent
+	sent  bool    // the answer has begun: it can't become a failure any more
+	shows *window // what is asked for of a container; nil for all
 
 	header http.Header
 	values []string // backing of the header's values
@@ -105,6 +107,9 @@ func (x *exchange) serve() error {
 	x.id = id
 	if x.apart() {
 		return nil
+	}
+	if done, err := x.turned(); done || err != nil {
+		return err
 	}
 	if x.r.Method == http.MethodOptions {
 		return x.options()
@@ -151,8 +156,20 @@ func (x *exchange) otherwise(path string, err error) error {
 	return nil
 }
 
+// options answers OPTIONS, to everybody: whoever can't be identified is a
+// stranger. A preflight of a browser has no credentials, and only asks for CORS.
 func (x *exchange) options() error {
 	d := x.Backend.Describe(x.id)
+	if x.r.Header["Access-Control-Request-Method"] == nil {
+		if who, err := x.Identifier.Identify(x.r); err == nil && !x.Isolated {
+			x.who = who
+		}
+		x.who.Origin = x.r.Header.Get("Origin")
+		var err error
+		if d, err = x.Backend.Options(x.r.Context(), x.who, x.id); err != nil {
+			return err
+		}
+	}
 	x.describe(d, "")
 	x.w.WriteHeader(http.StatusNoContent)
 	return nil

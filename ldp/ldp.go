@@ -50,14 +50,20 @@ type Backend interface {
 	Patch(ctx context.Context, who acl.Agent, req Patch) (Written, error)
 	// Delete removes a resource and its auxiliary resources.
 	Delete(ctx context.Context, who acl.Agent, req Delete) error
-	// Describe tells what OPTIONS may tell of id to an agent whose rights are
-	// not yet known: only what follows from the ID's form.
+	// Options describes a resource that who may read as Get does. Of one that is
+	// hidden or absent it tells what Describe does, and is no error.
+	Options(ctx context.Context, who acl.Agent, id ID) (Description, error)
+	// Describe tells what may be told of id to an agent whose rights are not yet
+	// known: only what follows from the ID's form.
 	Describe(id ID) Description
 }
 
 // A Get asks for the state of a resource.
 type Get struct {
 	ID ID
+	// After is a member of the container, or was: who asks wants those after it
+	// alone. The Backend may use it to save work, and need not; "" for all.
+	After ID
 	// Choose picks a media type among those offered, best first; "" if the
 	// client accepts none. The Backend calls it before it logs a read, with the
 	// same offers if more than once, and answers NotAcceptable for "".

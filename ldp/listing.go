@@ -15,8 +15,7 @@ import (
 
 // A listing is written in parts, so that a container of any size costs the
 // memory of one part. A part is sent when it has grown to this many bytes; a
-// failure before that is still answered as one. There are no pages (LDP Paging):
-// what they save is saved by streaming, and hardly a Solid client asks for them.
+// failure before that is still answered as one.
 const part = 32 << 10
 
 const (

@@ -190,6 +190,7 @@ type preference struct {
 	minimal        bool // return=minimal
 	representation bool // return=representation, with include or omit
 	bare           bool // a container without its containment triples
+	members        int  // at a time; 0 for all (LDP Paging, max-member-count)
 }
 
 func prefer(lines []string) preference {
@@ -206,6 +207,10 @@ func prefer(lines []string) preference {
 				p.bare = (names(include, "PreferMinimalContainer") || names(include, "PreferEmptyContainer")) &&
 					!names(include, "PreferContainment") || names(omit, "PreferContainment")
 				p.representation = p.bare || names(include, "PreferContainment")
+				if size, ok := parameter(params, sizeParameter); ok {
+					n, _ := offset(size)
+					p.members = int(min(n, largestPage))
+				}
 			}
 		}
 	}

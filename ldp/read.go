@@ -28,7 +28,8 @@ func (x *exchange) get() error {
 	g := reading{exchange: x}
 	seen := x.moment("If-Modified-Since")
 	noneMatch := x.r.Header["If-None-Match"]
-	res, err := x.Backend.Get(x.r.Context(), x.who, Get{ID: x.id, Choose: g.choose, NoneMatch: entityTags(noneMatch, false), Since: seen, Nonce: x.r.Header.Get("Presentation-Nonce")})
+	res, err := x.Backend.Get(x.r.Context(), x.who, Get{ID: x.id, After: x.after(), Choose: g.choose,
+		NoneMatch: entityTags(noneMatch, false), Since: seen, Nonce: x.r.Header.Get("Presentation-Nonce")})
 	if err != nil {
 		return err
 	}
@@ -81,6 +82,9 @@ func (g *reading) headers() {
 			format = "min-" + format
 		}
 	}
+	if g.shows != nil {
+		format = g.shows.format(format)
+	}
 	g.etag = entityTag(g.res.Tag, format)
 	g.describe(g.res.Description, g.etag)
 	g.set("Wac-Allow", wacAllow(g.res.Modes, g.res.Public))
@@ -99,6 +103,11 @@ func (g *reading) headers() {
 
 // represent writes the representation that was picked.
 func (g *reading) represent() error {
+	if g.shows != nil && g.res.Members != nil {
+		if err := g.turn(); err != nil {
+			return err
+		}
+	}
 	if g.picked == typeHTML && bare(g.res.Type) != typeHTML {
 		return g.page()
 	}

@@ -41,8 +41,13 @@ func save(tx Tx, key string, v any) error {
 // each decodes, in ascending order, the values whose keys begin with prefix, in
 // pages, until visit returns false.
 func each[T any](tx Tx, prefix string, visit func(*T) bool) error {
+	return eachAfter(tx, prefix, "", visit)
+}
+
+// eachAfter is each of those whose keys come after the key after.
+func eachAfter[T any](tx Tx, prefix, after string, visit func(*T) bool) error {
 	const page = 256
-	for after := ""; ; {
+	for {
 		pairs, err := tx.Scan(prefix, after, page)
 		if err != nil {
 			return err

@@ -27,6 +27,7 @@ type Consent struct {
 	Given     time.Time
 	Until     time.Time
 	Withdrawn time.Time // zero while it holds
+	By        acl.WebID // who agreed in the person's name, by a [Mandate]; "" if it was she herself
 	Level     string    // how surely the person had signed in, an acr; "" if it isn't known
 	Record    string    // the signed record with its receipt (ISO/IEC TS 27560): a JWS
 	EraseBy   time.Time // the day by which the party is to erase; zero while it isn't asked to
@@ -71,7 +72,7 @@ func consentKey(id string) string { return "c" + id }
 // every node, and the party is told and asked to erase. To withdraw twice is no
 // error.
 func (p *Pod) Withdraw(ctx context.Context, who acl.Agent, id string) error {
-	err := p.updateOwn(ctx, who, func(tx Tx) error {
+	err := p.updateFor(ctx, who, func(tx Tx) error {
 		c, err := load[Consent](tx, consentKey(id))
 		if err != nil {
 			return err
@@ -115,7 +116,7 @@ func (p *Pod) withdraw(ctx context.Context, tx Tx, c *Consent, tell time.Time) e
 // Shares returns the owner's consents, the newest first.
 func (p *Pod) Shares(ctx context.Context, who acl.Agent) ([]Share, error) {
 	var all []Share
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
+	err := p.viewPart(ctx, who, sharingPart, func(tx Tx) error {
 		var consents []Consent
 		if err := each(tx, consentKey(""), func(c *Consent) bool { consents = append(consents, *c); return true }); err != nil {
 			return err

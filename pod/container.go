@@ -17,17 +17,17 @@ import (
 // A listing is read in pages of so many members.
 const page = 256
 
-// list adds to res what a container holds. The first page comes from the
+// list adds to res what a container holds after a member, or all of it. The first page comes from the
 // transaction that permitted it; each later one from its own, which decides
 // again. Of a container that changes meanwhile a listing may show some changes
 // and not others.
-func (p *Pod) list(ctx context.Context, tx Tx, r *right, res *ldp.Resource) error {
+func (p *Pod) list(ctx context.Context, tx Tx, r *right, res *ldp.Resource, after ldp.ID) error {
 	own, err := p.own(ctx, r)
 	if err != nil {
 		return err
 	}
 	res.Graph, res.Type, res.Size = own, "", -1
-	first, err := members(tx, r.id, "")
+	first, err := members(tx, r.id, after.Name())
 	if err != nil {
 		return err
 	}

@@ -4,9 +4,12 @@ package pod_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
+	"testing/iotest"
 
+	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/credential"
@@ -101,5 +104,42 @@ func BenchmarkDecision(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// errRead is that a body was read.
+var errRead = errors.New("the body was read")
+
+// TestWriteAsksOnce: a small write of the owner's asks the store once, so that on a
+// database it is three round trips: begin, look, commit. Of what anybody else sends,
+// and of what may be large, no byte is read before it is permitted.
+func TestWriteAsksOnce(t *testing.T) {
+	b := newBench(t)
+	b.Pod.Store = b.mem
+	b.must(b.put(b.owner, "notes/a", turtle, "<> <urn:n> 1 ."))
+	for _, path := range []string{"notes/a", "notes/b", "other/c/d"} {
+		b.mem.gets, b.mem.views = 0, 0
+		b.must(b.put(b.owner, path, turtle, "<> <urn:n> 2 ."))
+		if b.mem.gets != 1 || b.mem.views != 0 {
+			t.Errorf("%s: it asks the store %d times in its transaction, and %d times before", path, b.mem.gets, b.mem.views)
+		}
+	}
+	for _, row := range []struct {
+		says string
+		who  acl.Agent
+		path string
+		size int64
+		want error
+	}{
+		{"a stranger", acl.Agent{}, "notes/a", 10, ldp.Unauthenticated},
+		{"another", bob, "notes/a", 10, ldp.Forbidden},
+		{"the owner, where nothing can be, with much", b.owner, "evidence/x", 1 << 20, ldp.NotAllowed},
+		{"the owner, where nothing can be, with who knows how much", b.owner, "evidence/x", -1, ldp.NotAllowed},
+		{"the owner, little", b.owner, "notes/a", 10, errRead},
+	} {
+		req := ldp.Put{ID: b.id(row.path), Type: "text/plain", Body: iotest.ErrReader(errRead), Size: row.size}
+		if _, err := b.Pod.Put(t.Context(), row.who, req); !errors.Is(err, row.want) {
+			t.Errorf("%s: %v, want %v", row.says, err, row.want)
+		}
 	}
 }

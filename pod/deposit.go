@@ -460,7 +460,7 @@ func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery) error {
 	if err := p.plant(tx, e.Path, TypeTurtle, turtle); err != nil {
 		return err
 	}
-	return save(tx, evidenceKey(e.ID), e)
+	return keep(tx, e)
 }
 
 // addForms adds the signed forms of a delivery to its evidence.

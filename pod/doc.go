@@ -35,6 +35,7 @@
 //	Call          calls.go       what a webhook is to be told
 //	MailedRequest mail.go        a request that a party posts to its inbox/
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
+//	Mandate       mandate.go     somebody acts for the owner, as far as it says, until it ends
 //	Loan          lend.go        what the owner lets others do to a file or folder, by its ACL document
 //	holderKey     holder.go      a private key of the person's, of one signed form
 //	Notification  outbox.go      what a counterpart must be told, until it has been
@@ -74,7 +75,10 @@
 //	tp{id}, th{id}           a Subscription: by connecting; a webhook
 //	t{day}\0{subscriber}     how many subscriptions were made; without a subscriber, by all
 //	v, v{seq}                the last number of the journal; an Activity
+//	R{received}{id}          that there is the Evidence, the newest first
 //	S                        the owner's Settings
+//	M                        the Mandates that the owner has given
+//	O                        notes of the Mandates that others have given the owner
 //	U                        how many bytes the resources hold together
 //	b                        when blobs are to be swept
 //	I                        an import that is under way

@@ -59,6 +59,9 @@ func unname(ctx context.Context, s Store, id string) error {
 		if err := eachPlace(tx, func(n Name) { tx.Release(n) }); err != nil {
 			return err
 		}
+		if err := releaseInvitations(tx); err != nil {
+			return err
+		}
 		return each(tx, spaceKey(""), func(s *Space) bool { tx.Release(Name("w/" + s.ID)); return true })
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -63,6 +64,17 @@ func (e *Evidence) State(now time.Time) EndState {
 // limit.
 func tooOld(e *Evidence, days int, now time.Time) bool {
 	return days > 0 && day(now).After(e.Issued.AddDate(0, 0, days))
+}
+
+// keep stores evidence that is new here.
+func keep(tx Tx, e *Evidence) error {
+	tx.Put(newestKey(e), []byte{layout})
+	return save(tx, evidenceKey(e.ID), e)
+}
+
+// newestKey finds evidence by when it came, the newest first.
+func newestKey(e *Evidence) string {
+	return fmt.Sprintf("R%016x%s", uint64(math.MaxInt64-e.Received.Unix()), e.ID)
 }
 
 func evidenceKey(id string) string         { return "e" + id }
@@ -207,7 +219,7 @@ func evidenceFor(tx Tx, g *Grant) (*Evidence, error) {
 // Holdings returns the owner's evidence, newest first.
 func (p *Pod) Holdings(ctx context.Context, who acl.Agent) ([]Evidence, error) {
 	var all []Evidence
-	err := p.viewOwn(ctx, who, func(tx Tx) (err error) {
+	err := p.viewPart(ctx, who, evidencePart, func(tx Tx) (err error) {
 		all, err = p.holdings(tx)
 		return err
 	})
@@ -226,4 +238,83 @@ func (p *Pod) holdings(tx Tx) ([]Evidence, error) {
 		return cmp.Or(b.Received.Compare(a.Received), cmp.Compare(b.ID, a.ID))
 	})
 	return all, err
+}
+
+// Pieces returns at most n of the owner's evidence, from the one numbered from on,
+// and how many there are: first the one of each type and issuer that was current
+// when it came, then the others, each the newest first. It reads no more of them
+// than it returns.
+func (p *Pod) Pieces(ctx context.Context, who acl.Agent, from, n int) (some []Evidence, total int, err error) {
+	err = p.viewPart(ctx, who, evidencePart, func(tx Tx) error {
+		ids, err := newestFirst(tx)
+		if err != nil {
+			return err
+		}
+		total, some = len(ids), nil
+		from := min(max(from, 0), total)
+		var keys []string
+		for _, id := range ids[from:min(total, from+n)] {
+			keys = append(keys, evidenceKey(id))
+		}
+		values, err := tx.Get(keys...)
+		if err != nil {
+			return err
+		}
+		for i, value := range values {
+			e, err := decode[Evidence](keys[i], value)
+			if err != nil {
+				return err
+			}
+			p.listed(e)
+			some = append(some, *e)
+		}
+		return nil
+	})
+	return some, total, err
+}
+
+// newestFirst returns the ids of all evidence, in the order of [Pod.Pieces].
+func newestFirst(tx Tx) ([]string, error) {
+	current := map[string]bool{}
+	if err := each(tx, "k", func(id *string) bool { current[*id] = true; return true }); err != nil {
+		return nil, err
+	}
+	var first, rest []string
+	for after := ""; ; {
+		pairs, err := tx.Scan("R", after, 1000)
+		if err != nil {
+			return nil, err
+		}
+		for _, pair := range pairs {
+			after = pair.Key
+			if id := pair.Key[1+16:]; current[id] {
+				first = append(first, id)
+			} else {
+				rest = append(rest, id)
+			}
+		}
+		if len(pairs) < 1000 {
+			return append(first, rest...), nil
+		}
+	}
+}
+
+// Piece returns one piece of the owner's evidence.
+func (p *Pod) Piece(ctx context.Context, who acl.Agent, id string) (out Evidence, err error) {
+	err = p.viewPart(ctx, who, evidencePart, func(tx Tx) error {
+		if !isID(id) {
+			return absent()
+		}
+		e, err := load[Evidence](tx, evidenceKey(id))
+		if err != nil {
+			return err
+		}
+		if e == nil {
+			return absent()
+		}
+		p.listed(e)
+		out = *e
+		return nil
+	})
+	return out, err
 }

@@ -3,8 +3,10 @@
 package pod
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"sort"
 	"time"
@@ -32,7 +34,7 @@ const maxLook = 2048
 // more, if not 0, is where to go on: where little is wanted of a long log, it may
 // be that few or none were found as yet.
 func (p *Pod) Find(ctx context.Context, who acl.Agent, f LogFilter, before uint64, limit int) (entries []Entry, more uint64, err error) {
-	err = p.viewOwn(ctx, who, func(tx Tx) error {
+	err = p.viewPart(ctx, who, logPart, func(tx Tx) error {
 		entries, more = nil, 0
 		head, err := load[logHead](tx, "h")
 		if err != nil || head == nil {
@@ -47,17 +49,41 @@ func (p *Pod) Find(ctx context.Context, who acl.Agent, f LogFilter, before uint6
 				return err
 			}
 		}
-		entries, more, err = lookBack(tx, &f, end, limit)
+		first := uint64(1)
+		if !f.From.IsZero() {
+			if first, err = firstSince(tx, f.From, end); err != nil {
+				return err
+			}
+		}
+		entries, more, err = lookBack(tx, &f, first, end, limit)
 		return err
 	})
 	return entries, more, err
 }
 
-// lookBack finds what is wanted before the entry numbered end.
-func lookBack(tx Tx, f *LogFilter, end uint64, limit int) (entries []Entry, more uint64, err error) {
-	for looked := 0; end > 1; {
+// needles are bytes of which an entry has one at least, as it is stored, if it can
+// be wanted: so that most that aren't needn't be decoded.
+func (f *LogFilter) needles() (all [][]byte, err error) {
+	if f.Party != "" {
+		b, err := json.Marshal(f.Party)
+		return [][]byte{append([]byte(`"party":`), b...)}, err
+	}
+	for _, action := range f.Actions {
+		all = append(all, []byte(`"action":"`+string(action)+`"`))
+	}
+	return all, nil
+}
+
+// lookBack finds what is wanted before the entry numbered end, and not before the
+// one numbered first.
+func lookBack(tx Tx, f *LogFilter, first, end uint64, limit int) (entries []Entry, more uint64, err error) {
+	needles, err := f.needles()
+	if err != nil {
+		return nil, 0, err
+	}
+	for looked := 0; end > first; {
 		var keys []string
-		for seq := end - 1; seq > 0 && len(keys) < page; seq-- {
+		for seq := end - 1; seq >= first && len(keys) < page; seq-- {
 			keys = append(keys, logKey(seq))
 		}
 		values, err := tx.Get(keys...)
@@ -68,17 +94,17 @@ func lookBack(tx Tx, f *LogFilter, end uint64, limit int) (entries []Entry, more
 			if len(entries) == limit || looked == maxLook {
 				return entries, end, nil
 			}
+			end, looked = end-1, looked+1
+			if needles != nil && !slices.ContainsFunc(needles, func(n []byte) bool { return bytes.Contains(value, n) }) {
+				continue
+			}
 			e, err := decode[Entry](keys[i], value)
 			if err != nil {
 				return nil, 0, err
 			}
-			if e.Time.Before(f.From) {
-				return entries, 0, nil
-			}
 			if f.wants(e) {
 				entries = append(entries, *e)
 			}
-			end, looked = e.Seq, looked+1
 		}
 	}
 	return entries, 0, nil
@@ -100,7 +126,7 @@ func firstSince(tx Tx, at time.Time, end uint64) (uint64, error) {
 // with, by the party's id.
 func (p *Pod) Counterparts(ctx context.Context, who acl.Agent) ([]Connection, error) {
 	var all []Connection
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
+	err := p.viewPart(ctx, who, partiesPart, func(tx Tx) error {
 		var spaces []Space
 		if err := each(tx, spaceKey(""), func(s *Space) bool { spaces = append(spaces, *s); return true }); err != nil {
 			return err

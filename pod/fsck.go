@@ -41,7 +41,7 @@ func (p *Pod) Check(ctx context.Context, id string) (Inventory, []Finding, error
 	c := &check{Pod: p, ctx: ctx, id: id}
 	err := p.Store.View(ctx, Name("id/"+id), func(tx Tx) error {
 		c.seen, c.found, c.tx = Inventory{}, nil, tx
-		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.used} {
+		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.evidence, c.used} {
 			if err := look(); err != nil {
 				return err
 			}
@@ -264,6 +264,24 @@ func (c *check) grants() error {
 		if x.Withdrawn.IsZero() && x.Grant != "" {
 			c.fault("c"+x.ID, "a consent without its grant")
 		}
+	}
+	return err
+}
+
+// evidence looks whether each piece is found by when it came.
+func (c *check) evidence() error {
+	listed, pieces := map[string]bool{}, 0
+	if err := c.keys("R", func(rest string, _ []byte) { listed["R"+rest] = true }); err != nil {
+		return err
+	}
+	err := each(c.tx, evidenceKey(""), func(e *Evidence) bool {
+		if pieces++; !listed[newestKey(e)] {
+			c.fault(evidenceKey(e.ID), "the evidence is not found by when it came")
+		}
+		return true
+	})
+	if err == nil && pieces != len(listed) {
+		c.fault("R", "%d pieces of evidence are found by when they came, and there are %d", len(listed), pieces)
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,6 +46,13 @@ const (
 	DidLeave Action = "leave" // the person wants all of it to be erased
 	DidStay  Action = "stay"  // and has thought again
 
+	DidRenumber Action = "renumber" // the person signs in by another number than before, as a register, the Party, has told, or none for her eID
+
+	DidInvite  Action = "invite"  // the person made an invitation to act for her, for whom she calls Path
+	DidAppoint Action = "appoint" // the Agent took it on
+	DidDismiss Action = "dismiss" // it was ended, by her or by the helper
+	DidLook    Action = "look"    // a helper looked at a part of the pod, Why, for the first time on a day
+
 	DidExport Action = "export" // the person took all of the pod out in a file; Why is "operator" where the operator did
 	DidImport Action = "import" // the pod was filled from such a file, of the pod that was at Path
 	DidMove   Action = "move"   // the person moved the pod to Path, on another server
@@ -58,12 +66,13 @@ type Entry struct {
 	Action  Action    `json:"action"`
 	Party   string    `json:"party,omitempty"`  // id of the party that did it, or that it concerns
 	Agent   acl.WebID `json:"agent,omitempty"`  // who did it, where that is no party
+	By      acl.WebID `json:"by,omitempty"`     // who acted for the person, in what the person did
 	Client  string    `json:"client,omitempty"` // the app by which
 	Type    string    `json:"type,omitempty"`   // of the evidence
 	Fields  []string  `json:"fields,omitempty"`
 	Purpose string    `json:"purpose,omitempty"`
 	Consent string    `json:"consent,omitempty"`
-	Path    string    `json:"path,omitempty"`   // in the party's space; in the pod, of a visit or a write; of a stranger's write the container
+	Path    string    `json:"path,omitempty"`   // in the party's space; of a mandate the helper's name; in the pod, of a visit or a write; of a stranger's write the container
 	Why     string    `json:"why,omitempty"`    // of a refusal, a short code
 	Digest  string    `json:"digest,omitempty"` // of the SD-JWT that was read: "sha256:" and hex. Of RDF there is none: without salts it would tell the values
 	Prev    string    `json:"prev"`             // Hash of the entry before; "" for the first
@@ -86,6 +95,9 @@ func (p *Pod) enter(tx Tx, e Entry) error {
 	}
 	if head == nil {
 		head = new(logHead)
+	}
+	if t, ok := tx.(*acting); ok {
+		e.By = t.by
 	}
 	e.Seq, e.Prev, e.Time = head.Seq+1, head.Hash, p.Now().UTC().Truncate(time.Second)
 	if e.Hash, err = e.sum(); err != nil {
@@ -159,6 +171,20 @@ func (p *Pod) Log(ctx context.Context, who acl.Agent, before uint64, limit int) 
 		return nil
 	})
 	return entries, err
+}
+
+// Renumbered tells the person, in her log, that she has another number than before,
+// as party has said; "" for her eID. Neither number comes here. Who has no pod has no
+// log.
+func (p *Pod) Renumbered(ctx context.Context, person, party string) error {
+	who, err := p.Owner(ctx, person)
+	if errors.Is(err, ErrNoPod) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return p.updateOwn(ctx, who, func(tx Tx) error { return p.enter(tx, Entry{Action: DidRenumber, Party: party}) })
 }
 
 // refused logs that a party was refused, once a day for each party, path and

@@ -4,6 +4,7 @@ package pod
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type right struct {
 	// container; and so on up to the root.
 	line    []link
 	rec     *record    // of id; nil if there is none
+	used    []byte     // what is under usedKey; read only for writing
 	unasked []string   // groups that would have to be asked elsewhere
 	done    []Activity // what a write has done, if anybody wants to know
 }
@@ -61,12 +63,18 @@ func (p *Pod) look(tx Tx, who acl.Agent, id ldp.ID, writing bool) (*right, error
 	root := rootOf(id)
 	depth := strings.Count(string(subject), "/")
 	r.line = make([]link, 0, depth)
-	keys := append(make([]string, 0, 2+3*depth), homeKey, recordKey(id))
+	keys := append(make([]string, 0, 3+3*depth), homeKey, recordKey(id))
+	if writing {
+		keys = append(keys, usedKey)
+	}
 	for up := subject; len(up) >= len(root); up = up.Parent() {
 		r.line = append(r.line, link{id: up})
 		keys = append(keys, rulesKey(up))
+		if writing && up != id {
+			keys = append(keys, recordKey(up))
+		}
 		if writing {
-			keys = append(keys, recordKey(up), recordKey(up.Twin()))
+			keys = append(keys, recordKey(up.Twin()))
 		}
 	}
 	if len(r.line) == 0 || r.line[len(r.line)-1].id != root {
@@ -95,6 +103,9 @@ func (r *right) fill(values [][]byte, writing bool) (err error) {
 	if r.rec, err = decodeRecord(next()); err != nil {
 		return err
 	}
+	if writing {
+		r.used = next()
+	}
 	decided := false
 	for i := range r.line {
 		l := &r.line[i]
@@ -109,8 +120,10 @@ func (r *right) fill(values [][]byte, writing bool) (err error) {
 			decided = l.rules != nil
 			continue
 		}
-		if l.rec, err = decodeRecord(next()); err != nil {
-			return err
+		if l.rec = r.rec; l.id != r.id {
+			if l.rec, err = decodeRecord(next()); err != nil {
+				return err
+			}
 		}
 		l.twin = next() != nil
 	}
@@ -202,6 +215,27 @@ func (r *right) mayRead() error {
 	if r.rec == nil {
 		return absent()
 	}
+	return nil
+}
+
+// mayGet is mayRead for who wants the content. What describes a resource is linked
+// from it, and so can be had from the beginning, empty (LDP, 5.2.3.12): it is not
+// there to be deleted, and who writes it makes it. Its tag is zero.
+func (r *right) mayGet(tx Tx) error {
+	err := r.mayRead()
+	subject := r.line[0].id
+	if _, nested := subject.Subject(); r.rec != nil || r.aux != ldp.MetaSuffix || nested != "" || ldp.KindOf(err) != ldp.NotFound {
+		return err
+	}
+	values, failed := tx.Get(recordKey(subject))
+	if failed != nil {
+		return failed
+	}
+	described, failed := decodeRecord(values[0])
+	if failed != nil || described == nil {
+		return cmp.Or(failed, err)
+	}
+	r.rec = &record{modified: described.modified, media: rdf.Turtle.MediaType()}
 	return nil
 }
 

@@ -128,8 +128,9 @@ func (p *Pod) Waiting(ctx context.Context, limit int) ([]string, error) {
 }
 
 // Take returns notifications of a pod that are due, at most limit, and leases
-// them: nobody else gets them for a minute. Each must be given to Delivered,
-// Failed or Postponed.
+// them: until Next, a minute from now, nobody else gets them, on whatever node. An
+// attempt must end before that, and be told to Delivered, Failed or Postponed:
+// which change nothing where the lease has become somebody else's.
 func (p *Pod) Take(ctx context.Context, pod string, limit int) ([]Notification, error) {
 	var taken []Notification
 	err := p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
@@ -157,15 +158,27 @@ func (p *Pod) Take(ctx context.Context, pod string, limit int) ([]Notification, 
 
 // Delivered removes a notification that has been received.
 func (p *Pod) Delivered(ctx context.Context, pod string, n Notification) error {
-	return p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
+	return p.leased(ctx, pod, n, func(tx Tx) error {
 		tx.Delete(noticeKey(n.Seq))
 		return settle(tx)
 	})
 }
 
+// leased is Store.Update on the pod, if n is still as it was taken.
+func (p *Pod) leased(ctx context.Context, pod string, n Notification, fn func(Tx) error) error {
+	return p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
+		now, err := load[Notification](tx, noticeKey(n.Seq))
+		if err != nil || now == nil || !now.Next.Equal(n.Next) {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
 // Postponed puts a notification back that was not tried, for the next sweep.
 func (p *Pod) Postponed(ctx context.Context, pod string, n Notification) error {
-	return p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
+	return p.leased(ctx, pod, n, func(tx Tx) error {
+		n := n
 		n.Next = p.Now().UTC().Add(time.Second)
 		if err := save(tx, noticeKey(n.Seq), n); err != nil {
 			return err
@@ -178,8 +191,8 @@ func (p *Pod) Postponed(ctx context.Context, pod string, n Notification) error {
 // three days, gives it up. What the person waits for is marked with the
 // trouble: "none" (the party has nothing), "refused" or "unreachable".
 func (p *Pod) Failed(ctx context.Context, pod string, n Notification, trouble string, final bool) error {
-	return p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
-		now := p.Now().UTC()
+	return p.leased(ctx, pod, n, func(tx Tx) error {
+		n, now := n, p.Now().UTC()
 		n.Tries++
 		if final || now.Sub(n.Queued) > giveUp {
 			tx.Delete(noticeKey(n.Seq))

@@ -25,25 +25,51 @@ func (p *Pod) ownName(who acl.Agent) Name {
 	return Name("pod/" + name)
 }
 
-// viewOwn runs fn on a snapshot of who's own pod.
+// deskOf returns the name of the pod in whose owner's name who acts: her own, or
+// that of whom she acts for.
+func (p *Pod) deskOf(who acl.Agent) Name {
+	if who.For != "" {
+		who.ID = who.For
+	}
+	return p.ownName(who)
+}
+
+// viewOwn runs fn on a snapshot of who's own pod, for what is the owner's alone.
 func (p *Pod) viewOwn(ctx context.Context, who acl.Agent, fn func(Tx) error) error {
-	return owned(p.Store.View(ctx, p.ownName(who), asOwner(who, fn)))
+	return owned(p.Store.View(ctx, p.deskOf(who), p.asOne(who, acl.Control, fn)))
 }
 
-// updateOwn changes who's own pod.
+// updateOwn changes who's own pod, likewise.
 func (p *Pod) updateOwn(ctx context.Context, who acl.Agent, fn func(Tx) error) error {
-	return owned(p.Store.Update(ctx, p.ownName(who), asOwner(who, fn)))
+	return owned(p.Store.Update(ctx, p.deskOf(who), p.asOne(who, acl.Control, fn)))
 }
 
-// asOwner runs fn only for the pod's owner.
-func asOwner(who acl.Agent, fn func(Tx) error) func(Tx) error {
+// viewFor is viewOwn for what a helper may see too.
+func (p *Pod) viewFor(ctx context.Context, who acl.Agent, fn func(Tx) error) error {
+	return owned(p.Store.View(ctx, p.deskOf(who), p.asOne(who, acl.Read, fn)))
+}
+
+// viewPart is viewFor, and a helper's look at the part is logged first.
+func (p *Pod) viewPart(ctx context.Context, who acl.Agent, part string, fn func(Tx) error) error {
+	if err := p.noteLook(ctx, who, part); err != nil {
+		return err
+	}
+	return p.viewFor(ctx, who, fn)
+}
+
+// updateFor is updateOwn for what a helper may do who answers too.
+func (p *Pod) updateFor(ctx context.Context, who acl.Agent, fn func(Tx) error) error {
+	return owned(p.Store.Update(ctx, p.deskOf(who), p.asOne(who, acl.Write, fn)))
+}
+
+// asOne runs fn only for who may do mode in the name of the pod's owner.
+func (p *Pod) asOne(who acl.Agent, mode acl.Mode, fn func(Tx) error) func(Tx) error {
 	return func(tx Tx) error {
-		own, err := ownerOf(tx)
-		if err != nil {
+		if err := p.mayActFor(tx, who, mode); err != nil {
 			return err
 		}
-		if !who.Known() || own.Owner != who.ID {
-			return refusal(who)
+		if who.For != "" {
+			tx = &acting{tx, who.ID}
 		}
 		return fn(tx)
 	}

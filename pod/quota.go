@@ -31,9 +31,7 @@ func usedOf(tx Tx) (used int64, err error) {
 		return 0, err
 	}
 	if b := values[0]; b != nil {
-		in := reader{rest: b}
-		in.layout()
-		return in.varint(), in.err
+		return decodeUsed(b)
 	}
 	const page = 256
 	for after := ""; ; {
@@ -55,20 +53,32 @@ func usedOf(tx Tx) (used int64, err error) {
 	}
 }
 
+func decodeUsed(b []byte) (int64, error) {
+	in := reader{rest: b}
+	in.layout()
+	return in.varint(), in.err
+}
+
 // charge refuses what would bring the pod beyond its quota. It is called before the
 // records are put, and what it stores is the count after they have been.
-func (p *Pod) charge(tx Tx, more int64) error {
+func (p *Pod) charge(tx Tx, r *right, more int64) (err error) {
 	if more == 0 {
 		return nil
 	}
-	used, err := usedOf(tx)
+	var used int64
+	if r.used != nil {
+		used, err = decodeUsed(r.used)
+	} else {
+		used, err = usedOf(tx)
+	}
 	if err != nil {
 		return err
 	}
 	if more > 0 && p.Quota > 0 && used+more > p.Quota {
 		return full()
 	}
-	tx.Put(usedKey, binary.AppendVarint([]byte{layout}, used+more))
+	r.used = binary.AppendVarint([]byte{layout}, used+more)
+	tx.Put(usedKey, r.used)
 	return nil
 }
 

@@ -226,11 +226,13 @@ func (p *Pod) Settle(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// ReadCounts returns what was counted of the owner's pod, the oldest day first.
-func (p *Pod) ReadCounts(ctx context.Context, who acl.Agent) ([]ReadCount, error) {
-	var all []ReadCount
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
-		return each(tx, "u", func(u *ReadCount) bool { all = append(all, *u); return true })
+// ReadCounts returns what was counted of the owner's pod since a day, the oldest day
+// first.
+func (p *Pod) ReadCounts(ctx context.Context, who acl.Agent, since time.Time) (all []ReadCount, err error) {
+	err = p.viewOwn(ctx, who, func(tx Tx) error {
+		all = nil
+		first := "u" + since.UTC().AddDate(0, 0, -1).Format(time.DateOnly) + "\xff"
+		return eachAfter(tx, "u", first, func(u *ReadCount) bool { all = append(all, *u); return true })
 	})
 	return all, err
 }

@@ -69,7 +69,7 @@ func TestReadsAreLogged(t *testing.T) {
 	}
 	counts := func() string {
 		must(t, b.Settle(t.Context()))
-		all, err := b.ReadCounts(t.Context(), b.owner)
+		all, err := b.ReadCounts(t.Context(), b.owner, time.Unix(0, 0))
 		must(t, err)
 		return fmt.Sprint(all)
 	}
@@ -85,7 +85,7 @@ func TestReadsAreLogged(t *testing.T) {
 	if n := strings.Count(strings.Join(b.visits(), "\n"), "use "); n != 2 {
 		t.Errorf("%d entries of the app's use, want one for each day", n)
 	}
-	_, err := b.ReadCounts(t.Context(), bob)
+	_, err := b.ReadCounts(t.Context(), bob, time.Unix(0, 0))
 	b.want("the counts are the owner's", status(ldp.Written{}, err), 403)
 }
 
@@ -133,7 +133,7 @@ func TestWritesAreLogged(t *testing.T) {
 		}
 	}
 	must(t, b.Settle(t.Context()))
-	all, err := b.ReadCounts(t.Context(), b.owner)
+	all, err := b.ReadCounts(t.Context(), b.owner, time.Unix(0, 0))
 	must(t, err)
 	if got := fmt.Sprint(all); got != "[{2026-11-01 https://app.example/id 0 2}]" {
 		t.Errorf("counted %s", got)
@@ -186,7 +186,7 @@ func TestCountsAreNotLost(t *testing.T) {
 		t.Error("no error")
 	}
 	must(t, b.Settle(t.Context()))
-	counts, err := b.ReadCounts(t.Context(), b.owner)
+	counts, err := b.ReadCounts(t.Context(), b.owner, time.Unix(0, 0))
 	must(t, err)
 	if len(counts) != 1 || counts[0].Reads != 200 {
 		t.Errorf("counted %v, want 200", counts)

@@ -66,6 +66,7 @@ func (p *Pod) endEvidence(ctx context.Context, tx Tx, path ldp.ID) error {
 		tx.Delete(currentKey(e.Type, e.Issuer))
 	}
 	tx.Delete(evidenceKey(e.ID))
+	tx.Delete(newestKey(e))
 	p.vacate(tx, e)
 	err = eachForm(tx, e.ID, func(key string, form []byte) error {
 		tx.Delete(key)

@@ -144,7 +144,8 @@ func (p *Pod) Begin(ctx context.Context, who acl.Agent, key, party string, detai
 // Requests returns the owner's open requests, the newest first.
 func (p *Pod) Requests(ctx context.Context, who acl.Agent) ([]Offer, error) {
 	var offers []Offer
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
+	err := p.viewPart(ctx, who, requestsPart, func(tx Tx) error {
+		offers = nil
 		var open []*Request
 		err := each(tx, requestKey(""), func(r *Request) bool {
 			if r.State == Open && p.Now().Before(r.AnswerBy) {
@@ -171,7 +172,7 @@ func (p *Pod) Requests(ctx context.Context, who acl.Agent) ([]Offer, error) {
 // Offer returns a request of the owner's with all that it takes to decide.
 func (p *Pod) Offer(ctx context.Context, who acl.Agent, id string) (Offer, error) {
 	var offer Offer
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
+	err := p.viewPart(ctx, who, requestsPart, func(tx Tx) error {
 		r, err := requestOf(tx, id)
 		if err != nil {
 			return err
@@ -281,7 +282,7 @@ func (p *Pod) suppliers(ctx context.Context, tx Tx, o *Offer) error {
 // Fetch asks a provider, to whom the owner is connected, for the evidence that a
 // request lacks.
 func (p *Pod) Fetch(ctx context.Context, who acl.Agent, id, supplier string) error {
-	err := p.updateOwn(ctx, who, func(tx Tx) error {
+	err := p.updateFor(ctx, who, func(tx Tx) error {
 		r, err := requestOf(tx, id)
 		if err != nil {
 			return err
@@ -327,7 +328,7 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 	if err != nil {
 		return Outcome{}, err
 	}
-	err = p.updateOwn(ctx, who, func(tx Tx) error {
+	err = p.updateFor(ctx, who, func(tx Tx) error {
 		r, err := requestOf(tx, id)
 		if err != nil {
 			return err
@@ -418,7 +419,7 @@ func (p *Pod) draft(ctx context.Context, who acl.Agent, id string, a Answer) (*d
 // stored yet.
 func (p *Pod) draftSpace(ctx context.Context, who acl.Agent, party string) (*Space, error) {
 	var s *Space
-	err := p.viewOwn(ctx, who, func(tx Tx) (err error) { s, err = spaceOf(tx, party); return err })
+	err := p.viewFor(ctx, who, func(tx Tx) (err error) { s, err = spaceOf(tx, party); return err })
 	if err != nil || s != nil {
 		return s, err
 	}
@@ -429,7 +430,7 @@ func (p *Pod) draftSpace(ctx context.Context, who acl.Agent, party string) (*Spa
 	if s.ID, err = p.newID(); p.Leak != LeakIDs || err != nil {
 		return s, err
 	}
-	err = p.viewOwn(ctx, who, func(tx Tx) (err error) { s.ID, err = nextSpaceID(tx, s.ID); return err })
+	err = p.viewFor(ctx, who, func(tx Tx) (err error) { s.ID, err = nextSpaceID(tx, s.ID); return err })
 	return s, err
 }
 
@@ -512,6 +513,9 @@ func (p *Pod) agree(ctx context.Context, tx Tx, r *Request, a Answer, d *draft) 
 		}
 	}
 	c := d.consent
+	if t, ok := tx.(*acting); ok {
+		c.By = t.by
+	}
 	if _, err := p.giveForm(ctx, tx, &choice.Evidence, p.formFor(s)); err != nil {
 		return err
 	}
@@ -538,7 +542,7 @@ func (p *Pod) agree(ctx context.Context, tx Tx, r *Request, a Answer, d *draft) 
 func (p *Pod) Outcome(ctx context.Context, who acl.Agent, id string) (Outcome, bool, error) {
 	var out Outcome
 	answered := false
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
+	err := p.viewPart(ctx, who, requestsPart, func(tx Tx) error {
 		r, err := requestOf(tx, id)
 		if err != nil || r.State == Open {
 			return err

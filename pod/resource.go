@@ -39,7 +39,7 @@ func (p *Pod) Get(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resourc
 		if err != nil {
 			return 0, err
 		}
-		if err := r.mayRead(); err != nil {
+		if err := r.mayGet(tx); err != nil {
 			return 0, err
 		}
 		if req.Choose(offers(r)...) == "" {
@@ -48,7 +48,7 @@ func (p *Pod) Get(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resourc
 		rec, podID = r.rec, tx.Pod()
 		res = p.describe(r)
 		if req.ID.IsContainer() {
-			err = p.list(ctx, tx, r, res)
+			err = p.list(ctx, tx, r, res, req.After)
 		}
 		return res.Public, err
 	})
@@ -81,19 +81,49 @@ func offers(r *right) []string {
 // describe returns the resource without its content.
 func (p *Pod) describe(r *right) *ldp.Resource {
 	tag, modified := r.rec.state()
-	res := &ldp.Resource{ID: r.id, Type: r.rec.media, Tag: tag, Modified: modified, Size: r.rec.size, Description: p.Describe(r.id)}
+	res := &ldp.Resource{ID: r.id, Type: r.rec.media, Tag: tag, Modified: modified, Size: r.rec.size, Description: p.description(r)}
 	res.Modes, res.Public = r.modes()
 	if torn := r.torn(); torn != "" && res.Modes.Has(acl.Control) {
 		res.Notice = "The ACL document " + string(torn) + " is damaged, so that nobody but the owner has access. Write it anew."
 	}
-	if res.Root {
-		res.Owner = string(r.home.Owner)
+	return res
+}
+
+// description is what Describe tells, and what follows from what is stored.
+func (p *Pod) description(r *right) ldp.Description {
+	d := p.Describe(r.id)
+	if d.Root {
+		d.Owner = string(r.home.Owner)
 	}
 	if _, ok := rdf.FormatOf(r.rec.media); !ok && !r.id.IsContainer() {
-		res.Types = []string{ldpNS + "NonRDFSource"}
-		res.Methods = without(res.Methods, "PATCH")
+		d.Types = []string{ldpNS + "NonRDFSource"}
+		d.Methods = without(d.Methods, "PATCH")
 	}
-	return res
+	return d
+}
+
+// Options implements ldp.Backend. It is not a read that is logged: it tells no
+// more of the content than whether that is RDF.
+func (p *Pod) Options(ctx context.Context, who acl.Agent, id ldp.ID) (ldp.Description, error) {
+	d := p.Describe(id)
+	if id.First() == spaces || isStorageDescription(id) {
+		return d, nil
+	}
+	err := p.view(ctx, who, id, func(tx Tx) error {
+		r, err := p.look(tx, who, id, false)
+		if err == nil {
+			err = r.mayGet(tx)
+		}
+		if err == nil {
+			d = p.description(r)
+		}
+		return err
+	})
+	switch ldp.KindOf(err) {
+	case ldp.Unauthenticated, ldp.Forbidden, ldp.NotFound:
+		err = nil
+	}
+	return d, err
 }
 
 func (p *Pod) open(ctx context.Context, podID string, rec *record) (io.ReadCloser, error) {
@@ -122,7 +152,7 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 	}
 	var podID string
 	sends := false
-	err := p.view(ctx, who, req.ID, func(tx Tx) error { // before a byte of the body is read
+	early := func(tx Tx) error { // before a byte of the body is read
 		podID = tx.Pod()
 		r, err := check(tx)
 		if sends = err == nil && r.isSender(); sends {
@@ -132,11 +162,14 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 			err = p.hasRoom(tx, req.Size, r.rec)
 		}
 		return err
-	})
-	if err != nil {
-		return ldp.Written{}, err
 	}
-	c, err := p.take(ctx, podID, req.ID, req.Type, req.Body, req.Size, sends)
+	small := p.smallOfOwner(who, req.ID, req.Size)
+	if !small {
+		if err := p.view(ctx, who, req.ID, early); err != nil {
+			return ldp.Written{}, err
+		}
+	}
+	c, err := p.take(ctx, podID, req.ID, req.Type, req.Body, req.Size, sends || small)
 	if err != nil {
 		return ldp.Written{}, err
 	}
@@ -155,6 +188,14 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 	return done, err
 }
 
+// smallOfOwner reports whether a body of size bytes, below 0 for not known, is so
+// small, and comes from whom so much may be taken before it is known that it may
+// be written: from the owner, who is hardly ever refused. What is kept in Blobs
+// is never so small. The transaction that writes decides in any case.
+func (p *Pod) smallOfOwner(who acl.Agent, id ldp.ID, size int64) bool {
+	return who.Known() && size >= 0 && size <= inline && p.ownName(who) == Name("pod/"+id.First())
+}
+
 // fits refuses what can't be written whoever asks: what would stand beside its
 // twin, an auxiliary resource of nothing or of another; and what the request's
 // form or conditions forbid.
@@ -169,6 +210,9 @@ func (r *right) fits(cond ldp.Conditions, fault error, nonRDF bool) error {
 		return ldp.Refuse(ldp.Conflict, "This can only be an RDF source. Leave out the Link header that asks for a non-RDF source.")
 	}
 	tag, modified := r.rec.state()
+	if r.rec == nil && r.aux == ldp.MetaSuffix && cond.NoneMatch == nil {
+		tag, _ = new(record).state() // as who has read it knows it; If-None-Match guards what was written
+	}
 	return cond.Check(tag, modified)
 }
 
@@ -350,7 +394,7 @@ func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content
 			return ldp.Written{}, err
 		}
 	}
-	if err := p.charge(tx, r.growth(rec)); err != nil {
+	if err := p.charge(tx, r, r.growth(rec)); err != nil {
 		return ldp.Written{}, err
 	}
 	if r.aux != "" {
@@ -455,7 +499,7 @@ func (p *Pod) delete(ctx context.Context, tx Tx, ch *change, who acl.Agent, req 
 	}
 	less, err := r.shrinkage(tx)
 	if err == nil {
-		err = p.charge(tx, -less)
+		err = p.charge(tx, r, -less)
 	}
 	if err != nil {
 		return err

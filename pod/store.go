@@ -18,7 +18,8 @@ var (
 
 // A Name finds a pod: "id/" and the pod's id; "pod/" and the first segment of its
 // URLs; "w/" and the id of a pairwise space in it;
-// "s/" and a keyed digest of a credential's place in a status list; "person/" and its owner's id.
+// "s/" and a keyed digest of a credential's place in a status list; "person/" and its owner's id;
+// "help/" and a digest of an invitation's code.
 // At most 256 bytes. A Name belongs to at most one pod.
 type Name string
 

@@ -436,7 +436,7 @@ func (i *takein) evidence(b []byte) error {
 				return err
 			}
 		}
-		return save(tx, evidenceKey(e.ID), e)
+		return keep(tx, &e)
 	})
 	if errors.Is(err, ErrTaken) {
 		return ldp.Refuse(ldp.Conflict, "The evidence is in another pod of this server already.")

@@ -79,7 +79,7 @@ func GenericProfile(scheme string, levels ...string) Profile {
 	return Profile{Levels: levels, Claims: []Claim{{Name: "sub", Scheme: scheme}}}
 }
 
-// EIDOptions is what an EID needs. All fields are required but Secret or Key.
+// EIDOptions is what an EID needs. All fields are required but Renumbered, and Secret or Key.
 type EIDOptions struct {
 	Name     string // as it is known to people: "BankID"
 	Path     string // its ID: a-z and "-"
@@ -98,6 +98,12 @@ type EIDOptions struct {
 	Now      func() time.Time
 	// Fail answers a request that went wrong on the server's side, or the eID's.
 	Fail func(http.ResponseWriter, *http.Request, error)
+	// Renumbered, if set, is told of a person who has another number than before.
+	Renumbered func(ctx context.Context, person string) error
+	// Refuse tells a person by whose sign-in we don't know who she is, or not surely
+	// enough: err wraps ErrNotIdentified, or ErrTooLow too. levels are those that
+	// were asked for, and next is where she was going, as in the first request.
+	Refuse func(w http.ResponseWriter, r *http.Request, next string, levels []string, err error)
 }
 
 // An EID is sign-in by somebody else's OpenID provider, a national eID as a rule.
@@ -117,7 +123,7 @@ type EID struct {
 func NewEID(o EIDOptions) (*EID, error) {
 	switch {
 	case o.Name == "" || o.Path == "" || o.Issuer == "" || o.Client == "" || o.Base == "" || o.Vault == nil || o.Sessions == nil ||
-		o.Records == nil || o.HTTP == nil || o.Limit == nil || o.Now == nil || o.Fail == nil || len(o.Profile.Claims) == 0:
+		o.Records == nil || o.HTTP == nil || o.Limit == nil || o.Now == nil || o.Fail == nil || o.Refuse == nil || len(o.Profile.Claims) == 0:
 		return nil, errors.New("eID: an option is missing")
 	case (o.Secret == "") == (o.Key.Key == nil):
 		return nil, errors.New("eID: either a Secret or a Key is needed")
@@ -142,12 +148,13 @@ const (
 
 // A flow is a sign-in that is under way.
 type flow struct {
-	Browser  string `json:"browser"` // digest of the cookie
-	Nonce    string `json:"nonce"`
-	Verifier string `json:"verifier"` // PKCE
-	Next     string `json:"next"`
-	Least    string `json:"least"`
-	Begun    int64  `json:"begun"`
+	Browser  string   `json:"browser"` // digest of the cookie
+	Nonce    string   `json:"nonce"`
+	Verifier string   `json:"verifier"` // PKCE
+	Next     string   `json:"next"`
+	Asked    []string `json:"asked,omitempty"` // the parameters level
+	Least    string   `json:"least"`
+	Begun    int64    `json:"begun"`
 }
 
 // ServeHTTP sends the browser to the eID, and takes it back.
@@ -185,7 +192,7 @@ func (e *EID) start(w http.ResponseWriter, r *http.Request) (string, error) {
 		return "", err
 	}
 	query := r.URL.Query()
-	f := flow{Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: query.Get("next"), Least: e.least(query["level"]), Begun: e.o.Now().Unix()}
+	f := flow{Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: query.Get("next"), Asked: query["level"], Least: e.least(query["level"]), Begun: e.o.Now().Unix()}
 	browser, state := rand.Text(), rand.Text()
 	f.Browser = digest(browser)
 	value, err := json.Marshal(f)
@@ -259,9 +266,12 @@ func (e *EID) config() (*oauth2.Config, *oidc.Provider, error) {
 	return config, e.provider, nil
 }
 
-// ErrNotIdentified is that an eID's answer doesn't say who somebody is, or not
-// surely enough.
-var ErrNotIdentified = errors.New("the eID's answer identifies nobody")
+// What an eID's answer lacks that is of no use: who somebody is; or that it says
+// so surely enough (an error that is both).
+var (
+	ErrNotIdentified = errors.New("the eID's answer identifies nobody")
+	ErrTooLow        = fmt.Errorf("the level is too low: %w", ErrNotIdentified)
+)
 
 func (e *EID) back(w http.ResponseWriter, r *http.Request) {
 	f, err := e.take(r)
@@ -278,11 +288,18 @@ func (e *EID) back(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, Done(next), http.StatusSeeOther)
 		return
 	}
-	if err := e.signIn(r, f); err != nil {
-		e.o.Fail(w, r, fmt.Errorf("sign in by the eID %s: %w", e.o.Path, err))
-		return
+	err = e.signIn(r, f)
+	if err != nil {
+		err = fmt.Errorf("sign in by the eID %s: %w", e.o.Path, err)
 	}
-	http.Redirect(w, r, Done(f.Next), http.StatusSeeOther)
+	switch {
+	case errors.Is(err, ErrNotIdentified):
+		e.o.Refuse(w, r, f.Next, f.Asked, err)
+	case err != nil:
+		e.o.Fail(w, r, err)
+	default:
+		http.Redirect(w, r, Done(f.Next), http.StatusSeeOther)
+	}
 }
 
 // take returns the flow that the browser comes back to, once; nil if there is
@@ -343,18 +360,57 @@ func (e *EID) signIn(r *http.Request, f *flow) error {
 	if token.Nonce != f.Nonce || token.Claims(&claims) != nil {
 		return fmt.Errorf("the ID token is for something else: %w", ErrNotIdentified)
 	}
-	level, _ := claims["acr"].(string)
-	if f.Least != "" && !slices.Contains(e.enough(f.Least), level) {
-		return fmt.Errorf("the level is too low: %w", ErrNotIdentified)
-	}
-	if at, ok := claims["auth_time"].(float64); ok && int64(at) < f.Begun-int64(auth.Skew/time.Second) {
-		return fmt.Errorf("the person was not asked anew: %w", ErrNotIdentified)
-	}
-	person, err := e.person(ctx, claims)
+	read, err := e.o.Profile.read(claims, e.enough(f.Least), f.Begun)
 	if err != nil {
 		return err
 	}
-	return e.o.Sessions.SignIn(r, person, level)
+	person, err := e.person(ctx, read)
+	if err != nil {
+		return err
+	}
+	return e.o.Sessions.SignIn(r, person, read.level)
+}
+
+// An identified is what the claims of an ID token say.
+type identified struct {
+	now    Identity
+	former *Identity // of the same person, who has now in its place; nil for none
+	level  string
+}
+
+// read reads the claims of an ID token whose signature is good, for a sign-in that
+// was begun then and must be at one of the levels, if any are given. Its errors
+// wrap ErrNotIdentified, and repeat nothing of the claims.
+func (p *Profile) read(claims map[string]any, enough []string, begun int64) (id identified, err error) {
+	id.level, _ = claims["acr"].(string)
+	if len(enough) > 0 && !slices.Contains(enough, id.level) {
+		return id, ErrTooLow
+	}
+	if at, ok := claims["auth_time"].(float64); ok && at < float64(begun)-auth.Skew.Seconds() {
+		return id, fmt.Errorf("the person was not asked anew: %w", ErrNotIdentified)
+	}
+	found := false
+	for _, c := range p.Claims {
+		number, _ := claims[c.Name].(string)
+		if number == "" || c.Form != nil && !c.Form.MatchString(number) {
+			continue
+		}
+		one := Identity{Scheme: c.Scheme, Number: number}
+		switch {
+		case one.check() != nil:
+		case c.Former && id.former == nil:
+			id.former = &one
+		case !c.Former && !found:
+			id.now, found = one, true
+		}
+	}
+	if !found {
+		return id, fmt.Errorf("none of the claims has a number: %w", ErrNotIdentified)
+	}
+	if id.former != nil && id.former.Scheme == id.now.Scheme && id.former.Number == id.now.Number {
+		id.former = nil
+	}
+	return id, nil
 }
 
 // assertion is what authenticates us by private_key_jwt (OpenID Connect Core,
@@ -381,31 +437,19 @@ func (e *EID) assertion(audience string) ([]oauth2.AuthCodeOption, error) {
 	}, nil
 }
 
-// person finds who the claims name, or makes one. A number that the person had
-// before leads to the same person, and has ended.
-func (e *EID) person(ctx context.Context, claims map[string]any) (string, error) {
-	var now, former *Identity
-	for _, c := range e.o.Profile.Claims {
-		number, _ := claims[c.Name].(string)
-		if number == "" || c.Form != nil && !c.Form.MatchString(number) {
-			continue
+// person finds who that is, or makes one. A number that the person had before
+// leads to the same person, and has ended.
+func (e *EID) person(ctx context.Context, id identified) (string, error) {
+	if id.former != nil {
+		who, err := e.o.Vault.Replace(ctx, *id.former, id.now)
+		if err == nil && who != "" && e.o.Renumbered != nil {
+			err = e.o.Renumbered(ctx, who)
 		}
-		id := &Identity{Scheme: c.Scheme, Number: number}
-		if c.Former && former == nil {
-			former = id
-		} else if !c.Former && now == nil {
-			now = id
-		}
-	}
-	if now == nil {
-		return "", fmt.Errorf("none of the claims has a number: %w", ErrNotIdentified)
-	}
-	if former != nil && (former.Scheme != now.Scheme || former.Number != now.Number) {
-		if err := e.o.Vault.Replace(ctx, *former, *now); err != nil {
+		if err != nil {
 			return "", err
 		}
 	}
-	return e.o.Vault.Person(ctx, now.Scheme, now.Number)
+	return e.o.Vault.Person(ctx, id.now.Scheme, id.now.Number)
 }
 
 func digest(s string) string {

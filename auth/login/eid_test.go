@@ -4,10 +4,12 @@ package login_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -16,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +102,9 @@ type eidWorld struct {
 	base   string
 	vault  *login.Vault
 	failed error
+
+	renumbered []string // who has another number
+	refused    []string // where she was going, and the levels that were asked for
 }
 
 func newEIDWorld(t *testing.T, profile login.Profile, least string, byKey bool) *eidWorld {
@@ -121,6 +127,11 @@ func newEIDWorld(t *testing.T, profile login.Profile, least string, byKey bool) 
 		Fail: func(rw http.ResponseWriter, _ *http.Request, err error) {
 			w.failed = err
 			rw.WriteHeader(http.StatusBadGateway)
+		},
+		Renumbered: func(_ context.Context, person string) error { w.renumbered = append(w.renumbered, person); return nil },
+		Refuse: func(rw http.ResponseWriter, _ *http.Request, next string, levels []string, err error) {
+			w.failed, w.refused = err, append([]string{next}, levels...)
+			rw.WriteHeader(http.StatusForbidden)
 		},
 	}
 	names := []string{}
@@ -197,6 +208,9 @@ func TestASwedishEID(t *testing.T) {
 	if got, _ := w.signIn("&level=" + url.QueryEscape(loa+"loa4")); got.Person != "" {
 		t.Errorf("loa3 is enough for what asks for loa4: %+v", got)
 	}
+	if !errors.Is(w.failed, login.ErrTooLow) || !slices.Equal(w.refused, []string{"/me/log", loa + "loa4"}) {
+		t.Errorf("she is told %v, of %v", w.failed, w.refused)
+	}
 	w.is("x1", loa+"loa4", map[string]any{swedish + "personalIdentityNumber": "199001012385"})
 	if got, _ := w.signIn("&level=" + url.QueryEscape(loa+"loa4")); got.Person != first.Person || got.Level != loa+"loa4" {
 		t.Errorf("stepped up: %+v, %v", got, w.failed)
@@ -213,7 +227,7 @@ func TestASwedishEID(t *testing.T) {
 	} {
 		w.is("x2", row.acr, row.claims)
 		got, status := w.signIn("")
-		if got.Person != "" || status != http.StatusBadGateway || w.failed == nil || strings.Contains(w.failed.Error(), "1990") {
+		if got.Person != "" || status != http.StatusForbidden || errors.Is(w.failed, login.ErrTooLow) != (what == "a level that is too low") || w.failed == nil || strings.Contains(w.failed.Error(), "1990") {
 			t.Errorf("%s: %+v, %d, %v", what, got, status, w.failed)
 		}
 	}
@@ -227,6 +241,9 @@ func TestANumberThatChangesLosesNobody(t *testing.T) {
 	w.is("n2", loa+"loa3", map[string]any{swedish + "personalIdentityNumber": "199001012385", swedish + "previousCoordinationNumber": "199001612385"})
 	if resident, _ := w.signIn(""); resident.Person != newcomer.Person || newcomer.Person == "" {
 		t.Fatalf("%+v became %+v, %v", newcomer, resident, w.failed)
+	}
+	if w.signIn(""); !slices.Equal(w.renumbered, []string{newcomer.Person}) {
+		t.Errorf("told of the change: %v", w.renumbered)
 	}
 	if number, err := w.vault.Number(t.Context(), newcomer.Person, "se:personnummer"); err != nil || number != "199001012385" {
 		t.Errorf("the number is %s, %v", number, err)

@@ -158,34 +158,34 @@ func (v *Vault) Add(ctx context.Context, person string, id Identity) error {
 
 // Replace notes that who had the number former has the number now instead, as an
 // eID says of one who got a personal number after a coordination number: the
-// same person is found by the new one from now on. Nothing changes if nobody
-// here has former any more, or somebody else has now.
-func (v *Vault) Replace(ctx context.Context, former, now Identity) error {
+// same person is found by the new one from now on. It returns who that is; "" if
+// nothing changes, since nobody here has former any more, or somebody else has now.
+func (v *Vault) Replace(ctx context.Context, former, now Identity) (person string, err error) {
 	if err := errors.Join(former.check(), now.check()); err != nil {
-		return ErrMalformed
+		return "", ErrMalformed
 	}
 	found, err := v.records.Load(ctx, kindLookup, v.find(former.Scheme, former.Number))
 	if errors.Is(err, auth.ErrNoRecord) {
-		return nil
+		return "", nil
 	}
 	if err != nil {
-		return fmt.Errorf("replace a number: %w", err)
+		return "", fmt.Errorf("replace a number: %w", err)
 	}
-	person := string(found.Value)
+	person = string(found.Value)
 	known, err := v.note(ctx, person, former, false)
 	if err != nil || !known.validAt(v.now()) {
-		return err
+		return "", err
 	}
 	if err := v.Add(ctx, person, now); errors.Is(err, ErrTaken) {
-		return nil
+		return "", nil
 	} else if err != nil {
-		return err
+		return "", err
 	}
 	former.From, former.Until = known.From, v.now()
 	if _, err := v.note(ctx, person, former, true); err != nil {
-		return fmt.Errorf("replace a number: %w", err)
+		return "", fmt.Errorf("replace a number: %w", err)
 	}
-	return nil
+	return person, nil
 }
 
 // Number returns the person's number in the scheme: the one that is valid now

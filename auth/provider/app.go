@@ -280,7 +280,7 @@ func (p *Provider) RemoveScript(ctx context.Context, person, id string) error {
 		return nil
 	}
 	if err == nil {
-		err = errors.Join(p.Records.Delete(ctx, appKind, id), p.Records.Delete(ctx, scriptKind, digest(person)+"."+id))
+		err = errors.Join(p.Records.Delete(ctx, appKind, id), p.Records.Delete(ctx, scriptKind, digest(person)+"."+id), p.revocations.tell(ctx))
 	}
 	if err != nil {
 		return fmt.Errorf("remove a script: %w", err)

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -308,6 +309,11 @@ func TestAnApprovalIsRememberedForThePersonAndTheApp(t *testing.T) {
 		{"again, the sign-in is too old", alva, app, url.Values{"max_age": {"10"}}, "access_denied"},
 		{"again, silently, the sign-in is too old", alva, app, url.Values{"prompt": {"none"}, "max_age": {"10"}}, "login_required"},
 		{"again, the sign-in is fresh enough", alva, app, url.Values{"max_age": {"600"}}, "code="},
+		{"again, at the level that is asked for", alva, app, url.Values{"acr_values": {"urn:high"}}, "code="},
+		{"again, at a level above", alva, app, url.Values{"acr_values": {"urn:low"}}, "code="},
+		{"again, at a level that nobody has and one that she has", alva, app, url.Values{"acr_values": {"urn:none urn:high"}}, "code="},
+		{"again, at a level that nobody has: it is left out", alva, app, url.Values{"acr_values": {"urn:none"}}, "code="},
+		{"again, the age is no number", alva, app, url.Values{"max_age": {"soon"}}, ""},
 		{"another person", "http://skrin.example/x/profile/card#me", app, nil, "access_denied"},
 		{"another app", alva, other, nil, "access_denied"},
 		{"another app, silently", alva, other, url.Values{"prompt": {"none"}}, "consent_required"},
@@ -319,6 +325,61 @@ func TestAnApprovalIsRememberedForThePersonAndTheApp(t *testing.T) {
 				t.Errorf("%s, sent to %s", got, got.header.Get("Location"))
 			}
 		})
+	}
+}
+
+// TestASignInIsAsLateAndAsSureAsTheClientAsks: or there is no code, whatever the
+// page decides; for an app and for a party.
+func TestASignInIsAsLateAndAsSureAsTheClientAsks(t *testing.T) {
+	w := newWorld(t)
+	app, decide := w.newApp(nil), w.decide
+	app.code(nil)
+	for _, row := range []struct {
+		what, parameter, value string
+		ago                    time.Duration
+		level                  string
+		good                   bool
+	}{
+		{"a sure sign-in", "acr_values", "urn:high", 0, "urn:high", true},
+		{"one above what is asked", "acr_values", "urn:low", 0, "urn:high", true},
+		{"one of two that are enough", "acr_values", "urn:high urn:low", 0, "urn:low", true},
+		{"one below what is asked", "acr_values", "urn:high", 0, "urn:low", false},
+		{"one without a level", "acr_values", "urn:low", 0, "", false},
+		{"one before prompt=login", "prompt", "login", time.Minute, "urn:high", false},
+		{"one after prompt=login", "prompt", "login", -time.Second, "urn:high", true},
+		{"one older than max_age", "max_age", "60", 2 * time.Minute, "urn:high", false},
+		{"one younger than max_age", "max_age", "60", 30 * time.Second, "urn:high", true},
+		{"one before max_age=0", "max_age", "0", time.Minute, "urn:high", false},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			at := time.Now().Add(-row.ago)
+			w.visitor = &Visitor{"p1", alva, at, row.level}
+			w.decide = func(i Interaction) Decision {
+				d := decide(i)
+				if i.App != nil {
+					d = approve(i)
+				}
+				d.AuthTime, d.ACR = at, row.level
+				return d
+			}
+			got := app.ask(w.newBrowser(), url.Values{row.parameter: {row.value}})
+			if code := strings.Contains(got.header.Get("Location"), "code="); code != row.good {
+				t.Errorf("the app: %s, sent to %s", got, got.header.Get("Location"))
+			}
+			var value any = row.value
+			if n, err := strconv.Atoi(row.value); err == nil {
+				value = n
+			}
+			pushed := w.ins.push(w.ins.object(claims{"acr_values": nil}.with(claims{row.parameter: value})))
+			got = w.get(w.newBrowser(), w.authorizeURL(w.ins.id, pushed.text("request_uri")))
+			if code := strings.Contains(got.header.Get("Location"), "code="); code != row.good {
+				t.Errorf("the party: %s, sent to %s", got, got.header.Get("Location"))
+			}
+		})
+	}
+	w.visitor = &Visitor{"p1", alva, time.Now(), "urn:low"}
+	if got := app.ask(w.newBrowser(), url.Values{"acr_values": {"urn:high"}, "prompt": {"none"}}); !strings.Contains(got.header.Get("Location"), "login_required") {
+		t.Errorf("silently, not surely enough: %s, sent to %s", got, got.header.Get("Location"))
 	}
 }
 
@@ -462,6 +523,19 @@ func TestScripts(t *testing.T) {
 		if got.json["expires_in"] == nil || got.text("token_type") != "DPoP" {
 			t.Errorf("%s: %s", what, got)
 		}
+	}
+	if got := ask(url.Values{"grant_type": {"client_credentials"}, "scope": {"webid"}}, basic(id, secret)); got.status != 200 || got.text("access_token") == "" || got.json["id_token"] != nil {
+		t.Errorf("without openid: %s", got)
+	}
+	used := script.proof(tokenPath)
+	for i, want := range []int{401, 200, 400} { // a stranger's attempt uses nothing up
+		given := []string{secret + "x", secret, secret}[i]
+		if got := w.post(tokenPath, url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {given}}, used); got.status != want {
+			t.Errorf("one proof, try %d: %s", i, got)
+		}
+	}
+	if got := w.post(tokenPath, script.authenticated(maps.Clone(form)), http.Header{}); got.status != 400 || got.text("error") != dpop.InvalidProof {
+		t.Errorf("without a proof: %s", got)
 	}
 	for what, got := range map[string]answer{
 		"a wrong secret":     ask(form, basic(id, secret+"x")),

@@ -4,11 +4,11 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,7 +32,7 @@ type Visitor struct {
 // party, no authorization_details and no request objects.
 func (p *Provider) configureApps() []op.Option {
 	proofs, s := proofAlgorithms(), appStore{store{p}}
-	return []op.Option{
+	return append([]op.Option{
 		op.WithAuthorizeEndpoint(authorizePath), op.WithTokenEndpoint(tokenPath), op.WithPAREndpoint(parPath),
 		op.WithAuthCodeGrant(s, goidc.ResponseTypeCode), op.WithClientCredentialsGrant(), op.WithRefreshTokenGrant(s),
 		op.WithAuthCodeFunc(random), op.WithPARIDFunc(random), op.WithGrantIDFunc(random), op.WithJWTIDFunc(random),
@@ -62,20 +62,20 @@ func (p *Provider) configureApps() []op.Option {
 			return nil
 		}),
 		op.WithHTTPClientFunc(func(context.Context) *http.Client { return &http.Client{Transport: offline{}} }),
-	}
+	}, p.acrs()...)
 }
 
 // appParameters are what reaches the library of an app's request. The rest is
-// optional to obey, and isn't (login_hint, display, id_token_hint, acr_values …).
+// optional to obey, and isn't (login_hint, display, id_token_hint …).
 func appParameters() []string {
 	return []string{
 		"client_id", "request_uri", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
-		"code_challenge", "code_challenge_method", "prompt", "max_age", "dpop_jkt", "authorization_details",
+		"code_challenge", "code_challenge_method", "prompt", "max_age", "acr_values", "dpop_jkt", "authorization_details",
 	}
 }
 
 // appQuery gives the parameters of an app's authorization request that count.
-func appQuery(given url.Values) (url.Values, error) {
+func (p *Provider) appQuery(given url.Values) (url.Values, error) {
 	kept := url.Values{}
 	for _, name := range appParameters() {
 		switch values := given[name]; {
@@ -94,16 +94,25 @@ func appQuery(given url.Values) (url.Values, error) {
 	if kept.Has("scope") {
 		kept.Set("scope", knownScopes(kept.Get("scope")))
 	}
+	if kept.Has("acr_values") {
+		known := slices.DeleteFunc(strings.Fields(kept.Get("acr_values")), func(acr string) bool { return !slices.Contains(p.ACRs, acr) })
+		kept.Set("acr_values", strings.Join(known, " "))
+	}
+	if age := kept.Get("max_age"); age != "" {
+		if n, err := strconv.Atoi(age); err != nil || n < 0 {
+			return nil, refuse("invalid_request", "max_age is not a number of seconds")
+		}
+	}
 	return kept, nil
 }
 
 // keepAppParameters leaves of a pushed request what counts, and what
 // authenticates the client.
-func keepAppParameters(r *http.Request) error {
+func (p *Provider) keepAppParameters(r *http.Request) error {
 	if r.PostForm.Has("request_uri") || r.PostForm.Has("request") {
 		return refuse("invalid_request", "request_uri and request can't be pushed by an app")
 	}
-	kept, err := appQuery(r.PostForm)
+	kept, err := p.appQuery(r.PostForm)
 	if err == nil && r.PostForm.Has("client_secret") {
 		kept.Set("client_secret", r.PostForm.Get("client_secret"))
 	}
@@ -113,7 +122,7 @@ func keepAppParameters(r *http.Request) error {
 
 // authorizeApp takes a browser that an app sent.
 func (p *Provider) authorizeApp(w http.ResponseWriter, r *http.Request, given url.Values) {
-	kept, err := appQuery(given)
+	kept, err := p.appQuery(given)
 	if err != nil {
 		p.stop(w, r, &call{failure: err})
 		return
@@ -179,9 +188,9 @@ func (p *Provider) arrive(r *http.Request, s *goidc.AuthnSession) (done bool, _ 
 		return true, goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeInvalidRequest, "prompt=none goes with nothing else")
 	}
 	v, err := p.SignedIn(r)
-	if err == nil && (v == nil || v.At.Before(since(s))) {
+	if err == nil && (v == nil || !p.sure(s, v.At, v.ACR)) {
 		if silent {
-			return true, goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeLoginRequired, "nobody has signed in")
+			return true, goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeLoginRequired, "nobody has signed in, or not so lately or surely as is asked")
 		}
 		return false, "", nil
 	}
@@ -206,7 +215,7 @@ func (p *Provider) arrive(r *http.Request, s *goidc.AuthnSession) (done bool, _ 
 // she need not be asked. On a person's own device other programs can pose as the
 // app (RFC 8252, section 8.6): there she is asked each time.
 func (p *Provider) remembered(ctx context.Context, s *goidc.AuthnSession, v *Visitor) (bool, error) {
-	if !strings.HasPrefix(s.RedirectURI, "https://") || s.Prompt != "" && s.Prompt != "none" || v.At.Before(since(s)) {
+	if !strings.HasPrefix(s.RedirectURI, "https://") || s.Prompt != "" && s.Prompt != "none" || !p.sure(s, v.At, v.ACR) {
 		return false, nil
 	}
 	return p.approved(ctx, v.WebID, s.ClientID)
@@ -221,6 +230,12 @@ func since(s *goidc.AuthnSession) time.Time {
 		return unix(s.CreatedAt - max(0, *s.MaxAuthnAgeSecs))
 	}
 	return time.Time{}
+}
+
+// sure reports whether a sign-in is as late and as sure as the client asks.
+func (p *Provider) sure(s *goidc.AuthnSession, at time.Time, acr string) bool {
+	acrs := strings.Fields(s.ACRValues)
+	return !at.Before(since(s)) && (len(acrs) == 0 || p.Reach(acr, acrs))
 }
 
 func (p *Provider) fault(r *http.Request, err error) (goidc.Status, error) {
@@ -292,47 +307,6 @@ func clientSecret(r *http.Request) error {
 	r.PostForm.Set("client_secret", secret)
 	r.Header.Del("Authorization")
 	return nil
-}
-
-// scriptIDToken adds an ID token to the answer to a script: clients look into it
-// for the WebID, and the library makes none for client credentials.
-func (p *Provider) scriptIDToken(ctx context.Context, rec *recorder) error {
-	var answer map[string]any
-	if err := json.Unmarshal(rec.body.Bytes(), &answer); err != nil {
-		return failed{err}
-	}
-	access, err := jwt.ParseSigned(answer["access_token"].(string), []jose.SignatureAlgorithm{jose.ES256})
-	if err != nil {
-		return failed{err}
-	}
-	var claims map[string]any
-	if err := access.UnsafeClaimsWithoutVerification(&claims); err != nil { // we have just signed them
-		return failed{err}
-	}
-	id := claims["client_id"]
-	for _, name := range []string{"grant_id", "client_id", "scope", "jti"} {
-		delete(claims, name)
-	}
-	claims["aud"], claims["azp"] = []any{id, "solid"}, id
-	if answer["id_token"], err = p.signToken(ctx, claims); err != nil {
-		return failed{err}
-	}
-	text, err := json.Marshal(answer)
-	if err != nil {
-		return failed{err}
-	}
-	rec.body.Reset()
-	_, _ = rec.body.Write(text)
-	return nil
-}
-
-func (p *Provider) signToken(ctx context.Context, claims map[string]any) (string, error) {
-	keys := p.keys.all(ctx, keysFresh)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: keys[0]}, (&jose.SignerOptions{}).WithType("JWT"))
-	if err != nil {
-		return "", err
-	}
-	return jwt.Signed(signer).Claims(claims).Serialize()
 }
 
 // logout ends the sign-in of the browser (OpenID Connect RP-Initiated Logout

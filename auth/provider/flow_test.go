@@ -326,7 +326,7 @@ func TestDiscovery(t *testing.T) {
 		"grant_types_supported":                          []any{"authorization_code", "refresh_token", "client_credentials"},
 		"token_endpoint_auth_methods_supported":          []any{"private_key_jwt", "client_secret_basic", "client_secret_post", "none"},
 		"subject_types_supported":                        []any{"pairwise", "public"},
-		"acr_values_supported":                           []any{"urn:high"},
+		"acr_values_supported":                           []any{"urn:high", "urn:low"},
 	} {
 		if !reflect.DeepEqual(got.json[name], want) {
 			t.Errorf("%s is %v, want %v", name, got.json[name], want)

@@ -28,7 +28,7 @@ type Interaction struct {
 	Scope    string
 	App      *AppInfo  // for a Solid app; nil for a party
 	Since    time.Time // the person must have signed in since then; zero for any time
-	ACRs     []string  // the authentication context classes that the client would like, best first
+	ACRs     []string  // the levels of which the sign-in must reach one; none for any
 	Locales  []string  // the languages that the client would like, best first (ui_locales)
 	Created  time.Time
 	Until    time.Time
@@ -262,8 +262,11 @@ func (p *Provider) checkDecision(ctx context.Context, s *goidc.AuthnSession, d *
 	if _, err := acl.ParseWebID(string(d.WebID)); err != nil {
 		return err
 	}
+	if !p.sure(s, d.AuthTime, d.ACR) {
+		return errors.New("the client asks that the person signs in anew, or more surely")
+	}
 	if isApp(s.ClientID) {
-		return checkApproval(s, d)
+		return checkApproval(d)
 	}
 	if d.Person == "" || d.Sub == "" || len(d.Sub) > 255 || d.Sub != plain(d.Sub) || d.AuthTime.IsZero() {
 		return errors.New("a Person, Sub or AuthTime is missing or wrong")
@@ -290,14 +293,12 @@ func (p *Provider) checkDecision(ctx context.Context, s *goidc.AuthnSession, d *
 }
 
 // checkApproval checks the decision to let an app act for the person.
-func checkApproval(s *goidc.AuthnSession, d *Decision) error {
+func checkApproval(d *Decision) error {
 	switch {
 	case d.Person == "" || d.AuthTime.IsZero():
 		return errors.New("a Person or AuthTime is missing")
 	case len(d.GrantedDetails) > 0 || len(d.Claims) > 0 || d.Sub != "":
 		return errors.New("there are GrantedDetails, Claims or a Sub for an app")
-	case d.AuthTime.Before(since(s)):
-		return errors.New("the app asks that the person signs in anew")
 	}
 	return nil
 }

@@ -36,6 +36,15 @@
 // signed or for a foreign redirect URI is refused where it is pushed, and never
 // redirected.
 //
+// What a client asks of the sign-in holds: with prompt=login or max_age the person
+// has signed in since then, and with acr_values at one of these levels or above,
+// or there is no code. Of the levels that nobody here can reach a party is told at
+// once; an app's are left out, as OpenID Connect Core, section 3.1.2.1, has it.
+// (Decided in November 2026: OpenID Connect lets a provider answer with less than
+// acr_values; RFC 9470 asks for that level or an error, and a client that would
+// take less can say so by naming less.) The ID token's acr and auth_time tell how
+// and when it was.
+//
 // The library looks at the wall clock by itself, so Options.Now must be it but
 // in tests.
 package provider
@@ -103,7 +112,7 @@ type Clients interface {
 // ErrNoClient is what [Clients] answer for an id that they don't know.
 var ErrNoClient = errors.New("no such client")
 
-// Options are what a Provider needs. All must be set but Admit, Scopes, ACRs and Log.
+// Options are what a Provider needs. All must be set but Admit, Scopes, ACRs, Reach and Log.
 type Options struct {
 	Base    string // the server's URL as clients see it, without a final slash; also the issuer's name
 	Records auth.Records
@@ -131,8 +140,11 @@ type Options struct {
 	Scopes []string // that Clients may have instead of those of parties
 
 	ACRs []string // authentication context classes that may be asked for
-	Log  *slog.Logger
-	Now  func() time.Time
+	// Reach says whether a sign-in at a level is enough for who asks for one of
+	// these; needed with ACRs.
+	Reach func(level string, enough []string) bool
+	Log   *slog.Logger
+	Now   func() time.Time
 
 	TokenLife       time.Duration // of access tokens; at most an hour, 5 minutes are usual
 	CodeLife        time.Duration // at most a minute
@@ -160,8 +172,9 @@ type Provider struct {
 	parties http.Handler // the library, as it serves registered parties
 	apps    http.Handler // and as it serves Solid apps
 
-	documents *auth.Recall[string, app]
-	userinfos *auth.Verifier // of those who ask for userinfo
+	revocations *revocations
+	documents   *auth.Recall[string, app]
+	userinfos   *auth.Verifier // of those who ask for userinfo
 }
 
 // New makes a Provider, and its first signing key if there is none yet.
@@ -173,11 +186,12 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Provider{
-		Options:   o,
-		secrets:   newSealer(o.Key, "decisions"),
-		proofs:    dpop.Checker{Now: o.Now, MaxAge: time.Minute, MaxSkew: skew},
-		documents: auth.NewRecall[string, app](maxDocuments),
-		keys:      &keyring{records: o.Records, now: o.Now, sealer: newSealer(o.Key, "signing keys")},
+		Options:     o,
+		secrets:     newSealer(o.Key, "decisions"),
+		proofs:      dpop.Checker{Now: o.Now, MaxAge: time.Minute, MaxSkew: skew},
+		revocations: &revocations{records: o.Records, now: o.Now},
+		documents:   auth.NewRecall[string, app](maxDocuments),
+		keys:        &keyring{records: o.Records, now: o.Now, sealer: newSealer(o.Key, "signing keys")},
 	}
 	if err := p.keys.load(ctx); err != nil {
 		return nil, fmt.Errorf("OpenID provider: signing keys: %w", err)
@@ -201,7 +215,7 @@ func (o *Options) check() error {
 	case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || o.Base != u.Scheme+"://"+u.Host:
 		return errors.New("the Base is not scheme://host")
 	case o.Records == nil || o.Clients == nil || o.CheckDetails == nil || o.InteractionURL == nil || o.Page == nil || o.Now == nil ||
-		o.SignedIn == nil || o.SignOut == nil || o.Fetch == nil:
+		o.SignedIn == nil || o.SignOut == nil || o.Fetch == nil || o.Reach == nil && len(o.ACRs) > 0:
 		return errors.New("an option is missing")
 	case len(o.Key) != 32:
 		return errors.New("the Key does not have 32 bytes")
@@ -266,14 +280,19 @@ func (p *Provider) configure() []op.Option {
 		}),
 		op.WithHTTPClientFunc(func(context.Context) *http.Client { return &http.Client{Transport: offline{}} }),
 	}
-	if len(p.ACRs) > 0 {
-		acrs := make([]goidc.ACR, len(p.ACRs))
-		for i, acr := range p.ACRs {
-			acrs[i] = goidc.ACR(acr)
-		}
-		options = append(options, op.WithACRs(acrs[0], acrs...))
+	return append(options, p.acrs()...)
+}
+
+// acrs tells the library of the levels that may be asked for.
+func (p *Provider) acrs() []op.Option {
+	if len(p.ACRs) == 0 {
+		return nil
 	}
-	return options
+	all := make([]goidc.ACR, len(p.ACRs))
+	for i, acr := range p.ACRs {
+		all[i] = goidc.ACR(acr)
+	}
+	return []op.Option{op.WithACRs(all[0], all...)}
 }
 
 // scopes are those of parties and those of operators.

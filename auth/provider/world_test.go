@@ -166,10 +166,13 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 			w.WriteHeader(status)
 			fmt.Fprint(w, "page: ", reason)
 		},
-		SignedIn:  func(*http.Request) (*Visitor, error) { return w.visitor, nil },
-		SignOut:   func(*http.Request) error { w.visitor = nil; return nil },
-		Fetch:     auth.Guarded(true),
-		ACRs:      []string{"urn:high"},
+		SignedIn: func(*http.Request) (*Visitor, error) { return w.visitor, nil },
+		SignOut:  func(*http.Request) error { w.visitor = nil; return nil },
+		Fetch:    auth.Guarded(true),
+		ACRs:     []string{"urn:high", "urn:low"},
+		Reach: func(level string, enough []string) bool {
+			return slices.Contains(enough, level) || level == "urn:high" && slices.Contains(enough, "urn:low")
+		},
 		TokenLife: 5 * time.Minute, CodeLife: time.Minute, InteractionLife: time.Hour,
 	}
 	for _, f := range change {

@@ -93,7 +93,7 @@ func (a asks) Ask(r *http.Request, id string) (web.Ask, error) {
 	}
 	if in.App != nil {
 		return web.Ask{Until: in.Until, ReturnOrigin: in.App.Address, Locales: in.Locales, App: &web.App{
-			Name: in.App.Name, Address: in.App.Address, Offline: in.App.Offline, Since: in.Since, Onward: in.App.Onward,
+			Name: in.App.Name, Address: in.App.Address, Offline: in.App.Offline, Onward: in.App.Onward,
 		}}, nil
 	}
 	party, err := a.register.Party(r.Context(), in.ClientID)

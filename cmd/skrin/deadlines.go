@@ -21,12 +21,17 @@ const stall = time.Minute
 func deadlines(h http.Handler, each time.Duration, gave func()) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := http.NewResponseController(w)
-		r.Body = &patientBody{r.Body, c, each, gave}
-		h.ServeHTTP(&patientWriter{w, c, each, gave}, r)
+		sends := r.Body != http.NoBody
+		if sends {
+			r.Body = &patientBody{r.Body, c, each, gave}
+		}
+		h.ServeHTTP(&patientWriter{w, c, each, gave, 0}, r)
 		// What the server itself still has to send, and what is left of the body,
 		// which it reads to use the connection again.
 		_ = c.SetWriteDeadline(time.Now().Add(each))
-		_ = c.SetReadDeadline(time.Now().Add(each))
+		if sends {
+			_ = c.SetReadDeadline(time.Now().Add(each))
+		}
 	})
 }
 
@@ -50,24 +55,45 @@ func (b *patientBody) Read(p []byte) (int, error) {
 
 type patientWriter struct {
 	http.ResponseWriter
-	c    *http.ResponseController
-	each time.Duration
-	gave func()
+	c     *http.ResponseController
+	each  time.Duration
+	gave  func()
+	since int // bytes written since a deadline was set
 }
+
+// heldBack is how much net/http holds back at least: so much can be written without
+// anything being sent.
+const heldBack = 2 << 10
 
 // Write implements io.Writer, in parts that a slow client can take in time.
 func (w *patientWriter) Write(p []byte) (int, error) {
 	const part = 32 << 10
 	n := 0
 	for {
-		_ = w.c.SetWriteDeadline(time.Now().Add(w.each))
-		m, err := w.ResponseWriter.Write(p[n:min(len(p), n+part)])
+		now := p[n:min(len(p), n+part)]
+		if w.since += len(now); w.since >= heldBack {
+			w.since = len(now)
+			_ = w.c.SetWriteDeadline(time.Now().Add(w.each))
+		}
+		m, err := w.ResponseWriter.Write(now)
 		late(err, w.gave)
 		if n += m; err != nil || n == len(p) {
 			return n, err
 		}
 	}
 }
+
+// FlushError is for http.ResponseController: what was held back is sent now.
+func (w *patientWriter) FlushError() error {
+	w.since = 0
+	_ = w.c.SetWriteDeadline(time.Now().Add(w.each))
+	err := w.c.Flush()
+	late(err, w.gave)
+	return err
+}
+
+// Flush implements http.Flusher.
+func (w *patientWriter) Flush() { _ = w.FlushError() }
 
 // Unwrap is for http.ResponseController.
 func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

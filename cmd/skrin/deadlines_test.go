@@ -25,6 +25,12 @@ func TestDeadlines(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 		}
 	})
+	h.HandleFunc("/bits", func(w http.ResponseWriter, r *http.Request) { // more than is held back, a little at a time
+		for range 60 {
+			time.Sleep(each / 20)
+			_, _ = w.Write(make([]byte, 300))
+		}
+	})
 	h.HandleFunc("/large", func(w http.ResponseWriter, r *http.Request) {
 		_, err := w.Write(make([]byte, 64<<20))
 		ended <- err
@@ -36,12 +42,24 @@ func TestDeadlines(t *testing.T) {
 	})
 	s := httptest.NewServer(deadlines(h, each, nil))
 	defer s.Close()
+	defer s.CloseClientConnections() // so that what is waited for fails the test, and doesn't hang it
 
 	resp, err := http.Get(s.URL + "/slow")
 	must(t, err)
 	defer resp.Body.Close()
 	if b, err := io.ReadAll(resp.Body); err != nil || strings.Count(string(b), "part") != 6 {
 		t.Errorf("an answer that moves was cut: %q, %v", b, err)
+	}
+
+	time.Sleep(each + each/2) // the connection is used again, and its last deadline has passed
+	for _, path := range []string{"/bits", "/slow"} {
+		resp, err := http.Get(s.URL + path)
+		must(t, err)
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Errorf("%s, on a connection that was used before, was cut: %v", path, err)
+		}
+		resp.Body.Close()
+		time.Sleep(each + each/2)
 	}
 
 	open := func(request string) net.Conn {

@@ -128,8 +128,38 @@ func openTown(ctx context.Context, dir string, port, ports int, k keep, log *slo
 	if err != nil {
 		return nil, err
 	}
-	t.server, err = newServer(ctx, config{Base: t.origins[0], Dir: dir, Key: key, Demo: true, Token: 5 * time.Minute, keep: k}, log)
+	operators, err := demoOperator(dir, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	t.server, err = newServer(ctx, config{Base: t.origins[0], Dir: dir, Key: key, Demo: true, Operators: operators, Token: 5 * time.Minute, keep: k}, log)
 	return t, err
+}
+
+// demoOperator makes the demo's operator, whose key is in the demo's directory,
+// operator/TEST-key.pem, and returns the folder in which it is registered.
+func demoOperator(dir string, now time.Time) (string, error) {
+	folder, file := filepath.Join(dir, "operators"), filepath.Join(dir, "operator", "TEST-key.pem")
+	if err := errors.Join(os.MkdirAll(folder, 0o700), os.MkdirAll(filepath.Dir(file), 0o700)); err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		if err := makeKey(file); err != nil {
+			return "", err
+		}
+	}
+	key, err := partyKey{file}.signing()
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(operatorFile{
+		ID: "demo", Name: "The demo's operator", Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}},
+		Until: now.AddDate(1, 0, 0).Format(time.DateOnly),
+	})
+	if err != nil {
+		return "", err
+	}
+	return folder, os.WriteFile(filepath.Join(folder, "demo.json"), text, 0o600)
 }
 
 // options are those of the organisation on the i-th port.

@@ -77,6 +77,7 @@ type guard struct {
 	clients   *auth.Limiter
 	pods      *auth.Limiter
 	bulk      *auth.Limiter
+	numbers   *auth.Limiter
 	parties   map[string]*auth.Limiter // with a profile of their own
 	reported  *auth.Limiter            // parties that were named in the log of late
 	together  together
@@ -99,7 +100,7 @@ func newGuard(c config, log *slog.Logger, now func() time.Time) *guard {
 	g := &guard{
 		config: c, log: log, now: now, m: newMetrics(), traces: newTraces(c.Trace, log), parties: map[string]*auth.Limiter{},
 		addresses: limiter(c.Limit.Address, manyKeys), clients: limiter(c.Limit.Client, manyKeys), pods: limiter(c.Limit.Pod, manyKeys),
-		bulk: limiter(c.Limit.Bulk, fewKeys), reported: auth.NewLimiter(1, time.Hour, fewKeys, now),
+		bulk: limiter(c.Limit.Bulk, fewKeys), numbers: limiter(c.Limit.Numbers, fewKeys), reported: auth.NewLimiter(1, time.Hour, fewKeys, now),
 		together: together{most: c.Limit.AddressRequests},
 	}
 	for id, r := range c.Bulk {
@@ -240,6 +241,12 @@ func addressKey(ip netip.Addr) string {
 	}
 	b := ip.As16()
 	return string(b[:8])
+}
+
+// renumbers refuses who tells of too many changes of numbers: an address before
+// anything is verified, and a register after that.
+func (g *guard) renumbers(who string) error {
+	return g.allow(g.numbers, byNumbers, who, "You tell of more changes of numbers than this server takes. Wait, then retry.")
 }
 
 // admit refuses who asks too much, once it is known who that is.

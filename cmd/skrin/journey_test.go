@@ -30,6 +30,7 @@ type running struct {
 	dir  string
 	log  *lockedBuffer
 	stop func()
+	back string // where a browser comes back to a party's command
 }
 
 // A lockedBuffer takes the log of several servers.

@@ -175,7 +175,7 @@ var journeys = []struct {
 			}
 		}
 		j.b.open(j.Base + "/me/evidence")
-		if n := strings.Count(j.b.text(), "Arbetslöshetsintyg"); n != 1 || j.b.says("Ersatt") {
+		if n := strings.Count(j.b.text(), "Utfärdat av"); n != 1 || j.b.says("Ersatt") {
 			j.t.Errorf("%d certificates: %s", n, j.b.text())
 		}
 	}},

@@ -20,6 +20,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/acl"
+	"skrin/auth"
 	"skrin/cmd/skrin/demo"
 	"skrin/pod"
 )
@@ -314,6 +315,10 @@ func TestWhoMayTellOfANumber(t *testing.T) {
 			t.Fatalf("%s: she is known by %v", row.is, got)
 		}
 	}
+	owner, err := r.pod.Make(t.Context(), person)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 2 { // twice is as once
 		if status, answer := r.renumbers(signed(t, udi, typeRenumber, good())); status != 204 {
 			t.Errorf("a good one: %d %s", status, answer)
@@ -324,5 +329,26 @@ func TestWhoMayTellOfANumber(t *testing.T) {
 	}
 	if status, answer := r.renumbers("x.y"); status != 403 {
 		t.Errorf("no JWS: %d %s", status, answer)
+	}
+	log, err := r.pod.Log(t.Context(), owner, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log = slices.DeleteFunc(log, func(e pod.Entry) bool { return e.Action != pod.DidRenumber })
+	if text := fmt.Sprint(log); len(log) != 1 || log[0].Party != "udi" || strings.Contains(text, "P4711") || strings.Contains(text, "57912075186") {
+		t.Errorf("her log says %s", text)
+	}
+	r.guard.numbers = auth.NewLimiter(2, time.Hour, 100, time.Now)
+	for i, want := range []int{204, 429, 429} { // the first costs the address and the register one each
+		if i == 1 {
+			r.guard.numbers = auth.NewLimiter(1, time.Hour, 100, time.Now)
+			r.guard.numbers.Allow("party udi")
+		}
+		if status, answer := r.renumbers(signed(t, udi, typeRenumber, good())); status != want || want == 429 && !strings.Contains(answer, "Retry-After") {
+			t.Errorf("telling often, %d: %d %s", i, status, answer)
+		}
+	}
+	if status, _ := r.renumbers("x.y"); status != 429 {
+		t.Errorf("an address that has tried too often is told %d: something was verified", status)
 	}
 }

@@ -24,13 +24,15 @@ type commands struct {
 	Fsck     fsckCommand       `cmd:"" help:"Check all that must hold of every pod."`
 	Erase    eraseCommand      `cmd:"" help:"Erase a pod, and its key."`
 	Rotate   rotateCommand     `cmd:"" help:"Wrap the pods' keys with the first of --pod-key-file."`
+	Approve  approveCommand    `cmd:"" help:"As a second operator, let another do a dangerous act; or list what waits."`
 	Party    partyCommand      `cmd:"" help:"Register authorities and consumers, list, renew and revoke them."`
 	Key      keyCommand        `cmd:"" help:"Print a new master key for serve --key-file; rotate the keys that sign."`
+	JWKS     jwksCommand       `cmd:"" name:"jwks" help:"For a party: make a key, and print its public half for the registration."`
 	Token    tokenCommand      `cmd:"" help:"For a party: get an access token."`
 	Proof    proofCommand      `cmd:"" help:"For a party: make the DPoP proof of one request."`
 	Issue    issueCommand      `cmd:"" help:"For a provider: sign evidence as SD-JWT VC."`
 	Verify   verifyCommand     `cmd:"" help:"For a consumer: verify evidence, offline."`
-	Log      logCommand        `cmd:"" help:"For a person: check an exported log."`
+	Log      logCommand        `cmd:"" help:"For a person: check an exported log. For an operator: show and verify what operators did."`
 	Stage    stageCommand      `cmd:"" help:"For load tests and test suites: a server with made-up people, and their credentials."`
 	Unlink   unlinkCommand     `cmd:"" help:"Measure whether parties that pool what they received can match people."`
 	List     statusListCommand `cmd:"" name:"status-list" help:"For a provider: sign the status list by which it revokes."`
@@ -39,8 +41,8 @@ type commands struct {
 	Import   importCommand     `cmd:"" help:"Fill a new pod from such a file."`
 	Moved    movedCommand      `cmd:"" help:"Send everybody on to another server, where a pod was imported, and tell its counterparts."`
 	Ready    readyCommand      `cmd:"" help:"Ask whether a node is ready."`
-	Provider providerCommand   `cmd:"" help:"For a provider: deposit a table of evidence."`
-	Consumer consumerCommand   `cmd:"" help:"For a consumer: read and verify what was granted."`
+	Provider providerCommand   `cmd:"" help:"For a provider: connect to people, deposit a table of evidence."`
+	Consumer consumerCommand   `cmd:"" help:"For a consumer: ask, read and verify what was granted."`
 	Login    loginCommand      `cmd:"" help:"Log in to a Solid server, for the commands below."`
 	Get      getCommand        `cmd:"" help:"Print a resource."`
 	Put      putCommand        `cmd:"" help:"Write a resource."`
@@ -67,7 +69,7 @@ func main() {
 	k.BindTo(ctx, (*context.Context)(nil))
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "skrin:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 

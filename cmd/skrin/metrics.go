@@ -46,6 +46,7 @@ const (
 	byQuota       = "quota"
 	bySize        = "body"
 	byRegistering = "registrations"
+	byNumbers     = "numbers"
 )
 
 // newMetrics makes the metrics, all at zero.
@@ -72,7 +73,7 @@ func newMetrics() *metrics {
 		certificate: gauge("skrin_certificate_ends_seconds", "When the TLS certificate that was read from files ends, in seconds since 1970; 0 without."),
 		stalled:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skrin_stalled_total", Help: "Answers that were given up because the client took or sent too little."}),
 	}
-	for _, limit := range []string{byAddress, byTogether, byRequests, byClient, byPod, byBulk, byQuota, bySize, byRegistering} {
+	for _, limit := range []string{byAddress, byTogether, byRequests, byClient, byPod, byBulk, byQuota, bySize, byRegistering, byNumbers} {
 		m.refusals.WithLabelValues(limit)
 	}
 	m.registry.MustRegister(m.requests, m.seconds, m.underWay, m.refusals, m.bulk, m.connections, m.store, m.storeErrors, m.certificate, m.stalled,

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"skrin/auth/login"
+	"skrin/ldp"
 	"skrin/pod"
 )
 
@@ -44,7 +45,9 @@ type numberInScheme struct {
 // another now: the person signs in by the new one from now on, and finds
 // everything as it was. The answer is the same whether anybody here had the
 // number or not, so that a register doesn't learn who has a pod. Told twice it
-// changes nothing.
+// changes nothing. How often a register may tell, and an address may try, is bounded
+// (limit-numbers). The person finds in her log that her number has changed and who
+// said so, and no number.
 func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Content-Type") != pod.TypeReceipt {
 		http.Error(w, "Content-Type must be application/jwt.", http.StatusUnsupportedMediaType)
@@ -55,13 +58,24 @@ func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The body is too large, or could not be read to its end.", http.StatusRequestEntityTooLarge)
 		return
 	}
+	if err := s.guard.renumbers(addressKey(addressOf(r, s.Proxies))); err != nil {
+		tooOften(w, err)
+		return
+	}
 	change, fault := s.readChange(r, string(body))
 	if fault != "" {
 		http.Error(w, fault, http.StatusForbidden)
 		return
 	}
+	if err := s.guard.renumbers("party " + change.Issuer); err != nil {
+		tooOften(w, err)
+		return
+	}
 	former := login.Identity{Scheme: change.Former.Scheme, Number: change.Former.Number}
-	err = s.vault.Replace(r.Context(), former, login.Identity{Scheme: change.Now.Scheme, Number: change.Now.Number, From: s.now().Truncate(time.Second)})
+	person, err := s.vault.Replace(r.Context(), former, login.Identity{Scheme: change.Now.Scheme, Number: change.Now.Number, From: s.now().Truncate(time.Second)})
+	if err == nil && person != "" {
+		err = s.pod.Renumbered(r.Context(), person, change.Issuer)
+	}
 	switch {
 	case errors.Is(err, login.ErrMalformed):
 		http.Error(w, "A number is not of the form that its scheme asks for.", http.StatusUnprocessableEntity)
@@ -70,6 +84,16 @@ func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
+}
+
+// tooOften answers what the guard has refused.
+func tooOften(w http.ResponseWriter, err error) {
+	f := new(ldp.Fault)
+	if errors.As(err, &f) {
+		name, value, _ := strings.Cut(f.Header, ": ")
+		w.Header().Set(name, value)
+	}
+	http.Error(w, f.Detail, http.StatusTooManyRequests)
 }
 
 // readChange reads a change and checks who says it, when, to whom, and whether

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -46,23 +45,14 @@ func (k partyKey) dpop() (*dpop.Key, error) {
 }
 
 // tokenCommand gets an access token.
-type tokenCommand struct {
-	partyKey
-	Server string `required:"" help:"The server's issuer, like https://pod.example.se."`
-	ID     string `required:"" name:"id" help:"The id with which the party is registered."`
-}
+type tokenCommand struct{ backEnd }
 
 // Run obeys kong.
 func (c *tokenCommand) Run(ctx context.Context) error {
-	key, err := c.signing()
+	party, err := c.client()
 	if err != nil {
 		return err
 	}
-	proofs, err := c.dpop()
-	if err != nil {
-		return err
-	}
-	party := &client.Client{HTTP: &http.Client{Timeout: 20 * time.Second}, Issuer: c.Server, ID: c.ID, Key: key, DPoP: proofs, Now: time.Now}
 	token, err := party.Token(ctx)
 	if err != nil {
 		return err

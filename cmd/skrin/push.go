@@ -30,7 +30,9 @@ import (
 
 // providerCommand is the integrator's kit of an authority.
 type providerCommand struct {
-	Push pushCommand `cmd:"" help:"Sign and deposit evidence: a row of a table each."`
+	Connect askCommand    `cmd:"" help:"Ask a person for a place where evidence may be deposited."`
+	Finish  finishCommand `cmd:"" help:"Take the answer that her browser brought."`
+	Push    pushCommand   `cmd:"" help:"Sign and deposit evidence: a row of a table each."`
 }
 
 // A mapping says how a row becomes evidence.
@@ -54,9 +56,7 @@ type field struct {
 
 // pushCommand deposits what a table holds.
 type pushCommand struct {
-	partyKey `embed:""`
-	Server   string `required:"" help:"The server's issuer, like https://pod.example.se."`
-	ID       string `required:"" name:"id" help:"The id with which the party is registered."`
+	backEnd  `embed:""`
 	Issuer   string `required:"" help:"The iss with which the party is registered."`
 	Receipts string `required:"" help:"Folder for the delivery receipts. A row that has one there isn't sent again." type:"path"`
 	Check    bool   `help:"Only check the rows, and send nothing."`
@@ -85,11 +85,7 @@ func (c *pushCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	signing, err := c.signing()
-	if err != nil {
-		return err
-	}
-	proofs, err := c.dpop()
+	party, err := c.client()
 	if err != nil {
 		return err
 	}
@@ -101,7 +97,6 @@ func (c *pushCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer rows.Close()
-	party := &client.Client{HTTP: &http.Client{Timeout: 30 * time.Second}, Issuer: c.Server, ID: c.ID, Key: signing, DPoP: proofs, Now: time.Now}
 	done, number := pushed{Failed: []rowErr{}}, 0
 	err = eachRow(rows, strings.HasSuffix(c.Rows, ".jsonl"), func(row map[string]string, fault error) error {
 		number++
@@ -368,30 +363,25 @@ func jsonRow(line []byte) (map[string]string, error) {
 
 // consumerCommand is the integrator's kit of a third party.
 type consumerCommand struct {
+	Ask    askCommand    `cmd:"" help:"Ask a person for evidence, in her browser or in her inbox."`
+	Finish finishCommand `cmd:"" help:"Take the answer that her browser brought."`
 	Read   readCommand   `cmd:"" help:"Read evidence that was granted, and verify it."`
 	Verify verifyCommand `cmd:"" help:"Verify evidence from standard input, offline."`
 }
 
 // readCommand reads and verifies.
 type readCommand struct {
-	partyKey      `embed:""`
+	backEnd       `embed:""`
 	verifyCommand `embed:""`
-	Server        string `required:"" help:"The server's issuer, like https://pod.example.se."`
-	ID            string `required:"" name:"id" help:"The id with which the party is registered."`
 	URL           string `arg:"" help:"The address that was granted."`
 }
 
 // Run obeys kong. It prints the claims.
 func (c *readCommand) Run(ctx context.Context) error {
-	signing, err := c.signing()
+	party, err := c.client()
 	if err != nil {
 		return err
 	}
-	proofs, err := c.dpop()
-	if err != nil {
-		return err
-	}
-	party := &client.Client{HTTP: &http.Client{Timeout: 30 * time.Second}, Issuer: c.Server, ID: c.ID, Key: signing, DPoP: proofs, Now: time.Now}
 	got, err := party.Get(ctx, c.URL, "application/dc+sd-jwt")
 	if err != nil {
 		return err

@@ -40,7 +40,20 @@ func (s *server) routes(pages http.Handler, resources, shown *ldp.Handler) http.
 	r.Path("/me").Handler(pages)
 	r.PathPrefix("/me/").Handler(pages)
 	r.PathPrefix("/").Handler(resources)
-	return s.twoHosts(r, shown)
+	return s.twoHosts(podsFirst(resources, r), shown)
+}
+
+// podsFirst sends what can only be somebody's pod to resources, without a look at
+// all the routes: most requests are.
+func podsFirst(resources, routes http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		first, _, inside := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if inside && first != "" && first[0] != '.' && first != "me" && first != "ns" {
+			resources.ServeHTTP(w, r)
+			return
+		}
+		routes.ServeHTTP(w, r)
+	})
 }
 
 // twoHosts tells the hosts apart. Whatever doesn't name the pod origin's is meant

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +37,7 @@ type server struct {
 	now func() time.Time
 	*chest
 	operators operators
+	acts      *acts
 	steps     steps
 	parties   *pod.Parties // registered in files
 	register  *parties.Register
@@ -70,6 +72,11 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 	if s.chest, err = openChest(ctx, c, log); err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Dir, err)
 	}
+	key, err := s.derive("operators' log")
+	if err != nil {
+		return nil, err
+	}
+	s.acts = &acts{records: s.records, key: key, now: s.now}
 	s.ready = newReadiness(s.chest)
 	s.guard.m.watchOutbox(s.store, s.now)
 	for _, join := range []func(context.Context) error{s.joinParties, s.joinLogin, s.joinProvider, s.joinPod, s.joinHandler} {
@@ -137,7 +144,8 @@ func (s *server) joinProvider(ctx context.Context) error {
 	}
 	s.provider, err = provider.New(ctx, provider.Options{
 		Base: s.Base, Records: s.records, Clients: clients{s.register, s.operators, s.Base, s.now}, Key: key, Scopes: []string{adminScope},
-		CheckDetails:   s.checkDetails,
+		CheckDetails: s.checkDetails,
+		ACRs:         slices.Concat(s.steps.levels...), Reach: s.steps.levels.Reach,
 		InteractionURL: func(id string) string { return s.Base + "/me/answer/" + id },
 		Page:           oauthTrouble,
 		Log:            s.log, Now: s.now,
@@ -154,9 +162,12 @@ func (s *server) joinPod(ctx context.Context) error {
 	}
 	lists := auth.Guarded(s.Demo)
 	s.foreign = auth.NewForeign(auth.Guarded(s.Demo), s.now)
+	// Groups have a client of their own: documents that never come, which anybody
+	// with a pod can name in an ACL, must not hold up who signs in from elsewhere.
+	groups := auth.NewForeign(auth.Guarded(s.Demo), s.now)
 	s.pod = &pod.Pod{
 		Store: meteredStore{s.store, s.guard.m, s.guard.traces}, Blobs: s.blobs, Registry: s.register, Types: s.types, Sign: s.provider,
-		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign, Channels: notify.ChannelTypes(),
+		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: groups, Channels: notify.ChannelTypes(),
 		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF), Quota: int64(s.Limit.Quota),
 		Statuses: &pod.Statuses{Key: places, Kept: keptLists{s.records}, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
 			doc, err := auth.Fetch(ctx, lists, url, accept)

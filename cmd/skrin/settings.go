@@ -70,6 +70,11 @@ type settings struct {
 	// that it will: for a proxy that asks there, a little longer than it asks.
 	Drain time.Duration `standard:"0s"`
 
+	// How long an operator of the folder above may take to approve that a pod is
+	// erased or exported, or that stolen signing keys are replaced, and whoever asked
+	// then to do it. 0s lets one do it alone.
+	TwoPeople time.Duration `standard:"0s"`
+
 	TLS   tlsSettings   `embed:"" prefix:"tls-"`
 	Limit limitSettings `embed:"" prefix:"limit-"`
 	Log   logSettings   `embed:"" prefix:"log-"`
@@ -150,6 +155,9 @@ type limitSettings struct {
 	Registrations rate `standard:"60/2m"`
 	// Attempts to sign in from one address. "none" is for the demo only.
 	Logins rate `standard:"30/1m"`
+	// Changes of people's numbers that one register tells of; also what one address
+	// may try.
+	Numbers rate `standard:"600/1m"`
 	// What one party may read of the people here: more is refused, and reported in
 	// the log and the metric skrin_bulk_reads_total.
 	Bulk rate `standard:"20000/1h"`

@@ -5,10 +5,12 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"time"
 
@@ -110,5 +112,10 @@ func (s *server) eid(text []byte, limit *auth.Limiter) (*login.EID, error) {
 	return login.NewEID(login.EIDOptions{
 		Name: f.Name, Path: f.ID, Issuer: f.Issuer, Client: f.Client, Secret: f.Secret, Key: f.Key, Profile: profile, Least: f.Least,
 		Base: s.Base, Vault: s.vault, Sessions: s.sessions, Records: s.records, HTTP: auth.Guarded(s.Demo), Limit: limit, Now: s.now, Fail: s.failed,
+		Renumbered: func(ctx context.Context, person string) error { return s.pod.Renumbered(ctx, person, "") },
+		Refuse: func(w http.ResponseWriter, r *http.Request, next string, levels []string, err error) {
+			s.log.InfoContext(r.Context(), "sign-in", "error", err)
+			http.Redirect(w, r, web.NotSignedIn(f.ID, next, levels, errors.Is(err, login.ErrTooLow)), http.StatusSeeOther)
+		},
 	})
 }

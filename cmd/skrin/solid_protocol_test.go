@@ -23,6 +23,12 @@ const asText, asTurtle, asN3, asSPARQL, asJSONLD = "\nContent-Type: text/plain\n
 // n3 is a patch of the parts, with a prefix for what it says.
 func n3(parts string) string { return asN3 + n3Prefix + parts + "." }
 
+// publicRead is an ACL document by which everybody may read its subject, and
+// nobody else anything.
+func publicRead(name string) string {
+	return "@prefix acl: <http://www.w3.org/ns/auth/acl#>. <#p> a acl:Authorization; acl:agentClass <http://xmlns.com/foaf/0.1/Agent>; acl:accessTo <" + name + ">; acl:mode acl:Read."
+}
+
 // title of doc.ttl, as the rows' containers have it.
 const title = "<$doc.ttl> <http://purl.org/dc/terms/title>"
 
@@ -90,6 +96,11 @@ func TestSolidProtocol(t *testing.T) {
 		{"A4: Turtle also for a long Accept", "GET ./ alice\nAccept: application/n-quads;q=0.8, text/turtle, application/ld+json;q=0.9, */*;q=0.1", 200, []string{"Content-Type: text/turtle"}, nil},
 		{"A4: members' metadata", "GET ./ alice", 200, []string{"body ~ <$text> a ldp:Resource, <http://www.w3.org/ns/iana/media-types/text/plain#Resource>; stat:size 10; dcterms:modified \"", "body ~ ; stat:mtime "}, nil},
 		{"A4: no grandchildren", "GET ./ alice", 200, []string{"body !~ $c/x"}, nil},
+		{"A4: pages for who prefers them", "GET ./ alice\nPrefer: return=representation; max-member-count=2", 303, []string{"Location: $?max-member-count=2"}, nil},
+		{"A4: a page", "GET ./?max-member-count=2 alice", 200, []string{`Link ~ <$?max-member-count=2&after=doc.jsonld>; rel="next"`, "body ~ ldp:contains <$c/>", "body ~ ldp:contains <$doc.jsonld>", "body !~ doc.ttl"}, nil},
+		{"A4: the page after a container", "GET ./?max-member-count=2&after=c%2F alice", 200, []string{`Link ~ rel="next"`, "body ~ ldp:contains <$doc.jsonld>", "body !~ $c/"}, nil},
+		{"A4: the last page", "GET ./?max-member-count=2&after=empty/ alice", 200, []string{`Link !~ rel="next"`, "body ~ ldp:contains <$text>", "body !~ doc"}, nil},
+		{"A4: everything for who doesn't", "GET ./?page=1 alice", 200, []string{"body ~ ldp:contains <$c/>", "body ~ ldp:contains <$text>"}, nil},
 		{"A4: no auxiliary resources", "GET ./ alice", 200, []string{"body !~ .meta"}, []string{"PUT text.meta alice" + asTurtle}},
 
 		// A5 auxiliary resources
@@ -97,11 +108,22 @@ func TestSolidProtocol(t *testing.T) {
 		{"A5: a description is made by PUT", "PUT text.meta alice" + asTurtle + "<text> <urn:a> 1.", 201, nil, nil},
 		{"A5: or PATCH", "PATCH text.meta alice" + n3(`solid:inserts { <text> <urn:a> 1 }`), 201, nil, nil},
 		{"A5: and read", "GET text.meta alice\nAccept: application/ld+json", 200, []string{"Content-Type: application/ld+json", "body ~ $text"}, []string{"PUT text.meta alice" + asTurtle + "<text> <urn:a> 1."}},
+		{"A5: it is there before it is written, empty", "GET text.meta alice", 200, []string{"Content-Type: text/turtle", "-body", "Etag: \"AAAAAAAAAAAAAAAA.ttl\"", "Last-Modified ~ GMT", "Content-Length: 0"}, nil},
+		{"A5: in JSON-LD too", "GET text.meta alice\nAccept: application/ld+json", 200, []string{"Content-Type: application/ld+json", "body ~ []"}, nil},
+		{"A5: that of a container", "HEAD c/.meta alice", 200, []string{"Etag: \"AAAAAAAAAAAAAAAA.ttl\""}, nil},
+		{"A5: that of nothing is not", "GET absent.meta alice", 404, nil, nil},
+		{"A5: nor of another", "GET text.meta.meta alice", 404, nil, []string{"PUT text.meta alice" + asTurtle}},
+		{"A5: who may not read does not see it", "GET text.meta bob", 403, nil, nil},
+		{"A5: nor a stranger", "GET text.meta", 401, nil, nil},
+		{"A5: who has seen it empty can write it", "PATCH text.meta alice\nIf-Match: $etag" + n3(`solid:inserts { <text> <urn:a> 1 }`), 201, nil, []string{"GET text.meta alice"}},
+		{"A5: unless somebody else has", "PUT text.meta alice\nIf-Match: \"AAAAAAAAAAAAAAAA.ttl\"" + asTurtle, 412, nil, []string{"PUT text.meta alice" + asTurtle}},
+		{"A5: what is written first is guarded", "PUT text.meta alice\nIf-None-Match: *" + asTurtle, 412, nil, []string{"PUT text.meta alice\nIf-None-Match: *" + asTurtle}},
+		{"A5: what nobody wrote is not deleted", "DELETE text.meta alice", 404, nil, nil},
 		{"A5: it is RDF", "PUT text.meta alice" + asText + "x", 415, nil, nil},
 		{"A5: of nothing there is none", "PUT absent.meta alice" + asTurtle, 409, nil, nil},
 		{"A5: nor of another", "PUT text.meta.meta alice" + asTurtle, 409, nil, []string{"PUT text.meta alice" + asTurtle}},
 		{"A5: none is made by POST", "POST ./ alice\nSlug: text.meta" + asTurtle, 403, nil, nil},
-		{"A5: it goes with its subject", "GET text.meta alice", 404, nil, []string{"PUT text.meta alice" + asTurtle, "DELETE text alice", "PUT text alice" + asText + "new"}},
+		{"A5: it goes with its subject", "GET text.meta alice", 200, []string{"-body"}, []string{"PUT text.meta alice" + asTurtle + "<text> <urn:a> 1.", "DELETE text alice", "PUT text alice" + asText + "new"}},
 		{"A5: its subject's rights are its own", "GET text.meta bob", 403, nil, []string{"PUT text.meta alice" + asTurtle}},
 		{"A5: one description", "GET text alice", 200, []string{"Link !~ describedby\", <$text.meta>"}, nil},
 
@@ -111,6 +133,12 @@ func TestSolidProtocol(t *testing.T) {
 		{"A6: a container", "HEAD c/ alice", 200, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, DELETE, POST", "Accept-Post ~ text/turtle", "Accept-Put ~ text/turtle", "Accept-Patch ~ text/n3"}, nil},
 		{"A6: OPTIONS", "OPTIONS c/ alice", 204, []string{"Allow ~ POST", "Accept-Post ~ application/ld+json", "Accept-Patch ~ text/n3", "-body"}, nil},
 		{"A6: OPTIONS of a stranger", "OPTIONS doc.ttl", 204, []string{"Allow ~ GET, HEAD"}, nil},
+		{"A6: OPTIONS of a text agrees with GET", "OPTIONS text alice", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, DELETE", "-Accept-Patch", `Link ~ <http://www.w3.org/ns/ldp#NonRDFSource>; rel="type"`}, nil},
+		{"A6: OPTIONS of the root agrees with GET", "OPTIONS / alice", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, POST", `Link ~ rel="http://www.w3.org/ns/solid/terms#owner"`}, nil},
+		{"A6: OPTIONS of a text tells who may not read it what it tells of nothing", "OPTIONS text bob", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, DELETE", "Accept-Patch ~ n3", "Link !~ NonRDFSource"}, nil},
+		{"A6: the same of nothing", "OPTIONS absent bob", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, DELETE", "Accept-Patch ~ n3"}, nil},
+		{"A6: to who may read too", "OPTIONS absent alice", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, PATCH, DELETE", "Accept-Patch ~ n3"}, nil},
+		{"A6: a text that everybody may read, to a stranger", "OPTIONS text", 204, []string{"Allow: GET, HEAD, OPTIONS, PUT, DELETE"}, []string{"PUT text.acl alice" + asTurtle + publicRead("text")}},
 		{"A6: a method that is unknown", "INVALID doc.ttl alice", 405, []string{"Allow ~ GET, HEAD"}, nil},
 		{"A6: TRACE", "TRACE doc.ttl alice", 405, nil, nil},
 		{"A6: HEAD is GET without content", "HEAD doc.ttl alice", 200, []string{"Content-Type: text/turtle", "Content-Length: 44", "-body", "Etag ~ .ttl"}, nil},
@@ -220,8 +248,47 @@ func TestSolidProtocol(t *testing.T) {
 		{"J: a stranger", "PATCH doc.ttl" + asSPARQL + `INSERT DATA { <> <urn:b> "new" }`, 401, nil, nil},
 		{"J: no SPARQL", "PATCH doc.ttl alice" + asSPARQL + `INSERT {`, 400, nil, nil},
 		{"J: what we don't do", "PATCH doc.ttl alice" + asSPARQL + `DROP ALL`, 501, nil, nil},
+		{"J: DELETE WHERE", "GET doc.ttl alice", 200, []string{"body !~ old"}, []string{"PATCH doc.ttl alice" + asSPARQL + `DELETE WHERE { ?x ?p "old" }`}},
+		{"J: no match does nothing", "PATCH doc.ttl alice" + asSPARQL + `DELETE { ?x <urn:none> ?y } INSERT { ?x <urn:b> 1 } WHERE { ?x <urn:none> ?y }`, 204, nil, nil},
+		{"J: a condition that is more than a pattern", "PATCH doc.ttl alice" + asSPARQL + `DELETE { ?x ?p ?o } WHERE { ?x ?p ?o FILTER(?o > 1) }`, 501, nil, nil},
+		{"J: a container's own triples", "GET c/ alice", 200, []string{"body ~ urn:b", "body ~ ldp:contains <$c/x>"}, []string{"PATCH c/ alice" + asSPARQL + `INSERT DATA { <> <urn:b> "new" }`}},
+		{"J: and not what it contains", "PATCH c/ alice" + asSPARQL + `INSERT DATA { <> <http://www.w3.org/ns/ldp#contains> <y> }`, 409, nil, nil},
+		{"J: of what isn't RDF", "PATCH text alice" + asSPARQL + `INSERT DATA { <> <urn:b> 1 }`, 415, nil, nil},
 		{"J: listed in Accept-Patch", "OPTIONS doc.ttl", 204, []string{"Accept-Patch ~ application/sparql-update"}, nil},
 	})
+}
+
+// TestOptionsAgreesWithGet: what GET tells of a resource, OPTIONS does to the same
+// agent; and to one who may not read it, the same whether it is there or not.
+func TestOptionsAgreesWithGet(t *testing.T) {
+	w := newWorld(t)
+	w.put("/o/doc.ttl", turtle, "")
+	w.put("/o/text", plain, "x")
+	w.put("/o/text.meta", turtle, "")
+	w.put("/o/doc.jsonld", "application/ld+json", "{}")
+	told := []string{"Allow", "Accept-Patch", "Accept-Post", "Accept-Put", "Link"}
+	for _, path := range []string{"/", "/o/", "/o/doc.ttl", "/o/doc.jsonld", "/o/text", "/o/text.meta", "/o/.meta", "/.acl", "/profile/card", "/profile/", "/inbox/", "/evidence/", "/settings/prefs.ttl", "/.well-known/solid"} {
+		get, options := w.ask(w.alice, "GET", path, "", ""), w.ask(w.alice, "OPTIONS", path, "", "")
+		if get.StatusCode != 200 {
+			continue // what Alice may not read
+		}
+		for _, name := range told {
+			if got, want := options.Header.Get(name), get.Header.Get(name); got != want {
+				t.Errorf("%s: OPTIONS tells %s %q, GET %q", path, name, got, want)
+			}
+		}
+	}
+	for _, twins := range [][2]string{{"/o/text", "/o/none"}, {"/o/doc.ttl", "/o/none"}, {"/o/", "/none/"}, {"/o/text.meta", "/o/none.meta"}, {"/o/text.acl", "/o/none.acl"}} {
+		for _, who := range []*person{w.bob, nil} {
+			there, absent := w.ask(who, "OPTIONS", twins[0], "", ""), w.ask(who, "OPTIONS", twins[1], "", "")
+			for _, name := range told {
+				got := strings.NewReplacer("/o/text", "/o/none", twins[0], twins[1]).Replace(there.Header.Get(name))
+				if want := absent.Header.Get(name); got != want {
+					t.Errorf("%s and %s, OPTIONS: %s %q and %q", twins[0], twins[1], name, got, want)
+				}
+			}
+		}
+	}
 }
 
 // TestCORSOverHTTP is section A12, of the joined server.
@@ -304,6 +371,15 @@ func TestConditionsAndRangesOverHTTP(t *testing.T) {
 		{"I: If-Range, the tag", "GET text alice\nRange: bytes=0-0\nIf-Range: $etag", 206, []string{"body: 0"}, textTag},
 		{"I: If-Range, another", "GET text alice\nRange: bytes=0-0\nIf-Range: \"x\"", 200, nil, nil},
 
+		{"I: HEAD has no ranges", "HEAD text alice\nRange: bytes=0-1", 200, []string{"-Content-Range", "Content-Length: 10"}, nil},
+		{"I: nor has what is converted", "GET doc.ttl alice\nAccept: application/ld+json\nRange: bytes=0-1", 200, []string{"-Content-Range"}, nil},
+		{"I: nor a container", "GET ./ alice\nRange: bytes=0-1", 200, []string{"-Content-Range"}, nil},
+		{"I: a container that was seen", "GET ./ alice\nIf-None-Match: $etag", 304, []string{"Etag: $etag"}, []string{"HEAD ./ alice"}},
+		{"I: If-None-Match, the tag, on PUT", "PUT doc.ttl alice\nIf-None-Match: $etag" + asTurtle, 412, nil, tag},
+		{"I: If-Match: * on what is there", "PUT doc.ttl alice\nIf-Match: *" + asTurtle, 204, nil, nil},
+		{"I: HEAD, If-Modified-Since", "HEAD doc.ttl alice\nIf-Modified-Since: " + future, 304, []string{"-body", "Etag ~ .ttl"}, nil},
+		{"I: If-Unmodified-Since on GET", "GET doc.ttl alice\nIf-Unmodified-Since: " + past, 412, nil, nil},
+		{"I: a part is not put", "PUT text alice\nContent-Range: bytes 0-1/10" + asText + "xx", 400, nil, nil},
 		{"H 4.2.1.4: every resource is one", "HEAD text alice", 200, []string{`Link ~ <http://www.w3.org/ns/ldp#Resource>; rel="type"`}, nil},
 		{"H 5.2.1.4: a container is one", "HEAD c/ alice", 200, []string{`Link ~ <http://www.w3.org/ns/ldp#BasicContainer>; rel="type"`}, nil},
 		{"H 4.2.1.5: relative to the URL", "GET x alice\nAccept: application/ld+json", 200, []string{"body ~ $other"}, []string{"PUT x alice" + asTurtle + "<> <urn:a> <other>."}},
@@ -333,6 +409,9 @@ func TestWebIDAndTypeIndexes(t *testing.T) {
 		{"G: no issuer, by PUT", "PUT /profile/card alice" + asTurtle + "<#me> <urn:a> 1.", 409, nil, nil},
 		{"G: another issuer, by PATCH", "PATCH /profile/card alice" + n3("solid:inserts { <"+card+"#me> solid:oidcIssuer <https://evil.example> }"), 409, nil, nil},
 		{"G: no issuer, by PATCH", "PATCH /profile/card alice" + asSPARQL + "DELETE WHERE { ?me <" + terms + "oidcIssuer> ?any }", 409, nil, nil},
+		{"G: a second inbox", "PATCH /profile/card alice" + n3("solid:inserts { <"+card+"#me> <http://www.w3.org/ns/ldp#inbox> <https://evil.example/inbox/> }"), 422, []string{"body ~ ldp#inbox"}, nil},
+		{"G: a second preferences file", "PATCH /profile/card alice" + n3("solid:inserts { <"+card+"#me> <http://www.w3.org/ns/pim/space#preferencesFile> <https://evil.example/prefs> }"), 422, []string{"body ~ preferencesFile"}, nil},
+		{"G: another storage is no error", "PATCH /profile/card alice" + n3("solid:inserts { <"+card+"#me> <http://www.w3.org/ns/pim/space#storage> <https://other.example/> }"), 204, nil, nil},
 		{"G: it can't be deleted", "DELETE /profile/card alice", 409, nil, nil},
 		{"G: a name can be told", "PATCH /profile/card alice" + n3("solid:inserts { <"+card+"#me> <http://xmlns.com/foaf/0.1/name> \"Alva\" }"), 204, nil, nil},
 		{"G: a JSON-LD context that is unknown", "PUT /profile/card alice" + asJSONLD + `{"@context":"https://unknown.example/"}`, 422, nil, nil},

@@ -5,13 +5,16 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,8 +54,11 @@ type stage struct {
 	SignIn   string        `json:"sign_in"`   // POST who=n signs in the nth person here
 	Newcomer int           `json:"newcomer"`  // the first who has no pod
 	Last     int           `json:"last"`      // the last
+	Opened   float64       `json:"opened"`    // seconds that opening what there was took
 	Made     float64       `json:"made"`      // seconds that making the pods took
 	MadePods int           `json:"made_pods"` // and how many were made
+	Bytes    int64         `json:"bytes"`     // that they take on the disk, if they are kept in the directory
+	Sample   string        `json:"sample"`    // what everybody may read in one of them
 	Profiles string        `json:"profiles"`  // origin of /debug/pprof/, if wanted
 }
 
@@ -79,15 +85,18 @@ func (c *stageCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer l.Close()
+	began := time.Now()
 	s, err := c.open(ctx, fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port))
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	opened := time.Since(began)
 	told, err := c.furnish(ctx, s, os.Stderr)
 	if err != nil {
 		return err
 	}
+	told.Opened = opened.Seconds()
 	if c.Profile {
 		end, err := profiles(told)
 		if err != nil {
@@ -169,11 +178,59 @@ func (c *stageCommand) furnish(ctx context.Context, s *server, progress io.Write
 		return nil, err
 	}
 	told.Consumer = stageConsumer{ID: r.id, Key: r.client.Key, DPoP: string(proofs), Return: "https://forsakring.example.se/callback", Request: request}
-	began := time.Now()
-	err = c.crowd(ctx, s, progress)
-	told.Made = time.Since(began).Seconds()
-	return told, err
+	return told, c.fill(ctx, s, told, progress)
 }
+
+// fill makes the pods and says what they took.
+func (c *stageCommand) fill(ctx context.Context, s *server, told *stage, progress io.Writer) error {
+	if c.Pods == 0 {
+		return nil
+	}
+	before, err := c.bytes(s)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := c.crowd(ctx, s, progress); err != nil {
+		return err
+	}
+	told.Made = time.Since(began).Seconds()
+	who, err := s.pod.Make(ctx, stageName(0)) // as it is
+	if err != nil {
+		return err
+	}
+	told.Sample, _, _ = strings.Cut(string(who.ID), "#")
+	after, err := c.bytes(s)
+	told.Bytes = after - before
+	return err
+}
+
+// bytes returns what the server takes on the disk of the directory, when nothing of
+// it is in a log any more.
+func (c *stageCommand) bytes(s *server) (all int64, err error) {
+	if s.data == nil {
+		return 0, nil
+	}
+	if err := errors.Join(s.data.Flush(), s.ring.Flush()); err != nil {
+		return 0, err
+	}
+	err = filepath.WalkDir(c.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) == ".log" {
+			return err
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) { // compacted meanwhile
+			return nil
+		}
+		if err == nil {
+			all += info.Size()
+		}
+		return err
+	})
+	return all, err
+}
+
+func stageName(i int) string { return "stage-" + strconv.Itoa(i) }
 
 // person makes somebody with a pod, credentials, and evidence that is shared.
 func (c *stageCommand) person(ctx context.Context, w *crowd, i int) (p stagePerson, err error) {
@@ -233,7 +290,7 @@ func (c *stageCommand) crowd(ctx context.Context, s *server, progress io.Writer)
 }
 
 func (c *stageCommand) pod(ctx context.Context, s *server, i int) error {
-	who, err := s.pod.Make(ctx, "stage-"+strconv.Itoa(i))
+	who, err := s.pod.Make(ctx, stageName(i))
 	if err != nil {
 		return err
 	}

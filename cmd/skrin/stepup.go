@@ -114,40 +114,66 @@ func (s *server) ladders() (login.Levels, error) {
 }
 
 // stepUp sends whoever has signed in, but not surely enough for what she is about
-// to do, to sign in again, and back. Whoever hasn't signed in is for next.
+// to do, or not so lately as the client asks whom she answers, to sign in again,
+// and back. Whoever hasn't signed in is for next, unless a client asks for a level.
 func (s *server) stepUp(next http.Handler) http.Handler {
-	if len(s.steps.enough) == 0 {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _, level, ok := s.sessions.Person(r)
-		if !ok {
-			next.ServeHTTP(w, r)
-			return
+		enough, anew, err := s.lacks(r)
+		if err == nil && anew {
+			err = s.sessions.SignOut(r)
 		}
-		needs, err := s.needs(r)
-		if err != nil {
+		switch {
+		case err != nil:
 			s.failed(w, r, err)
-			return
-		}
-		for _, action := range needs {
-			if enough := s.steps.enough[action]; len(enough) > 0 && !s.steps.levels.Reach(level, enough) {
-				back := r.URL.EscapedPath()
-				if r.Method == http.MethodGet {
-					back = r.URL.RequestURI()
-				}
-				http.Redirect(w, r, login.Again(back, enough), http.StatusSeeOther)
-				return
+		case enough == nil && !anew:
+			next.ServeHTTP(w, r)
+		default:
+			back := r.URL.EscapedPath()
+			if r.Method == http.MethodGet {
+				back = r.URL.RequestURI()
 			}
+			http.Redirect(w, r, login.Again(back, enough), http.StatusSeeOther)
 		}
-		next.ServeHTTP(w, r)
 	})
+}
+
+// lacks tells what of a sign-in a request lacks: one of the levels that are
+// enough; or any, anew.
+func (s *server) lacks(r *http.Request) (enough []string, anew bool, err error) {
+	_, at, level, ok := s.sessions.Person(r)
+	if id, answers := strings.CutPrefix(r.URL.Path, "/me/answer/"); answers {
+		in, err := s.provider.Interaction(r, id)
+		if errors.Is(err, provider.ErrNoInteraction) || err == nil && in.Decided {
+			return nil, false, nil // the page says so, or goes on
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		if len(in.ACRs) > 0 && !s.steps.levels.Reach(level, in.ACRs) {
+			enough = in.ACRs
+		}
+		anew = ok && at.Before(in.Since)
+		if enough != nil || anew {
+			return enough, anew, nil
+		}
+	}
+	if !ok || len(s.steps.enough) == 0 {
+		return nil, false, nil
+	}
+	needs, err := s.needs(r)
+	for _, action := range needs {
+		if enough := s.steps.enough[action]; len(enough) > 0 && !s.steps.levels.Reach(level, enough) {
+			return enough, false, err
+		}
+	}
+	return nil, false, err
 }
 
 // needs are the actions that a request is a part of.
 func (s *server) needs(r *http.Request) (all []string, err error) {
+	path, _ := forWhom(r.URL.Path)
 	for action, paths := range actions {
-		if slices.ContainsFunc(paths, func(p string) bool { return strings.HasPrefix(r.URL.Path, p) }) {
+		if slices.ContainsFunc(paths, func(p string) bool { return strings.HasPrefix(path, p) }) {
 			all = append(all, action)
 		}
 	}
@@ -165,8 +191,9 @@ func (s *server) needs(r *http.Request) (all []string, err error) {
 // asked tells which types of evidence a request that is answered is about, or that
 // it is an app's. One that has ended is about nothing: the page says so.
 func (s *server) asked(r *http.Request) (types []string, app bool, err error) {
-	if id, ok := strings.CutPrefix(r.URL.Path, "/me/requests/"); ok {
-		types, err = s.typesOf(r, id)
+	path, mandate := forWhom(r.URL.Path)
+	if id, ok := strings.CutPrefix(path, "/me/requests/"); ok {
+		types, err = s.typesOf(r, mandate, id)
 		return types, false, err
 	}
 	in, err := s.provider.Interaction(r, strings.TrimPrefix(r.URL.Path, "/me/answer/"))
@@ -185,7 +212,19 @@ func (s *server) asked(r *http.Request) (types []string, app bool, err error) {
 	return types, in.App != nil, err
 }
 
-func (s *server) typesOf(r *http.Request, id string) ([]string, error) {
+// forWhom returns the path of a page as it would be if the person saw her own, and
+// the mandate by which she acts for another; "" if she doesn't. What takes a level
+// takes it for another too.
+func forWhom(path string) (own, mandate string) {
+	rest, ok := strings.CutPrefix(path, "/me/for/")
+	if !ok {
+		return path, ""
+	}
+	mandate, rest, _ = strings.Cut(rest, "/")
+	return "/me/" + rest, mandate
+}
+
+func (s *server) typesOf(r *http.Request, mandate, id string) ([]string, error) {
 	person, _, _, _ := s.sessions.Person(r)
 	who, err := s.pod.Owner(r.Context(), person)
 	if errors.Is(err, pod.ErrNoPod) {
@@ -194,9 +233,19 @@ func (s *server) typesOf(r *http.Request, id string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	offer, err := s.pod.Offer(r.Context(), who, id)
-	if kind := ldp.KindOf(err); err != nil && kind < ldp.Internal {
-		return nil, nil
+	if mandate != "" {
+		if who, _, err = s.pod.ActFor(r.Context(), who, mandate); err != nil {
+			return nil, gone(err)
+		}
 	}
-	return offer.Request.Types, err
+	offer, err := s.pod.Offer(r.Context(), who, id)
+	return offer.Request.Types, gone(err)
+}
+
+// gone leaves out an error of whoever asks: the page says what it is.
+func gone(err error) error {
+	if kind := ldp.KindOf(err); err != nil && kind < ldp.Internal {
+		return nil
+	}
+	return err
 }

@@ -7,7 +7,9 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -103,6 +105,9 @@ func startWithSteps(t *testing.T, needs map[string][]string) (*running, *strange
 		if w.steps, err = loadSteps(w.Steps, levels, w.types); err != nil {
 			return nil, err
 		}
+		if err := w.joinProvider(ctx); err != nil {
+			return nil, err
+		}
 		return w, w.joinHandler(ctx)
 	})
 	return r, eid
@@ -129,13 +134,10 @@ func TestStepUp(t *testing.T) {
 	}
 	t.Run("at too low a level she comes no further", func(t *testing.T) {
 		eid.is(alva, loa2)
-		resp, err := b.client.Get(b.at.Scheme + "://" + b.at.Host + "/me/sign-in/prov-eid?level=" + loa3 + "&next=/me/")
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode < 400 {
-			t.Errorf("status %d at %s", resp.StatusCode, resp.Request.URL)
+		b.press("Logga in med Prov-eID")
+		b.sees("Den inloggningen räckte inte", "Prov-eID visade inte tillräckligt säkert vem du är", "säkraste sättet")
+		if b.status != http.StatusForbidden || b.says("Exempel-eID") {
+			t.Errorf("%d, and the page is %s", b.status, b.text())
 		}
 	})
 	eid.is(alva, loa3)
@@ -171,6 +173,86 @@ func TestStepUp(t *testing.T) {
 			t.Error("with level 3, what needs level 2 asks again")
 		}
 	})
+}
+
+// TestStepUpForAnother: what takes a level for oneself takes it for another too.
+func TestStepUpForAnother(t *testing.T) {
+	for _, row := range []struct{ path, own, mandate string }{
+		{"/me/for/m1/requests/r1", "/me/requests/r1", "m1"},
+		{"/me/for/m1/sharing", "/me/sharing", "m1"},
+		{"/me/for/m1", "/me/", "m1"},
+		{"/me/requests/r1", "/me/requests/r1", ""},
+		{"/me/forms", "/me/forms", ""},
+	} {
+		if own, mandate := forWhom(row.path); own != row.own || mandate != row.mandate {
+			t.Errorf("%s is %s by %q; want %s by %q", row.path, own, mandate, row.own, row.mandate)
+		}
+	}
+}
+
+// TestAClientAsksForASureOrFreshSignIn: an app that asks for a level, or for a
+// sign-in anew, has the person sign in again, whoever she is in this browser, and
+// gets its code after that; a level that nobody here has is left out.
+func TestAClientAsksForASureOrFreshSignIn(t *testing.T) {
+	r, eid := startWithSteps(t, nil)
+	alva := numberOf(t, "Alva")
+	client := registerApp(t, r.Base)
+	ask := func(more url.Values) string {
+		q := url.Values{
+			"client_id": {client}, "redirect_uri": {"https://app.example/back"}, "response_type": {"code"}, "scope": {"openid webid"},
+			"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+		}
+		maps.Copy(q, more)
+		return r.Base + "/.oidc/authorize?" + q.Encode()
+	}
+	b := newBrowser(t)
+	b.open(ask(url.Values{"acr_values": {"urn:nobody " + loa3}}))
+	b.sees("Prov-eID")
+	if b.says("Exempel-eID") {
+		t.Errorf("a stranger is asked to sign in in ways that don't reach: %s", b.text())
+	}
+	eid.is(alva, loa3)
+	b.press("Logga in med Prov-eID")
+	b.sees("Anteckningar")
+
+	b = newBrowser(t)
+	b.open(r.Base + "/me/")
+	b.signIn("Alva Lindqvist")
+	b.open(ask(url.Values{"acr_values": {"urn:nobody"}}))
+	b.sees("Anteckningar")
+	b.open(ask(url.Values{"max_age": {"600"}}))
+	b.sees("Anteckningar")
+	b.open(ask(url.Values{"acr_values": {loa2}}))
+	b.sees("logga in igen", "Prov-eID")
+	eid.is(alva, loa2)
+	b.press("Logga in med Prov-eID")
+	b.sees("Anteckningar")
+	time.Sleep(1100 * time.Millisecond) // a sign-in is known to the second
+	b.open(ask(url.Values{"prompt": {"login"}}))
+	b.sees("Logga in med Exempel-eID")
+	b.press("Logga in med Prov-eID")
+	b.sees("Anteckningar")
+	time.Sleep(1100 * time.Millisecond)
+	b.open(ask(url.Values{"max_age": {"0"}}))
+	b.sees("Logga in med Exempel-eID")
+}
+
+// registerApp registers a Solid app, and returns its client_id.
+func registerApp(t *testing.T, base string) string {
+	t.Helper()
+	resp, err := http.Post(base+"/.oidc/register", "application/json", strings.NewReader(`{"client_name": "Anteckningar",
+		"redirect_uris": ["https://app.example/back"], "scope": "openid webid", "token_endpoint_auth_method": "none"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var said struct {
+		ID string `json:"client_id"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&said); err != nil || said.ID == "" {
+		t.Fatal(resp.Status, err)
+	}
+	return said.ID
 }
 
 func numberOf(t *testing.T, name string) string {

@@ -40,7 +40,7 @@ func TestEveryWorkload(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	c := runCommand{
-		Target: "skrin", Vs: "skrin", Skrin: program, Limit: true, Conns: []int{8}, Rounds: 1, Lasting: time.Millisecond, Users: 4, Scratch: dir,
+		Target: "skrin", Vs: "skrin", Skrin: program, Limit: true, Conns: []int{8}, Rounds: 1, Lasting: time.Millisecond, Users: 4, Pods: 20, Scratch: dir,
 		JSON: filepath.Join(dir, "figures.json"), Picture: filepath.Join(dir, "picture.svg"),
 	}
 	chosen, err := choose(nil)
@@ -53,6 +53,11 @@ func TestEveryWorkload(t *testing.T) {
 	}
 	for _, trouble := range r.Troubles {
 		t.Error(trouble)
+	}
+	for _, s := range r.Sites {
+		if s.Pods != 20 || s.Bytes < 1000 || s.Rate <= 0 || s.Open <= 0 || s.Cold <= 0 {
+			t.Errorf("the pods that fill it: %+v", s)
+		}
 	}
 	for _, w := range chosen {
 		found := 0

@@ -44,7 +44,7 @@ type runCommand struct {
 	Rounds  int           `default:"3" help:"Rounds, of which the median is told."`
 	Lasting time.Duration `default:"2s" help:"About how long one volley lasts."`
 	Users   int           `default:"64" help:"How many users."`
-	Pods    int           `help:"How many pods a server of ours holds besides."`
+	Pods    int           `help:"How many pods a server of ours holds besides. It is filled, ended and started again, and the report tells what they cost."`
 	Scratch string        `help:"Folder for what the servers keep; a temporary one if none is named." type:"path"`
 	JSON    string        `name:"json" help:"File for the figures." type:"path"`
 	Picture string        `help:"File for a picture of the ratios (SVG)." type:"path"`
@@ -107,10 +107,7 @@ func choose(names []string) ([]*workload, error) {
 
 // measure opens the sites and runs the workloads.
 func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report) error {
-	o := &opener{Skrin: c.Skrin, People: c.People, Scratch: c.Scratch, Users: c.Users}
-	if c.Pods > 0 {
-		o.Stage = append(o.Stage, "--pods", fmt.Sprint(c.Pods))
-	}
+	o := &opener{Skrin: c.Skrin, People: c.People, Scratch: c.Scratch, Users: c.Users, Pods: c.Pods}
 	if c.Profile != "" {
 		o.Stage = append(o.Stage, "--profile")
 	}
@@ -129,7 +126,7 @@ func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report)
 			return err
 		}
 		sites = append(sites, s)
-		r.Sites = append(r.Sites, about{s.name, s.began.Seconds(), memory(s.pids())})
+		r.Sites = append(r.Sites, about{s.name, s.began.Seconds(), memory(s.pids()), s.scale})
 	}
 	for _, w := range chosen {
 		for _, conns := range c.Conns {

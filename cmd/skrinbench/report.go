@@ -26,6 +26,7 @@ type about struct {
 	Name   string  `json:"name"`
 	Start  float64 `json:"start_seconds"`
 	Memory int64   `json:"idle_memory"`
+	scale
 }
 
 func (r *report) has(workload string, conns int) bool {
@@ -46,6 +47,9 @@ func (r *report) print(w io.Writer) {
 	for _, s := range r.Sites {
 		if s.Memory > 0 {
 			fmt.Fprintf(w, "%s: %.0f MB idle\n", s.Name, float64(s.Memory)/1e6)
+		}
+		if s.Pods > 0 {
+			fmt.Fprintf(w, "%s: %d pods, made at %.0f/s, %.0f bytes each; opened in %.2f s, a first read of one of them %.1f ms\n", s.Name, s.Pods, s.Rate, s.Bytes, s.Open, 1e3*s.Cold)
 		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)

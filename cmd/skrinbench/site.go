@@ -32,9 +32,19 @@ type site struct {
 	users []*user
 	stage *stage // what else is ready on a server of ours; nil on others
 	began time.Duration
+	scale scale
 	close func()
 
 	endpoint string // of tokens
+}
+
+// A scale is what the pods that fill a server of ours cost.
+type scale struct {
+	Pods  int     `json:"pods,omitempty"`
+	Rate  float64 `json:"pods_made_per_second,omitempty"`
+	Bytes float64 `json:"bytes_per_pod,omitempty"`
+	Open  float64 `json:"open_seconds,omitempty"`       // of a start with all of them there
+	Cold  float64 `json:"first_read_seconds,omitempty"` // of one of them, then
 }
 
 // A user has a pod, and an app that acts for its owner.
@@ -63,8 +73,11 @@ type stage struct {
 	SignIn   string  `json:"sign_in"`
 	Newcomer int     `json:"newcomer"`
 	Last     int     `json:"last"`
+	Opened   float64 `json:"opened"`
 	Made     float64 `json:"made"`
 	MadePods int     `json:"made_pods"`
+	Bytes    int64   `json:"bytes"`
+	Sample   string  `json:"sample"`
 	Profiles string  `json:"profiles"`
 }
 
@@ -82,6 +95,7 @@ type opener struct {
 	People  string // file with users of a server that runs already, as "skrin stage" prints it
 	Scratch string
 	Users   int
+	Pods    int      // that fill a server of ours, before it is started
 	Stage   []string // more arguments for "skrin stage"
 }
 
@@ -143,7 +157,19 @@ func (o *opener) skrin(ctx context.Context) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{"stage", "--dir", dir, "--people", fmt.Sprint(o.Users)}, o.Stage...)
+	var full stage
+	args := []string{"stage", "--dir", dir}
+	if o.Pods > 0 {
+		if full, err = o.fill(ctx, program, args); err != nil {
+			return nil, err
+		}
+		u, err := url.Parse(full.Base)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, "--port", u.Port()) // the pods' URLs have it
+	}
+	args = append(append(args, "--people", fmt.Sprint(o.Users)), o.Stage...)
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -161,7 +187,32 @@ func (o *opener) skrin(ctx context.Context) (*site, error) {
 		return nil, fmt.Errorf("it doesn't start: %w", err)
 	}
 	s.base, s.users, s.stage = told.Base, told.People, &told
-	return s, s.wait(ctx, s.base+"/healthz", began)
+	if err := s.wait(ctx, s.base+"/healthz", began); err != nil || o.Pods == 0 {
+		return s, err
+	}
+	s.scale = scale{Pods: full.MadePods, Rate: float64(full.MadePods) / full.Made, Bytes: float64(full.Bytes) / float64(full.MadePods), Open: told.Opened}
+	began = time.Now()
+	resp, err := http.Get(full.Sample)
+	if err != nil {
+		return s, err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		return s, fmt.Errorf("a read of %s is answered %s, %w", full.Sample, resp.Status, err)
+	}
+	s.scale.Cold = time.Since(began).Seconds()
+	return s, nil
+}
+
+// fill makes the pods, by a process that ends.
+func (o *opener) fill(ctx context.Context, program string, args []string) (told stage, err error) {
+	cmd := exec.CommandContext(ctx, program, append(args, "--people", "0", "--newcomers", "1", "--only", "--pods", fmt.Sprint(o.Pods))...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return told, fmt.Errorf("fill it: %w", err)
+	}
+	return told, json.Unmarshal(out, &told)
 }
 
 // started starts a program that is a site until it is closed.

@@ -70,8 +70,11 @@ func (d *Deliverer) Wake() {
 }
 
 // Run delivers until ctx is done: at once what is queued by this process, and
-// within seconds what another node queued or what waits for a later try. It
-// sweeps at the start, and returns when nothing of it runs any more.
+// within seconds what another node queued and did not deliver, or what waits for a
+// later try. It sweeps at the start, and returns when nothing of it runs any more.
+// All nodes of a cluster run one. The node that queues delivers; the others only
+// ask every two seconds what is due, and are not told by the Feed, since all would
+// then hurry to take the same lease.
 func (d *Deliverer) Run(ctx context.Context) {
 	defer func() {
 		d.busy.Wait()
@@ -137,6 +140,12 @@ func (d *Deliverer) drain(ctx context.Context, id string) error {
 		return err
 	}
 	for _, n := range notices {
+		if !n.Next.After(d.Pod.Now().Add(timeout)) { // its lease could end before the attempt does
+			if err := d.Pod.Postponed(ctx, id, n); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := d.try(ctx, id, n); err != nil || ctx.Err() != nil {
 			return err // what isn't settled comes back when its lease ends
 		}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -68,12 +69,17 @@ func (x *tx) Get(keys ...string) ([][]byte, error) {
 	if err := x.ctx.Err(); err != nil {
 		return nil, err
 	}
-	values := make([][]byte, len(keys))
-	for i, key := range keys {
-		value, written := x.Values[key]
+	values, order := make([][]byte, len(keys)), make([]int, len(keys))
+	for i := range order {
+		order[i] = i
+	}
+	// Ascending, each seek goes on from where the last one ended.
+	slices.SortFunc(order, func(i, j int) int { return strings.Compare(keys[i], keys[j]) })
+	for _, i := range order {
+		value, written := x.Values[keys[i]]
 		if !written {
 			var err error
-			if value, err = x.find(key); err != nil {
+			if value, err = x.find(keys[i]); err != nil {
 				return nil, err
 			}
 		}

@@ -140,7 +140,8 @@ func NewPostgres(t testing.TB) *Postgres {
 	p.Server = &Server{
 		t: t,
 		start: func() *exec.Cmd {
-			cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "max_connections=200")
+			cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "max_connections=200",
+				"-c", "dynamic_shared_memory_type=mmap") // in dir, so that nothing is left when it is killed
 			cmd.SysProcAttr, cmd.Dir = who, dir
 			return cmd
 		},

@@ -98,7 +98,7 @@ func (s *Store) open(ctx context.Context, fn func(pod.Tx) error) func(pod.Tx) er
 		case err != nil:
 			return err
 		}
-		x := &tx{Tx: inner, seal: k.values}
+		x := &tx{Tx: inner, seal: k.values, bound: boundTo(inner.Pod())}
 		if err := fn(x); err != nil {
 			return err
 		}
@@ -109,18 +109,19 @@ func (s *Store) open(ctx context.Context, fn func(pod.Tx) error) func(pod.Tx) er
 // A tx seals what is put and opens what is got.
 type tx struct {
 	pod.Tx
-	seal cipher.AEAD
-	err  error // the first write that can't be
+	seal  cipher.AEAD
+	bound []byte // what all values are bound to, with room for a key
+	err   error  // the first write that can't be
 }
 
-// bound is what a value is bound to.
-func bound(id, key string) []byte {
-	b := binary.AppendUvarint([]byte("skrin value 1\x00"), uint64(len(id)))
-	return append(append(b, id...), key...)
+// boundTo is what the values of a pod are bound to; the key follows.
+func boundTo(id string) []byte {
+	b := append(make([]byte, 0, 256), "skrin value 1\x00"...)
+	return append(binary.AppendUvarint(b, uint64(len(id))), id...)
 }
 
 func (x *tx) value(key string, sealed []byte) ([]byte, error) {
-	value, err := x.seal.Open(nil, nil, sealed, bound(x.Pod(), key))
+	value, err := x.seal.Open(nil, nil, sealed, append(x.bound, key...))
 	if err != nil {
 		return nil, errDamaged
 	}
@@ -170,7 +171,7 @@ func (x *tx) Put(key string, value []byte) {
 		x.err = fmt.Errorf("pod/sealed: a value is %d bytes long, over the limit of %d: %w", len(value), pod.MaxValue, ldp.TooLarge)
 		value = nil
 	}
-	x.Tx.Put(key, x.seal.Seal(nil, nil, value, bound(x.Pod(), key)))
+	x.Tx.Put(key, x.seal.Seal(nil, nil, value, append(x.bound, key...)))
 }
 
 // A noKey is a pod whose key is gone: of use only to end it.

@@ -66,6 +66,7 @@ type source struct {
 	ID, Name, Home string
 	Connect        string // where the connection begins, and comes back here from; "" if one has to find the way
 	Connected      bool
+	Own            bool // the person can connect to it: nobody does so for another
 	Asked          time.Time
 	Waiting, Slow  bool   // asked a moment ago; a while ago
 	Trouble        string // why nothing has come
@@ -104,8 +105,8 @@ func (v *visit) request() (string, error) {
 // request that was opened from the overview; "" if none does. Who went away to
 // connect to an authority finds the way back like this.
 func (v *visit) waits(id string) (string, error) {
-	if v.ask != nil {
-		return "", nil // we are there
+	if v.ask != nil || v.acts != nil {
+		return "", nil // we are there, or it is another who does
 	}
 	o, err := v.Pod.Offer(v.r.Context(), v.who, id)
 	if err != nil {
@@ -168,9 +169,9 @@ func (v *visit) onward(o pod.Outcome) (string, error) {
 		return v.Asks.Finish(v.r, mux.Vars(v.r)["ask"], v.person, o)
 	}
 	if o.Declined {
-		return "/me/?done=declined", nil
+		return v.to("/me/?done=declined"), nil
 	}
-	return "/me/?done=agreed", nil
+	return v.to("/me/?done=agreed"), nil
 }
 
 // answer takes what the person decided, or asks for missing evidence.
@@ -321,7 +322,7 @@ func (v *visit) fill(q *question) {
 		age := v.Now().Sub(s.Asked)
 		asked := !s.Asked.IsZero() && s.Trouble == ""
 		q.Sources = append(q.Sources, source{
-			ID: s.Party.ID, Name: v.text(s.Party.Name), Home: webAddress(s.Party.Home), Connect: v.initiate(s.Party), Connected: s.Connected, Asked: s.Asked,
+			ID: s.Party.ID, Name: v.text(s.Party.Name), Home: webAddress(s.Party.Home), Connect: v.initiate(s.Party), Own: v.acts == nil, Connected: s.Connected, Asked: s.Asked,
 			Waiting: asked && age < patience, Slow: asked && age >= patience, Trouble: v.trouble(s),
 		})
 		q.Waiting = q.Waiting || (asked && age < patience && len(o.Choices) == 0)

@@ -4,7 +4,6 @@ package web
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/gorilla/mux"
 
@@ -13,21 +12,14 @@ import (
 
 // An App is a program of somebody else's that wants to act in the person's name.
 type App struct {
-	Name    string    // as it calls itself: nobody has checked it
-	Address string    // where the browser goes after the answer: "https://app.example"
-	Offline bool      // it wants to go on when the person has closed it
-	Since   time.Time // the person must have signed in since then
-	Onward  string    // where the browser goes at once, if she has approved it before; or ""
+	Name    string // as it calls itself: nobody has checked it
+	Address string // where the browser goes after the answer: "https://app.example"
+	Offline bool   // it wants to go on when the person has closed it
+	Onward  string // where the browser goes at once, if she has approved it before; or ""
 }
 
 // app asks whether an app may act for the person.
 func (v *visit) app() error {
-	if _, at, _, _ := v.Sessions.Person(v.r); at.Before(v.ask.App.Since) {
-		if err := v.Sessions.SignOut(v.r); err != nil {
-			return err
-		}
-		return v.signInAgain()
-	}
 	if v.ask.App.Onward != "" {
 		return v.goOn(v.ask.App.Onward)
 	}

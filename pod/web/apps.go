@@ -3,6 +3,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -35,6 +36,14 @@ type Apps interface {
 type helpers struct {
 	Apps, Scripts []Helper
 	ID, Secret    string // of a script that was just made: it is told once
+	Hooks         []hook
+}
+
+// A hook is a server that is told of what happens in a file or folder.
+type hook struct {
+	ID, To, On string
+	Until      time.Time
+	Failing    bool // it can't be reached, or is called no more
 }
 
 func (v *visit) apps() error { return v.helpers("", "") }
@@ -55,7 +64,16 @@ func (v *visit) helpers(id, secret string) error {
 			}
 		}
 	}
+	hooks, err := v.Pod.Hooks(v.r.Context(), v.who)
+	if err != nil {
+		return fmt.Errorf("list who is told: %w", err)
+	}
 	page := helpers{Apps: apps, Scripts: scripts, ID: id, Secret: secret}
+	for _, s := range hooks {
+		if v.Now().Before(s.End) {
+			page.Hooks = append(page.Hooks, hook{s.ID, plain(cmp.Or(host(s.Hook), s.Hook)), v.pathName(string(s.Topic)), s.End, s.Parked || s.Trouble != ""})
+		}
+	}
 	return v.show(http.StatusOK, "apps", v.t("nav.apps"), "nav.settings", page)
 }
 
@@ -67,6 +85,11 @@ func (v *visit) changeApps() error {
 		err = v.Apps.RemoveApp(ctx, v.who.ID, form.Get("app"))
 	case form.Has("script"):
 		err = v.Apps.RemoveScript(ctx, v.person, form.Get("script"))
+	case form.Has("hook"):
+		if err := v.Pod.Unsubscribe(ctx, v.who, strings.Trim(string(v.root()), "/"), form.Get("hook")); err != nil && ldp.KindOf(err) != ldp.NotFound {
+			return fmt.Errorf("end a hook: %w", err)
+		}
+		return v.seeOther("/me/apps?done=hook")
 	case name != "" && len(name) <= 200:
 		id, secret, err := v.Apps.NewScript(ctx, v.person, v.who.ID, name)
 		if err != nil {

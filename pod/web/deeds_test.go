@@ -115,7 +115,8 @@ func TestErasureIsSaid(t *testing.T) {
 
 func TestDownloads(t *testing.T) {
 	for path, want := range map[string][3]string{
-		"/me/settings/export":                 {"application/zip", "attachment; filename=skrin.zip", "the archive"},
+		"/me/settings/export":                 {"application/gzip", "attachment; filename=skrin.tar.gz", "the archive"},
+		"/me/settings/export?form=zip":        {"application/zip", "attachment; filename=skrin.zip", "the archive"},
 		"/me/evidence/e1/sd-jwt":              {"application/dc+sd-jwt", "attachment; filename=skrin-e1.sd-jwt", "a.b.c~"},
 		"/me/evidence/e1/ttl":                 {"text/turtle", "attachment; filename=skrin-e1.ttl", "registered"},
 		"/me/evidence/e1/jsonld":              {"application/ld+json", "attachment; filename=skrin-e1.jsonld", "registered"},

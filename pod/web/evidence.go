@@ -34,22 +34,6 @@ var states = map[pod.EndState]string{
 	pod.Suspended: "state.suspended",
 }
 
-// pieces returns the person's evidence, the current first, then the newest.
-func (v *visit) pieces() ([]pod.Evidence, error) {
-	all, err := v.Pod.Holdings(v.r.Context(), v.who)
-	if err != nil {
-		return nil, fmt.Errorf("list evidence: %w", err)
-	}
-	now := v.Now()
-	slices.SortStableFunc(all, func(a, b pod.Evidence) int {
-		if past, past2 := a.State(now) != pod.Current, b.State(now) != pod.Current; past != past2 {
-			return b2i(past) - b2i(past2)
-		}
-		return b.Received.Compare(a.Received)
-	})
-	return all, nil
-}
-
 func (v *visit) card(e pod.Evidence) card {
 	t, ok := v.Types.Type(e.Type)
 	if !ok {
@@ -66,16 +50,17 @@ func (v *visit) card(e pod.Evidence) card {
 const evidencePage = 10
 
 func (v *visit) evidence() error {
-	all, err := v.pieces()
+	page, _ := strconv.Atoi(v.r.URL.Query().Get("page")) // which part reads again
+	some, n, err := v.Pod.Pieces(v.r.Context(), v.who, (max(page, 1)-1)*evidencePage, evidencePage)
 	if err != nil {
-		return err
+		return fmt.Errorf("list evidence: %w", err)
 	}
-	p, err := v.part("/me/evidence", len(all), evidencePage)
+	p, err := v.part(v.to("/me/evidence"), n, evidencePage)
 	if err != nil {
 		return err
 	}
 	var cards []card
-	for _, e := range all[p.from:p.to] {
+	for _, e := range some {
 		cards = append(cards, v.card(e))
 	}
 	return v.show(200, "evidence", v.t("nav.evidence"), "nav.evidence", struct {
@@ -111,15 +96,11 @@ func (v *visit) part(path string, n, each int) (p part, err error) {
 
 // held finds the evidence that the address names.
 func (v *visit) held() (pod.Evidence, error) {
-	all, err := v.Pod.Holdings(v.r.Context(), v.who)
+	e, err := v.Pod.Piece(v.r.Context(), v.who, mux.Vars(v.r)["id"])
 	if err != nil {
-		return pod.Evidence{}, fmt.Errorf("list evidence: %w", err)
+		return e, fmt.Errorf("find evidence: %w", err)
 	}
-	i := slices.IndexFunc(all, func(e pod.Evidence) bool { return e.ID == mux.Vars(v.r)["id"] })
-	if i < 0 {
-		return pod.Evidence{}, ldp.NotFound
-	}
-	return all[i], nil
+	return e, nil
 }
 
 // piece shows one piece of evidence: where it can be taken, and what would end if

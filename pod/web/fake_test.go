@@ -193,8 +193,96 @@ func (p *fakePod) Shares(context.Context, acl.Agent) ([]pod.Share, error) { retu
 func (p *fakePod) Connections(context.Context, acl.Agent) ([]pod.Connection, error) {
 	return p.conns, p.err
 }
-func (p *fakePod) Holdings(context.Context, acl.Agent) ([]pod.Evidence, error) {
-	return p.holdings, p.err
+func (p *fakePod) Pieces(_ context.Context, _ acl.Agent, from, n int) ([]pod.Evidence, int, error) {
+	total := len(p.holdings)
+	from = min(from, total)
+	return p.holdings[from:min(total, from+n)], total, p.err
+}
+
+func (p *fakePod) Piece(_ context.Context, _ acl.Agent, id string) (pod.Evidence, error) {
+	i := slices.IndexFunc(p.holdings, func(e pod.Evidence) bool { return e.ID == id })
+	if i < 0 {
+		return pod.Evidence{}, ldp.NotFound
+	}
+	return p.holdings[i], p.err
+}
+
+func (p *fakePod) ReadCounts(context.Context, acl.Agent, time.Time) ([]pod.ReadCount, error) {
+	return []pod.ReadCount{{Day: "2026-11-20", Reads: 4}, {Day: "2026-11-20", Client: "app_1", Reads: 3, Writes: 2}, {Day: "2026-11-21", Client: "https://<b>.example\u202e", Reads: 1}}, p.err
+}
+
+func (p *fakePod) Hooks(context.Context, acl.Agent) ([]pod.Subscription, error) {
+	return []pod.Subscription{
+		{ID: "h1", Topic: "/alva/notes/", Hook: "https://told.example/hook?secret=1", End: now.Add(time.Hour)},
+		{ID: "h2", Topic: "/alva/notes/a", Hook: "https://late.example/", End: now.Add(time.Hour), Parked: true},
+		{ID: "h3", Topic: "/alva/", Hook: "https://over.example/", End: now},
+	}, p.err
+}
+
+func (p *fakePod) Unsubscribe(_ context.Context, _ acl.Agent, name, id string) error {
+	return p.did("unsubscribe", name, id)
+}
+
+func (p *fakePod) Export(_ context.Context, _ acl.Agent, _ string, w io.Writer) error {
+	return p.Archive(context.Background(), acl.Agent{}, w)
+}
+
+// The mandates: Karin helps Alva, who helps Nils, to see and to answer.
+var (
+	karin = pod.Mandate{ID: "m1", To: "https://skrin.example/karin/profile/card#me", Name: "Karin", Whose: "Alva", Modes: acl.Read | acl.Write, Made: now, Taken: now, Until: day("2027-05-22")}
+	nils  = pod.Mandate{ID: "m2", Owner: "https://skrin.example/nils/profile/card#me", To: "https://skrin.example/alva/profile/card#me", Name: "Alva", Whose: "Nils <b>", Modes: acl.Read | acl.Write, Until: day("2027-05-22")}
+)
+
+func (p *fakePod) Mandates(context.Context, acl.Agent) ([]pod.Mandate, error) {
+	past, open := karin, karin
+	past.ID, past.Ended = "m3", now
+	open.ID, open.To = "m4", ""
+	return []pod.Mandate{karin, past, open}, p.err
+}
+
+func (p *fakePod) Invite(_ context.Context, _ acl.Agent, m pod.Mandate) (string, error) {
+	if m.Name == "many" {
+		return "", ldp.Conflict
+	}
+	if m.Name == "" || m.Whose == "" {
+		return "", ldp.Invalid
+	}
+	return "c0de", p.did("invite", m.Name, m.Whose, m.Modes, m.Until.Format(time.DateOnly))
+}
+
+func (p *fakePod) Dismiss(_ context.Context, who acl.Agent, id string) error {
+	return p.did("dismiss", id, who.For)
+}
+
+func (p *fakePod) Invitation(_ context.Context, _ acl.Agent, code string) (pod.Mandate, error) {
+	if code != "c0de" {
+		return pod.Mandate{}, ldp.Gone
+	}
+	return nils, p.err
+}
+
+func (p *fakePod) TakeOn(_ context.Context, _ acl.Agent, code string) (pod.Mandate, error) {
+	if code != "c0de" {
+		return pod.Mandate{}, ldp.Gone
+	}
+	return nils, p.did("take on", code)
+}
+
+func (p *fakePod) Helped(context.Context, acl.Agent) ([]pod.Mandate, error) {
+	return []pod.Mandate{nils}, p.err
+}
+
+func (p *fakePod) ActFor(_ context.Context, who acl.Agent, id string) (acl.Agent, pod.Mandate, error) {
+	m := nils
+	switch id {
+	case "m2":
+	case "sees":
+		m.ID, m.Modes = "sees", acl.Read
+	default:
+		return who, m, ldp.Gone
+	}
+	who.For = m.Owner
+	return who, m, nil
 }
 
 func (p *fakePod) Find(_ context.Context, _ acl.Agent, f pod.LogFilter, before uint64, limit int) ([]pod.Entry, uint64, error) {
@@ -349,7 +437,8 @@ func samplePod(types *pod.Catalogue) *fakePod {
 		{Action: pod.DidRead, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
 		{Action: pod.DidAgree, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
 		{Action: pod.DidDeliver, Party: af, Type: typeID}, {Action: pod.DidFetch, Party: af, Type: typeID},
-		{Action: pod.DidLend, Agent: "https://bob.example/#me", Path: "/alva/notes/"}, {Action: pod.DidLeave}, {Action: pod.DidDecline, Party: "gone-party", Type: typeID}, {Action: pod.DidConnect, Party: af, Type: typeID}, {Action: "new", Party: af},
+		{Action: pod.DidLend, Agent: "https://bob.example/#me", Path: "/alva/notes/"}, {Action: pod.DidLeave}, {Action: pod.DidRenumber, Party: af}, {Action: pod.DidRenumber}, {Action: pod.DidDecline, Party: "gone-party", Type: typeID}, {Action: pod.DidConnect, Party: af, Type: typeID}, {Action: "new", Party: af},
+		{Action: pod.DidLook, Why: "evidence", By: karin.To}, {Action: pod.DidAppoint, Agent: karin.To, Path: "Karin <b>"},
 	}
 	for i := range 120 {
 		e := actions[i%len(actions)]
@@ -363,7 +452,6 @@ var appAsks = map[string]*web.App{
 	"app":       {Name: "Anteckningar", Address: "https://app.example", Offline: true},
 	"evil-app":  {Name: "<b>Skatteverket</b>\u202e", Address: "https://evil.example/\"><img>"},
 	"known-app": {Name: "Anteckningar", Address: "https://app.example", Onward: "https://skrin.example/.oidc/authorize/known-app"},
-	"fresh-app": {Name: "Anteckningar", Address: "https://app.example", Since: now.Add(time.Second)},
 	"local-app": {Address: "org.example.app://"},
 }
 
@@ -376,7 +464,7 @@ func (a *asks) Ask(_ *http.Request, id string) (web.Ask, error) {
 		return web.Ask{}, ldp.NotFound
 	case "timed-out":
 		return web.Ask{Party: ink, Until: now}, nil
-	case "app", "evil-app", "known-app", "fresh-app", "local-app":
+	case "app", "evil-app", "known-app", "local-app":
 		return web.Ask{Until: now.Add(time.Hour), ReturnOrigin: appAsks[id].Address, App: appAsks[id]}, nil
 	case "norsk":
 		return web.Ask{Party: ink, Until: now.Add(time.Hour), Locales: []string{"xx", "no"}}, nil

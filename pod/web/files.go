@@ -15,9 +15,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/text/collate"
-	"golang.org/x/text/language"
-
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 )
@@ -35,7 +32,7 @@ const filesPath = "/me/files/"
 
 // root returns the folder that holds all of the person's files.
 func (v *visit) root() ldp.ID {
-	path, _ := strings.CutPrefix(string(v.who.ID), v.Base)
+	path, _ := strings.CutPrefix(string(cmp.Or(v.who.For, v.who.ID)), v.Base)
 	name, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return ldp.ID("/" + name + "/")
 }
@@ -196,12 +193,12 @@ func (v *visit) folder(status int, p place, res *ldp.Resource) error {
 			Name: fileName(m.ID.Name()), URL: v.address(m.ID), Folder: m.ID.IsContainer(), Size: v.size(m.Size), Modified: m.Modified, About: v.about(m.ID),
 		})
 	}
-	order := collate.New(language.Make(v.lang), collate.Numeric)
+	compare := alphabetical(v.lang)
 	slices.SortStableFunc(page.Members, func(a, b member) int {
 		if a.Folder != b.Folder {
 			return cmp.Compare(b2i(b.Folder), b2i(a.Folder))
 		}
-		return order.CompareString(a.Name, b.Name)
+		return compare(a.Name, b.Name)
 	})
 	return v.show(status, "folder", p.Name, "nav.files", page)
 }

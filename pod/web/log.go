@@ -27,6 +27,7 @@ type event struct {
 	Fields  []string
 	Why     string
 	Refused bool
+	By      string // who acted for the person
 }
 
 // A date is the events of one day.
@@ -42,7 +43,9 @@ var deeds = map[pod.Action]string{
 	pod.DidWrite: "log.write", pod.DidDelete: "log.delete", pod.DidAsk: "log.ask", pod.DidRevoke: "log.revoke",
 	pod.DidExport: "log.export", pod.DidImport: "log.import", pod.DidMove: "log.moved",
 	pod.DidDisconnect: "log.disconnect", pod.DidFreeze: "log.freeze", pod.DidThaw: "log.thaw", pod.DidErase: "log.erase",
+	pod.DidInvite: "log.invite", pod.DidAppoint: "log.appoint", pod.DidDismiss: "log.dismiss", pod.DidLook: "log.look",
 	pod.DidLend: "log.lend", pod.DidUnlend: "log.unlend", pod.DidLeave: "log.leave", pod.DidStay: "log.stay",
+	pod.DidRenumber: "log.renumber",
 }
 
 // A sort is what the log can be narrowed to.
@@ -53,10 +56,10 @@ type sort struct {
 }
 
 var sorts = []sort{
-	{"read", "log.kind.read", []pod.Action{pod.DidRead, pod.DidVisit, pod.DidUse, pod.DidAsk}},
+	{"read", "log.kind.read", []pod.Action{pod.DidRead, pod.DidVisit, pod.DidUse, pod.DidAsk, pod.DidLook}},
 	{"refused", "log.kind.refused", []pod.Action{pod.DidRefuse}},
-	{"shared", "log.kind.shared", []pod.Action{pod.DidAgree, pod.DidDecline, pod.DidWithdraw, pod.DidFreeze, pod.DidThaw, pod.DidLend, pod.DidUnlend}},
-	{"arrived", "log.kind.arrived", []pod.Action{pod.DidDeliver, pod.DidFetch, pod.DidConnect, pod.DidDisconnect, pod.DidRevoke}},
+	{"shared", "log.kind.shared", []pod.Action{pod.DidAgree, pod.DidDecline, pod.DidWithdraw, pod.DidFreeze, pod.DidThaw, pod.DidLend, pod.DidUnlend, pod.DidInvite, pod.DidAppoint, pod.DidDismiss}},
+	{"arrived", "log.kind.arrived", []pod.Action{pod.DidDeliver, pod.DidFetch, pod.DidConnect, pod.DidDisconnect, pod.DidRevoke, pod.DidRenumber}},
 	{"erased", "log.kind.erased", []pod.Action{pod.DidExport, pod.DidImport, pod.DidMove, pod.DidWrite, pod.DidDelete, pod.DidErase, pod.DidRemove, pod.DidLeave, pod.DidStay}},
 }
 
@@ -145,18 +148,65 @@ func (v *visit) log() error {
 		for name := range want.query {
 			q.Set(name, want.query.Get(name))
 		}
-		older = "/me/log?" + q.Encode()
+		older = v.to("/me/log?" + q.Encode())
 	}
-	newest := "/me/log"
+	newest := v.to("/me/log")
 	if want.Any {
 		newest += "?" + want.query.Encode()
 	}
+	var counts []string
+	if v.acts == nil && before == 0 && !want.Any {
+		if counts, err = v.counts(); err != nil {
+			return err
+		}
+	}
 	return v.show(200, "log", v.t("nav.log"), "nav.log", struct {
+		Counts        []string
 		Search        *search
 		Dates         []date
 		Older, Newest string
 		Newer         bool
-	}{want, v.dates(entries), older, newest, before != 0})
+	}{counts, want, v.dates(entries), older, newest, before != 0})
+}
+
+// How much of what is counted the log shows.
+const (
+	countDays  = 30
+	countLines = 8
+)
+
+// counts puts into words what is counted and not listed, the newest first: what
+// everybody may read, and what apps do in the person's name.
+func (v *visit) counts() ([]string, error) {
+	all, err := v.Pod.ReadCounts(v.r.Context(), v.who, v.Now().AddDate(0, 0, -countDays))
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	names := map[string]string{}
+	apps, err := v.Apps.Apps(v.r.Context(), v.who.ID)
+	if err != nil {
+		return nil, fmt.Errorf("names of apps: %w", err)
+	}
+	scripts, err := v.Apps.Scripts(v.r.Context(), v.person)
+	if err != nil {
+		return nil, fmt.Errorf("names of scripts: %w", err)
+	}
+	for _, h := range slices.Concat(apps, scripts) {
+		names[h.ID] = h.Name
+	}
+	var lines []string
+	for _, c := range slices.Backward(all[max(0, len(all)-countLines):]) {
+		day, err := time.Parse(time.DateOnly, c.Day)
+		if err != nil {
+			continue
+		}
+		key := "log.counted.app"
+		if c.Client == "" {
+			key = "log.counted.all"
+		}
+		lines = append(lines, v.t(key, "day", v.day(day), "app", plain(cmp.Or(names[c.Client], c.Client)), "reads", c.Reads, "writes", c.Writes))
+	}
+	return lines, nil
 }
 
 // dates puts entries, newest first, under their days.
@@ -197,14 +247,19 @@ func (v *visit) event(e pod.Entry) event {
 		key = "log.write.unknown"
 	case unknown && e.Action == pod.DidDelete:
 		key = "log.delete.unknown"
+	case e.Action == pod.DidRenumber && e.Party == "":
+		key = "log.renumber.eid"
 	}
 	t, ok := v.Types.Type(e.Type)
 	if !ok {
 		t = &pod.EvidenceType{Title: pod.Text{"en": e.Type}}
 	}
 	out := event{
-		Seq: e.Seq, Time: e.Time, Words: v.t(key, "party", v.doer(e), "type", v.text(t.Title), "path", v.pathName(e.Path)),
+		Seq: e.Seq, Time: e.Time, Words: v.t(key, "party", v.doer(e), "type", v.text(t.Title), "path", v.pathName(e.Path), "part", v.partName(e.Why)),
 		Fields: v.titles(t, e.Fields), Refused: e.Action == pod.DidRefuse,
+	}
+	if e.By != "" {
+		out.By = v.helper(e.By)
 	}
 	if p, err := v.Registry.Party(v.r.Context(), e.Party); err == nil && e.Purpose != "" {
 		i := slices.IndexFunc(p.Uses, func(u pod.Use) bool { return u.Purpose == e.Purpose && u.Type == e.Type })

@@ -5,6 +5,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -54,12 +55,12 @@ func (v *visit) home() error {
 		}
 		lines = append(lines, line{o.Request.ID, words, o.Request.AnswerBy})
 	}
-	all, err := v.pieces()
+	newest, _, err := v.Pod.Pieces(v.r.Context(), v.who, 0, recent)
 	if err != nil {
-		return err
+		return fmt.Errorf("list evidence: %w", err)
 	}
 	var cards []card
-	for _, e := range all[:min(recent, len(all))] {
+	for _, e := range newest {
 		if e.State(v.Now()) == pod.Current {
 			cards = append(cards, v.card(e))
 		}
@@ -69,11 +70,18 @@ func (v *visit) home() error {
 		return err
 	}
 	shares = slices.DeleteFunc(shares, func(s share) bool { return s.State != active || s.Until.After(v.Now().Add(soon)) })
+	var helped []pod.Mandate
+	if v.acts == nil {
+		if helped, err = v.Pod.Helped(v.r.Context(), v.who); err != nil {
+			return fmt.Errorf("whom one helps: %w", err)
+		}
+	}
 	return v.show(200, "home", v.t("nav.home"), "nav.home", struct {
-		Lines []line
-		Cards []card
-		Soon  []share
-	}{lines, cards, shares})
+		Lines  []line
+		Cards  []card
+		Soon   []share
+		Helped []pod.Mandate
+	}{lines, cards, shares, helped})
 }
 
 // signIn lists the ways to sign in, and sends on whoever has; who has, but not at
@@ -82,7 +90,8 @@ func (v *visit) signIn() error {
 	query := v.r.URL.Query()
 	next := local(query.Get("next"))
 	levels := query["level"]
-	if v.person != "" && levels == nil {
+	trouble := v.signInTrouble()
+	if v.person != "" && levels == nil && trouble == "" {
 		return v.seeOther(next)
 	}
 	type way struct{ Name, URL string }
@@ -92,10 +101,37 @@ func (v *visit) signIn() error {
 			ways = append(ways, way{m.Name(), "/me/sign-in/" + m.ID() + "?" + url.Values{"next": {next}, "lang": {v.lang}, "level": levels}.Encode()})
 		}
 	}
-	return v.show(200, "sign-in", v.t("signin.title"), "", struct {
+	status, title := http.StatusOK, v.t("signin.title")
+	if trouble != "" {
+		status, title = http.StatusForbidden, v.t("signin.trouble.title")
+	}
+	return v.show(status, "sign-in", title, "", struct {
 		Ways                []way
 		Ended, Onward, Step bool
-	}{ways, query.Has("ended"), next != "/me/", levels != nil})
+		Trouble             string
+	}{ways, query.Has("ended"), next != "/me/", levels != nil, trouble})
+}
+
+// NotSignedIn returns the address of the page that tells a person why a way to sign
+// in, which has that ID, didn't do, and what to do now: whatever it said is not sure
+// enough (low), or not who she is. next and levels are those of the sign-in.
+func NotSignedIn(method, next string, levels []string, low bool) string {
+	why := "nobody"
+	if low {
+		why = "low"
+	}
+	return "/me/sign-in?" + url.Values{"next": {next}, "level": levels, "by": {method}, "trouble": {why}}.Encode()
+}
+
+// signInTrouble says what NotSignedIn is about; "" for nothing.
+func (v *visit) signInTrouble() string {
+	query := v.r.URL.Query()
+	key, ok := map[string]string{"low": "signin.trouble.low", "nobody": "signin.trouble.nobody"}[query.Get("trouble")]
+	i := slices.IndexFunc(v.Methods, func(m Method) bool { return m.ID() == query.Get("by") })
+	if !ok || i < 0 {
+		return ""
+	}
+	return v.t(key, "name", v.Methods[i].Name())
 }
 
 func (v *visit) signOut() error {

@@ -152,7 +152,11 @@ func (v *visit) answerErase() error {
 	return v.seeOther("/me/settings/?done=erase")
 }
 
-// archive sends all that the person has here.
+// archive sends all that the person has here: the file that another server takes
+// in, or one that is made for people alone.
 func (v *visit) archive() error {
+	if v.r.URL.Query().Get("form") != "zip" {
+		return v.download("application/gzip", "skrin.tar.gz", func(w io.Writer) error { return v.Pod.Export(v.r.Context(), v.who, "", w) })
+	}
 	return v.download("application/zip", "skrin.zip", func(w io.Writer) error { return v.Pod.Archive(v.r.Context(), v.who, w) })
 }

@@ -31,6 +31,9 @@ type share struct {
 	EraseBy, Erased      time.Time // what came of that
 	Late                 bool
 	Retained             bool // it says that it must keep something
+	URL, Action          string
+	By                   string // who agreed in the person's name; "" for herself
+	Ends                 bool   // who looks may end it
 }
 
 // The states of a share.
@@ -62,6 +65,10 @@ func (v *visit) share(s pod.Share) share {
 		Given: c.Given, Until: c.Until, Withdrawn: c.Withdrawn, Standing: c.Request.Standing,
 		Reads: s.Reads, Last: s.Last, State: state(s), Contact: contact(s.Party.Contact),
 		EraseBy: c.EraseBy, Erased: c.Erased, Late: len(pod.Overdue([]pod.Share{s}, v.Now())) > 0,
+	}
+	out.URL, out.Action, out.Ends = v.to("/me/sharing/"+c.ID), v.to("/me/sharing"), v.acts == nil || v.acts.Answers()
+	if c.By != "" {
+		out.By = v.helper(c.By)
 	}
 	if r, err := pod.ReadErasure(c.Receipt); err == nil {
 		out.Retained = len(r.Retained) > 0
@@ -113,7 +120,7 @@ func (v *visit) sharing() error {
 		return fmt.Errorf("list shares: %w", err)
 	}
 	slices.SortStableFunc(all, func(a, b pod.Share) int { return slices.Index(order, state(a)) - slices.Index(order, state(b)) })
-	p, err := v.part("/me/sharing", len(all), sharingPage)
+	p, err := v.part(v.to("/me/sharing"), len(all), sharingPage)
 	if err != nil {
 		return err
 	}
@@ -128,7 +135,9 @@ func (v *visit) sharing() error {
 		in[one.State] = append(in[one.State], one)
 	}
 	var loans []lent
-	if p.Newer == "" {
+	if v.acts != nil {
+		readers = nil // to pause is the person's own
+	} else if p.Newer == "" {
 		if loans, err = v.loans(); err != nil {
 			return err
 		}
@@ -180,7 +189,7 @@ func (v *visit) changeSharing() error {
 	if err != nil {
 		return fmt.Errorf("change what is shared: %w", err)
 	}
-	return v.seeOther("/me/sharing?done=" + done)
+	return v.seeOther(v.to("/me/sharing?done=" + done))
 }
 
 // agreed finds the consent that the address names.

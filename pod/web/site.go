@@ -38,6 +38,7 @@ type Pod interface {
 	Asked
 	Given
 	Filed
+	Helping
 }
 
 // A Keeper finds and makes pods, and tells what is in them.
@@ -52,7 +53,12 @@ type Keeper interface {
 
 // Held is what is in a pod, and what has happened there.
 type Held interface {
-	Holdings(ctx context.Context, who acl.Agent) ([]pod.Evidence, error)
+	Pieces(ctx context.Context, who acl.Agent, from, n int) (some []pod.Evidence, total int, err error)
+	Piece(ctx context.Context, who acl.Agent, id string) (pod.Evidence, error)
+	ReadCounts(ctx context.Context, who acl.Agent, since time.Time) ([]pod.ReadCount, error)
+	Hooks(ctx context.Context, who acl.Agent) ([]pod.Subscription, error)
+	Unsubscribe(ctx context.Context, who acl.Agent, name, id string) error
+	Export(ctx context.Context, who acl.Agent, by string, w io.Writer) error
 	OwnForm(ctx context.Context, who acl.Agent, evidence string) (string, error)
 	Find(ctx context.Context, who acl.Agent, f pod.LogFilter, before uint64, limit int) (entries []pod.Entry, more uint64, err error)
 	ExportLog(ctx context.Context, who acl.Agent, form pod.LogForm, w io.Writer) error
@@ -90,6 +96,17 @@ type Filed interface {
 	LoansOn(ctx context.Context, who acl.Agent, id ldp.ID) ([]pod.Loan, error)
 	Lend(ctx context.Context, who acl.Agent, l pod.Loan) error
 	Unlend(ctx context.Context, who acl.Agent, l pod.Loan) error
+}
+
+// Helping is how one person acts for another.
+type Helping interface {
+	Invite(ctx context.Context, who acl.Agent, m pod.Mandate) (code string, err error)
+	Mandates(ctx context.Context, who acl.Agent) ([]pod.Mandate, error)
+	Dismiss(ctx context.Context, who acl.Agent, id string) error
+	Invitation(ctx context.Context, who acl.Agent, code string) (pod.Mandate, error)
+	TakeOn(ctx context.Context, who acl.Agent, code string) (pod.Mandate, error)
+	Helped(ctx context.Context, who acl.Agent) ([]pod.Mandate, error)
+	ActFor(ctx context.Context, who acl.Agent, id string) (acl.Agent, pod.Mandate, error)
 }
 
 // Sessions tell who has signed in. The handler's requests have come through
@@ -192,29 +209,41 @@ func (s Site) Handler() (http.Handler, error) {
 func (s *site) routes() *mux.Router {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	r.Path("/me").Methods("GET", "HEAD").Handler(http.RedirectHandler("/me/", http.StatusSeeOther))
-	for path, page := range map[string]struct{ get, post page }{
-		"/me/":                     {get: (*visit).home},
-		"/me/evidence":             {get: (*visit).evidence},
+	for path, page := range map[string]struct {
+		get, post page
+		help      bool // who acts for another sees it too, at the address that v.to gives
+	}{
+		"/me/":                     {get: (*visit).home, help: true},
+		"/me/evidence":             {get: (*visit).evidence, help: true},
 		"/me/evidence/{id}":        {get: (*visit).piece, post: (*visit).removePiece},
 		"/me/evidence/{id}/{form}": {get: (*visit).savePiece},
-		"/me/sharing":              {get: (*visit).sharing, post: (*visit).changeSharing},
-		"/me/sharing/{id}":         {get: (*visit).receipt},
+		"/me/sharing":              {get: (*visit).sharing, post: (*visit).changeSharing, help: true},
+		"/me/sharing/{id}":         {get: (*visit).receipt, help: true},
 		"/me/sharing/{id}/receipt": {get: (*visit).saveReceipt},
-		"/me/log":                  {get: (*visit).log},
+		"/me/log":                  {get: (*visit).log, help: true},
 		"/me/log/export":           {get: (*visit).saveLog},
 		"/me/log/{seq:[0-9]+}":     {get: (*visit).unknown},
-		"/me/connections":          {get: (*visit).connections, post: (*visit).disconnect},
+		"/me/connections":          {get: (*visit).connections, post: (*visit).disconnect, help: true},
 		filesPath + "{path:.*}":    {get: (*visit).files, post: (*visit).changeFiles},
 		"/me/apps":                 {get: (*visit).apps, post: (*visit).changeApps},
 		"/me/settings/":            {get: (*visit).settings, post: (*visit).changeSettings},
 		"/me/settings/erase":       {get: (*visit).erase, post: (*visit).answerErase},
 		"/me/settings/export":      {get: (*visit).archive},
 		"/me/answer/{ask}":         {get: (*visit).question, post: (*visit).answer},
-		"/me/requests/{id}":        {get: (*visit).question, post: (*visit).answer},
+		"/me/requests/{id}":        {get: (*visit).question, post: (*visit).answer, help: true},
+		helpPath:                   {get: (*visit).help, post: (*visit).changeHelp},
+		helpPath + "{code}":        {get: (*visit).invitation, post: (*visit).answerInvitation},
 	} {
 		r.Path(path).Methods("GET", "HEAD").Handler(s.personal(page.get))
 		if page.post != nil {
 			r.Path(path).Methods("POST").Handler(s.personal(page.post))
+		}
+		if !page.help {
+			continue
+		}
+		r.Path(acting("{for}", path)).Methods("GET", "HEAD").Handler(s.helping(page.get))
+		if page.post != nil {
+			r.Path(acting("{for}", path)).Methods("POST").Handler(s.helping(page.post))
 		}
 	}
 	r.Path(Ended).Methods("GET", "HEAD").Handler(s.public(func(v *visit) error { return v.problem(endedAsk) }))

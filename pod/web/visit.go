@@ -25,7 +25,9 @@ type visit struct {
 	person string    // who has signed in; "" for nobody
 	who    acl.Agent // the owner of the person's pod; the zero Agent on public pages
 	own    pod.Settings
-	ask    *Ask // what the page answers, if it ends a redirect
+	acts   *pod.Mandate         // by which the person acts for another, whose pages these are; nil for her own
+	names  map[acl.WebID]string // names of those who act for her, once they are looked up
+	ask    *Ask                 // what the page answers, if it ends a redirect
 }
 
 // A page answers a visit. Its error is answered by the one function fail.
@@ -116,14 +118,26 @@ type frame struct {
 	Notice string // what has just been done
 	Live   bool   // the page asks for itself again
 	Own    pod.Settings
+	For    *pod.Mandate // by which the person acts for another; nil for herself
 	Data   any
 }
+
+// At returns the address of one of the pages, of whomever they are.
+func (f frame) At(path string) string {
+	if f.For != nil {
+		return acting(f.For.ID, path)
+	}
+	return path
+}
+
+// Answers reports whether the person may answer and withdraw.
+func (f frame) Answers() bool { return f.For == nil || f.For.Answers() }
 
 // show answers with a page. nav is the key of its entry in the menu, or "".
 func (v *visit) show(status int, name, title, nav string, data any) error {
 	f := frame{
 		Title: title, Site: v.Name, Nav: nav, Here: v.here(), Signed: v.person != "",
-		Notice: v.notice(), Own: v.own, Data: data,
+		Notice: v.notice(), Own: v.own, For: v.acts, Data: data,
 	}
 	if l, ok := data.(interface{ live() bool }); ok {
 		f.Live = l.live()
@@ -157,6 +171,7 @@ var notices = map[string]string{
 
 	"paused": "notice.paused", "resumed": "notice.resumed", "disconnected": "notice.disconnected", "gone": "notice.gone",
 	"name": "notice.saved", "passkey": "notice.passkey", "visit": "notice.visit", "others": "notice.visit", "stay": "notice.stay", "erase": "notice.erase",
+	"dismissed": "notice.dismissed", "helps": "notice.helps", "hook": "notice.hook",
 	"uploaded": "notice.uploaded", "made": "notice.made", "deleted": "notice.deleted", "lent": "notice.lent", "unlent": "notice.unlent",
 }
 
@@ -179,6 +194,7 @@ var (
 	noMethod    = problem{http.StatusMethodNotAllowed, "problem.nopage.title", "problem.nopage.text"}
 	foreignForm = problem{http.StatusForbidden, "problem.foreign.title", "problem.foreign.text"}
 	endedAsk    = problem{http.StatusGone, "problem.ended.title", "problem.ended.text"}
+	endedHelp   = problem{http.StatusGone, "problem.help.title", "problem.help.text"}
 	noForm      = problem{http.StatusConflict, "problem.noform.title", "problem.noform.text"}
 	ownFault    = problem{http.StatusInternalServerError, "problem.internal.title", "problem.internal.text"}
 )

@@ -120,7 +120,7 @@ func (g *tongue) loadPages(assets map[string]asset) (map[string]*template.Templa
 				Here     bool
 			}{key, url, now == key}
 		},
-		"asset": func(name string) string { return "/me/static/" + name + "?v=" + assets[name].version },
+		"plain": plain, "asset": func(name string) string { return "/me/static/" + name + "?v=" + assets[name].version },
 	}
 	base, err := template.New("layout.html").Funcs(funcs).ParseFS(files, "layout/*.html")
 	if err != nil {

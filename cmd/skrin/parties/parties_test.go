@@ -396,11 +396,56 @@ func TestKeysByURL(t *testing.T) {
 		"a symmetric key":    func(rw http.ResponseWriter) { fmt.Fprint(rw, `{"keys":[{"kty":"oct","kid":"2","k":"c2VjcmV0"}]}`) },
 		"a way to elsewhere": func(rw http.ResponseWriter) { rw.Header().Set("Location", "https://10.0.0.1/"); rw.WriteHeader(302) },
 	} {
+		answer = nil
+		w.now = w.now.Add(keysLife)
+		find("2")
 		answer = bad
 		w.now = w.now.Add(keysLife)
-		if find("2") {
-			t.Errorf("%s: a key is found", what)
+		stolen := what == "a private key" || what == "a symmetric key"
+		if got := find("2"); got == stolen {
+			t.Errorf("%s: the last good key is found: %t", what, got)
 		}
+		if find("unknown"); find("2") == stolen {
+			t.Errorf("%s: an unknown kid has ended, or brought back, the last good key", what)
+		}
+		w.now = w.now.Add(keysKept - keysLife - 1)
+		if got := find("2"); got == stolen {
+			t.Errorf("%s: within the hour the last good key is found: %t", what, got)
+		}
+		w.now = w.now.Add(1)
+		if find("2") {
+			t.Errorf("%s: after the hour a key is found", what)
+		}
+	}
+}
+
+// TestAKeyThatWasWithdrawnIsNotKept: what the party no longer publishes is not
+// among what is kept when its URL fails afterwards.
+func TestAKeyThatWasWithdrawnIsNotKept(t *testing.T) {
+	w := newTown(t)
+	r := w.node()
+	served, fails := []jose.JSONWebKey{publicKey(t, "1")}, false
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		if fails {
+			http.Error(rw, "no", http.StatusBadGateway)
+			return
+		}
+		_ = json.NewEncoder(rw).Encode(jose.JSONWebKeySet{Keys: served})
+	}))
+	defer server.Close()
+	find := func(kid string) bool { set := r.published.of(server.URL)(kid); return len(set.Key(kid)) == 1 }
+	if !find("1") {
+		t.Fatal("the key isn't found")
+	}
+	served = []jose.JSONWebKey{publicKey(t, "2")}
+	w.now = w.now.Add(keysLife)
+	if !find("2") {
+		t.Error("the new key isn't found")
+	}
+	fails = true
+	w.now = w.now.Add(keysLife)
+	if find("1") || !find("2") {
+		t.Error("the withdrawn key is kept, or the good one isn't")
 	}
 }
 

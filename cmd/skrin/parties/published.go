@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 const (
 	keysLife  = 10 * time.Minute // how long a key that a party no longer publishes stays good
 	keysAgain = 30 * time.Second // how soon a kid that isn't known makes us look again
+	keysKept  = time.Hour        // how long keys stay good that can't be fetched again
 	keySets   = 10_000
 	maxKeys   = 32 // of one party
 	maxKid    = 256
@@ -28,6 +30,14 @@ const (
 
 // published are the keys that parties publish at URLs, remembered for minutes;
 // how long a fetch may take is the client's to say.
+//
+// While a party's URL fails, its last good keys stay good for keysKept from when
+// they were fetched, and after that it has none. An hour bridges what a party's
+// web site has of restarts and bad days, and is no more than what a stolen key
+// gains that the party has withdrawn while a thief keeps its URL from answering:
+// an operator who hears of it strikes the party off within a second. A set that
+// holds a private key ends all of it at once: the keys are anybody's. The memory is
+// the process's: after a restart the URL has to answer.
 type published struct {
 	client *http.Client
 	now    func() time.Time
@@ -45,7 +55,7 @@ func (p *published) of(address string) func(kid string) jose.JSONWebKeySet {
 		var set jose.JSONWebKeySet
 		for _, life := range []time.Duration{keysLife, keysAgain} {
 			var err error
-			if set, err = p.sets.Get(address, p.now(), life, func() (jose.JSONWebKeySet, error) { return p.fetch(address) }); err != nil {
+			if set, err = p.sets.GetOrKept(address, p.now(), life, keysKept, func() (jose.JSONWebKeySet, error) { return p.fetch(address) }); err != nil {
 				return jose.JSONWebKeySet{}
 			}
 			if kid == "" || len(set.Key(kid)) > 0 {
@@ -84,7 +94,7 @@ func readKeys(text []byte) (jose.JSONWebKeySet, error) {
 			continue
 		}
 		if !k.IsPublic() {
-			return jose.JSONWebKeySet{}, errors.New("the key set has a key that isn't public")
+			return jose.JSONWebKeySet{}, fmt.Errorf("the key set has a key that isn't public: %w", auth.ErrRevoked)
 		}
 		if Good(k) && len(set.Key(k.KeyID)) == 0 {
 			set.Keys = append(set.Keys, k)
