@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/go-jose/go-jose/v4"
 	"pgregory.net/rapid"
 
 	"skrin/fixtures"
@@ -79,8 +80,9 @@ func some(r *rapid.T, all []string, least int, what string) []string {
 
 // TestWhatYouSeeIsWhatTheyGet: for random types, evidence and requests, the
 // facts on the screen are those in the RDF that the party reads, and the claims
-// that the presentation discloses; whichever optional fields are chosen, and also
-// after the catalogue has gained fields. 1,000 that were agreed to, 300 with
+// that the presentation discloses; whichever optional fields and whose evidence
+// are chosen, bound to a holder key or not, and also after the catalogue has gained
+// fields. 1,000 that were agreed to, 300 with
 // -short, 10,000 with SKRIN_TEST_LONG in the environment.
 func TestWhatYouSeeIsWhatTheyGet(t *testing.T) {
 	want := 1_000
@@ -120,10 +122,6 @@ func (w *town) seeOnce(r *rapid.T) int {
 	for _, f := range typ.Fields {
 		all = append(all, f.Name)
 	}
-	issuer, err := parties.Party(ctx, authority)
-	ok(err)
-	issuer.MayIssue = []string{typ.ID}
-	ok(parties.Add(issuer))
 	asker, err := parties.Party(ctx, insurer)
 	ok(err)
 	asker.Uses = []pod.Use{{ID: "u", Purpose: "https://w3id.org/dpv#Purpose", Why: pod.Text{"en": "why"}, Basis: "https://x.example/law", Type: typ.ID, Fields: all, Days: 300}}
@@ -131,14 +129,6 @@ func (w *town) seeOnce(r *rapid.T) int {
 	alva, err := w.pod.Make(ctx, rapid.StringMatching(`[a-z]{20}`).Draw(r, "person")+fmt.Sprint(w.next()))
 	ok(err)
 
-	// What the authority attests: some of the fields.
-	values, claims := map[string]string{}, []credential.Claim{}
-	for _, name := range some(r, all, 1, "attested") {
-		f, _ := typ.Field(name)
-		v, lexical := drawValue(r, f.Datatype, name)
-		values[name] = lexical
-		claims = append(claims, credential.Claim{Name: name, Value: v})
-	}
 	begin := func(key, party string, d pod.Detail) pod.Offer {
 		b, err := json.Marshal(d)
 		ok(err)
@@ -148,29 +138,62 @@ func (w *town) seeOnce(r *rapid.T) int {
 		ok(err)
 		return o
 	}
-	o := begin("c", authority, pod.Detail{Type: pod.ToDeposit, EvidenceTypes: []string{typ.ID}})
-	out, err := w.pod.Answer(ctx, alva, o.Request.ID, pod.Answer{Agree: true})
-	ok(err)
-	form, err := credential.Issue(w.keys[authority], credential.Statement{Type: typ.VCT, Issuer: issuer.Issuer, Issued: w.now, Expires: w.now.AddDate(1, 0, 0), Claims: claims, Decoys: 2})
-	ok(err)
-	_, err = w.pod.Post(ctx, w.agent(authority), post(w.location(out), pod.TypeSDJWT, form))
-	ok(err)
+
+	// What each of one or two issuers attests: some of the fields; the authority
+	// perhaps something else before, which is superseded.
+	attest := func(by string, daysAgo int) attested {
+		party, err := parties.Party(ctx, by)
+		ok(err)
+		party.MayIssue = []string{typ.ID}
+		ok(parties.Add(party))
+		o := begin(fmt.Sprint("c", by, w.next()), by, pod.Detail{Type: pod.ToDeposit, EvidenceTypes: []string{typ.ID}})
+		out, err := w.pod.Answer(ctx, alva, o.Request.ID, pod.Answer{Agree: true})
+		ok(err)
+		e := attested{by: by, issuer: party.Issuer, values: map[string]string{}, bound: rapid.Bool().Draw(r, "bound")}
+		s := credential.Statement{Type: typ.VCT, Issuer: party.Issuer, Issued: w.now.AddDate(0, 0, -daysAgo), Expires: w.now.AddDate(1, 0, 0), Decoys: 2}
+		for _, name := range some(r, all, 1, "attested") {
+			f, _ := typ.Field(name)
+			v, lexical := drawValue(r, f.Datatype, name)
+			e.values[name] = lexical
+			s.Claims = append(s.Claims, credential.Claim{Name: name, Value: v})
+		}
+		if e.bound {
+			done, err := w.pod.Post(ctx, w.agent(by), post(w.location(out).Parent()+"keys/", "application/json", `{"count":1}`))
+			ok(err)
+			var set jose.JSONWebKeySet
+			ok(json.Unmarshal(done.Receipt, &set))
+			s.HolderKey = &set.Keys[0]
+		}
+		form, err := credential.Issue(w.keys[by], s)
+		ok(err)
+		_, err = w.pod.Post(ctx, w.agent(by), post(w.location(out), pod.TypeSDJWT, form))
+		ok(err)
+		return e
+	}
+	var held []attested
+	if rapid.Bool().Draw(r, "two issuers") {
+		held = append(held, attest(employer, 0))
+	}
+	if rapid.Bool().Draw(r, "superseded") {
+		attest(authority, 1)
+	}
+	held = append(held, attest(authority, 0))
 
 	// What the insurer asks, and what the person sees and chooses.
 	fields := some(r, all, 1, "asked")
 	optional := some(r, except(all, fields), 0, "optional")
-	o = begin("a", insurer, pod.Detail{Type: pod.ToRead, Use: "u", EvidenceType: typ.ID, Fields: fields, Optional: optional,
+	o := begin("a", insurer, pod.Detail{Type: pod.ToRead, Use: "u", EvidenceType: typ.ID, Fields: fields, Optional: optional,
 		Purpose: "https://w3id.org/dpv#Purpose", Until: "2027-01-01", Standing: rapid.Bool().Draw(r, "standing")})
-	if !holdsAll(values, fields) {
-		if len(o.Choices) != 0 {
-			r.Fatalf("offered though %v aren't all in %v", fields, values)
-		}
+	held = slices.DeleteFunc(held, func(e attested) bool { return !holdsAll(e.values, fields) })
+	if len(o.Choices) != len(held) {
+		r.Fatalf("%d choices, of %v for %v", len(o.Choices), held, fields)
+	}
+	if len(held) == 0 {
 		return 0
 	}
-	if len(o.Choices) != 1 {
-		r.Fatalf("%d choices", len(o.Choices))
-	}
-	choice := o.Choices[0]
+	choice := o.Choices[rapid.IntRange(0, len(o.Choices)-1).Draw(r, "choice")]
+	e := held[slices.IndexFunc(held, func(e attested) bool { return e.by == choice.Evidence.Issuer })]
+	values := e.values
 	var offered []string
 	seen := factsOf(choice.Released)
 	for _, f := range choice.Optional {
@@ -187,23 +210,30 @@ func (w *town) seeOnce(r *rapid.T) int {
 			r.Fatalf("the screen says %s is %q; attested %q", name, v, values[name])
 		}
 	}
-	out, err = w.pod.Answer(ctx, alva, o.Request.ID, pod.Answer{Agree: true, Evidence: choice.Evidence.ID, Shown: choice.Shown, Optional: chosen, Lang: "sv"})
+	out, err := w.pod.Answer(ctx, alva, o.Request.ID, pod.Answer{Agree: true, Evidence: choice.Evidence.ID, Shown: choice.Shown, Optional: chosen, Lang: "sv"})
 	ok(err)
 	there := w.location(out)
-	w.reads(r, typ, there, seen)
+	w.reads(r, typ, e, there, seen)
 
 	// The catalogue gains fields, before and after those that were there.
 	typ.Fields = append([]pod.Field{drawField(90, "string")}, append(slices.Clone(typ.Fields), drawField(91, "boolean"))...)
 	w.pod.Types = catalogueOf(r, typ)
-	w.reads(r, typ, there, seen)
+	w.reads(r, typ, e, there, seen)
 	return len(seen)
+}
+
+// An attested is evidence of one issuer.
+type attested struct {
+	by, issuer string
+	values     map[string]string
+	bound      bool // to a holder key
 }
 
 // next counts.
 func (w *town) next() int { w.count++; return w.count }
 
 // reads fails if what the insurer reads isn't exactly want, in either form.
-func (w *town) reads(r *rapid.T, typ pod.EvidenceType, there ldp.ID, want map[string]string) {
+func (w *town) reads(r *rapid.T, typ pod.EvidenceType, e attested, there ldp.ID, want map[string]string) {
 	r.Helper()
 	turtle, err := w.read(insurer, there, pod.TypeTurtle)
 	if err != nil {
@@ -226,7 +256,8 @@ func (w *town) reads(r *rapid.T, typ pod.EvidenceType, there ldp.ID, want map[st
 	if !maps.Equal(got, want) {
 		r.Fatalf("the screen showed %q, the RDF says %q:\n%s", want, got, turtle)
 	}
-	compact, err := w.read(insurer, there, pod.TypeSDJWT)
+	nonce := map[bool]string{true: fmt.Sprint("nonce-", 1_000_000+w.next())}[e.bound]
+	compact, err := w.readFor(insurer, there, pod.TypeSDJWT, nonce)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -234,7 +265,7 @@ func (w *town) reads(r *rapid.T, typ pod.EvidenceType, there ldp.ID, want map[st
 	if err != nil {
 		r.Fatal(err)
 	}
-	v, err := c.Verify(w.keyOf(authority), w.now, credential.Want{Type: typ.VCT, Issuer: "https://af.example.se"})
+	v, err := c.Verify(w.keyOf(e.by), w.now, credential.Want{Type: typ.VCT, Issuer: e.issuer, Binding: bindingFor(nonce)})
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -4,12 +4,19 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
+	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -25,6 +32,8 @@ import (
 func TestNoNumberAnywhere(t *testing.T) {
 	dir := t.TempDir()
 	r := startDemo(t, dir)
+	heard := &posted{next: r.notices.Client.Transport}
+	r.notices.Client.Transport = heard
 	b := newBrowser(t)
 	r.connect(b, "Alva Lindqvist")
 	r.ask(b)
@@ -51,9 +60,20 @@ func TestNoNumberAnywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	metrics := httptest.NewRecorder()
+	r.operator().ServeHTTP(metrics, httptest.NewRequest("GET", "/metrics", nil))
+	if metrics.Code != 200 || metrics.Body.Len() < 1000 {
+		t.Fatalf("the metrics are answered with %d, %d bytes", metrics.Code, metrics.Body.Len())
+	}
 	r.stop()
 
-	everywhere := map[string][]byte{"the log": []byte(r.log.String())}
+	everywhere := map[string][]byte{"the log": []byte(r.log.String()), "the metrics": metrics.Body.Bytes()}
+	if len(sent) == 0 || len(heard.all()) == 0 {
+		t.Fatal("nobody was told anything")
+	}
+	for i, body := range heard.all() {
+		everywhere[fmt.Sprint("notification ", i)] = body
+	}
 	files(t, dir, everywhere)
 	stored(t, filepath.Join(dir, "store"), everywhere)
 	for _, page := range b.seen {
@@ -78,6 +98,17 @@ func TestNoNumberAnywhere(t *testing.T) {
 			}
 		}
 	}
+	// Her name and what is attested of her are in her own pages, and nowhere that an
+	// operator looks.
+	for _, place := range slices.Sorted(maps.Keys(everywhere)) {
+		operators := place == "the log" || place == "the metrics" || strings.HasPrefix(place, "notification ") ||
+			strings.HasPrefix(place, "the file "+filepath.Join(dir, "store")) || strings.HasPrefix(place, "the store at ")
+		for what, secret := range map[string]string{"name": "Lindqvist", "day of registration": "2026-10-01"} {
+			if operators && bytes.Contains(everywhere[place], []byte(secret)) {
+				t.Errorf("Alva's %s is in %s", what, place)
+			}
+		}
+	}
 	secrets := map[string]string{
 		"Alva's name": "Lindqvist", "Alva's pod": strings.Split(string(owner.ID), "/")[3],
 		"the authority's space": strings.Split(deposit, "/")[4], "Alva's internal id": who, "the date": "2026-10-01",
@@ -99,6 +130,39 @@ func TestNoNumberAnywhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// posted keeps the bodies of all that is posted, as they are and with what their
+// JWTs say.
+type posted struct {
+	next http.RoundTripper
+	mu   sync.Mutex
+	kept [][]byte
+}
+
+// RoundTrip implements http.RoundTripper.
+func (b *posted) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	said := append([]byte(r.URL.String()+"\n"), body...)
+	for part := range bytes.SplitSeq(body, []byte(".")) {
+		if text, err := base64.RawURLEncoding.DecodeString(string(part)); err == nil {
+			said = append(append(said, '\n'), text...)
+		}
+	}
+	b.mu.Lock()
+	b.kept = append(b.kept, said)
+	b.mu.Unlock()
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return b.next.RoundTrip(r)
+}
+
+func (b *posted) all() [][]byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.kept)
 }
 
 // raw returns all that a server answers a party: status, headers, body.

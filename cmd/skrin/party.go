@@ -207,6 +207,9 @@ type verifyCommand struct {
 func (c *verifyCommand) Run() error { return c.verify(os.Stdin) }
 
 func (c *verifyCommand) verify(form io.Reader) error {
+	if (c.Nonce == "") != (c.Audience == "") {
+		return errors.New("--audience and --nonce belong together: a proof is for somebody, in answer to something")
+	}
 	b, err := os.ReadFile(c.Keys)
 	if err != nil {
 		return err

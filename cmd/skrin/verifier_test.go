@@ -28,6 +28,7 @@ type presented struct {
 	VCT      string `json:"vct"`
 	Nonce    string `json:"nonce,omitempty"`
 	Audience string `json:"audience,omitempty"`
+	place    *credential.Status
 	says     map[string]any
 }
 
@@ -38,15 +39,16 @@ type issuerKey struct {
 }
 
 // verifies has @sd-jwt/sd-jwt-vc verify presentations with the network off, and
-// returns what each said to it; nil for one that it refused.
-func (r *running) verifies(keys []issuerKey, all []presented) []map[string]any {
+// with the status lists at hand, and returns what each said to it; nil for one that
+// it refused.
+func (r *running) verifies(keys []issuerKey, all []presented, lists map[string]string) []map[string]any {
 	r.t.Helper()
 	var done struct {
 		Accepted int
 		Refused  map[string]string
 		Told     []map[string]any
 	}
-	r.node("sdjwt.js", nil, map[string]any{"keys": keys, "presentations": all}, &done)
+	r.node("sdjwt.js", nil, map[string]any{"keys": keys, "presentations": all, "lists": lists}, &done)
 	r.t.Logf("%d of %d accepted; refused: %v", done.Accepted, len(all), slices.Compact(slices.Sorted(maps.Values(done.Refused))))
 	return done.Told
 }
@@ -99,6 +101,10 @@ func randomPresentation(t *testing.T, key, holder jose.JSONWebKey, issuer string
 		s.HolderKey = &public
 	}
 	p := presented{VCT: kind.VCT, says: map[string]any{}}
+	if rand.IntN(2) == 0 {
+		p.place = &credential.Status{URI: issuer + "/status/1", Index: rand.IntN(credential.MinStatusList)}
+		s.Status = p.place
+	}
 	var names []string
 	for _, f := range kind.Fields {
 		value := valueFor(f)
@@ -155,14 +161,50 @@ func TestOthersVerifyOurEvidence(t *testing.T) {
 	for range 1000 {
 		all = append(all, randomPresentation(t, key, holder, issuer, types))
 	}
-	for i, told := range r.verifies(keys, all) {
+	list := credential.NewStatusList(issuer+"/status/1", 0)
+	list.Issued, list.Expires = time.Now(), time.Now().Add(time.Hour)
+	lists := r.statusLists(list, key)
+	for i, told := range r.verifies(keys, all, lists) {
 		if told == nil {
 			t.Errorf("presentation %d was refused: %+v", i, all[i])
 		} else if want := asJSON(t, all[i].says); !reflect.DeepEqual(told, want) {
 			t.Errorf("presentation %d tells %v, want %v", i, told, want)
 		}
 	}
-	r.refuses(keys, randomPresentation(t, key, holder, issuer, types), all)
+	r.refuses(keys, randomPresentation(t, key, holder, issuer, types), all, lists)
+
+	// What is revoked or suspended is refused by its list, and nothing else is.
+	gone := map[int]bool{}
+	for _, p := range all {
+		if p.place != nil && rand.IntN(3) == 0 {
+			list.Set(p.place.Index, credential.Invalid+credential.StatusValue(rand.IntN(2)))
+		}
+	}
+	for i, p := range all {
+		gone[i] = p.place != nil && list.At(p.place.Index) != credential.Valid
+	}
+	for i, told := range r.verifies(keys, all, r.statusLists(list, key)) {
+		if (told == nil) != gone[i] {
+			t.Errorf("presentation %d: revoked: %t, refused: %t", i, gone[i], told == nil)
+		}
+	}
+	foreign := r.statusLists(list, holder)
+	list.Issued, list.Expires = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
+	for is, lists := range map[string]map[string]string{"without its list": nil, "with a list that has expired": r.statusLists(list, key), "with a list that another has signed": foreign} {
+		for i, told := range r.verifies(keys, all[:40], lists) {
+			if all[i].place != nil && told != nil {
+				t.Errorf("%s presentation %d is believed", is, i)
+			}
+		}
+	}
+}
+
+// statusLists is the signed list by its address.
+func (r *running) statusLists(list *credential.StatusList, key jose.JSONWebKey) map[string]string {
+	r.t.Helper()
+	token, err := list.Sign(key)
+	must(r.t, err)
+	return map[string]string{list.URI: token}
 }
 
 // readAll reads as SD-JWT VC all that Priya has granted, as each of the
@@ -209,7 +251,7 @@ func asJSON(t *testing.T, says map[string]any) (m map[string]any) {
 
 // refuses fails the test unless the verifier refuses presentations that were
 // changed.
-func (r *running) refuses(keys []issuerKey, good presented, others []presented) {
+func (r *running) refuses(keys []issuerKey, good presented, others []presented, lists map[string]string) {
 	r.t.Helper()
 	for len(good.says) == 0 || good.Nonce == "" { // one that is bound and says something
 		good = others[rand.IntN(len(others))]
@@ -236,12 +278,12 @@ func (r *running) refuses(keys []issuerKey, good presented, others []presented) 
 	for _, name := range names {
 		all = append(all, bad[name])
 	}
-	for i, told := range r.verifies(keys, all) {
+	for i, told := range r.verifies(keys, all, lists) {
 		if told != nil {
 			r.t.Errorf("%s: it is believed: %v", names[i], told)
 		}
 	}
-	for i, told := range r.verifies(nil, others[:20]) {
+	for i, told := range r.verifies(nil, others[:20], lists) {
 		if told != nil {
 			r.t.Errorf("without keys it believes presentation %d", i)
 		}
