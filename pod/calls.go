@@ -151,9 +151,9 @@ func (p *Pod) Called(ctx context.Context, pod string, c Call) error {
 // CallLater puts a call back: what was received before upto is not told again. It
 // is tried ever more slowly, and after three days, or where final, the webhook is
 // parked: it is called no more, and says why to who asks. trouble "" is that
-// nothing was tried.
-func (p *Pod) CallLater(ctx context.Context, pod string, c Call, upto uint64, trouble string, final bool) error {
-	return p.settleCall(ctx, pod, c.ID, func(_ Tx, s *Subscription) error {
+// nothing was tried. It says whether it parked it.
+func (p *Pod) CallLater(ctx context.Context, pod string, c Call, upto uint64, trouble string, final bool) (parked bool, err error) {
+	err = p.settleCall(ctx, pod, c.ID, func(_ Tx, s *Subscription) error {
 		now := p.Now().UTC()
 		if upto >= s.From {
 			s.From = upto + 1
@@ -169,8 +169,10 @@ func (p *Pod) CallLater(ctx context.Context, pod string, c Call, upto uint64, tr
 		s.Tries++
 		s.Parked = final || now.Sub(s.Failing) > giveUp
 		s.Next = now.Add(min(firstRetry<<min(s.Tries-1, 20), lastRetry))
+		parked = s.Parked
 		return nil
 	})
+	return parked && err == nil, err
 }
 
 // settleCall changes a webhook, if there still is one.

@@ -260,7 +260,7 @@ func (p *Pod) checkForms(ctx context.Context, party Party, types []string, forms
 		switch {
 		case err != nil:
 			faults = append(faults, fmt.Sprintf("signed form %d: %s", i+1, err))
-		case p.Leak != LeakStatus && slices.ContainsFunc(one.marks, func(m string) bool { return marks[m] }):
+		case p.Leak != LeakStatus && p.Leak != LeakHolder && slices.ContainsFunc(one.marks, func(m string) bool { return marks[m] }):
 			faults = append(faults, fmt.Sprintf("signed form %d shares a digest, salt, status index or holder key with another: each needs its own.", i+1))
 		case p.Leak != LeakStatus && slices.ContainsFunc(places, func(at *Place) bool { return neighbours(at, one.place) }):
 			faults = append(faults, fmt.Sprintf("signed form %d is the neighbour of another in the status list: give them random places.", i+1))
@@ -270,11 +270,17 @@ func (p *Pod) checkForms(ctx context.Context, party Party, types []string, forms
 			faults = append(faults, fmt.Sprintf("signed form %d says something else than the first.", i+1))
 		}
 		if err == nil {
+			if p.Leak == LeakHolder && slices.Contains(holders, one.holder) {
+				one.holder = "" // it is bound already
+			}
 			places, holders = append(places, one.place), append(holders, one.holder)
 			for _, m := range one.marks {
 				marks[m] = true
 			}
 		}
+	}
+	if faults == nil && p.Leak != LeakStatus && p.Leak != LeakList && p.Statuses.tells(party.ID, places) {
+		faults = append(faults, "status: all forms are in one of your lists, which tells their recipients that they may know one person. Spread them over your lists at random.")
 	}
 	if faults != nil {
 		return nil, faults

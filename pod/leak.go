@@ -26,11 +26,13 @@ const (
 	LeakPath      Leak = "path"      // the path in the person's own pod, in a Link
 	LeakIDs       Leak = "ids"       // spaces numbered in sequence
 	LeakSize      Leak = "size"      // bodies of a length of the person's own
+	LeakList      Leak = "list"      // all forms of an evidence in one of an issuer's many status lists
+	LeakHolder    Leak = "holder"    // one holder key for all forms of an evidence
 )
 
 // Leaks returns all of them.
 func Leaks() []Leak {
-	return []Leak{LeakTag, LeakTime, LeakStatus, LeakSignature, LeakPath, LeakIDs, LeakSize}
+	return []Leak{LeakTag, LeakTime, LeakStatus, LeakSignature, LeakPath, LeakIDs, LeakSize, LeakList, LeakHolder}
 }
 
 // leak adds to an answer what it must never have.

@@ -195,8 +195,8 @@ func (p *Pod) isProfile(r *right) bool {
 }
 
 // protect refuses a WebID document that would give the owner another OpenID
-// provider, or none: whoever could write it could sign in as the owner (Solid
-// WebID Profile, protected triples).
+// provider, or none: whoever could write it could sign in as the owner; and one
+// with several inboxes or preferences files (Solid WebID Profile).
 func (p *Pod) protect(r *right, c *content) error {
 	var issuers []rdf.Term
 	if c.data != nil {
@@ -204,6 +204,11 @@ func (p *Pod) protect(r *right, c *content) error {
 	}
 	if len(issuers) != 1 || issuers[0] != rdf.IRI(p.Issuer) {
 		return ldp.Refuse(ldp.Conflict, "The owner's solid:oidcIssuer can't be changed here. Send the document with <"+p.Issuer+"> as the only one.")
+	}
+	for _, property := range []string{ldpNS + "inbox", pimNS + "preferencesFile"} {
+		if n := len(c.data.Default().Objects(rdf.IRI(string(r.home.Owner)), rdf.IRI(property))); n > 1 {
+			return ldp.Refuse(ldp.Unprocessable, "The owner can have one <"+property+">, so that nobody has to guess. Leave the other out, or delete the old one.")
+		}
 	}
 	return nil
 }

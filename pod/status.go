@@ -45,6 +45,8 @@ type Statuses struct {
 	Fetch func(ctx context.Context, url, accept string) ([]byte, error)
 	// Key is the server's own, 32 bytes; the same for all its nodes and for good.
 	Key []byte
+	// Kept keeps what was fetched over an end of the server; nil for nowhere.
+	Kept Keeper
 
 	mu    sync.RWMutex
 	lists map[string]*followed           // by URI
@@ -58,6 +60,17 @@ type followed struct {
 	list  *credential.StatusList // nil until it has been fetched
 	next  time.Time              // when it is to be fetched again
 	until time.Time              // when it is no longer to be relied on
+	owed  []int                  // places that have changed, and whose pods could not be told
+}
+
+// take makes a list, fetched at a time, what is followed.
+func (f *followed) take(list *credential.StatusList, at time.Time) {
+	f.list = list
+	f.next = at.Add(min(max(cmp.Or(list.TTL, refreshUsual), refreshLeast), refreshMost))
+	f.until = list.Expires
+	if f.until.IsZero() {
+		f.until = at.Add(max(reliedOn, list.TTL))
+	}
 }
 
 // Limits of what is followed.
@@ -120,6 +133,12 @@ func (s *Statuses) at(places Places, now time.Time) (EndState, bool) {
 // the server calls it at the start and every minute; it tells nobody's data, and
 // so needs no agent. One list that fails holds up no other.
 func (p *Pod) RefreshStatuses(ctx context.Context) error {
+	return p.eachRevoker(ctx, func(party Party) error { return p.follow(ctx, party, false) })
+}
+
+// eachRevoker visits each party that may issue something, once. An error holds up
+// no other.
+func (p *Pod) eachRevoker(ctx context.Context, visit func(Party) error) error {
 	var errs []error
 	seen := map[string]bool{}
 	for _, t := range p.Types.All() {
@@ -132,7 +151,7 @@ func (p *Pod) RefreshStatuses(ctx context.Context) error {
 			}
 			seen[id] = true
 			if err == nil {
-				err = p.follow(ctx, party, false)
+				err = visit(party)
 			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("status lists of %s: %w", id, err))
@@ -153,21 +172,41 @@ func (p *Pod) follow(ctx context.Context, party Party, soon bool) error {
 	defer s.fetch.Unlock()
 	err := s.aggregate(ctx, party, now, soon)
 	for _, uri := range s.due(party.ID, now) {
-		changed, e := s.refresh(ctx, party, uri, now)
-		err = errors.Join(err, e)
-		for _, i := range changed {
-			err = errors.Join(err, p.applyStatus(ctx, Place{uri, i}))
-		}
+		err = errors.Join(err, p.followList(ctx, party, uri, now))
 	}
 	return err
+}
+
+// followList fetches a list, and tells the pods in whose places it has changed.
+func (p *Pod) followList(ctx context.Context, party Party, uri string, now time.Time) error {
+	token, changed, err := p.Statuses.refresh(ctx, party, uri, now)
+	if err != nil {
+		return err
+	}
+	var owed []int
+	for _, i := range changed {
+		if e := p.applyStatus(ctx, Place{uri, i}); e != nil {
+			err, owed = errors.Join(err, e), append(owed, i)
+		}
+	}
+	p.Statuses.owe(uri, owed)
+	if err != nil {
+		return err
+	}
+	return p.Statuses.keep(ctx, uri, token, now)
+}
+
+// owe notes the places of a list whose pods are to be told at the next try.
+func (s *Statuses) owe(uri string, places []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lists[uri].owed = places
 }
 
 // aggregate learns which lists a party has, if it is time.
 func (s *Statuses) aggregate(ctx context.Context, party Party, now time.Time, soon bool) error {
 	s.mu.Lock()
-	if s.lists == nil {
-		s.lists, s.asked, s.tries = map[string]*followed{}, map[string]map[string]struct{}{}, map[string]time.Time{}
-	}
+	s.begin()
 	due := s.tries[party.ID]
 	if soon && due.Sub(now) < refreshUsual-10*time.Second {
 		due = time.Time{}
@@ -183,13 +222,23 @@ func (s *Statuses) aggregate(ctx context.Context, party Party, now time.Time, so
 		var uris []string
 		if uris, err = readAggregation(body); err == nil {
 			s.set(party.ID, uris)
-			return nil
+			if s.Kept == nil {
+				return nil
+			}
+			return s.Kept.Keep(ctx, aggregationName(party.ID), body, now.Add(reliedOn))
 		}
 	}
 	s.mu.Lock()
 	s.tries[party.ID] = now.Add(refreshLeast)
 	s.mu.Unlock()
 	return err
+}
+
+// begin makes the maps; s.mu is held.
+func (s *Statuses) begin() {
+	if s.lists == nil {
+		s.lists, s.asked, s.tries = map[string]*followed{}, map[string]map[string]struct{}{}, map[string]time.Time{}
+	}
 }
 
 // readAggregation reads a status list aggregation.
@@ -216,6 +265,7 @@ func readAggregation(body []byte) ([]string, error) {
 func (s *Statuses) set(party string, uris []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.begin()
 	s.asked[party] = map[string]struct{}{}
 	for _, uri := range uris {
 		s.asked[party][uri] = struct{}{}
@@ -238,13 +288,13 @@ func (s *Statuses) due(party string, now time.Time) []string {
 	return uris
 }
 
-// refresh fetches a list, and returns the places in it of which it says something
-// else than before.
-func (s *Statuses) refresh(ctx context.Context, party Party, uri string, now time.Time) ([]int, error) {
-	body, err := s.Fetch(ctx, uri, credential.TypeStatusList)
+// refresh fetches a list, and returns it and the places in it of which it says
+// something else than before, or of which a pod is still to be told.
+func (s *Statuses) refresh(ctx context.Context, party Party, uri string, now time.Time) (token []byte, changed []int, err error) {
+	token, err = s.Fetch(ctx, uri, credential.TypeStatusList)
 	var list *credential.StatusList
 	if err == nil {
-		list, err = credential.ReadStatusList(string(body), uri, party.Issuer, party.key, now)
+		list, err = credential.ReadStatusList(string(token), uri, party.Issuer, party.key, now)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -254,14 +304,9 @@ func (s *Statuses) refresh(ctx context.Context, party Party, uri string, now tim
 	}
 	if err != nil {
 		f.next = now.Add(refreshLeast)
-		return nil, err
+		return nil, nil, err
 	}
-	f.next = now.Add(min(max(cmp.Or(list.TTL, refreshUsual), refreshLeast), refreshMost))
-	f.until = list.Expires
-	if f.until.IsZero() {
-		f.until = now.Add(max(reliedOn, list.TTL))
-	}
-	var changed []int
+	changed = f.owed
 	for i := range list.Len() {
 		was := credential.Valid
 		if f.list != nil {
@@ -271,8 +316,8 @@ func (s *Statuses) refresh(ctx context.Context, party Party, uri string, now tim
 			changed = append(changed, i)
 		}
 	}
-	f.list = list
-	return changed, nil
+	f.take(list, now)
+	return token, changed, nil
 }
 
 // fits refuses a list that is older than the one that we have, or for which there
@@ -312,6 +357,10 @@ func (p *Pod) checkPlace(ctx context.Context, party Party, status *credential.St
 		return nil, errors.New("status: the list is not among those of your aggregation")
 	}
 	state, known := p.Statuses.at(Places{at.List: {at.Index}}, p.Now())
+	if !known { // perhaps it is being fetched right now
+		_ = p.follow(ctx, party, false) // whether it has helped is seen next
+		state, known = p.Statuses.at(Places{at.List: {at.Index}}, p.Now())
+	}
 	if !known {
 		return nil, errors.New("status: the list can't be fetched, or not be read, right now")
 	}
@@ -333,6 +382,18 @@ func (s *Statuses) has(party, uri string) bool {
 // together.
 func neighbours(a, b *Place) bool {
 	return a != nil && b != nil && a.List == b.List && a.Index-b.Index <= 1 && b.Index-a.Index <= 1
+}
+
+// tells reports whether the lists alone tell which forms belong together: all of
+// several are in one list, though their issuer has others. A delivery that is spread
+// at random is, for a small one, by chance all in one; then other places are needed.
+func (s *Statuses) tells(party string, places []*Place) bool {
+	if s == nil || len(places) < 2 || slices.Contains(places, nil) {
+		return false
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.asked[party]) > 1 && !slices.ContainsFunc(places, func(at *Place) bool { return at.List != places[0].List })
 }
 
 // applyStatus marks the evidence that has a place as what the lists say of it now,

@@ -53,8 +53,14 @@ func (r *revoker) fetch(_ context.Context, url, _ string) ([]byte, error) {
 	if url == aggregation {
 		return json.Marshal(map[string]any{"status_lists": r.lists})
 	}
-	if url != listed {
+	if !slices.Contains(r.lists, url) {
 		return nil, errors.New("no such list")
+	}
+	if url != listed {
+		other := credential.NewStatusList(url, 0)
+		other.Issued = r.now
+		token, err := other.Sign(r.keys[authority])
+		return []byte(token), err
 	}
 	r.list.Issued = r.now
 	token, err := r.list.Sign(r.keys[authority])
@@ -194,6 +200,77 @@ func TestAListOutOfReach(t *testing.T) {
 	}
 }
 
+// TestAStartWithoutTheIssuer: after a start the lists that were fetched before it
+// are relied on as before, as long as before; what was kept is believed for its
+// signature alone.
+func TestAStartWithoutTheIssuer(t *testing.T) {
+	r := newRevoker(t)
+	kept := keeper{}
+	r.pod.Statuses.Kept = kept
+	forms, places := r.forms(2)
+	r.deposit(r.connect(), forms)
+	there := r.location(r.answer("ask", insurer, asks(), agree))
+	r.later(15 * time.Minute)
+	r.down = true
+	restart := func() {
+		r.pod.Statuses = &pod.Statuses{Fetch: r.fetch, Key: make([]byte, 32), Kept: kept}
+		_ = r.pod.RecallStatuses(t.Context()) // what can't be recalled is an error, and no more
+	}
+	reads := func(is string, want ldp.Kind) {
+		t.Helper()
+		_, err := r.read(insurer, there, pod.TypeTurtle)
+		if err == nil && want != 0 || err != nil && ldp.KindOf(err) != want {
+			t.Errorf("%s: %v", is, err)
+		}
+	}
+	restart()
+	r.fetched = nil
+	reads("after a start, with nobody to ask", 0)
+	if len(r.fetched) != 0 {
+		t.Errorf("the read fetched %v", r.fetched)
+	}
+	for name, b := range kept {
+		if strings.HasPrefix(name, "list ") {
+			kept[name] = []byte(strings.Replace(string(b), ".ey", ".eyJ", 1))
+		}
+	}
+	restart()
+	reads("what was kept has been tampered with", ldp.Unavailable)
+
+	r.down = false
+	r.later(6 * time.Minute)
+	r.down = true
+	r.now = r.now.Add(25 * time.Hour)
+	restart()
+	reads("what was kept is out of date", ldp.Unavailable)
+	r.now = r.now.Add(-26 * time.Hour)
+	restart()
+	reads("what was kept is from the future", ldp.Unavailable)
+	r.now = r.now.Add(time.Hour)
+	restart()
+	reads("what was kept, at its time", 0)
+
+	r.down = false
+	r.list.Set(places[0], credential.Invalid)
+	r.later(6 * time.Minute)
+	reads("revoked", ldp.Gone)
+	r.down = true
+	restart()
+	reads("revoked, after a start", ldp.Gone)
+	if told := r.told(); len(told) != 1 {
+		t.Errorf("told %d times", len(told))
+	}
+}
+
+// A keeper keeps in memory, and forgets nothing.
+type keeper map[string][]byte
+
+func (k keeper) Keep(_ context.Context, name string, b []byte, _ time.Time) error {
+	k[name] = b
+	return nil
+}
+func (k keeper) Kept(_ context.Context, name string) ([]byte, error) { return k[name], nil }
+
 // TestPlacesThatAreRefused: a deposit whose status can't be followed, or would
 // tell two recipients that they know the same person.
 func TestPlacesThatAreRefused(t *testing.T) {
@@ -235,6 +312,38 @@ func TestPlacesThatAreRefused(t *testing.T) {
 	r.alva = nils
 	if _, err := r.pod.Post(t.Context(), r.agent(authority), post(r.connect(), pod.TypeSDJWT, at(2000)[0])); ldp.KindOf(err) != ldp.Unprocessable {
 		t.Errorf("a place of another person's: %v", err)
+	}
+}
+
+// TestFormsAreSpread: where an issuer has several lists, forms that are all in one
+// are refused, since that list alone would tell that they are of one person.
+func TestFormsAreSpread(t *testing.T) {
+	r := newRevoker(t)
+	const second = "https://af.example.se/status/2"
+	r.lists = []string{listed, second}
+	to := r.connect()
+	in := func(lists ...string) string {
+		var all []string
+		for _, uri := range lists {
+			r.next += 1009
+			all = append(all, r.issue(1, func(s *credential.Statement) { s.Status = &credential.Status{URI: uri, Index: r.next} })...)
+		}
+		return strings.Join(all, "\n")
+	}
+	for _, row := range []struct {
+		is    string
+		forms string
+		says  string
+	}{
+		{"all in one", in(listed, listed, listed), "Spread"},
+		{"in both", in(listed, second, listed), ""},
+		{"a single form", in(listed), ""},
+	} {
+		_, err := r.pod.Post(t.Context(), r.agent(authority), post(to, pod.TypeSDJWT, row.forms))
+		f, _ := errors.AsType[*ldp.Fault](err)
+		if row.says == "" && err != nil || row.says != "" && (f == nil || !strings.Contains(strings.Join(f.Errors, " "), row.says)) {
+			t.Errorf("%s: %v, %+v", row.is, err, f)
+		}
 	}
 }
 

@@ -535,3 +535,45 @@ func TestMove(t *testing.T) {
 		t.Error("a blob is left")
 	}
 }
+
+// A lookedAt is a Store in which somebody looks at what each commit leaves.
+type lookedAt struct {
+	pod.Store
+	after func(tx pod.Tx) error
+}
+
+func (s lookedAt) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+	if err := s.Store.Update(ctx, name, fn); err != nil {
+		return err
+	}
+	return s.Store.View(ctx, name, s.after)
+}
+
+// TestImportedWithItsRules: at no moment of an import is there a document without the
+// rules that the archive has for it: those above it may let others in.
+func TestImportedWithItsRules(t *testing.T) {
+	w, _ := furnished(t)
+	file := w.exported()
+	v := w.elsewhere()
+	seen := map[string]bool{}
+	v.pod.Store = lookedAt{v.pod.Store, func(tx pod.Tx) error {
+		for _, path := range []string{"notes/", "notes/a.ttl"} {
+			at := v.root() + path
+			values, err := tx.Get("r"+at, "r"+at+".acl", "a"+at)
+			if err != nil {
+				return err
+			}
+			if there := values[0] != nil; there && (values[1] == nil || values[2] == nil) {
+				t.Errorf("%s is there without its rules", path)
+			} else if there {
+				seen[path] = true
+			}
+		}
+		return nil
+	}}
+	_, err := v.pod.Import(t.Context(), v.alva, bytes.NewReader(file), w.vouching())
+	must(t, err)
+	if len(seen) != 2 {
+		t.Errorf("seen with their rules: %v", seen)
+	}
+}

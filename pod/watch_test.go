@@ -296,7 +296,9 @@ func TestCalls(t *testing.T) {
 	var waits []time.Duration
 	for {
 		calls := take()
-		must(t, b.CallLater(t.Context(), id, calls[0], 0, "unreachable", false))
+		parked, err := b.CallLater(t.Context(), id, calls[0], 0, "unreachable", false)
+		must(t, err)
+		_ = parked
 		now, err := b.Channel(t.Context(), b.owner, b.root.First(), s.ID)
 		must(t, err)
 		if now.Parked {

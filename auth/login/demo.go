@@ -116,14 +116,13 @@ func (d *Demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == own+"/demo.css" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		http.ServeFileFS(w, r, demoFiles, "demo.css")
 	case r.URL.Path != own:
-		http.NotFound(w, r)
+		d.o.Fail(w, r, notThere())
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		d.show(w, r, http.StatusOK)
 	case r.Method == http.MethodPost:
 		d.signIn(w, r)
 	default:
-		w.Header().Set("Allow", "GET, HEAD, POST")
-		http.Error(w, "This page is only read or posted to.", http.StatusMethodNotAllowed)
+		d.o.Fail(w, r, onlyRead("GET, HEAD, POST"))
 	}
 }
 

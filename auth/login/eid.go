@@ -96,7 +96,8 @@ type EIDOptions struct {
 	HTTP     *http.Client // auth.Guarded
 	Limit    *auth.Limiter
 	Now      func() time.Time
-	// Fail answers a request that went wrong on the server's side, or the eID's.
+	// Fail answers a request that went wrong on the server's side, or the eID's; or
+	// a [Refusal].
 	Fail func(http.ResponseWriter, *http.Request, error)
 	// Renumbered, if set, is told of a person who has another number than before.
 	Renumbered func(ctx context.Context, person string) error
@@ -162,20 +163,19 @@ func (e *EID) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	own := Path + "/" + e.o.Path
 	switch {
 	case r.Method != http.MethodGet:
-		w.Header().Set("Allow", "GET")
-		http.Error(w, "This page is only read.", http.StatusMethodNotAllowed)
+		e.o.Fail(w, r, onlyRead("GET"))
 	case r.URL.Path == own:
 		e.begin(w, r)
 	case r.URL.Path == own+backPath:
 		e.back(w, r)
 	default:
-		http.NotFound(w, r)
+		e.o.Fail(w, r, notThere())
 	}
 }
 
 func (e *EID) begin(w http.ResponseWriter, r *http.Request) {
 	if wait := e.o.Limit.Wait(address(r)); wait > 0 {
-		tooMany(w, wait)
+		e.o.Fail(w, r, tooMany(wait))
 		return
 	}
 	to, err := e.start(w, r)
@@ -466,8 +466,27 @@ func address(r *http.Request) string {
 	return host
 }
 
-// tooMany answers who comes too often.
-func tooMany(w http.ResponseWriter, wait time.Duration) {
-	w.Header().Set("Retry-After", fmt.Sprint(int(wait/time.Second)+1))
-	http.Error(w, "Too many attempts. Wait a little, and try again.", http.StatusTooManyRequests)
+// A Refusal is given to Fail for a request that isn't served for a reason of its
+// own: who asks is told the Detail.
+type Refusal struct {
+	Status int // of HTTP: 404, 405 or 429
+	Detail string
+	Wait   time.Duration // with 429: until it may be tried again
+	Allow  string        // with 405: the methods there are
+}
+
+// Error implements error.
+func (r *Refusal) Error() string { return r.Detail }
+
+// tooMany refuses who comes too often.
+func tooMany(wait time.Duration) error {
+	return &Refusal{Status: http.StatusTooManyRequests, Detail: "Too many attempts. Wait a little, and try again.", Wait: wait}
+}
+
+func notThere() error {
+	return &Refusal{Status: http.StatusNotFound, Detail: "There is no such page."}
+}
+
+func onlyRead(allow string) error {
+	return &Refusal{Status: http.StatusMethodNotAllowed, Detail: "This page doesn't take that method.", Allow: allow}
 }

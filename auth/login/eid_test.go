@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -125,6 +126,11 @@ func newEIDWorld(t *testing.T, profile login.Profile, least string, byKey bool) 
 		Name: "Prov-eID", Path: "prov-eid", Client: "skrin", Profile: profile, Least: least, Base: w.base, Vault: w.vault, Sessions: sessions,
 		Records: records, HTTP: auth.Guarded(true), Limit: auth.NewLimiter(1000, time.Second, 100, time.Now), Now: time.Now,
 		Fail: func(rw http.ResponseWriter, _ *http.Request, err error) {
+			if refused := new(login.Refusal); errors.As(err, &refused) {
+				rw.Header().Set("Retry-After", fmt.Sprint(int(refused.Wait/time.Second)+1))
+				rw.WriteHeader(refused.Status)
+				return
+			}
 			w.failed = err
 			rw.WriteHeader(http.StatusBadGateway)
 		},

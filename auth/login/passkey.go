@@ -148,7 +148,7 @@ func (p *Passkeys) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "POST /recover":
 		p.recover(w, r)
 	default:
-		http.NotFound(w, r)
+		p.o.Fail(w, r, notThere())
 	}
 }
 
@@ -226,7 +226,7 @@ var errRefused = errors.New("the answer is not good")
 // answer answers a script in JSON.
 func (p *Passkeys) answer(w http.ResponseWriter, r *http.Request, do func(http.ResponseWriter, *http.Request) (any, error)) {
 	if wait := p.o.Limit.Wait(address(r)); wait > 0 {
-		tooMany(w, wait)
+		p.o.Fail(w, r, tooMany(wait))
 		return
 	}
 	v, err := do(w, r)
@@ -557,7 +557,7 @@ func (p *Passkeys) RecoveryCodes(ctx context.Context, person string) ([]string, 
 
 func (p *Passkeys) recover(w http.ResponseWriter, r *http.Request) {
 	if wait := p.o.Limit.Wait(address(r)); wait > 0 {
-		tooMany(w, wait)
+		p.o.Fail(w, r, tooMany(wait))
 		return
 	}
 	person, err := p.useCode(r.Context(), r.PostFormValue("code"))

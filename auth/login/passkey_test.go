@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -51,6 +52,11 @@ func newPasskeyWorld(t testing.TB, limit int) *passkeyWorld {
 	w.Passkeys, err = login.NewPasskeys(login.PasskeyOptions{
 		Base: w.base, Service: "Skrin", Sessions: sessions, Records: w.recs, Limit: auth.NewLimiter(limit, time.Hour, 100, time.Now), Now: time.Now,
 		Fail: func(rw http.ResponseWriter, _ *http.Request, err error) {
+			if refused := new(login.Refusal); errors.As(err, &refused) {
+				rw.Header().Set("Retry-After", fmt.Sprint(int(refused.Wait/time.Second)+1))
+				rw.WriteHeader(refused.Status)
+				return
+			}
 			t.Error(err)
 			rw.WriteHeader(http.StatusInternalServerError)
 		},

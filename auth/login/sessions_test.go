@@ -3,6 +3,7 @@
 package login_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -183,7 +184,14 @@ func newDemo(t *testing.T, demo bool) (*login.Demo, *login.Sessions, error) {
 	d, err := login.NewDemo(login.DemoOptions{
 		Demo: demo, Vault: newVault(t, m, 1, &now), Sessions: s,
 		Cast: []login.Persona{{Name: "Alva <b>", Scheme: pnr, Number: numberA}, {Name: "Nils", Scheme: pnr, Number: numberB}},
-		Fail: func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), 500) },
+		Fail: func(w http.ResponseWriter, _ *http.Request, err error) {
+			if refused := new(login.Refusal); errors.As(err, &refused) {
+				w.Header().Set("Allow", refused.Allow)
+				w.WriteHeader(refused.Status)
+				return
+			}
+			http.Error(w, err.Error(), 500)
+		},
 	})
 	return d, s, err
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -130,6 +131,7 @@ func (a *app) library() *goidc.Client {
 	}}
 	if a.Native {
 		c.ApplicationType = goidc.ApplicationTypeNative
+		c.RedirectURIs = anyPort(a.Redirects)
 	}
 	if a.Secret != "" {
 		c.TokenAuthnMethod = goidc.AuthnMethodSecretPost // clientSecret has made it this if it was Basic
@@ -144,6 +146,25 @@ func (a *app) library() *goidc.Client {
 		c.GrantTypes = append(c.GrantTypes, goidc.GrantRefreshToken)
 	}
 	return c
+}
+
+// anyPort adds to a native app's redirect URIs on a loopback address the same
+// without a port, which the library looks for: such an app takes the port that is
+// free when it runs (RFC 8252, section 7.3).
+func anyPort(redirects []string) []string {
+	all := slices.Clone(redirects)
+	for _, text := range redirects {
+		u, err := url.Parse(text)
+		if err != nil {
+			continue
+		}
+		if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsLoopback() || u.Port() == "" {
+			continue
+		}
+		u.Host = strings.TrimSuffix(u.Host, ":"+u.Port())
+		all = append(all, u.String())
+	}
+	return all
 }
 
 // checkSecret obeys goidc.VerifyClientSecretFunc.
@@ -280,7 +301,7 @@ func (p *Provider) RemoveScript(ctx context.Context, person, id string) error {
 		return nil
 	}
 	if err == nil {
-		err = errors.Join(p.Records.Delete(ctx, appKind, id), p.Records.Delete(ctx, scriptKind, digest(person)+"."+id))
+		err = errors.Join(p.Records.Delete(ctx, appKind, id), p.Records.Delete(ctx, scriptKind, digest(person)+"."+id), p.revocations.tell(ctx))
 	}
 	if err != nil {
 		return fmt.Errorf("remove a script: %w", err)

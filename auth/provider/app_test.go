@@ -524,6 +524,19 @@ func TestScripts(t *testing.T) {
 			t.Errorf("%s: %s", what, got)
 		}
 	}
+	if got := ask(url.Values{"grant_type": {"client_credentials"}, "scope": {"webid"}}, basic(id, secret)); got.status != 200 || got.text("access_token") == "" || got.json["id_token"] != nil {
+		t.Errorf("without openid: %s", got)
+	}
+	used := script.proof(tokenPath)
+	for i, want := range []int{401, 200, 400} { // a stranger's attempt uses nothing up
+		given := []string{secret + "x", secret, secret}[i]
+		if got := w.post(tokenPath, url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {given}}, used); got.status != want {
+			t.Errorf("one proof, try %d: %s", i, got)
+		}
+	}
+	if got := w.post(tokenPath, script.authenticated(maps.Clone(form)), http.Header{}); got.status != 400 || got.text("error") != dpop.InvalidProof {
+		t.Errorf("without a proof: %s", got)
+	}
 	for what, got := range map[string]answer{
 		"a wrong secret":     ask(form, basic(id, secret+"x")),
 		"no secret":          ask(url.Values{"grant_type": {"client_credentials"}, "client_id": {id}}, http.Header{}),

@@ -4,7 +4,6 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -308,47 +307,6 @@ func clientSecret(r *http.Request) error {
 	r.PostForm.Set("client_secret", secret)
 	r.Header.Del("Authorization")
 	return nil
-}
-
-// scriptIDToken adds an ID token to the answer to a script: clients look into it
-// for the WebID, and the library makes none for client credentials.
-func (p *Provider) scriptIDToken(ctx context.Context, rec *recorder) error {
-	var answer map[string]any
-	if err := json.Unmarshal(rec.body.Bytes(), &answer); err != nil {
-		return failed{err}
-	}
-	access, err := jwt.ParseSigned(answer["access_token"].(string), []jose.SignatureAlgorithm{jose.ES256})
-	if err != nil {
-		return failed{err}
-	}
-	var claims map[string]any
-	if err := access.UnsafeClaimsWithoutVerification(&claims); err != nil { // we have just signed them
-		return failed{err}
-	}
-	id := claims["client_id"]
-	for _, name := range []string{"grant_id", "client_id", "scope", "jti"} {
-		delete(claims, name)
-	}
-	claims["aud"], claims["azp"] = []any{id, "solid"}, id
-	if answer["id_token"], err = p.signToken(ctx, claims); err != nil {
-		return failed{err}
-	}
-	text, err := json.Marshal(answer)
-	if err != nil {
-		return failed{err}
-	}
-	rec.body.Reset()
-	_, _ = rec.body.Write(text)
-	return nil
-}
-
-func (p *Provider) signToken(ctx context.Context, claims map[string]any) (string, error) {
-	keys := p.keys.all(ctx, keysFresh)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: keys[0]}, (&jose.SignerOptions{}).WithType("JWT"))
-	if err != nil {
-		return "", err
-	}
-	return jwt.Signed(signer).Claims(claims).Serialize()
 }
 
 // logout ends the sign-in of the browser (OpenID Connect RP-Initiated Logout

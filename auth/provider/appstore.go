@@ -260,57 +260,12 @@ func (p *Provider) Approvals(ctx context.Context, webID acl.WebID) ([]Approval, 
 // Disapprove ends what an app may do for the person: its access tokens are
 // refused from now on, and its refresh tokens give no new ones.
 func (p *Provider) Disapprove(ctx context.Context, webID acl.WebID, client string) error {
-	if err := p.Records.Delete(ctx, approvalKind, approvalKey(webID, client)); err != nil {
+	err := p.Records.Delete(ctx, approvalKind, approvalKey(webID, client))
+	if err == nil {
+		err = p.revocations.tell(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("disapprove: %w", err)
 	}
 	return nil
-}
-
-// revokeGrant ends the access tokens that came of a grant.
-func (p *Provider) revokeGrant(ctx context.Context, id string) error {
-	err := p.Records.Save(ctx, revokedKind, digest(id), auth.Record{Value: []byte{1}, Until: p.Now().Add(p.TokenLife + 2*skew)})
-	if err != nil && !errors.Is(err, auth.ErrChanged) { // it was revoked before
-		return failed{fmt.Errorf("revoke: %w", err)}
-	}
-	return nil
-}
-
-func (p *Provider) grantRevoked(ctx context.Context, id string) (bool, error) {
-	_, err := p.Records.Load(ctx, revokedKind, digest(id))
-	if errors.Is(err, auth.ErrNoRecord) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// Revoked is for auth.Verifier: it says of a token of ours, that is otherwise
-// good, whether it was revoked, its client struck off, or its app disapproved.
-func (p *Provider) Revoked(ctx context.Context, t auth.Token) (bool, error) {
-	if t.Agent.Issuer != p.Base {
-		return false, nil
-	}
-	if gone, err := p.clientGone(ctx, t.Agent); gone || err != nil {
-		return gone, err
-	}
-	return p.grantRevoked(ctx, t.Grant)
-}
-
-func (p *Provider) clientGone(ctx context.Context, agent acl.Agent) (bool, error) {
-	switch id := agent.Client; {
-	case strings.HasPrefix(id, scriptPrefix):
-		a, _, err := p.loadApp(ctx, id)
-		if errors.Is(err, goidc.ErrNotFound) {
-			return true, nil
-		}
-		return err == nil && a.WebID != agent.ID, err
-	case isApp(id):
-		ok, err := p.approved(ctx, agent.ID, id)
-		return !ok, err
-	default:
-		c, err := p.Clients.Client(ctx, id)
-		if errors.Is(err, ErrNoClient) {
-			return true, nil
-		}
-		return err == nil && c.WebID != agent.ID, err
-	}
 }

@@ -165,12 +165,9 @@ func (p *Provider) par(w http.ResponseWriter, r *http.Request) {
 
 // token takes a request for tokens (RFC 6749, section 3.2).
 func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
-	p.backChannel(w, r, tokenPath, []use{assertion}, func(c *call, isApp bool) error {
+	p.backChannel(w, r, tokenPath, []use{assertion}, func(c *call, _ bool) error {
 		if r.PostForm.Has("authorization_details") {
 			return refuse("invalid_request", "authorization_details are granted by the person, at the authorization endpoint")
-		}
-		if isApp {
-			r.PostForm.Del("scope") // what was granted; and for client credentials there is no choice
 		}
 		return p.checkProof(c, r, tokenPath)
 	})
@@ -223,10 +220,13 @@ func (p *Provider) ask(w http.ResponseWriter, r *http.Request, path string, uses
 	if err := check(c, isApp); err != nil {
 		return nil, err
 	}
-	rec := p.run(c, r, library, path)
-	if c.failure == nil && isApp && path == tokenPath && r.PostForm.Get("grant_type") == string(goidc.GrantClientCredentials) {
-		return rec, p.scriptIDToken(r.Context(), rec)
+	if isApp && path == tokenPath {
+		if isScriptRequest(r.PostForm) {
+			return p.scriptToken(r.Context(), c, r.PostForm)
+		}
+		r.PostForm.Del("scope") // what was granted
 	}
+	rec := p.run(c, r, library, path)
 	return rec, c.failure
 }
 

@@ -172,8 +172,9 @@ type Provider struct {
 	parties http.Handler // the library, as it serves registered parties
 	apps    http.Handler // and as it serves Solid apps
 
-	documents *auth.Recall[string, app]
-	userinfos *auth.Verifier // of those who ask for userinfo
+	revocations *revocations
+	documents   *auth.Recall[string, app]
+	userinfos   *auth.Verifier // of those who ask for userinfo
 }
 
 // New makes a Provider, and its first signing key if there is none yet.
@@ -185,11 +186,12 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Provider{
-		Options:   o,
-		secrets:   newSealer(o.Key, "decisions"),
-		proofs:    dpop.Checker{Now: o.Now, MaxAge: time.Minute, MaxSkew: skew},
-		documents: auth.NewRecall[string, app](maxDocuments),
-		keys:      &keyring{records: o.Records, now: o.Now, sealer: newSealer(o.Key, "signing keys")},
+		Options:     o,
+		secrets:     newSealer(o.Key, "decisions"),
+		proofs:      dpop.Checker{Now: o.Now, MaxAge: time.Minute, MaxSkew: skew},
+		revocations: &revocations{records: o.Records, now: o.Now},
+		documents:   auth.NewRecall[string, app](maxDocuments),
+		keys:        &keyring{records: o.Records, now: o.Now, sealer: newSealer(o.Key, "signing keys")},
 	}
 	if err := p.keys.load(ctx); err != nil {
 		return nil, fmt.Errorf("OpenID provider: signing keys: %w", err)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"io"
@@ -25,8 +26,12 @@ import (
 //	PUT    /.admin/parties/{id}        register, or replace; If-None-Match: * to register only
 //	POST   /.admin/parties/{id}/renew  {"until": "2028-12-31"}
 //	DELETE /.admin/parties/{id}        revoke
+//	GET    /.admin/approvals/          what waits for a second operator
+//	POST   /.admin/approvals/{id}      let another operator do it
+//	GET    /.admin/log?holds={hash}    verify the operators' log, and show its newest lines
 //
-// Failures are problem documents (RFC 9457).
+// Failures are problem documents (RFC 9457). GET /.admin/openapi.json, for which no
+// token is needed, describes all of it (OpenAPI 3.1).
 const (
 	adminPath  = "/.admin/"
 	adminScope = "parties"
@@ -41,18 +46,14 @@ func (s *server) adminRoutes(r *mux.Router) {
 		Base: s.Base, Issuers: auth.Only(s.Base, s.provider), Cache: auth.NewCache(256), Now: s.now,
 		Revoked: s.provider.Revoked, Proofs: s.proofs(), Audience: s.Base + adminPath, Scope: adminScope,
 	}
-	for _, route := range []struct {
-		method, path string
-		do           func(a *administration) error
-	}{
-		{"GET", "parties/", (*administration).list},
-		{"GET", "parties/{id}", (*administration).show},
-		{"PUT", "parties/{id}", (*administration).add},
-		{"POST", "parties/{id}/renew", (*administration).renew},
-		{"DELETE", "parties/{id}", (*administration).revoke},
-	} {
+	r.Path(adminPath+"openapi.json").Methods("GET", "HEAD").HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		_, _ = w.Write(adminDocument) // whoever asked has hung up
+	})
+	for _, route := range adminVerbs() {
 		r.Path(adminPath + route.path).Methods(route.method).HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			a := &administration{register: s.register, log: s.log, w: w, r: r}
+			a := &administration{register: s.register, acts: s.acts, log: s.log, w: w, r: r}
 			if err := a.enter(who); err != nil {
 				a.fail(err)
 			} else if err := route.do(a); err != nil {
@@ -62,9 +63,32 @@ func (s *server) adminRoutes(r *mux.Router) {
 	}
 }
 
+//go:embed admin.openapi.json
+var adminDocument []byte
+
+// An adminVerb is one thing that the API does.
+type adminVerb struct {
+	method, path string
+	do           func(a *administration) error
+}
+
+func adminVerbs() []adminVerb {
+	return []adminVerb{
+		{"GET", "parties/", (*administration).list},
+		{"GET", "parties/{id}", (*administration).show},
+		{"PUT", "parties/{id}", (*administration).add},
+		{"POST", "parties/{id}/renew", (*administration).renew},
+		{"DELETE", "parties/{id}", (*administration).revoke},
+		{"GET", "approvals/", (*administration).approvals},
+		{"POST", "approvals/{id}", (*administration).approve},
+		{"GET", "log", (*administration).operatorLog},
+	}
+}
+
 // An administration is one request of an operator.
 type administration struct {
 	register  *parties.Register
+	acts      *acts
 	log       *slog.Logger
 	w         http.ResponseWriter
 	r         *http.Request
@@ -112,7 +136,11 @@ func (a *administration) add() error {
 	if json.Unmarshal(text, &said) == nil && said.ID != a.id() {
 		return ldp.Refuse(ldp.Unprocessable, "The id of the registration is not that of the URL.")
 	}
-	_, added, err := a.register.Add(a.r.Context(), text, a.operator, a.r.Header.Get("If-None-Match") == "*")
+	added := false
+	err = a.acts.do(a.r.Context(), a.operator, "party add", a.id(), func() (err error) {
+		_, added, err = a.register.Add(a.r.Context(), text, a.operator, a.r.Header.Get("If-None-Match") == "*")
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -134,17 +162,52 @@ func (a *administration) renew() error {
 	if json.Unmarshal(text, &wish) != nil {
 		return ldp.Refuse(ldp.Invalid, `Want {"until": "2028-12-31"}.`)
 	}
-	if err := a.register.Renew(a.r.Context(), a.id(), wish.Until, a.operator); err != nil {
+	err = a.acts.do(a.r.Context(), a.operator, "party renew", a.id(), func() error {
+		return a.register.Renew(a.r.Context(), a.id(), wish.Until, a.operator)
+	})
+	if err != nil {
 		return err
 	}
 	return a.changed("renewed", http.StatusOK)
 }
 
 func (a *administration) revoke() error {
-	if err := a.register.Revoke(a.r.Context(), a.id(), a.operator); err != nil {
+	err := a.acts.do(a.r.Context(), a.operator, "party revoke", a.id(), func() error {
+		return a.register.Revoke(a.r.Context(), a.id(), a.operator)
+	})
+	if err != nil {
 		return err
 	}
 	return a.changed("revoked", http.StatusOK)
+}
+
+// approvals lists what waits for a second operator.
+func (a *administration) approvals() error {
+	all, err := a.acts.waiting(a.r.Context())
+	if err != nil {
+		return err
+	}
+	return a.answer(http.StatusOK, map[string]any{"approvals": all})
+}
+
+func (a *administration) approve() error {
+	p, err := a.acts.approve(a.r.Context(), a.operator, a.id())
+	if err != nil {
+		return err
+	}
+	return a.answer(http.StatusOK, p)
+}
+
+// operatorLog verifies the operators' log, and shows its newest lines.
+func (a *administration) operatorLog() error {
+	newest, n, err := a.acts.read(a.r.Context(), shownActs, a.r.URL.Query().Get("holds"))
+	if errors.Is(err, errActs) {
+		return ldp.Refuse(ldp.Conflict, "The operators' log: "+err.Error()+".")
+	}
+	if err != nil {
+		return err
+	}
+	return a.answer(http.StatusOK, outcome{Acts: newest, Lines: n})
 }
 
 // changed tells the log and the operator what has been done.

@@ -3,15 +3,19 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"skrin/acl"
+	"skrin/auth/dpop"
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/podtest"
@@ -64,6 +68,79 @@ func benchPut(b *testing.B, edit func(*config)) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "puts/s")
+}
+
+// BenchmarkIdentify is who asks, of a request with a token that is known: of one
+// process, and of a node in a cluster, which keeps a row for each proof. Proofs are
+// made beforehand; 64 requests come at once.
+func BenchmarkIdentify(b *testing.B) {
+	b.Run("embedded", func(b *testing.B) { benchIdentify(b, func(*config) {}) })
+	b.Run("PostgreSQL", func(b *testing.B) {
+		db, s3 := podtest.NewPostgres(b), podtest.NewS3(b).Options(b)
+		benchIdentify(b, func(c *config) {
+			c.Postgres, c.S3, c.S3Region, c.S3Access, c.S3Secret = db.Schema(), s3.Endpoint+"/"+s3.Bucket+"/"+s3.Prefix, s3.Region, s3.AccessKey, s3.SecretKey
+		})
+	})
+}
+
+func benchIdentify(b *testing.B, edit func(*config)) {
+	c := config{Base: "https://pod.example.se", Dir: b.TempDir(), Key: make([]byte, keySize), Token: time.Hour}
+	edit(&c)
+	s, err := newServer(b.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	owner, err := s.pod.Make(b.Context(), "person")
+	if err != nil {
+		b.Fatal(err)
+	}
+	id, secret, err := s.provider.NewScript(b.Context(), "person", owner.ID, "bench")
+	if err != nil {
+		b.Fatal(err)
+	}
+	key, err := dpop.NewKey()
+	if err != nil {
+		b.Fatal(err)
+	}
+	proof := func(method, at, token string) string {
+		p, err := key.Proof(method, at, token, "", time.Now().Add(time.Second)) // not before the server began
+		if err != nil {
+			b.Fatal(err)
+		}
+		return p
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}}.Encode()
+	req := httptest.NewRequest("POST", "/.oidc/token", strings.NewReader(form))
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("DPoP", proof("POST", c.Base+"/.oidc/token", ""))
+	answer := httptest.NewRecorder()
+	s.handler.ServeHTTP(answer, req)
+	var got struct {
+		Token string `json:"access_token"`
+	}
+	if json.Unmarshal(answer.Body.Bytes(), &got) != nil || got.Token == "" {
+		b.Fatal(answer.Code, answer.Body)
+	}
+	requests := make([]*http.Request, b.N)
+	for i := range requests {
+		requests[i] = httptest.NewRequest("GET", "/x/", nil)
+		requests[i].Header.Set("Authorization", "DPoP "+got.Token)
+		requests[i].Header.Set("DPoP", proof("GET", c.Base+"/x/", got.Token))
+	}
+	v := s.verifier()
+	var next atomic.Int64
+	b.SetParallelism(32) // times the number of cores
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if who, err := v.Identify(requests[next.Add(1)-1]); err != nil || !who.Known() {
+				b.Error(who, err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
 }
 
 // BenchmarkThirdPartyRead is a consumer's read of granted evidence, as the

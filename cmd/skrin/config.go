@@ -48,6 +48,7 @@ type config struct {
 	Log                     logSettings
 	Trace                   traceSettings
 	Grace, Drain            time.Duration
+	TwoPeople               time.Duration
 }
 
 func (c *config) check() error {

@@ -28,6 +28,10 @@ import (
 const asDemo = "SKRIN_TEST_AS_DEMO"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asSkrin) != "" {
+		main()
+		os.Exit(0)
+	}
 	if conf := os.Getenv(asNode); conf != "" {
 		writeAsNode(conf)
 	}
@@ -80,6 +84,17 @@ func (p *process) kill() {
 	p.cmd.Wait()
 }
 
+// check fails unless fsck finds all as it must be in what a killed process left: also
+// that the log of each pod is whole.
+func (p *process) check(pods int) {
+	p.t.Helper()
+	key, err := demoKey(p.dir)
+	must(p.t, err)
+	if o := sound(p.t, config{Base: p.base, Dir: p.dir, Key: key, Demo: true, Token: time.Minute}, pods); o.Checked.Entries == 0 {
+		p.t.Errorf("fsck has seen no log: %+v", o.Checked)
+	}
+}
+
 // freePorts returns the first of three ports that nobody listens on.
 func freePorts(t *testing.T) int {
 	t.Helper()
@@ -103,7 +118,7 @@ func freePorts(t *testing.T) int {
 }
 
 // TestKill: the process is killed in the midst of deliveries, again and again,
-// and started on the same directory. All that was acknowledged is there, once;
+// and started on the same directory, in which fsck finds nothing. All that was acknowledged is there, once;
 // the person is still signed in, and the journey goes on.
 func TestKill(t *testing.T) {
 	p := &process{t: t, dir: t.TempDir(), port: freePorts(t)}
@@ -131,6 +146,7 @@ func TestKill(t *testing.T) {
 		for key, location := range r.deliverUntilKilled(p, authority, deposit, round) {
 			acknowledged[key] = location
 		}
+		p.check(1)
 		p.start()
 	}
 	if len(acknowledged) < rounds {

@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,11 +46,11 @@ type crowd struct {
 	key        jose.JSONWebKey // the issuer's
 	recipients []*recipient
 	persons    []*member
-	lists      *httptest.Server // the issuer's status list
-	list       *credential.StatusList
-	token      atomic.Pointer[string]    // the list, signed
-	places     []int                     // that it has not given out
-	clock      atomic.Pointer[time.Time] // the pod's; nil for the real one
+	lists      *httptest.Server // the issuer's status lists
+	listed     []*credential.StatusList
+	tokens     []atomic.Pointer[string]   // the lists, signed
+	given      map[credential.Status]bool // places that it has given out
+	clock      atomic.Pointer[time.Time]  // the pod's; nil for the real one
 	stop       func() error
 }
 
@@ -293,11 +294,14 @@ func (w *crowd) holders(ctx context.Context, at ldp.ID) ([]jose.JSONWebKey, erro
 func (w *crowd) forms(issued time.Time, registered, long bool, holders []jose.JSONWebKey) ([]string, error) {
 	var all []string
 	since := issued.AddDate(0, 0, -rand.IntN(300)).Format(time.DateOnly)
-	index := w.place()
-	for _, holder := range holders {
+	places := w.spread(len(holders))
+	for i, holder := range holders {
+		if w.pod.Leak == pod.LeakHolder {
+			holder = holders[0]
+		}
 		form, err := credential.Issue(w.key, credential.Statement{
 			Type: "https://af.example.se/vct/arbetsloshetsintyg/1", Issuer: w.issuer.Issuer, Issued: issued, Expires: issued.AddDate(0, 0, 60), Decoys: 5, HolderKey: &holder,
-			Status: &credential.Status{URI: w.lists.URL + "/1", Index: index},
+			Status: w.status(places, i),
 			Claims: []credential.Claim{{Name: "registered", Value: registered}, {Name: "registered_at_least_30_days", Value: long},
 				{Name: "registration_date", Value: since}},
 		})
@@ -305,49 +309,102 @@ func (w *crowd) forms(issued time.Time, registered, long bool, holders []jose.JS
 			return nil, err
 		}
 		all = append(all, form)
-		if w.pod.Leak != pod.LeakStatus {
-			index = w.place()
-		}
 	}
 	return all, nil
 }
 
-// place is a random one in the status list, that no other form has and next to
-// which none stands.
-func (w *crowd) place() int {
-	last := len(w.places) - 1
-	i := w.places[last]
-	w.places = w.places[:last]
-	return 2 * i
+// crowdLists is how many status lists the issuer has.
+const crowdLists = 32
+
+// spread returns n places for the forms of one evidence, in lists at random, unless
+// one list or one place for all is the leak.
+func (w *crowd) spread(n int) []credential.Status {
+	all := make([]credential.Status, n)
+	if w.lists == nil {
+		return all
+	}
+	for i := range all {
+		list := rand.IntN(crowdLists)
+		switch {
+		case w.pod.Leak == pod.LeakStatus && i > 0:
+			all[i] = all[0]
+			continue
+		case w.pod.Leak == pod.LeakList && i > 0:
+			list = w.listOf(all[0])
+		case i > 0 && i == n-1: // not all in one, which would be refused
+			list = (w.listOf(all[0]) + 1 + rand.IntN(crowdLists-1)) % crowdLists
+		}
+		all[i] = w.place(list)
+	}
+	rand.Shuffle(n, func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all
 }
 
-// publish serves the issuer's status list, in which nothing is revoked.
+// place is a random one in a status list, that no other form has and next to
+// which none stands.
+func (w *crowd) place(list int) credential.Status {
+	for {
+		at := credential.Status{URI: w.listed[list].URI, Index: 2 * rand.IntN(w.listed[list].Len()/2)}
+		if !w.given[at] {
+			w.given[at] = true
+			return at
+		}
+	}
+}
+
+// listOf returns the number of the list of a place.
+func (w *crowd) listOf(at credential.Status) int {
+	return slices.IndexFunc(w.listed, func(l *credential.StatusList) bool { return l.URI == at.URI })
+}
+
+// status is the ith of the places; nil where there are no lists.
+func (w *crowd) status(places []credential.Status, i int) *credential.Status {
+	if w.lists == nil {
+		return nil
+	}
+	return &places[i]
+}
+
+// publish serves the issuer's status lists, in which nothing is revoked: on
+// loopback, which a server that is itself at https would not ask.
 func (w *crowd) publish() error {
-	w.places = rand.Perm(1 << 19)
+	if strings.HasPrefix(w.Base, "https://") {
+		return nil
+	}
+	w.given, w.tokens = map[credential.Status]bool{}, make([]atomic.Pointer[string], crowdLists)
 	mux := http.NewServeMux()
 	w.lists = httptest.NewServer(mux)
-	w.list = credential.NewStatusList(w.lists.URL+"/1", 1<<20)
 	now := time.Now()
-	w.list.Issued, w.list.Expires = now.AddDate(0, -2, 0), now.AddDate(1, 0, 0) // the pod's clock goes back and forth
-	if err := w.revoke(); err != nil {
-		return err
+	var uris []string
+	for i := range crowdLists {
+		list := credential.NewStatusList(fmt.Sprintf("%s/%d", w.lists.URL, i), 0)
+		list.Issued, list.Expires = now.AddDate(0, -2, 0), now.AddDate(1, 0, 0) // the pod's clock goes back and forth
+		token, err := list.Sign(w.key)
+		if err != nil {
+			return err
+		}
+		w.tokens[i].Store(&token)
+		w.listed, uris = append(w.listed, list), append(uris, list.URI)
+		mux.HandleFunc(fmt.Sprintf("/%d", i), func(out http.ResponseWriter, _ *http.Request) { io.WriteString(out, *w.tokens[i].Load()) })
 	}
-	mux.HandleFunc("/", func(out http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(out, `{"status_lists":[%q]}`, w.lists.URL+"/1")
-	})
-	mux.HandleFunc("/1", func(out http.ResponseWriter, _ *http.Request) { io.WriteString(out, *w.token.Load()) })
+	aggregation, err := json.Marshal(map[string][]string{"status_lists": uris})
+	mux.HandleFunc("/", func(out http.ResponseWriter, _ *http.Request) { _, _ = out.Write(aggregation) })
 	w.issuer.StatusLists = w.lists.URL + "/"
-	return nil
+	return err
 }
 
-// revoke publishes the list with what was set at these places meanwhile.
-func (w *crowd) revoke(places ...int) error {
-	for _, i := range places {
-		w.list.Set(i, credential.Invalid)
+// revoke publishes the lists with what was set at these places meanwhile.
+func (w *crowd) revoke(places ...credential.Status) error {
+	for _, at := range places {
+		i := w.listOf(at)
+		w.listed[i].Set(at.Index, credential.Invalid)
+		token, err := w.listed[i].Sign(w.key)
+		if err != nil {
+			return err
+		}
+		w.tokens[i].Store(&token)
 	}
-	token, err := w.list.Sign(w.key)
-	w.token.Store(&token)
-	return err
+	return nil
 }
 
 // answer asks a person and agrees for the person.
@@ -427,6 +484,7 @@ func (w *crowd) reads(ctx context.Context, r *recipient, i int) error {
 		{"turtle", "GET", at, pod.TypeTurtle, "200"},
 		{"json-ld", "GET", at, pod.TypeJSONLD, "200"},
 		{"sd-jwt", "GET", at, pod.TypeSDJWT, "200"},
+		{"proven", "GET", at, pod.TypeSDJWT, "200"},
 		{"head", "HEAD", at, pod.TypeTurtle, "200"},
 		{"list", "GET", space + "/evidence/", pod.TypeTurtle, "200"},
 		{"card", "GET", space + "/card", pod.TypeTurtle, "200"},
@@ -461,6 +519,9 @@ func (r *recipient) request(ctx context.Context, i int, name, method, address, a
 	if tag != "" {
 		req.Header.Set("If-None-Match", tag)
 	}
+	if name == "proven" {
+		req.Header.Set("Presentation-Nonce", crand.Text())
+	}
 	began := time.Now()
 	resp, err := r.client.Do(req)
 	if err != nil {
@@ -489,10 +550,22 @@ func (r *recipient) keepJWT(i int, name, compact string) {
 	parts := strings.FieldsFunc(compact, func(c rune) bool { return c == '.' || c == '~' })
 	for k, part := range parts {
 		if b, err := base64.RawURLEncoding.DecodeString(part); err == nil && k != 2 {
-			r.keep(i, name+" part "+strconv.Itoa(min(k, 3)), string(b))
+			r.keepMembers(i, name+" part "+strconv.Itoa(min(k, 3)), b)
 		} else {
 			r.keep(i, name+" part "+strconv.Itoa(k), part)
 		}
+	}
+}
+
+// keepMembers keeps each member of a JSON object, and of those in it, on its own.
+func (r *recipient) keepMembers(i int, name string, object []byte) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(object, &members) != nil {
+		r.keep(i, name, string(object)) // it is no object
+		return
+	}
+	for member, value := range members {
+		r.keepMembers(i, name+" "+member, value)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -165,6 +166,53 @@ func (f *foreign) credentials() (id, secret string) {
 	f.account("POST", about.Controls.Account.ClientCredentials, in.Authorization,
 		map[string]string{"name": "test", "webId": f.base + "/bob/profile/card#me"}, &made)
 	return made.ID, made.Secret
+}
+
+// agree is Bob's browser, which logs in and agrees, by the JSON that the pages of
+// the server send.
+func (f *foreign) agree(to string) {
+	f.t.Helper()
+	jar, err := cookiejar.New(nil)
+	must(f.t, err)
+	browser := &http.Client{Jar: jar}
+	ask := func(method, address string, body any, answer any) {
+		f.t.Helper()
+		var in io.Reader
+		if body != nil {
+			text, err := json.Marshal(body)
+			must(f.t, err)
+			in = bytes.NewReader(text)
+		}
+		req, err := http.NewRequestWithContext(f.t.Context(), method, address, in)
+		must(f.t, err)
+		req.Header.Set("Accept", "application/json")
+		if body != nil {
+			req.Header.Set("Content-Type", "application/json")
+		}
+		resp, err := browser.Do(req)
+		must(f.t, err)
+		defer resp.Body.Close()
+		got, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode/100 != 2 || answer != nil && json.Unmarshal(got, answer) != nil {
+			f.t.Fatalf("%s %s: %d %s", method, address, resp.StatusCode, got)
+		}
+	}
+	var next struct{ Location string }
+	var controls struct {
+		Controls struct {
+			Password struct{ Login string }
+			OIDC     struct{ WebID, Consent string }
+		}
+	}
+	ask("GET", to, nil, nil)
+	ask("GET", f.base+"/.account/", nil, &controls)
+	ask("POST", controls.Controls.Password.Login, map[string]string{"email": "bob@example.org", "password": "TEST-password"}, &next)
+	ask("GET", next.Location, nil, nil)
+	ask("GET", f.base+"/.account/", nil, &controls)
+	ask("POST", controls.Controls.OIDC.WebID, map[string]any{"webId": f.base + "/bob/profile/card#me", "remember": false}, &next)
+	ask("GET", next.Location, nil, nil)
+	ask("POST", controls.Controls.OIDC.Consent, map[string]any{"remember": true}, &next)
+	ask("GET", next.Location, nil, nil)
 }
 
 // TestCommunitySolidServer: its users read from our pods with its tokens, and

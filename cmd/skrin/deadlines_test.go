@@ -42,6 +42,7 @@ func TestDeadlines(t *testing.T) {
 	})
 	s := httptest.NewServer(deadlines(h, each, nil))
 	defer s.Close()
+	defer s.CloseClientConnections() // so that what is waited for fails the test, and doesn't hang it
 
 	resp, err := http.Get(s.URL + "/slow")
 	must(t, err)

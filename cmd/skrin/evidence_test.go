@@ -74,15 +74,14 @@ func noError(t *testing.T, err error) {
 }
 
 // deliver posts a certificate of n forms, and returns their places.
-func (s *street) deliver(n int) []int {
+func (s *street) deliver(n int) []credential.Status {
 	s.t.Helper()
 	keys, err := s.provider.HolderKeys(s.t.Context(), s.deposit, n)
 	noError(s.t, err)
 	var forms []string
-	var places []int
-	for _, key := range keys {
-		places = append(places, s.place())
-		forms = append(forms, s.form(places[len(places)-1], &key))
+	places := s.spread(n)
+	for i, key := range keys {
+		forms = append(forms, s.form(&places[i], &key))
 	}
 	written, err := s.provider.Post(s.t.Context(), s.deposit, client.Content{Type: pod.TypeSDJWT, Body: []byte(strings.Join(forms, "\n"))})
 	noError(s.t, err)
@@ -92,12 +91,12 @@ func (s *street) deliver(n int) []int {
 	return places
 }
 
-func (s *street) form(place int, key *jose.JSONWebKey) string {
+func (s *street) form(place *credential.Status, key *jose.JSONWebKey) string {
 	s.t.Helper()
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	form, err := credential.Issue(s.key, credential.Statement{
 		Type: "https://af.example.se/vct/arbetsloshetsintyg/1", Issuer: s.issuer.Issuer, Issued: today, Expires: today.AddDate(0, 0, 30), Decoys: 3,
-		HolderKey: key, Status: &credential.Status{URI: s.list.URI, Index: place},
+		HolderKey: key, Status: place,
 		Claims: []credential.Claim{{Name: "registered", Value: true}, {Name: "registered_at_least_30_days", Value: true}},
 	})
 	noError(s.t, err)

@@ -74,6 +74,7 @@ type guard struct {
 	m         *metrics
 	traces    *traces
 	addresses *auth.Limiter // nil for no bound, as those below
+	oauth     *auth.Limiter
 	clients   *auth.Limiter
 	pods      *auth.Limiter
 	bulk      *auth.Limiter
@@ -99,7 +100,7 @@ func newGuard(c config, log *slog.Logger, now func() time.Time) *guard {
 	}
 	g := &guard{
 		config: c, log: log, now: now, m: newMetrics(), traces: newTraces(c.Trace, log), parties: map[string]*auth.Limiter{},
-		addresses: limiter(c.Limit.Address, manyKeys), clients: limiter(c.Limit.Client, manyKeys), pods: limiter(c.Limit.Pod, manyKeys),
+		addresses: limiter(c.Limit.Address, manyKeys), oauth: limiter(c.Limit.OAuth, manyKeys), clients: limiter(c.Limit.Client, manyKeys), pods: limiter(c.Limit.Pod, manyKeys),
 		bulk: limiter(c.Limit.Bulk, fewKeys), numbers: limiter(c.Limit.Numbers, fewKeys), reported: auth.NewLimiter(1, time.Hour, fewKeys, now),
 		together: together{most: c.Limit.AddressRequests},
 	}
@@ -203,6 +204,11 @@ func (g *guard) enter(route string, ip netip.Addr) (leave func(), err error) {
 	if err := g.allow(g.addresses, byAddress, key, "Your address sends more requests than this server takes. Wait, then retry."); err != nil {
 		return nil, err
 	}
+	if strings.HasPrefix(route, "/.oidc/") {
+		if err := g.allow(g.oauth, byOAuth, key, "Your address asks for more tokens than this server gives. Keep a token until shortly before it ends. Wait, then retry."); err != nil {
+			return nil, err
+		}
+	}
 	if route == "/.notifications/" {
 		return func() {}, nil
 	}
@@ -229,7 +235,12 @@ func (g *guard) allow(l *auth.Limiter, limit, key, detail string) error {
 		return nil
 	}
 	g.m.refusals.WithLabelValues(limit).Inc()
-	return &ldp.Fault{Kind: ldp.TooMany, Detail: detail, Header: "Retry-After: " + strconv.Itoa(int((wait+time.Second-1)/time.Second))}
+	return &ldp.Fault{Kind: ldp.TooMany, Detail: detail, Header: "Retry-After: " + wholeSeconds(wait)}
+}
+
+// wholeSeconds is Retry-After's form of a time, rounded up.
+func wholeSeconds(d time.Duration) string {
+	return strconv.Itoa(int((d + time.Second - 1) / time.Second))
 }
 
 // addressKey returns what an address is counted by: itself, or of IPv6 its /64,
@@ -261,8 +272,8 @@ func (g *guard) admit(who acl.Agent, r *http.Request) error {
 		return err
 	}
 	party, ok := strings.CutPrefix(string(who.ID), g.Base+"/.parties/")
-	if !ok || r.Method != http.MethodGet || !strings.HasPrefix(r.URL.Path, "/w/") {
-		return nil
+	if !ok || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return nil // what it reads counts wherever it stands: evidence, a listing, what a person gave it in her pod
 	}
 	party, _, _ = strings.Cut(party, "#")
 	limiter, own := g.parties[party]

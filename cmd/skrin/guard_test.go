@@ -74,7 +74,9 @@ func TestLimits(t *testing.T) {
 		{"a pod", config{Limit: limitSettings{Pod: few}}, acl.Agent{}, "/pod/x", func(r *http.Request) { r.URL.Path = "/other/x" }, byPod, 429},
 		{"a space", config{Limit: limitSettings{Pod: few}}, acl.Agent{}, "/w/a/x", func(r *http.Request) { r.URL.Path = "/w/b/x" }, byPod, 429},
 		{"a client", config{Limit: limitSettings{Client: few}}, alva, "/pod/x", func(r *http.Request) { r.Header.Set("Test-Client", "another app") }, byClient, 429},
-		{"a party that reads in bulk", config{Limit: limitSettings{Bulk: few}}, insurer, "/w/a/x", func(r *http.Request) { r.URL.Path = "/pod/x" }, byBulk, 429},
+		{"a party that reads in bulk", config{Limit: limitSettings{Bulk: few}}, insurer, "/w/a/x", func(r *http.Request) { r.Method = "POST" }, byBulk, 429},
+		{"a party that lists in bulk", config{Limit: limitSettings{Bulk: few}}, insurer, "/pod/shared/", func(r *http.Request) { r.Method = "POST" }, byBulk, 429},
+		{"tokens for one address", config{Limit: limitSettings{OAuth: few}}, acl.Agent{}, "/.oidc/token", func(r *http.Request) { r.URL.Path = "/pod/x" }, byOAuth, 429},
 		{"a party beyond its own profile", config{Bulk: map[string]rate{"exempel-forsakring": few}}, insurer, "/w/a/x", func(r *http.Request) { r.Method = "PUT" }, byBulk, 429},
 	} {
 		t.Run(row.is, func(t *testing.T) {

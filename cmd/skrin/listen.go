@@ -184,9 +184,11 @@ func (s *server) encryption() (*tls.Config, http.Handler, error) {
 	return nil, plain, nil
 }
 
-// sendOn sends who comes by plain http to the base URL.
+// sendOn sends who comes by plain http to the base URL, with 301 as the Solid
+// Protocol has it (section 2.1). What was sent by plain http is not to be sent
+// again by itself, so that 308 would be no better.
 func (s *server) sendOn(w http.ResponseWriter, r *http.Request) {
-	http.Redirect(w, r, s.Base+r.URL.RequestURI(), http.StatusPermanentRedirect)
+	http.Redirect(w, r, s.Base+r.URL.RequestURI(), http.StatusMovedPermanently)
 }
 
 // certificates keeps what ACME gave among the records, sealed, and so for all

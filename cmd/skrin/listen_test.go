@@ -37,7 +37,7 @@ func writeCertificate(t *testing.T, dir string, number int64) tlsSettings {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	form := &x509.Certificate{SerialNumber: big.NewInt(number), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour), NotBefore: time.Now().Add(-time.Hour)}
+	form := &x509.Certificate{SerialNumber: big.NewInt(number), DNSNames: []string{"localhost", "skrin.localhost"}, NotAfter: time.Now().Add(time.Hour), NotBefore: time.Now().Add(-time.Hour)}
 	cert, err := x509.CreateCertificate(rand.Reader, form, form, key.Public(), key)
 	must(t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(key)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,9 +16,10 @@ import (
 	"skrin/pod"
 )
 
-// logCommand is what a person does with an exported log, without the server.
+// logCommand is about logs: a person's, as she has exported it, without the server; and the operators'.
 type logCommand struct {
-	Verify logVerifyCommand `cmd:"" help:"Verify that an exported log is whole, and as the server signed it."`
+	Verify   logVerifyCommand   `cmd:"" help:"Verify that an exported log is whole, and as the server signed it."`
+	Operator logOperatorCommand `cmd:"" help:"Show what operators did, and verify that nothing of it was changed or left out."`
 }
 
 // logVerifyCommand verifies an exported log.
@@ -67,4 +69,25 @@ func verifyLog(file string, keys jose.JSONWebKeySet, since *pod.Checkpoint) (pod
 		return at, fmt.Errorf("%s: %w", file, err)
 	}
 	return at, nil
+}
+
+// logOperatorCommand shows the operators' log.
+type logOperatorCommand struct {
+	operated
+	Holds string `help:"The hash of a line that was noted elsewhere, which the log must still have."`
+}
+
+// Run obeys kong. A log that isn't whole is an error, and nothing of it is shown.
+func (c *logOperatorCommand) Run(ctx context.Context) error {
+	return c.do(ctx, errand{Do: "log operator", Holds: c.Holds}, func(o outcome) string {
+		var b strings.Builder
+		for _, l := range o.Acts {
+			fmt.Fprintf(&b, "%6d  %s  %-16s %-8s %s %s\n", l.Seq, l.Time.Format(time.RFC3339), l.By, l.Outcome, l.Did, l.On)
+		}
+		fmt.Fprintf(&b, "The log is whole: %d lines.", o.Lines)
+		if len(o.Acts) > 0 {
+			fmt.Fprintf(&b, " Keep this elsewhere, for --holds: %s", o.Acts[len(o.Acts)-1].Hash)
+		}
+		return b.String()
+	})
 }

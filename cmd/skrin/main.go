@@ -23,7 +23,9 @@ type commands struct {
 	Restore  restoreCommand    `cmd:"" help:"Make a directory out of a backup."`
 	Fsck     fsckCommand       `cmd:"" help:"Check all that must hold of every pod."`
 	Erase    eraseCommand      `cmd:"" help:"Erase a pod, and its key."`
+	ROPA     ropaCommand       `cmd:"" name:"ropa" help:"Print the record of processing activities (GDPR, article 30), as Markdown or JSON."`
 	Rotate   rotateCommand     `cmd:"" help:"Wrap the pods' keys with the first of --pod-key-file."`
+	Approve  approveCommand    `cmd:"" help:"As a second operator, let another do a dangerous act; or list what waits."`
 	Party    partyCommand      `cmd:"" help:"Register authorities and consumers, list, renew and revoke them."`
 	Key      keyCommand        `cmd:"" help:"Print a new master key for serve --key-file; rotate the keys that sign."`
 	JWKS     jwksCommand       `cmd:"" name:"jwks" help:"For a party: make a key, and print its public half for the registration."`
@@ -31,7 +33,7 @@ type commands struct {
 	Proof    proofCommand      `cmd:"" help:"For a party: make the DPoP proof of one request."`
 	Issue    issueCommand      `cmd:"" help:"For a provider: sign evidence as SD-JWT VC."`
 	Verify   verifyCommand     `cmd:"" help:"For a consumer: verify evidence, offline."`
-	Log      logCommand        `cmd:"" help:"For a person: check an exported log."`
+	Log      logCommand        `cmd:"" help:"For a person: check an exported log. For an operator: show and verify what operators did."`
 	Stage    stageCommand      `cmd:"" help:"For load tests and test suites: a server with made-up people, and their credentials."`
 	Unlink   unlinkCommand     `cmd:"" help:"Measure whether parties that pool what they received can match people."`
 	List     statusListCommand `cmd:"" name:"status-list" help:"For a provider: sign the status list by which it revokes."`
@@ -68,7 +70,7 @@ func main() {
 	k.BindTo(ctx, (*context.Context)(nil))
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "skrin:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 

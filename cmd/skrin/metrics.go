@@ -33,6 +33,7 @@ type metrics struct {
 	storeErrors *prometheus.CounterVec
 	certificate prometheus.Gauge
 	stalled     prometheus.Counter
+	parked      prometheus.Counter
 }
 
 // What refuses a request before it is answered: the values of the label limit.
@@ -47,6 +48,8 @@ const (
 	bySize        = "body"
 	byRegistering = "registrations"
 	byNumbers     = "numbers"
+	byLogins      = "logins"
+	byOAuth       = "oauth"
 )
 
 // newMetrics makes the metrics, all at zero.
@@ -72,11 +75,12 @@ func newMetrics() *metrics {
 		storeErrors: counters("skrin_store_errors_total", "Transactions that failed for a reason of the store's own.", "do"),
 		certificate: gauge("skrin_certificate_ends_seconds", "When the TLS certificate that was read from files ends, in seconds since 1970; 0 without."),
 		stalled:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skrin_stalled_total", Help: "Answers that were given up because the client took or sent too little."}),
+		parked:      prometheus.NewCounter(prometheus.CounterOpts{Name: "skrin_webhooks_parked_total", Help: "Webhooks of subscribers that are called no more, since they failed too long or said that they are gone."}),
 	}
-	for _, limit := range []string{byAddress, byTogether, byRequests, byClient, byPod, byBulk, byQuota, bySize, byRegistering, byNumbers} {
+	for _, limit := range []string{byAddress, byTogether, byRequests, byClient, byPod, byBulk, byQuota, bySize, byRegistering, byNumbers, byLogins, byOAuth} {
 		m.refusals.WithLabelValues(limit)
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.underWay, m.refusals, m.bulk, m.connections, m.store, m.storeErrors, m.certificate, m.stalled,
+	m.registry.MustRegister(m.requests, m.seconds, m.underWay, m.refusals, m.bulk, m.connections, m.store, m.storeErrors, m.certificate, m.stalled, m.parked,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "skrin_build_info", Help: "1; the labels say which build this is."}, []string{"version", "go"})
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -100,6 +104,16 @@ func (m *metrics) watchOutbox(s pod.Store, now func() time.Time) {
 		}
 		return float64(len(ids))
 	}))
+}
+
+// watchChannels adds how many streams and calls of subscribers go on, counted when
+// asked.
+func (m *metrics) watchChannels(streams, calls func() int) {
+	gauge := func(name, help string, n func() int) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(n()) }))
+	}
+	gauge("skrin_streams", "Streams of notifications to which a subscriber is connected.", streams)
+	gauge("skrin_webhook_calls", "Webhooks of subscribers that are being called.", calls)
 }
 
 // served counts a request that was answered.

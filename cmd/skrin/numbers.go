@@ -50,12 +50,12 @@ type numberInScheme struct {
 // said so, and no number.
 func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Content-Type") != pod.TypeReceipt {
-		http.Error(w, "Content-Type must be application/jwt.", http.StatusUnsupportedMediaType)
+		s.refuse(w, r, ldp.Refuse(ldp.Unsupported, "Content-Type must be application/jwt."))
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRenumber))
 	if err != nil {
-		http.Error(w, "The body is too large, or could not be read to its end.", http.StatusRequestEntityTooLarge)
+		s.refuse(w, r, ldp.Refuse(ldp.TooLarge, "The body is too large, or could not be read to its end."))
 		return
 	}
 	if err := s.guard.renumbers(addressKey(addressOf(r, s.Proxies))); err != nil {
@@ -64,7 +64,7 @@ func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 	}
 	change, fault := s.readChange(r, string(body))
 	if fault != "" {
-		http.Error(w, fault, http.StatusForbidden)
+		s.refuse(w, r, ldp.Refuse(ldp.Forbidden, fault))
 		return
 	}
 	if err := s.guard.renumbers("party " + change.Issuer); err != nil {
@@ -78,7 +78,7 @@ func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case errors.Is(err, login.ErrMalformed):
-		http.Error(w, "A number is not of the form that its scheme asks for.", http.StatusUnprocessableEntity)
+		s.refuse(w, r, ldp.Refuse(ldp.Unprocessable, "A number is not of the form that its scheme asks for."))
 	case err != nil:
 		s.failed(w, r, err)
 	default:

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,6 +40,10 @@ type errand struct {
 	Text  []byte `json:"text,omitempty"`  // the registration
 	Until string `json:"until,omitempty"` // last day
 	Only  bool   `json:"only,omitempty"`  // add, and don't replace
+
+	Approve string `json:"-"` // of "approvals", on a server that is asked over HTTP: the one that is approved
+
+	Holds string `json:"holds,omitempty"` // of "log operator": the hash of a line that it must have
 }
 
 // An outcome is what came of it.
@@ -52,13 +57,61 @@ type outcome struct {
 
 	Imported *pod.Imported     `json:"imported,omitempty"`
 	Parties  []parties.Listing `json:"parties,omitempty"`
+	Record   *ropa             `json:"record,omitempty"`
+
+	Acts      []act      `json:"acts,omitempty"`  // the newest lines of the operators' log
+	Lines     uint64     `json:"lines,omitempty"` // how many it has
+	Approvals []approval `json:"approvals,omitempty"`
+	Waits     bool       `json:"waits,omitempty"`  // the error is that a second operator must approve it
+	Broken    bool       `json:"broken,omitempty"` // the error is that the operators' log isn't whole
 }
 
-// run does an errand.
-func (s *server) run(ctx context.Context, e errand) (outcome, error) {
+// local is who works on the server's machine, in the operators' log.
+const local = "local"
+
+// run does an errand of who works on the server's machine. What changes anything is
+// written down; what is dangerous may need a second operator.
+func (s *server) run(ctx context.Context, e errand) (o outcome, err error) {
+	switch e.Do {
+	case "log operator":
+		o.Acts, o.Lines, err = s.acts.read(ctx, shownActs, e.Holds)
+		return o, err
+	case "approvals":
+		o.Approvals, err = s.acts.waiting(ctx)
+		return o, err
+	case "fsck", "party list", "party show", "ropa":
+		return s.perform(ctx, e)
+	case "erase", "export", "replace signing keys":
+		if s.TwoPeople > 0 {
+			if err := s.acts.approved(ctx, local, e.Do, e.on(), s.TwoPeople); err != nil {
+				return o, err
+			}
+		}
+	}
+	err = s.acts.do(ctx, local, e.Do, e.on(), func() error { o, err = s.perform(ctx, e); return err })
+	return o, err
+}
+
+const shownActs = 1000 // lines of the operators' log that are shown
+
+// on says what an errand changes: a pod, a party or a folder.
+func (e *errand) on() string {
+	var said struct {
+		ID string `json:"id"`
+	}
+	if e.Do == "party add" && json.Unmarshal(e.Text, &said) == nil {
+		return said.ID
+	}
+	return cmp.Or(e.Pod, e.Party, e.To)
+}
+
+func (s *server) perform(ctx context.Context, e errand) (outcome, error) {
 	switch {
 	case strings.HasPrefix(e.Do, "party "):
 		return s.partyErrand(ctx, e)
+	case e.Do == "ropa":
+		record, err := s.record(ctx)
+		return outcome{Record: record}, err
 	case e.Do == "sign anew":
 		return outcome{}, s.provider.Rotate(ctx)
 	case e.Do == "replace signing keys":
@@ -177,7 +230,7 @@ func (s *server) operate(ctx context.Context) {
 			o, err = s.run(r.Context(), e)
 		}
 		if err != nil {
-			o.Error = err.Error()
+			o.Error, o.Waits, o.Broken = err.Error(), errors.Is(err, errUnapproved), errors.Is(err, errActs)
 		}
 		_ = json.NewEncoder(w).Encode(o)
 	})}
@@ -213,11 +266,25 @@ func send(ctx context.Context, c config, e errand) (o outcome, err error) {
 	if err := json.NewDecoder(resp.Body).Decode(&o); err != nil {
 		return o, err
 	}
-	if o.Error != "" {
+	switch {
+	case o.Waits:
+		return o, toldError{o.Error, errUnapproved}
+	case o.Broken:
+		return o, toldError{o.Error, errActs}
+	case o.Error != "":
 		return o, errors.New(o.Error)
 	}
 	return o, nil
 }
+
+// A toldError is an error that a server told of, and what it is.
+type toldError struct {
+	text string
+	is   error
+}
+
+func (t toldError) Error() string { return t.text }
+func (t toldError) Unwrap() error { return t.is }
 
 func doHere(ctx context.Context, c config, e errand) (o outcome, err error) {
 	if _, err := os.Stat(c.Dir); err != nil {
@@ -238,7 +305,7 @@ type operated struct {
 }
 
 // do does an errand and tells its outcome.
-func (c *operated) do(ctx context.Context, e errand, told func(outcome) string) error {
+func (c *operated) do(ctx context.Context, e errand, say func(outcome) string) error {
 	conf, err := c.config()
 	if err != nil {
 		return err
@@ -250,7 +317,7 @@ func (c *operated) do(ctx context.Context, e errand, told func(outcome) string) 
 	if c.JSON {
 		return json.NewEncoder(os.Stdout).Encode(o)
 	}
-	_, err = fmt.Println(told(o))
+	_, err = fmt.Println(say(o))
 	return err
 }
 
@@ -291,23 +358,31 @@ func (c *fsckCommand) Run(ctx context.Context) error {
 
 type eraseCommand struct {
 	operated
+	dangerous
 	Pod string `arg:"" help:"The pod's id."`
 }
 
 // Run obeys kong.
 func (c *eraseCommand) Run(ctx context.Context) error {
+	if err := c.sure("The pod " + c.Pod + " and all that is in it will be gone for good."); err != nil {
+		return err
+	}
 	return c.do(ctx, errand{Do: "erase", Pod: c.Pod}, func(o outcome) string { return "erased in " + o.Took })
 }
 
 // keyRotateCommand makes new signing keys before it is their time.
 type keyRotateCommand struct {
 	operated
+	dangerous
 	Stolen bool `help:"Somebody else has had the keys: sign with the new ones at once, and believe the old ones no more. Everybody needs new tokens, and old receipts can't be told from forged ones."`
 }
 
 // Run obeys kong.
 func (c *keyRotateCommand) Run(ctx context.Context) error {
 	if c.Stolen {
+		if err := c.sure("All tokens end, and what was signed until now can't be told from forged."); err != nil {
+			return err
+		}
 		return c.do(ctx, errand{Do: "replace signing keys"}, func(outcome) string { return "the new keys sign from now on, and no others are good" })
 	}
 	return c.do(ctx, errand{Do: "sign anew"}, func(outcome) string { return "new keys are published, and sign in some minutes" })

@@ -351,3 +351,63 @@ func TestDepositsThatAreRefused(t *testing.T) {
 		t.Errorf("a good one after all that: %+v, %v", good, err)
 	}
 }
+
+// TestEveryRefusalHasOneForm: whatever route refuses, a program is sent a problem
+// document, and a browser a page; and what a limit refuses is counted.
+func TestEveryRefusalHasOneForm(t *testing.T) {
+	w := newWorld(t)
+	signIn := w.Base + "/me/sign-in/"
+	big := "x=" + strings.Repeat("y", 1<<21)
+	for _, row := range []struct {
+		is, method, at, body string
+		status               int
+		counted              string // by which limit
+	}{
+		{"no such party", "GET", w.Base + "/.parties/nobody", "", 404, ""},
+		{"no such type of evidence", "GET", w.Base + "/.parties/types/nothing", "", 404, ""},
+		{"a register says it in another form", "POST", w.Base + "/.identities/", "{}", 415, ""},
+		{"an eID has no such page", "GET", signIn + "exempel-eid/nothing", "", 404, ""},
+		{"an eID's page can't be written", "DELETE", signIn + "exempel-eid", "", 405, ""},
+		{"a pod isn't there", "GET", w.Base + "/nobodyspod/", "", 401, ""},
+		{"a recovery code is tried too often", "POST", signIn + "passkey/recover", "code=x", 429, byLogins},
+		{"a form is too large", "POST", w.Base + "/me/language", big, 413, bySize},
+	} {
+		for _, accept := range []string{"application/json", "text/html"} {
+			before := 0.0
+			if row.counted != "" {
+				before = w.guard.value(t, "skrin_refusals_total", `"`+row.counted+`"`)
+			}
+			var resp *http.Response
+			for range 200 {
+				req, err := http.NewRequestWithContext(t.Context(), row.method, row.at, strings.NewReader(row.body))
+				must(t, err)
+				req.Header.Set("Accept", accept)
+				req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				req.Header.Set("Origin", w.Base)
+				resp, err = http.DefaultClient.Do(req)
+				must(t, err)
+				if row.status != 429 || resp.StatusCode == 429 {
+					break
+				}
+				resp.Body.Close()
+			}
+			text, err := io.ReadAll(resp.Body)
+			must(t, err)
+			resp.Body.Close()
+			media, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+			want := map[string]string{"application/json": "application/problem+json", "text/html": "text/html"}[accept]
+			if row.is == "a form is too large" {
+				want = "text/html" // a page's form is sent by browsers alone
+			}
+			if resp.StatusCode != row.status || media != want || len(text) < 40 {
+				t.Errorf("%s, to %s: %d %s %s", row.is, accept, resp.StatusCode, media, text)
+			}
+			if row.counted != "" && w.guard.value(t, "skrin_refusals_total", `"`+row.counted+`"`) <= before {
+				t.Errorf("%s: it isn't counted", row.is)
+			}
+			if row.status == 405 && resp.Header.Get("Allow") == "" || row.status == 429 && resp.Header.Get("Retry-After") == "" {
+				t.Errorf("%s: %v", row.is, resp.Header)
+			}
+		}
+	}
+}

@@ -104,6 +104,12 @@ func (c *registry) remote(ctx context.Context, e errand) (o outcome, err error) 
 	}
 	at := c.Server + adminPath + "parties/" + url.PathEscape(e.Party)
 	method, body := "GET", e.Text
+	switch {
+	case e.Do == "approvals" && e.Approve == "":
+		at = c.Server + adminPath + "approvals/"
+	case e.Do == "approvals":
+		method, at = "POST", c.Server+adminPath+"approvals/"+url.PathEscape(e.Approve)
+	}
 	header := http.Header{}
 	switch e.Do {
 	case "party add":
@@ -172,8 +178,12 @@ func adminOutcome(resp *http.Response, err error) (o outcome, _ error) {
 		return o, fmt.Errorf("the server answers %d. %w", resp.StatusCode, said(&ldp.Fault{Detail: p.Detail, Errors: p.Errors}))
 	}
 	var l parties.Listing
-	err = errors.Join(json.Unmarshal(text, &o), json.Unmarshal(text, &l))
-	if o.Parties == nil && l.ID != "" {
+	var p approval
+	err = errors.Join(json.Unmarshal(text, &o), json.Unmarshal(text, &l), json.Unmarshal(text, &p))
+	switch {
+	case p.Did != "":
+		o.Approvals = []approval{p}
+	case o.Parties == nil && l.ID != "":
 		o.Parties = []parties.Listing{l}
 	}
 	return o, err
@@ -240,10 +250,43 @@ func (c *partyRenew) Run(ctx context.Context) error {
 
 type partyRevoke struct {
 	registry
+	dangerous
 	ID string `arg:"" help:"The party's id."`
 }
 
 // Run obeys kong.
 func (c *partyRevoke) Run(ctx context.Context) error {
+	if err := c.sure("The party " + c.ID + " is refused from now on, whatever people have let it do."); err != nil {
+		return err
+	}
 	return c.do(ctx, errand{Do: "party revoke", Party: c.ID})
+}
+
+// approveCommand approves, as an operator with a key of her own, what another asked
+// for; without an id it lists what waits.
+type approveCommand struct {
+	registry
+	ID string `arg:"" optional:"" help:"What waits, by the id that it was given."`
+}
+
+// Run obeys kong.
+func (c *approveCommand) Run(ctx context.Context) error {
+	if c.ID != "" && c.Server == "" {
+		return errors.New("who approves must show who she is: --server, --operator and --key are needed")
+	}
+	o, err := c.outcome(ctx, errand{Do: "approvals", Approve: c.ID})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(os.Stdout).Encode(o.Approvals)
+	}
+	for _, p := range o.Approvals {
+		state := "waits until " + p.Until.Format(time.RFC3339)
+		if p.Other != "" {
+			state = "approved by " + p.Other
+		}
+		fmt.Printf("%s  %s %s, asked by %s, %s\n", p.ID, p.Did, p.On, p.By, state)
+	}
+	return nil
 }

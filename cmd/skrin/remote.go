@@ -18,118 +18,15 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
-	"skrin/auth/dpop"
 	"skrin/ldp/client"
 	"skrin/ldp/rdf"
 )
 
 // The commands here are for a person at a terminal, on any Solid server.
-
-// A keptLogin is what a person's script signs in by, in a file that only its
-// owner reads.
-type keptLogin struct {
-	Server string `json:"server"`
-	ID     string `json:"id"`
-	Secret string `json:"secret"`
-	Key    string `json:"key"` // to which tokens are bound, PEM
-}
-
-// remote is a flag of all of them.
-type remote struct {
-	Login string `help:"File of the login; by default login.json in skrin's folder among your settings." env:"SKRIN_LOGIN" type:"path"`
-}
-
-func (r remote) file() (string, error) {
-	if r.Login != "" {
-		return r.Login, nil
-	}
-	dir, err := os.UserConfigDir()
-	return filepath.Join(dir, "skrin", "login.json"), err
-}
-
-// client returns the client of the login. Its HTTP client has no time-out of its
-// own, since a long transfer takes long: ctx has.
-func (r remote) client() (*client.Client, error) {
-	file, err := r.file()
-	if err != nil {
-		return nil, err
-	}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, errors.New("you aren't logged in: see skrin login --help")
-	}
-	if err != nil {
-		return nil, err
-	}
-	if info, err := os.Stat(file); err != nil || info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s can be read by others: chmod 600, and make a new secret", file)
-	}
-	var k keptLogin
-	if err := json.Unmarshal(text, &k); err != nil {
-		return nil, fmt.Errorf("%s is no login: log in again", file)
-	}
-	return k.client()
-}
-
-func (k keptLogin) client() (*client.Client, error) {
-	key, err := dpop.ParseKey([]byte(k.Key))
-	if err != nil {
-		return nil, fmt.Errorf("login: %w", err)
-	}
-	return &client.Client{HTTP: &http.Client{}, Issuer: k.Server, ID: k.ID, Secret: k.Secret, DPoP: key, Now: time.Now}, nil
-}
-
-// loginCommand tries and keeps a script's credentials.
-type loginCommand struct {
-	remote     `embed:""`
-	Server     string `arg:"" help:"The OpenID provider, like https://pod.example.se."`
-	ID         string `required:"" name:"id" help:"The id of a script that you made on the server's pages."`
-	SecretFile string `help:"File with its secret; else SKRIN_CLIENT_SECRET. Not on the command line, which others can see." type:"existingfile"`
-}
-
-// Run obeys kong.
-func (c *loginCommand) Run(ctx context.Context) error {
-	text, err := secretOf(c.SecretFile, secret(os.Getenv("SKRIN_CLIENT_SECRET")))
-	if err != nil || text == "" {
-		return errors.Join(err, errors.New("no secret: give --secret-file, or set SKRIN_CLIENT_SECRET"))
-	}
-	key, err := dpop.NewKey()
-	if err != nil {
-		return err
-	}
-	pem, err := key.PEM()
-	if err != nil {
-		return err
-	}
-	k := keptLogin{c.Server, c.ID, text, string(pem)}
-	try, err := k.client()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if _, err := try.Token(ctx); err != nil {
-		return err
-	}
-	file, err := c.file()
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return err
-	}
-	out, err := json.Marshal(k)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(file+".new", out, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
-}
 
 // A target is the URL of a command.
 type target struct {
@@ -150,8 +47,47 @@ func (c *getCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close()
-	_, err = io.Copy(os.Stdout, &progress{r: resp.Body, size: resp.ContentLength})
-	return err
+	body := &progress{r: resp.Body, size: resp.ContentLength}
+	if !c.JSON {
+		_, err = io.Copy(os.Stdout, body)
+		return err
+	}
+	text, err := io.ReadAll(io.LimitReader(body, maxShown+1))
+	if err == nil && len(text) > maxShown {
+		err = fmt.Errorf("%s is larger than the %d MB that are shown as JSON", c.URL, maxShown>>20)
+	}
+	if err != nil {
+		return err
+	}
+	d := performedBy(resp)
+	if d.Body = string(text); !utf8.Valid(text) {
+		d.Body, d.Base64 = "", text
+	}
+	return json.NewEncoder(os.Stdout).Encode(d)
+}
+
+// maxShown is how large a body is shown as JSON, in bytes.
+const maxShown = 32 << 20
+
+// A performed request is what --json prints of a request.
+type performed struct {
+	URL    string `json:"url"` // where the resource is now
+	Status int    `json:"status"`
+	Type   string `json:"type,omitempty"`
+	ETag   string `json:"etag,omitempty"`
+	Body   string `json:"body,omitempty"`
+	Base64 []byte `json:"base64,omitempty"` // the body, if it is no text
+}
+
+func performedBy(resp *http.Response) performed {
+	d := performed{URL: resp.Request.URL.String(), Status: resp.StatusCode, ETag: resp.Header.Get("ETag")}
+	if place, err := resp.Location(); err == nil {
+		d.URL = place.String()
+	}
+	if resp.Request.Method == http.MethodGet {
+		d.Type = resp.Header.Get("Content-Type")
+	}
+	return d
 }
 
 // open begins to read a resource.
@@ -217,7 +153,15 @@ func (r remote) write(ctx context.Context, method, address, media string, body i
 	if err != nil {
 		return err
 	}
+	return r.tell(resp)
+}
+
+// tell says what a request did, and where.
+func (r remote) tell(resp *http.Response) error {
 	defer resp.Body.Close()
+	if r.JSON {
+		return json.NewEncoder(os.Stdout).Encode(performedBy(resp))
+	}
 	if place, err := resp.Location(); err == nil {
 		fmt.Println(place)
 	}
@@ -300,13 +244,12 @@ func (c *rmCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return resp.Body.Close()
+	return c.tell(resp)
 }
 
 // lsCommand lists a container.
 type lsCommand struct {
 	target `embed:""`
-	JSON   bool `help:"A JSON list of URLs." name:"json"`
 }
 
 // Run obeys kong.
@@ -384,7 +327,10 @@ func (c *cpCommand) Run(ctx context.Context) error {
 	if isURL(to) {
 		return c.write(ctx, http.MethodPut, to, media, from, size, nil)
 	}
-	return save(to, &progress{r: from, size: size})
+	if err := save(to, &progress{r: from, size: size}); err != nil || !c.JSON {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(performed{URL: to, Status: http.StatusOK})
 }
 
 // save writes a file whole, or not at all.

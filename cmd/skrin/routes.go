@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"skrin/auth/login"
 	"skrin/auth/provider"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
@@ -78,7 +79,7 @@ func nothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.Status
 func (s *server) party(w http.ResponseWriter, r *http.Request) {
 	p, err := s.register.Party(r.Context(), mux.Vars(r)["id"])
 	if errors.Is(err, pod.ErrNoParty) {
-		http.Error(w, "No such organisation is registered here.", http.StatusNotFound)
+		s.refuse(w, r, ldp.Refuse(ldp.NotFound, "No such organisation is registered here."))
 		return
 	}
 	s.graph(w, r, s.pod.Profile(p), err)
@@ -88,7 +89,7 @@ func (s *server) party(w http.ResponseWriter, r *http.Request) {
 func (s *server) evidenceType(w http.ResponseWriter, r *http.Request) {
 	t, ok := s.pod.Types.Type(mux.Vars(r)["id"])
 	if !ok {
-		http.Error(w, "There is no such type of evidence here.", http.StatusNotFound)
+		s.refuse(w, r, ldp.Refuse(ldp.NotFound, "There is no such type of evidence here."))
 		return
 	}
 	g, err := s.pod.TypeGraph(r.Context(), t)
@@ -166,9 +167,28 @@ func oauthTrouble(w http.ResponseWriter, r *http.Request, _ int, _ provider.Reas
 	http.Redirect(w, r, web.Ended, http.StatusSeeOther)
 }
 
-// failed answers a page that went wrong on the server's side.
+// failed answers a request, with a page to a browser, that went wrong on the
+// server's side, or that a sign-in refuses.
 func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) {
-	s.log.ErrorContext(r.Context(), "page", "error", err)
-	w.Header().Set("Retry-After", "10")
-	http.Error(w, "The server can't answer right now. Try again in a moment.", http.StatusServiceUnavailable)
+	refused := new(login.Refusal)
+	if !errors.As(err, &refused) {
+		s.log.ErrorContext(r.Context(), "page", "error", err)
+		s.refuse(w, r, &ldp.Fault{Kind: ldp.Unavailable, Detail: "The server can't answer right now. Try again in a moment.", Header: "Retry-After: 10"})
+		return
+	}
+	f := &ldp.Fault{Kind: ldp.Kind(refused.Status), Detail: refused.Detail}
+	switch f.Kind {
+	case ldp.TooMany:
+		s.guard.m.refusals.WithLabelValues(byLogins).Inc()
+		f.Header = "Retry-After: " + wholeSeconds(refused.Wait)
+	case ldp.NotAllowed:
+		f.Header = "Allow: " + refused.Allow
+	}
+	s.refuse(w, r, f)
+}
+
+// refuse answers as everything else here does: with a problem document, or with a
+// page to a browser.
+func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	s.answers.Fail(w, r, err)
 }

@@ -37,6 +37,7 @@ type server struct {
 	now func() time.Time
 	*chest
 	operators operators
+	acts      *acts
 	steps     steps
 	parties   *pod.Parties // registered in files
 	register  *parties.Register
@@ -49,6 +50,7 @@ type server struct {
 	foreign   *auth.Foreign
 	notices   *notify.Deliverer
 	hub       *notify.Hub
+	answers   *ldp.Handler // how all of it says what is wrong
 	handler   http.Handler
 
 	guard   *guard
@@ -71,6 +73,11 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 	if s.chest, err = openChest(ctx, c, log); err != nil {
 		return nil, fmt.Errorf("open %s: %w", c.Dir, err)
 	}
+	key, err := s.derive("operators' log")
+	if err != nil {
+		return nil, err
+	}
+	s.acts = &acts{records: s.records, key: key, now: s.now}
 	s.ready = newReadiness(s.chest)
 	s.guard.m.watchOutbox(s.store, s.now)
 	for _, join := range []func(context.Context) error{s.joinParties, s.joinLogin, s.joinProvider, s.joinPod, s.joinHandler} {
@@ -149,21 +156,27 @@ func (s *server) joinProvider(ctx context.Context) error {
 	return err
 }
 
-func (s *server) joinPod(context.Context) error {
+func (s *server) joinPod(ctx context.Context) error {
 	places, err := s.derive("status list places")
 	if err != nil {
 		return err
 	}
 	lists := auth.Guarded(s.Demo)
 	s.foreign = auth.NewForeign(auth.Guarded(s.Demo), s.now)
+	// Groups have a client of their own: documents that never come, which anybody
+	// with a pod can name in an ACL, must not hold up who signs in from elsewhere.
+	groups := auth.NewForeign(auth.Guarded(s.Demo), s.now)
 	s.pod = &pod.Pod{
 		Store: meteredStore{s.store, s.guard.m, s.guard.traces}, Blobs: s.blobs, Registry: s.register, Types: s.types, Sign: s.provider,
-		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: s.foreign, Channels: notify.ChannelTypes(),
+		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: groups, Channels: notify.ChannelTypes(),
 		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF), Quota: int64(s.Limit.Quota),
-		Statuses: &pod.Statuses{Key: places, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
+		Statuses: &pod.Statuses{Key: places, Kept: keptLists{s.records}, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
 			doc, err := auth.Fetch(ctx, lists, url, accept)
 			return doc.Body, err
 		}},
+	}
+	if err := s.pod.RecallStatuses(ctx); err != nil {
+		s.log.Warn("status lists of before the start", "error", err)
 	}
 	s.notices = notify.New(s.pod, auth.Guarded(s.Demo), s.log)
 	return s.joinChannels()
@@ -176,12 +189,13 @@ func (s *server) joinChannels() error {
 		return err
 	}
 	s.notices.Calls = &notify.Caller{
-		Pod: s.pod, Client: auth.Guarded(s.Demo), Proofs: key, Log: s.log,
+		Pod: s.pod, Client: auth.Guarded(s.Demo), Proofs: key, Log: s.log, Parked: s.guard.m.parked.Inc,
 		Token: func(ctx context.Context) (string, error) {
 			return s.provider.AgentToken(ctx, acl.WebID(s.Base+notify.Sender), key.Thumbprint())
 		},
 	}
 	s.hub = &notify.Hub{Pod: s.pod, Feed: s.engine, Log: s.log, Told: func(...string) { s.notices.Wake() }}
+	s.guard.m.watchChannels(s.hub.Streams, s.notices.Calls.Busy)
 	return nil
 }
 
@@ -193,6 +207,7 @@ func (s *server) joinHandler(context.Context) error {
 	limits := ldp.Limits{Body: int64(s.Limit.Body), Patch: int64(s.Limit.Patch), Convert: int64(s.Limit.RDF)}
 	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier(), s.guard}, Base: s.Base, Apart: s.Apart, Context: s.pod.LoadContext, Log: s.log, Limits: limits}
 	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: s.pod.LoadContext, Log: s.log, Limits: limits}
+	s.answers = resources
 	s.handler = s.guard.wrap(s.routes(pages, resources, shown), resources.Fail)
 	return nil
 }

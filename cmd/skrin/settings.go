@@ -70,6 +70,12 @@ type settings struct {
 	// that it will: for a proxy that asks there, a little longer than it asks.
 	Drain time.Duration `standard:"0s"`
 
+	// How long an operator of the folder above may take to approve that a pod is
+	// erased or exported, or that stolen signing keys are replaced, and whoever asked
+	// then to do it. 0s lets one do it alone. It binds who works with the commands,
+	// and not who may change these settings or the store.
+	TwoPeople time.Duration `standard:"0s"`
+
 	TLS   tlsSettings   `embed:"" prefix:"tls-"`
 	Limit limitSettings `embed:"" prefix:"limit-"`
 	Log   logSettings   `embed:"" prefix:"log-"`
@@ -139,6 +145,9 @@ type limitSettings struct {
 	// Requests from one address (of IPv6, from one /64). Behind a proxy whose
 	// X-Forwarded-For isn't believed, all people have one address.
 	Address rate `standard:"1800/1m"`
+	// Requests from one address to the OpenID provider (/.oidc/): each costs a
+	// signature or two. A party behind one address keeps its tokens while they are good.
+	OAuth rate `name:"oauth" standard:"600/1m"`
 	// Requests of one client: a party, or an app of a person.
 	Client rate `standard:"6000/1m"`
 	// Requests for one pod, of whoever it may be.

@@ -5,10 +5,14 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"skrin/acl"
+	"skrin/auth"
 )
 
 const (
@@ -293,6 +297,10 @@ func TestB2WACAllow(t *testing.T) {
 		{"RW", "", `user="read write append",public=""`, "", 200, 401},
 		{"RAW", "R", `user="read write append",public="read"`, `user="read",public="read"`, 200, 200},
 		{"", "RA", `user="read append",public="read append"`, `user="read append",public="read append"`, 200, 200},
+		{"", "R", `user="read",public="read"`, `user="read",public="read"`, 200, 200},
+		{"", "RC", `user="read control",public="read control"`, `user="read control",public="read control"`, 200, 200},
+		{"", "RW", `user="read write append",public="read write append"`, `user="read write append",public="read write append"`, 200, 200},
+		{"", "RAW", `user="read write append",public="read write append"`, `user="read write append",public="read write append"`, 200, 200},
 		{"A", "R", `user="read append",public="read"`, `user="read",public="read"`, 200, 200},
 		{"W", "", "", "", 403, 401},
 	} {
@@ -468,6 +476,53 @@ func TestRemoteGroups(t *testing.T) {
 			t.Errorf("GET: %d", a.StatusCode)
 		}
 	})
+}
+
+// TestGroupsThatNeverAnswer: a server that takes connections and says nothing is
+// given up, for all groups at once, and has no members; and it is asked nothing
+// where the answer doesn't hang on it.
+func TestGroupsThatNeverAnswer(t *testing.T) {
+	w := newWorld(t)
+	client := auth.Guarded(true)
+	client.Timeout = time.Second
+	w.pod.Groups = auth.NewForeign(client, time.Now)
+	var asked atomic.Int32
+	ended := make(chan struct{}, 100)
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		<-r.Context().Done()
+		ended <- struct{}{}
+	}))
+	defer silent.Close()
+	var groups []string
+	for i := range 8 { // as many as it takes connections of ours
+		groups = append(groups, fmt.Sprintf("<%s/%d#we>", silent.URL, i))
+	}
+	w.put("/silent", plain, "x")
+	w.put("/silent.acl", turtle, `@prefix acl: <http://www.w3.org/ns/auth/acl#>. <#a> a acl:Authorization; acl:agent <`+string(w.alice.id)+`>; acl:accessTo <./silent>; acl:mode acl:Read.
+<#g> a acl:Authorization; acl:agentGroup `+strings.Join(groups, ", ")+`; acl:accessTo <./silent>; acl:mode acl:Read, acl:Write.`)
+	for _, c := range []struct {
+		who    *person
+		method string
+		status int
+		asked  int32 // at most, in all
+	}{
+		{w.alice, "GET", 200, 0},
+		{nil, "GET", 401, 0},
+		{w.bob, "GET", 403, 8},
+		{w.bob, "PUT", 403, 8}, // it is remembered that nothing came
+		{w.bob, "OPTIONS", 204, 8},
+	} {
+		if a := w.ask(c.who, c.method, "/silent", plain, ""); a.StatusCode != c.status || asked.Load() > c.asked {
+			t.Errorf("%s: %d after %d questions, want %d after at most %d", c.method, a.StatusCode, asked.Load(), c.status, c.asked)
+		}
+	}
+	for range asked.Load() {
+		select {
+		case <-ended:
+		case <-t.Context().Done():
+		}
+	}
 }
 
 func manyMembers(n int) string {

@@ -248,8 +248,47 @@ func TestSolidProtocol(t *testing.T) {
 		{"J: a stranger", "PATCH doc.ttl" + asSPARQL + `INSERT DATA { <> <urn:b> "new" }`, 401, nil, nil},
 		{"J: no SPARQL", "PATCH doc.ttl alice" + asSPARQL + `INSERT {`, 400, nil, nil},
 		{"J: what we don't do", "PATCH doc.ttl alice" + asSPARQL + `DROP ALL`, 501, nil, nil},
+		{"J: DELETE WHERE", "GET doc.ttl alice", 200, []string{"body !~ old"}, []string{"PATCH doc.ttl alice" + asSPARQL + `DELETE WHERE { ?x ?p "old" }`}},
+		{"J: no match does nothing", "PATCH doc.ttl alice" + asSPARQL + `DELETE { ?x <urn:none> ?y } INSERT { ?x <urn:b> 1 } WHERE { ?x <urn:none> ?y }`, 204, nil, nil},
+		{"J: a condition that is more than a pattern", "PATCH doc.ttl alice" + asSPARQL + `DELETE { ?x ?p ?o } WHERE { ?x ?p ?o FILTER(?o > 1) }`, 501, nil, nil},
+		{"J: a container's own triples", "GET c/ alice", 200, []string{"body ~ urn:b", "body ~ ldp:contains <$c/x>"}, []string{"PATCH c/ alice" + asSPARQL + `INSERT DATA { <> <urn:b> "new" }`}},
+		{"J: and not what it contains", "PATCH c/ alice" + asSPARQL + `INSERT DATA { <> <http://www.w3.org/ns/ldp#contains> <y> }`, 409, nil, nil},
+		{"J: of what isn't RDF", "PATCH text alice" + asSPARQL + `INSERT DATA { <> <urn:b> 1 }`, 415, nil, nil},
 		{"J: listed in Accept-Patch", "OPTIONS doc.ttl", 204, []string{"Accept-Patch ~ application/sparql-update"}, nil},
 	})
+}
+
+// TestOptionsAgreesWithGet: what GET tells of a resource, OPTIONS does to the same
+// agent; and to one who may not read it, the same whether it is there or not.
+func TestOptionsAgreesWithGet(t *testing.T) {
+	w := newWorld(t)
+	w.put("/o/doc.ttl", turtle, "")
+	w.put("/o/text", plain, "x")
+	w.put("/o/text.meta", turtle, "")
+	w.put("/o/doc.jsonld", "application/ld+json", "{}")
+	told := []string{"Allow", "Accept-Patch", "Accept-Post", "Accept-Put", "Link"}
+	for _, path := range []string{"/", "/o/", "/o/doc.ttl", "/o/doc.jsonld", "/o/text", "/o/text.meta", "/o/.meta", "/.acl", "/profile/card", "/profile/", "/inbox/", "/evidence/", "/settings/prefs.ttl", "/.well-known/solid"} {
+		get, options := w.ask(w.alice, "GET", path, "", ""), w.ask(w.alice, "OPTIONS", path, "", "")
+		if get.StatusCode != 200 {
+			continue // what Alice may not read
+		}
+		for _, name := range told {
+			if got, want := options.Header.Get(name), get.Header.Get(name); got != want {
+				t.Errorf("%s: OPTIONS tells %s %q, GET %q", path, name, got, want)
+			}
+		}
+	}
+	for _, twins := range [][2]string{{"/o/text", "/o/none"}, {"/o/doc.ttl", "/o/none"}, {"/o/", "/none/"}, {"/o/text.meta", "/o/none.meta"}, {"/o/text.acl", "/o/none.acl"}} {
+		for _, who := range []*person{w.bob, nil} {
+			there, absent := w.ask(who, "OPTIONS", twins[0], "", ""), w.ask(who, "OPTIONS", twins[1], "", "")
+			for _, name := range told {
+				got := strings.NewReplacer("/o/text", "/o/none", twins[0], twins[1]).Replace(there.Header.Get(name))
+				if want := absent.Header.Get(name); got != want {
+					t.Errorf("%s and %s, OPTIONS: %s %q and %q", twins[0], twins[1], name, got, want)
+				}
+			}
+		}
+	}
 }
 
 // TestCORSOverHTTP is section A12, of the joined server.
@@ -332,6 +371,15 @@ func TestConditionsAndRangesOverHTTP(t *testing.T) {
 		{"I: If-Range, the tag", "GET text alice\nRange: bytes=0-0\nIf-Range: $etag", 206, []string{"body: 0"}, textTag},
 		{"I: If-Range, another", "GET text alice\nRange: bytes=0-0\nIf-Range: \"x\"", 200, nil, nil},
 
+		{"I: HEAD has no ranges", "HEAD text alice\nRange: bytes=0-1", 200, []string{"-Content-Range", "Content-Length: 10"}, nil},
+		{"I: nor has what is converted", "GET doc.ttl alice\nAccept: application/ld+json\nRange: bytes=0-1", 200, []string{"-Content-Range"}, nil},
+		{"I: nor a container", "GET ./ alice\nRange: bytes=0-1", 200, []string{"-Content-Range"}, nil},
+		{"I: a container that was seen", "GET ./ alice\nIf-None-Match: $etag", 304, []string{"Etag: $etag"}, []string{"HEAD ./ alice"}},
+		{"I: If-None-Match, the tag, on PUT", "PUT doc.ttl alice\nIf-None-Match: $etag" + asTurtle, 412, nil, tag},
+		{"I: If-Match: * on what is there", "PUT doc.ttl alice\nIf-Match: *" + asTurtle, 204, nil, nil},
+		{"I: HEAD, If-Modified-Since", "HEAD doc.ttl alice\nIf-Modified-Since: " + future, 304, []string{"-body", "Etag ~ .ttl"}, nil},
+		{"I: If-Unmodified-Since on GET", "GET doc.ttl alice\nIf-Unmodified-Since: " + past, 412, nil, nil},
+		{"I: a part is not put", "PUT text alice\nContent-Range: bytes 0-1/10" + asText + "xx", 400, nil, nil},
 		{"H 4.2.1.4: every resource is one", "HEAD text alice", 200, []string{`Link ~ <http://www.w3.org/ns/ldp#Resource>; rel="type"`}, nil},
 		{"H 5.2.1.4: a container is one", "HEAD c/ alice", 200, []string{`Link ~ <http://www.w3.org/ns/ldp#BasicContainer>; rel="type"`}, nil},
 		{"H 4.2.1.5: relative to the URL", "GET x alice\nAccept: application/ld+json", 200, []string{"body ~ $other"}, []string{"PUT x alice" + asTurtle + "<> <urn:a> <other>."}},
@@ -361,6 +409,9 @@ func TestWebIDAndTypeIndexes(t *testing.T) {
 		{"G: no issuer, by PUT", "PUT /profile/card alice" + asTurtle + "<#me> <urn:a> 1.", 409, nil, nil},
 		{"G: another issuer, by PATCH", "PATCH /profile/card alice" + n3("solid:inserts { <"+card+"#me> solid:oidcIssuer <https://evil.example> }"), 409, nil, nil},
 		{"G: no issuer, by PATCH", "PATCH /profile/card alice" + asSPARQL + "DELETE WHERE { ?me <" + terms + "oidcIssuer> ?any }", 409, nil, nil},
+		{"G: a second inbox", "PATCH /profile/card alice" + n3("solid:inserts { <"+card+"#me> <http://www.w3.org/ns/ldp#inbox> <https://evil.example/inbox/> }"), 422, []string{"body ~ ldp#inbox"}, nil},
+		{"G: a second preferences file", "PATCH /profile/card alice" + n3("solid:inserts { <"+card+"#me> <http://www.w3.org/ns/pim/space#preferencesFile> <https://evil.example/prefs> }"), 422, []string{"body ~ preferencesFile"}, nil},
+		{"G: another storage is no error", "PATCH /profile/card alice" + n3("solid:inserts { <"+card+"#me> <http://www.w3.org/ns/pim/space#storage> <https://other.example/> }"), 204, nil, nil},
 		{"G: it can't be deleted", "DELETE /profile/card alice", 409, nil, nil},
 		{"G: a name can be told", "PATCH /profile/card alice" + n3("solid:inserts { <"+card+"#me> <http://xmlns.com/foaf/0.1/name> \"Alva\" }"), 204, nil, nil},
 		{"G: a JSON-LD context that is unknown", "PUT /profile/card alice" + asJSONLD + `{"@context":"https://unknown.example/"}`, 422, nil, nil},

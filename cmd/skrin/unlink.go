@@ -22,7 +22,7 @@ import (
 type unlinkCommand struct {
 	Persons    int    `default:"1000" help:"How many people."`
 	Recipients int    `default:"2" help:"How many parties each of them shares with."`
-	Leak       string `default:"" help:"Make the server leak on purpose: etag, time, status, signature, path, ids, size; or all, one after the other." enum:",all,etag,time,status,signature,path,ids,size"`
+	Leak       string `default:"" help:"Make the server leak on purpose: etag, time, status, signature, path, ids, size, list, holder; or all, one after the other." enum:",all,etag,time,status,signature,path,ids,size,list,holder"`
 }
 
 // Run obeys kong. It fails if the honest server links people, or if a leak is not

@@ -36,18 +36,23 @@ import (
 )
 
 // A Client acts as one registered client of one Skrin server; or, with a Secret
-// instead of a Key, as a person's script on any Solid server. All other fields but
-// Scope must be set, and none be changed after the first use. It may be used by
-// many goroutines at once.
+// instead of a Key, as a person's script on any Solid server; or, Public, as an app
+// that she has logged in to. All other fields but Scope must be set, and none be
+// changed after the first use. It may be used by many goroutines at once.
 type Client struct {
 	HTTP   *http.Client    // give it a Timeout; redirects are not followed
 	Issuer string          // the server's issuer identifier, as registered: "https://pod.example"
 	ID     string          // client_id
 	Key    jose.JSONWebKey // private, with KeyID and Algorithm: see ParseKey; signs assertions and requests
 	Secret string          // of a person's script (client_secret_basic); "" for who has a Key
+	Public bool            // a person's app, which has neither Key nor Secret: see BeginLogin
 	DPoP   *dpop.Key       // tokens are bound to it
 	Scope  string          // of the tokens; "" for what parties have
 	Now    func() time.Time
+
+	// Login, of a Public client, gives the token to use and when it ends. It is
+	// called by one goroutine at a time.
+	Login func(ctx context.Context) (token string, end time.Time, err error)
 
 	mu       sync.Mutex // guards what follows; never held while the network is waited for
 	issuer   *issuer
@@ -80,6 +85,9 @@ func (c *Client) Token(ctx context.Context) (string, error) {
 	defer c.fetching.Unlock()
 	if token := c.kept(); token != "" { // somebody else was faster
 		return token, nil
+	}
+	if c.Public {
+		return c.loggedIn(ctx)
 	}
 	is, err := c.discover(ctx)
 	if err != nil {
@@ -240,7 +248,7 @@ func (c *Client) configured() error {
 		return errors.New("client: HTTP or Now is not set")
 	case c.Issuer == "" || c.ID == "":
 		return errors.New("client: Issuer or ID is not set")
-	case c.Secret != "" && c.DPoP != nil:
+	case (c.Secret != "" || c.Public) && c.DPoP != nil:
 		return nil
 	case c.DPoP == nil || c.Key.Key == nil || c.Key.KeyID == "" || c.Key.Algorithm == "":
 		return errors.New("client: DPoP or Key is not set, or Key has no KeyID or Algorithm")

@@ -112,6 +112,7 @@ type Tokens struct {
 	WebID                string          // of the person, as this client alone sees it; "" without the scope webid
 	AuthorizationDetails json.RawMessage // what was granted (RFC 9396, section 7); nil if nothing was
 	AccessToken          string          // of the person, bound to the DPoP key. Do uses the client's own
+	RefreshToken         string          // of a Public client: for Refresh; "" if the server gave none
 	Expires              time.Time       // of the access token
 }
 
@@ -125,17 +126,18 @@ func (Tokens) GoString() string { return "tokens" }
 // exchanges its code. A *Declined if the person said no, another *OAuthError if
 // the server did. Call it once for each Pending.
 func (c *Client) Finish(ctx context.Context, p Pending, callback url.Values) (Tokens, error) {
-	code, err := c.code(p, callback)
+	is, err := c.discover(ctx)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("finish: %w", err)
 	}
-	is, err := c.discover(ctx)
+	code, err := c.code(is, p, callback)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("finish: %w", err)
 	}
 	var answer struct {
 		tokenAnswer
 		IDToken string          `json:"id_token"`
+		Refresh string          `json:"refresh_token"`
 		Details json.RawMessage `json:"authorization_details"`
 	}
 	form := url.Values{
@@ -148,7 +150,7 @@ func (c *Client) Finish(ctx context.Context, p Pending, callback url.Values) (To
 	if err := answer.check(); err != nil {
 		return Tokens{}, fmt.Errorf("finish: %w", err)
 	}
-	t := Tokens{AccessToken: answer.AccessToken, AuthorizationDetails: answer.Details, Expires: c.Now().Add(answer.life())}
+	t := Tokens{AccessToken: answer.AccessToken, RefreshToken: answer.Refresh, AuthorizationDetails: answer.Details, Expires: c.Now().Add(answer.life())}
 	t.IDToken, t.WebID, err = c.verifyIDToken(ctx, is, answer.IDToken, p.Nonce, answer.AccessToken)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("finish: %w", err)
@@ -157,8 +159,9 @@ func (c *Client) Finish(ctx context.Context, p Pending, callback url.Values) (To
 }
 
 // code gives the code of an answer that belongs to the Pending and comes from
-// this issuer (RFC 9207).
-func (c *Client) code(p Pending, callback url.Values) (string, error) {
+// this issuer (RFC 9207). Only a Public client is content with an issuer that
+// doesn't name itself: Solid servers may be without.
+func (c *Client) code(is *issuer, p Pending, callback url.Values) (string, error) {
 	for _, name := range []string{"state", "iss", "code", "error"} {
 		if len(callback[name]) > 1 {
 			return "", errors.New("the answer has a parameter twice")
@@ -167,7 +170,7 @@ func (c *Client) code(p Pending, callback url.Values) (string, error) {
 	if p.State == "" || subtle.ConstantTimeCompare([]byte(callback.Get("state")), []byte(p.State)) != 1 {
 		return "", errors.New("the answer belongs to another request: state differs")
 	}
-	if callback.Get("iss") != c.Issuer {
+	if by := callback.Get("iss"); by != c.Issuer && (by != "" || !c.Public || is.SaysWho) {
 		return "", errors.New("the answer is not from the expected server: iss differs")
 	}
 	switch code := callback.Get("error"); {

@@ -29,6 +29,8 @@ type issuer struct {
 	Token         string `json:"token_endpoint"`
 	PAR           string `json:"pushed_authorization_request_endpoint"`
 	JWKS          string `json:"jwks_uri"`
+	Registration  string `json:"registration_endpoint"`
+	SaysWho       bool   `json:"authorization_response_iss_parameter_supported"` // RFC 9207
 
 	keys    *keySet
 	fetched time.Time
@@ -47,13 +49,13 @@ func (c *Client) discover(ctx context.Context) (*issuer, error) {
 		return known, nil
 	}
 	var is issuer
-	if err := c.getJSON(ctx, strings.TrimSuffix(c.Issuer, "/")+"/.well-known/openid-configuration", &is); err != nil {
+	if err := c.getJSON(ctx, wellKnown(c.Issuer), &is); err != nil {
 		if known != nil {
 			return known, nil
 		}
 		return nil, fmt.Errorf("discovery: %w", err)
 	}
-	if c.Secret != "" && is.PAR == "" {
+	if (c.Secret != "" || c.Public) && is.PAR == "" {
 		is.PAR = is.Token // which such a client doesn't use, and other servers lack
 	}
 	if err := is.check(c.Issuer); err != nil {
@@ -68,6 +70,10 @@ func (c *Client) discover(ctx context.Context) (*issuer, error) {
 	}
 	c.issuer = &is
 	return &is, nil
+}
+
+func wellKnown(issuer string) string {
+	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
 }
 
 func (is *issuer) check(expected string) error {
@@ -143,7 +149,10 @@ func (c *Client) callIssuer(ctx context.Context, endpoint string, form url.Value
 }
 
 func (c *Client) callOnce(ctx context.Context, endpoint string, form url.Values, into any) error {
-	if c.Secret == "" {
+	switch {
+	case c.Public:
+		form.Set("client_id", c.ID)
+	case c.Secret == "":
 		if err := c.assert(form); err != nil {
 			return err
 		}

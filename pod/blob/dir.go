@@ -195,9 +195,11 @@ func fill(ctx context.Context, f *os.File, body io.Reader, limit int64) (digest 
 	return digest, size, nil
 }
 
-// copyBody writes the body to w, and returns its digest.
+// copyBody writes the body to w, and returns its digest: a body that names itself
+// isn't hashed a second time.
 func copyBody(ctx context.Context, w io.Writer, body io.Reader, limit int64) (digest string, size int64, err error) {
 	sum := sha256.New()
+	_, named := body.(pod.Digested)
 	buf := make([]byte, 128<<10)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -207,12 +209,15 @@ func copyBody(ctx context.Context, w io.Writer, body io.Reader, limit int64) (di
 		if size += int64(n); size > limit {
 			return "", 0, fmt.Errorf("pod/blob: put: more than %d bytes: %w", limit, ldp.TooLarge)
 		}
-		_, _ = sum.Write(buf[:n]) // never fails
+		if !named {
+			_, _ = sum.Write(buf[:n]) // never fails
+		}
 		if _, err := w.Write(buf[:n]); err != nil {
 			return "", 0, failed("put", err)
 		}
 		if readErr == io.EOF {
-			return nameOf(body, sum.Sum(nil)), size, nil
+			digest, err := nameOf(body, sum.Sum(nil))
+			return digest, size, err
 		}
 		if readErr != nil {
 			return "", 0, fmt.Errorf("pod/blob: put: the body: %w", readErr)
@@ -221,11 +226,16 @@ func copyBody(ctx context.Context, w io.Writer, body io.Reader, limit int64) (di
 }
 
 // nameOf returns the digest of a body that has ended.
-func nameOf(body io.Reader, sum []byte) string {
-	if d, ok := body.(pod.Digested); ok && isDigest(d.Digest()) {
-		return d.Digest()
+func nameOf(body io.Reader, sum []byte) (string, error) {
+	d, ok := body.(pod.Digested)
+	if !ok {
+		return hex.EncodeToString(sum), nil
 	}
-	return hex.EncodeToString(sum)
+	digest := d.Digest()
+	if !isDigest(digest) {
+		return "", errors.New("pod/blob: put: what the body calls itself is no digest")
+	}
+	return digest, nil
 }
 
 // place gives a whole file its name, and the name to the disk. Where the blob was

@@ -36,6 +36,7 @@ type Caller struct {
 	Token  func(ctx context.Context) (string, error) // of Sender, good for a minute or more
 	Proofs Prover
 	Log    *slog.Logger
+	Parked func() // is told of each webhook that is called no more; may be nil
 
 	work sync.WaitGroup
 
@@ -52,7 +53,8 @@ func (c *Caller) start(ctx context.Context, id string, call pod.Call) error {
 		host = u.Host
 	}
 	if !c.enter(host) {
-		return c.Pod.CallLater(ctx, id, call, 0, "", false)
+		_, err := c.Pod.CallLater(ctx, id, call, 0, "", false)
+		return err
 	}
 	c.work.Go(func() {
 		defer c.leave(host)
@@ -75,6 +77,13 @@ func (c *Caller) enter(host string) bool {
 	c.busy++
 	c.lanes[host]++
 	return true
+}
+
+// Busy returns how many webhooks are being called.
+func (c *Caller) Busy() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.busy
 }
 
 func (c *Caller) leave(host string) {
@@ -109,7 +118,11 @@ func (c *Caller) call(ctx context.Context, id string, call pod.Call) error {
 			if final {
 				c.Log.Warn("a webhook is gone, and is called no more")
 			}
-			return c.Pod.CallLater(ctx, id, call, upto, trouble, final)
+			parked, err := c.Pod.CallLater(ctx, id, call, upto, trouble, final)
+			if parked && c.Parked != nil {
+				c.Parked()
+			}
+			return err
 		}
 		upto = a.Seq
 	}

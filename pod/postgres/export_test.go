@@ -2,6 +2,17 @@
 
 package postgres
 
+import "context"
+
+// Sweep removes the records that have ended, as is done every minute.
+func Sweep(ctx context.Context, s *Store) error { return s.sweepAll(ctx) }
+
+// Rows counts the records that are kept, whether they have ended or not.
+func Rows(ctx context.Context, s *Store) (n int, err error) {
+	err = s.db.QueryRow(ctx, "select count(*) from record").Scan(&n)
+	return n, err
+}
+
 // Payload is what a node announces of pods.
 func Payload(s *Store, ids ...string) string {
 	for _, id := range ids {

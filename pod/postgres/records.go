@@ -120,13 +120,22 @@ func (s *Store) sweep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		for n := int64(sweepBatch); n == sweepBatch; {
-			var err error
-			if n, err = s.sweepSome(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("sweep of ended records", "err", err)
-			}
+		if err := s.sweepAll(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("sweep of ended records", "err", err)
 		}
 	}
+}
+
+// sweepAll removes the records that have ended. So of what comes without end, as
+// used proofs do, there is never more than comes in its life and sweepEvery.
+func (s *Store) sweepAll(ctx context.Context) error {
+	for n := int64(sweepBatch); n == sweepBatch; {
+		var err error
+		if n, err = s.sweepSome(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) sweepSome(ctx context.Context) (int64, error) {

@@ -89,7 +89,7 @@ func (b *Blobs) Put(ctx context.Context, id string, body io.Reader, limit int64)
 	if err != nil {
 		return "", 0, err
 	}
-	s := &sealer{body: body, limit: limit, keys: k, name: hmac.New(sha256.New, k.names),
+	s := &sealer{body: body, limit: limit, keys: k, name: hmac.New(sha256.New, k.names), named: make(chan struct{}, 1),
 		next: make([]byte, 0, segmentSize), now: make([]byte, 0, segmentSize), out: make([]byte, 0, sealedSize+endSize)}
 	digest, _, err = b.inner.Put(ctx, id, s, math.MaxInt64)
 	return digest, s.size, err
@@ -101,6 +101,7 @@ type sealer struct {
 	limit int64
 	keys  *podKeys
 	name  hash.Hash
+	named chan struct{} // has a place while a segment is being hashed, beside what else is done
 
 	random    []byte
 	aead      cipher.AEAD
@@ -114,7 +115,27 @@ type sealer struct {
 }
 
 // Digest implements pod.Digested.
-func (s *sealer) Digest() string { return hex.EncodeToString(s.name.Sum(nil)) }
+func (s *sealer) Digest() string {
+	s.named <- struct{}{}
+	defer func() { <-s.named }()
+	return hex.EncodeToString(s.name.Sum(nil))
+}
+
+// hash takes a segment into the name; a whole one while the segment before it is
+// sealed and written, which takes as long. It returns when the one before has been
+// taken, so that its memory may be used again.
+func (s *sealer) hash(segment []byte) {
+	s.named <- struct{}{}
+	take := func() {
+		_, _ = s.name.Write(segment) // never fails
+		<-s.named
+	}
+	if len(segment) < segmentSize {
+		take()
+		return
+	}
+	go take()
+}
 
 // Read implements io.Reader.
 func (s *sealer) Read(p []byte) (int, error) {
@@ -164,7 +185,7 @@ func (s *sealer) fetch() error {
 		s.rest = nil
 		return fmt.Errorf("pod/sealed: put: more than %d bytes: %w", s.limit, ldp.TooLarge)
 	}
-	_, _ = s.name.Write(s.next) // never fails
+	s.hash(s.next)
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		s.ended = true
 		return nil

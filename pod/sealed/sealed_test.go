@@ -4,6 +4,7 @@ package sealed_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -436,4 +437,52 @@ func BenchmarkSeal(b *testing.B) {
 			}
 		})
 	}
+}
+
+// A noise is so many bytes that no disk makes less of.
+type noise struct {
+	left int
+	of   []byte
+}
+
+// Read implements io.Reader.
+func (z *noise) Read(p []byte) (int, error) {
+	if z.left == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), z.left)], z.of)
+	z.left -= n
+	return n, nil
+}
+
+// BenchmarkUpload is a blob of 100 MiB into a directory, durable: sealed, and beside
+// it a file that is written and synced, all in one run.
+func BenchmarkUpload(b *testing.B) {
+	const size = 100 << 20
+	p := openPlace(b, b.TempDir())
+	k := p.keys(master(b, 1))
+	must(b, sealed.NewStore(p.store, k).Create(b.Context(), "a", func(pod.Tx) error { return nil }))
+	blobs := sealed.NewBlobs(p.dirs, k)
+	block := make([]byte, 1<<20)
+	_, _ = rand.Read(block)
+	var took [2]time.Duration
+	n := 0
+	for b.Loop() {
+		n++
+		began := time.Now()
+		f, err := os.Create(filepath.Join(b.TempDir(), "bare"))
+		must(b, err)
+		_, err = io.CopyBuffer(struct{ io.Writer }{f}, &noise{size, block}, make([]byte, 128<<10))
+		must(b, err)
+		must(b, f.Sync())
+		must(b, f.Close())
+		took[0] += time.Since(began)
+		began = time.Now()
+		_, _, err = blobs.Put(b.Context(), "a", &noise{size, block}, size)
+		must(b, err)
+		took[1] += time.Since(began)
+	}
+	b.ReportMetric(size*float64(n)/1e6/took[0].Seconds(), "bare-MB/s")
+	b.ReportMetric(size*float64(n)/1e6/took[1].Seconds(), "MB/s")
+	b.ReportMetric(took[0].Seconds()/took[1].Seconds(), "of-bare")
 }

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Dangerous is what commands take that can't be undone.
+type dangerous struct {
+	Yes bool `short:"y" help:"Don't ask whether it is meant."`
+}
+
+// errUnsure is that nobody has said that it is meant.
+var errUnsure = errors.New("nothing was done: it is dangerous, and needs a yes, or --yes")
+
+// sure asks at the terminal whether what is said to follow is meant. Without a
+// terminal there is nobody to ask.
+func (d dangerous) sure(follows string) error {
+	if d.Yes {
+		return nil
+	}
+	if info, err := os.Stdin.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return errUnsure
+	}
+	fmt.Fprint(os.Stderr, follows+" Type yes to go on: ")
+	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n') // what can't be read is no yes
+	if strings.TrimSpace(answer) != "yes" {
+		return errUnsure
+	}
+	return nil
+}
+
+// exitCode tells scripts why a command failed: 1 that it did, 3 that fsck or a
+// verification has found faults, 4 that nobody has said yes, 5 that a second operator
+// must approve it. Wrong usage is 80, as kong has it.
+func exitCode(err error) int {
+	switch {
+	case errors.Is(err, errFaults), errors.Is(err, errActs):
+		return 3
+	case errors.Is(err, errUnsure):
+		return 4
+	case errors.Is(err, errUnapproved):
+		return 5
+	}
+	return 1
+}
