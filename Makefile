@@ -37,7 +37,7 @@ unit:
 # Pictures of every page in every state, to look at, in fixtures/browser/screenshots.
 screenshots: deps
 	rm -rf fixtures/browser/screenshots
-	SKRIN_TEST_ALL=1 SKRIN_SCREENSHOTS=screenshots go test -count=1 -run TestScreenshots ./cmd/skrin
+	SKRIN_TEST_ALL=1 SKRIN_SCREENSHOTS=screenshots go test -count=1 -timeout 30m -run TestScreenshots ./cmd/skrin
 
 # The packages in which requests meet.
 race:

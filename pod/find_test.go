@@ -3,12 +3,14 @@
 package pod_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/credential"
 )
 
 // TestFind: whatever is asked for, all pages together hold what the whole log has
@@ -79,5 +81,53 @@ func TestFind(t *testing.T) {
 	}
 	if _, _, err := w.pod.Find(t.Context(), w.agent(insurer), pod.LogFilter{}, 0, 1); ldp.KindOf(err) != ldp.Forbidden {
 		t.Errorf("a party: %v", err)
+	}
+}
+
+// TestPieces: evidence is found a part at a time, what is current first, then the
+// newest; what was removed isn't found.
+func TestPieces(t *testing.T) {
+	w := newTown(t)
+	ctx := t.Context()
+	deposit := w.connect()
+	for i := range 5 { // each takes the place of the one before
+		w.now = w.now.Add(time.Hour)
+		w.deposit(deposit, w.issue(1, func(s *credential.Statement) { s.Claims[1].Value = fmt.Sprintf("2026-10-%02d", i+1) }))
+	}
+	days := func(from, n, total int) string {
+		t.Helper()
+		some, all, err := w.pod.Pieces(ctx, w.alva, from, n)
+		must(t, err)
+		if all != total {
+			t.Errorf("there are %d, want %d", all, total)
+		}
+		s := ""
+		for _, e := range some {
+			s += e.Facts[1].Value[8:] + string(e.Ended[:min(1, len(e.Ended))]) + " "
+		}
+		return s
+	}
+	for _, row := range []struct {
+		from, n int
+		want    string
+	}{{0, 2, "05 04s "}, {2, 2, "03s 02s "}, {4, 2, "01s "}, {5, 2, ""}, {90, 2, ""}, {-1, 1, "05 "}, {0, 0, ""}} {
+		if got := days(row.from, row.n, 5); got != row.want {
+			t.Errorf("from %d on, %d: %q, want %q", row.from, row.n, got, row.want)
+		}
+	}
+	newest, _, err := w.pod.Pieces(ctx, w.alva, 0, 1)
+	must(t, err)
+	one, err := w.pod.Piece(ctx, w.alva, newest[0].ID)
+	if err != nil || one.ID != newest[0].ID {
+		t.Errorf("one piece: %v, %v", one, err)
+	}
+	must(t, w.pod.RemoveEvidence(ctx, w.alva, newest[0].ID))
+	if got := days(0, 9, 4); got != "04s 03s 02s 01s " {
+		t.Errorf("after the removal: %q", got)
+	}
+	for _, id := range []string{newest[0].ID, "", "x", "../p"} {
+		if _, err := w.pod.Piece(ctx, w.alva, id); ldp.KindOf(err) != ldp.NotFound {
+			t.Errorf("%q is found: %v", id, err)
+		}
 	}
 }

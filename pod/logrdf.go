@@ -59,7 +59,7 @@ func (l *logGraph) add(ctx context.Context, tx Tx, e *Entry, line []byte) error 
 	if err != nil {
 		return err
 	}
-	say(provNS+"wasAssociatedWith", rdf.IRI(who))
+	say(provNS+"wasAssociatedWith", rdf.IRI(who), rdf.IRI(string(e.By)))
 	if strings.HasPrefix(e.Path, "/") {
 		say(provNS+"used", rdf.IRI(l.Base+e.Path))
 	}

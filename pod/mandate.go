@@ -23,7 +23,8 @@ import (
 // The mandate is in the owner's pod, and is looked at in each transaction, by
 // acl.Decide like all else; the helper's pod has a note of it, by which she finds
 // it again. We gave up that a mandate comes from a register (a guardian's, a
-// company's): such evidence would be a reason for one, and is no mandate by itself.
+// company's): such evidence would be a reason for one, and is no mandate by itself;
+// and that it goes along when the pod moves, where people have other WebIDs.
 
 // A Mandate lets somebody act for the owner of a pod.
 type Mandate struct {
@@ -224,7 +225,7 @@ func goodName(s string) bool {
 			return false
 		}
 	}
-	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxName && !holdsNationalNumber(s)
+	return s != "" && s[0] != '/' && utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxName && !holdsNationalNumber(s)
 }
 
 func mandates(tx Tx) ([]Mandate, error) {

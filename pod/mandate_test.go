@@ -197,6 +197,7 @@ func TestInvitation(t *testing.T) {
 		"without a name":           func(m *pod.Mandate) { m.Name = "" },
 		"without her own":          func(m *pod.Mandate) { m.Whose = "" },
 		"with a personal number":   func(m *pod.Mandate) { m.Name = "Karin 19811228-9874" },
+		"for a path":               func(m *pod.Mandate) { m.Name = "/x y" },
 		"to write alone":           func(m *pod.Mandate) { m.Modes = acl.Write },
 		"to control":               func(m *pod.Mandate) { m.Modes = acl.Read | acl.Control },
 		"that is over":             func(m *pod.Mandate) { m.Until = w.now },

@@ -58,7 +58,7 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("SKRIN_SCREENSHOTS names no folder: run make screenshots")
 	}
 	needBrowser(t)
-	drive(t, startDemo(t, t.TempDir()), 9*time.Minute, "screenshots.mjs", folder)
+	drive(t, startDemo(t, t.TempDir()), 25*time.Minute, "screenshots.mjs", folder)
 }
 
 // needBrowser ends the test where there is no browser: as a failure where all
