@@ -110,6 +110,19 @@ func TestAnInteractionEndsOnce(t *testing.T) {
 	if decided.Load() != 1 || codes.Load() != 1 {
 		t.Errorf("%d decisions and %d codes, want one each", decided.Load(), codes.Load())
 	}
+	if to := w.Again(w.from(browser), id); !strings.Contains(to, "code=") {
+		t.Errorf("who pressed twice is sent to %q", to)
+	}
+	if to := w.Again(w.from(w.newBrowser()), id); to != "" {
+		t.Errorf("another browser is sent to %q", to)
+	}
+	if to := w.Again(w.from(browser), id+"x"); to != "" {
+		t.Errorf("of another interaction it is sent to %q", to)
+	}
+	w.Now = func() time.Time { return time.Now().Add(moment) }
+	if to := w.Again(w.from(browser), id); to != "" {
+		t.Errorf("after a moment it is sent to %q", to)
+	}
 }
 
 func TestAnInteractionBelongsToItsBrowser(t *testing.T) {

@@ -350,10 +350,13 @@ func (p *Provider) callback(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.PathValue("id"), registeredPrefix) {
 		library = p.apps
 	}
-	p.frontChannel(w, r, library, r.URL.Path, "")
+	if to := p.frontChannel(w, r, library, r.URL.Path, ""); to != "" {
+		p.back.keep(r.PathValue("id"), wayBack{p.browser(r), to, p.Now().Add(moment)})
+	}
 }
 
-func (p *Provider) frontChannel(w http.ResponseWriter, r *http.Request, library http.Handler, path, locales string) {
+// frontChannel lets the library answer a browser, and returns where it sends it.
+func (p *Provider) frontChannel(w http.ResponseWriter, r *http.Request, library http.Handler, path, locales string) (to string) {
 	c := &call{locales: locales[:min(len(locales), maxLocales)]}
 	rec := p.run(c, r, library, path)
 	switch {
@@ -361,9 +364,11 @@ func (p *Provider) frontChannel(w http.ResponseWriter, r *http.Request, library 
 		p.Page(w, r, http.StatusBadRequest, c.reason)
 	case !c.unsendable:
 		rec.send(w)
+		return rec.header.Get("Location")
 	default:
 		p.stop(w, r, c)
 	}
+	return ""
 }
 
 // stop answers a browser that can't be sent back to the client; to who isn't a

@@ -172,6 +172,7 @@ type Provider struct {
 	parties http.Handler // the library, as it serves registered parties
 	apps    http.Handler // and as it serves Solid apps
 
+	back        *waysBack
 	revocations *revocations
 	documents   *auth.Recall[string, app]
 	userinfos   *auth.Verifier // of those who ask for userinfo
@@ -189,6 +190,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 		Options:     o,
 		secrets:     newSealer(o.Key, "decisions"),
 		proofs:      dpop.Checker{Now: o.Now, MaxAge: time.Minute, MaxSkew: skew},
+		back:        new(waysBack),
 		revocations: &revocations{records: o.Records, now: o.Now},
 		documents:   auth.NewRecall[string, app](maxDocuments),
 		keys:        &keyring{records: o.Records, now: o.Now, sealer: newSealer(o.Key, "signing keys")},

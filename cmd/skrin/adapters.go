@@ -124,6 +124,9 @@ var numberClaims = map[string]string{
 	"xx:passport":      "document_number", // OpenID Connect for Identity Assurance 1.0, section 5.4.4
 }
 
+// Again implements web.Asks.
+func (a asks) Again(r *http.Request, id string) string { return a.provider.Again(r, id) }
+
 // Finish implements web.Asks.
 func (a asks) Finish(r *http.Request, id, person string, o pod.Outcome) (string, error) {
 	_, at, level, ok := a.sessions.Person(r)

@@ -177,6 +177,11 @@ func (v *visit) onward(o pod.Outcome) (string, error) {
 // answer takes what the person decided, or asks for missing evidence.
 func (v *visit) answer() error {
 	id, err := v.request()
+	if ldp.KindOf(err) == ldp.Gone {
+		if to := v.Asks.Again(v.r, mux.Vars(v.r)["ask"]); to != "" {
+			return v.seeOther(to) // a second click
+		}
+	}
 	if err != nil {
 		return v.lost(err)
 	}

@@ -462,6 +462,8 @@ func (a *asks) Ask(_ *http.Request, id string) (web.Ask, error) {
 	switch id {
 	case "unknown":
 		return web.Ask{}, ldp.NotFound
+	case "twice":
+		return web.Ask{}, ldp.Gone
 	case "timed-out":
 		return web.Ask{Party: ink, Until: now}, nil
 	case "app", "evil-app", "known-app", "local-app":
@@ -470,6 +472,13 @@ func (a *asks) Ask(_ *http.Request, id string) (web.Ask, error) {
 		return web.Ask{Party: ink, Until: now.Add(time.Hour), Locales: []string{"xx", "no"}}, nil
 	}
 	return web.Ask{Party: ink, Until: now.Add(time.Hour), ReturnOrigin: "https://forsakring.example.se/cb?x=1"}, nil
+}
+
+func (a *asks) Again(_ *http.Request, id string) string {
+	if id == "twice" {
+		return "https://forsakring.example.se/cb?code=x"
+	}
+	return ""
 }
 
 func (a *asks) Finish(_ *http.Request, id, person string, o pod.Outcome) (string, error) {

@@ -149,6 +149,9 @@ type Asks interface {
 	// Finish tells the outcome, and returns the URL at which the browser goes on.
 	// The same outcome twice is no error as long as the Ask lasts.
 	Finish(r *http.Request, id, person string, o pod.Outcome) (continueURL string, err error)
+	// Again returns where the browser was sent a moment ago when the Ask ended, for
+	// who has pressed twice; "" if it wasn't.
+	Again(r *http.Request, id string) (continueURL string)
 	// FinishApp tells whether the app of an Ask may act for the person, as webID.
 	FinishApp(r *http.Request, id, person string, webID acl.WebID, allow bool) (continueURL string, err error)
 }

@@ -292,6 +292,7 @@ func TestAnswer(t *testing.T) {
 		{"neither yes nor no", "/me/answer/consent", form("do", "perhaps"), 400, "", nil},
 		{"too late", "/me/answer/late", agree(), 410, "", nil},
 		{"nobody waits", "/me/answer/timed-out", agree(), 410, "", nil},
+		{"pressed twice, and the first has ended the question", "/me/answer/twice", agree(), 303, "https://forsakring.example.se/cb?code=x", nil},
 		{"no such question", "/me/answer/unknown", agree(), 410, "", nil},
 		{"another's question", "/me/requests/r-nobody", agree(), 410, "", nil},
 	} {
