@@ -39,7 +39,10 @@ func TestHeldPod(t *testing.T) {
 	}
 
 	holds, free := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(free) })
 	var all sync.WaitGroup
+	defer all.Wait()
+	defer release()
 	all.Go(func() {
 		err := s.Update(t.Context(), names[0], func(pod.Tx) error { close(holds); <-free; return nil })
 		if err != nil {
@@ -87,7 +90,7 @@ func TestHeldPod(t *testing.T) {
 		t.Errorf("one too many: %v", err)
 	}
 	leave()
-	close(free)
+	release()
 	all.Wait()
 	must(t, s.View(t.Context(), "id/held", func(tx pod.Tx) error {
 		n, err := count(tx, 0)
