@@ -118,7 +118,7 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 }
 
 func (p *Pod) checkMail(party Party, space, jws string) (*MailedRequest, []string) {
-	payload, err := CheckSigned(jws, typeRequest, party.Keys)
+	payload, err := party.CheckSigned(jws, typeRequest)
 	if err != nil {
 		return nil, []string{"the JWS: " + err.Error() + "."}
 	}
