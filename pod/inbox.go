@@ -8,6 +8,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/store"
 )
 
 // What others may put into an inbox (Linked Data Notifications, section 3.3.1):
@@ -41,6 +42,6 @@ func notification(media string, container bool, size int64) error {
 }
 
 // countSender refuses a sender that has sent too much today.
-func (p *Pod) countSender(tx Tx, r *right) error {
+func (p *Pod) countSender(tx store.Tx, r *right) error {
 	return daily{"d", inboxTotal, inboxSender, "This inbox takes no more today."}.count(tx, r)
 }

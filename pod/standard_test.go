@@ -20,6 +20,7 @@ import (
 	"skrin/pod"
 	"skrin/pod/pebble"
 	"skrin/pod/podtest"
+	"skrin/pod/store"
 )
 
 const (
@@ -452,7 +453,7 @@ func TestDamagedACL(t *testing.T) {
 	b.must(b.put(b.owner, "c/d/x", turtle, ""))
 	b.allow(acl.Public, "", "RAW", "RAW")
 	b.allow(acl.Public, "c/", "RAW", "RAW")
-	must(t, b.Pod.Store.Update(t.Context(), pod.Name("pod/"+b.root.First()), func(tx pod.Tx) error {
+	must(t, b.Pod.Store.Update(t.Context(), store.Name("pod/"+b.root.First()), func(tx store.Tx) error {
 		tx.Put("a"+string(b.id("c/")), []byte{99})
 		return nil
 	}))
@@ -836,7 +837,7 @@ func TestMake(t *testing.T) {
 	if err != nil || again != b.owner {
 		t.Errorf("made another: %v, %v", again, err)
 	}
-	if _, err := b.Owner(t.Context(), "nobody"); !errors.Is(err, pod.ErrNoPod) {
+	if _, err := b.Owner(t.Context(), "nobody"); !errors.Is(err, store.ErrNoPod) {
 		t.Errorf("the owner of no pod: %v", err)
 	}
 	if name := b.root.First(); len(name) != 26 || strings.Contains(b.mem.keys(), "person-1") {
