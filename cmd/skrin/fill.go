@@ -20,6 +20,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // A filling is how far the pods that fill a stage have been made. It is kept in the
@@ -123,7 +124,7 @@ func (c *stageCommand) makePod(ctx context.Context, s *server, i int) error {
 			return err
 		}
 	}
-	if err := d.keep(ctx, s.store); !errors.Is(err, pod.ErrTaken) { // by this one, before it was interrupted
+	if err := d.keep(ctx, s.store); !errors.Is(err, store.ErrTaken) { // by this one, before it was interrupted
 		return err
 	}
 	return nil
@@ -135,44 +136,44 @@ func put(ctx context.Context, p *pod.Pod, who acl.Agent, id ldp.ID) error {
 	return err
 }
 
-// A draft is a pod.Store of one pod, in memory, until it is kept.
+// A draft is a store.Store of one pod, in memory, until it is kept.
 type draft struct{ tx draftTx }
 
 // A draftTx is all transactions of a draft as one.
 type draftTx struct {
-	pod.Changes
+	store.Changes
 	id string
 }
 
-// View implements pod.Store.
-func (d *draft) View(_ context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// View implements store.Store.
+func (d *draft) View(_ context.Context, name store.Name, fn func(store.Tx) error) error {
 	if !d.tx.Names[name] {
-		return pod.ErrNoPod
+		return store.ErrNoPod
 	}
 	return fn(&d.tx)
 }
 
-// Update implements pod.Store. What fails leaves a draft that is of no use.
-func (d *draft) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// Update implements store.Store. What fails leaves a draft that is of no use.
+func (d *draft) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	return d.View(ctx, name, fn)
 }
 
-// Create implements pod.Store.
-func (d *draft) Create(_ context.Context, id string, fn func(pod.Tx) error) error {
+// Create implements store.Store.
+func (d *draft) Create(_ context.Context, id string, fn func(store.Tx) error) error {
 	d.tx.id = id
-	d.tx.Claim(pod.Name("id/" + id))
+	d.tx.Claim(store.Name("id/" + id))
 	return fn(&d.tx)
 }
 
-// Due implements pod.Store.
+// Due implements store.Store.
 func (d *draft) Due(context.Context, time.Time, int) ([]string, error) { return nil, nil }
 
 // keep makes the pod in another store.
-func (d *draft) keep(ctx context.Context, to pod.Store) error {
+func (d *draft) keep(ctx context.Context, to store.Store) error {
 	if d.tx.Err != nil {
 		return d.tx.Err
 	}
-	return to.Create(ctx, d.tx.id, func(tx pod.Tx) error {
+	return to.Create(ctx, d.tx.id, func(tx store.Tx) error {
 		for name, claimed := range d.tx.Names {
 			if claimed {
 				tx.Claim(name)
@@ -190,10 +191,10 @@ func (d *draft) keep(ctx context.Context, to pod.Store) error {
 	})
 }
 
-// Pod implements pod.Tx.
+// Pod implements store.Tx.
 func (x *draftTx) Pod() string { return x.id }
 
-// Get implements pod.Tx.
+// Get implements store.Tx.
 func (x *draftTx) Get(keys ...string) ([][]byte, error) {
 	values := make([][]byte, len(keys))
 	for i, key := range keys {
@@ -202,15 +203,15 @@ func (x *draftTx) Get(keys ...string) ([][]byte, error) {
 	return values, nil
 }
 
-// Scan implements pod.Tx.
-func (x *draftTx) Scan(prefix, after string, limit int) (found []pod.Pair, _ error) {
+// Scan implements store.Tx.
+func (x *draftTx) Scan(prefix, after string, limit int) (found []store.Pair, _ error) {
 	first := prefix
 	if after >= prefix && after != "" {
 		first = after + "\x00"
 	}
 	for _, key := range x.Written(prefix, first) {
 		if value := x.Values[key]; value != nil && len(found) < limit {
-			found = append(found, pod.Pair{Key: key, Value: value})
+			found = append(found, store.Pair{Key: key, Value: value})
 		}
 	}
 	return found, nil

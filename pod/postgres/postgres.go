@@ -4,7 +4,7 @@
 // database that speaks its protocol: the engine of a cluster, through
 // jackc/pgx.
 //
-// A [Store] is a pod.Store and an auth.Records. Any number of processes use one
+// A [Store] is a store.Store and an auth.Records. Any number of processes use one
 // database; nothing is cached in them, so what one has committed the next View
 // of every other sees. The SQL is plain: no advisory locks, no functions,
 // and LISTEN only to be faster, so that databases which are distributed themselves can stand in.
@@ -42,7 +42,7 @@ import (
 
 	"skrin/auth"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // Options says how a Store is opened.
@@ -74,7 +74,7 @@ type Store struct {
 	stop context.CancelFunc
 	work sync.WaitGroup // the sweeper and the announcer
 
-	followers pod.Followers
+	followers store.Followers
 	node      string        // tells this process's announcements from others'
 	wake      chan struct{} // there is something to announce
 
@@ -83,9 +83,9 @@ type Store struct {
 }
 
 var (
-	_ pod.Store    = (*Store)(nil)
-	_ pod.Pods     = (*Store)(nil)
-	_ pod.Feed     = (*Store)(nil)
+	_ store.Store  = (*Store)(nil)
+	_ store.Pods   = (*Store)(nil)
+	_ store.Feed   = (*Store)(nil)
 	_ auth.Records = (*Store)(nil)
 )
 
@@ -171,7 +171,7 @@ var errSlow = fmt.Errorf("pod/postgres: the database doesn't answer: %w", ldp.Un
 func (s *Store) failed(doing string, err error) error {
 	switch {
 	case isCode(err, uniqueViolation):
-		return pod.ErrTaken
+		return store.ErrTaken
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("pod/postgres: %s: %w", doing, err)
 	}

@@ -9,7 +9,7 @@ import (
 	"sync"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 const (
@@ -24,8 +24,8 @@ const (
 // for that: the order is made by the row's lock.
 type queue struct {
 	mu    sync.Mutex
-	lines map[string]*line    // of the pods that have Updates under way
-	known map[pod.Name]string // the pod that was found by a name last: a guess, to join the right line
+	lines map[string]*line      // of the pods that have Updates under way
+	known map[store.Name]string // the pod that was found by a name last: a guess, to join the right line
 }
 
 // A line is the Updates of one pod.
@@ -35,14 +35,14 @@ type line struct {
 }
 
 func newQueue() *queue {
-	return &queue{lines: map[string]*line{}, known: map[pod.Name]string{}}
+	return &queue{lines: map[string]*line{}, known: map[store.Name]string{}}
 }
 
 var errCrowd = fmt.Errorf("%d wait for the pod: %w", maxQueue, ldp.Unavailable)
 
 // join returns when it is the turn of an Update of the pod that has name, until
 // leave is called.
-func (q *queue) join(ctx context.Context, name pod.Name) (leave func(), err error) {
+func (q *queue) join(ctx context.Context, name store.Name) (leave func(), err error) {
 	id, l := q.line(name)
 	if l == nil {
 		return nil, errCrowd
@@ -58,7 +58,7 @@ func (q *queue) join(ctx context.Context, name pod.Name) (leave func(), err erro
 
 // line returns the line of the pod that has, most likely, claimed name, with a place
 // in it; nil if it is too long.
-func (q *queue) line(name pod.Name) (id string, l *line) {
+func (q *queue) line(name store.Name) (id string, l *line) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	id, ok := strings.CutPrefix(string(name), "id/")
@@ -87,7 +87,7 @@ func (q *queue) left(id string, l *line) {
 }
 
 // found remembers which pod has a name.
-func (q *queue) found(name pod.Name, id string) {
+func (q *queue) found(name store.Name, id string) {
 	if strings.HasPrefix(string(name), "id/") {
 		return
 	}

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
 	"skrin/pod/podtest"
 	"skrin/pod/postgres"
+	"skrin/pod/store"
 )
 
 // TestHeldPod: while somebody holds one pod, whose row is locked, and many more want
@@ -25,15 +25,15 @@ func TestHeldPod(t *testing.T) {
 	s, err := postgres.Open(t.Context(), postgres.Options{URL: podtest.NewPostgres(t).Schema(), Now: time.Now, Timeout: 30 * time.Second})
 	must(t, err)
 	defer func() { must(t, s.Close()) }()
-	names := []pod.Name{"id/held", "pod/held", "w/held"}
-	nothing := func(pod.Tx) error { return nil }
-	must(t, s.Create(t.Context(), "held", func(tx pod.Tx) error {
+	names := []store.Name{"id/held", "pod/held", "w/held"}
+	nothing := func(store.Tx) error { return nil }
+	must(t, s.Create(t.Context(), "held", func(tx store.Tx) error {
 		tx.Claim(names[1])
 		tx.Claim(names[2])
 		tx.Put("n", []byte("0"))
 		return nil
 	}))
-	must(t, s.Create(t.Context(), "other", func(tx pod.Tx) error { tx.Put("n", []byte("0")); return nil }))
+	must(t, s.Create(t.Context(), "other", func(tx store.Tx) error { tx.Put("n", []byte("0")); return nil }))
 	for _, name := range names { // as it is found from now on
 		must(t, s.Update(t.Context(), name, nothing))
 	}
@@ -44,7 +44,7 @@ func TestHeldPod(t *testing.T) {
 	defer all.Wait()
 	defer release()
 	all.Go(func() {
-		err := s.Update(t.Context(), names[0], func(pod.Tx) error { close(holds); <-free; return nil })
+		err := s.Update(t.Context(), names[0], func(store.Tx) error { close(holds); <-free; return nil })
 		if err != nil {
 			t.Errorf("who holds the pod: %v", err)
 		}
@@ -53,7 +53,7 @@ func TestHeldPod(t *testing.T) {
 	const many = 60
 	for i := range many {
 		all.Go(func() {
-			err := s.Update(t.Context(), names[i%3], func(tx pod.Tx) error { _, err := count(tx, 1); return err })
+			err := s.Update(t.Context(), names[i%3], func(tx store.Tx) error { _, err := count(tx, 1); return err })
 			if err != nil {
 				t.Errorf("who waits by %s: %v", names[i%3], err)
 			}
@@ -63,8 +63,8 @@ func TestHeldPod(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	for i := range 50 {
-		must(t, s.Update(t.Context(), "id/other", func(tx pod.Tx) error { _, err := count(tx, 1); return err }))
-		must(t, s.View(t.Context(), names[i%3], func(tx pod.Tx) error { _, err := count(tx, 0); return err })) // and this one, as it was
+		must(t, s.Update(t.Context(), "id/other", func(tx store.Tx) error { _, err := count(tx, 1); return err }))
+		must(t, s.View(t.Context(), names[i%3], func(tx store.Tx) error { _, err := count(tx, 0); return err })) // and this one, as it was
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	all.Go(func() {
@@ -92,7 +92,7 @@ func TestHeldPod(t *testing.T) {
 	leave()
 	release()
 	all.Wait()
-	must(t, s.View(t.Context(), "id/held", func(tx pod.Tx) error {
+	must(t, s.View(t.Context(), "id/held", func(tx store.Tx) error {
 		n, err := count(tx, 0)
 		if n != many {
 			err = fmt.Errorf("%d have written, not %d: %w", n, many, err)
