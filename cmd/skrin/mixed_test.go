@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,7 @@ import (
 type theatre struct {
 	t    *testing.T
 	dir  string
+	as   string // the value of asSkrin; "" for 1
 	base string
 	cmd  *exec.Cmd
 	said bytes.Buffer
@@ -38,7 +40,7 @@ func (th *theatre) start(args ...string) (told stage, took time.Duration) {
 	th.t.Helper()
 	began := time.Now()
 	th.cmd = exec.Command(os.Args[0], append([]string{"stage", "--dir", th.dir, "--newcomers", "1"}, args...)...)
-	th.cmd.Env = append(os.Environ(), asSkrin+"=1")
+	th.cmd.Env = append(os.Environ(), asSkrin+"="+cmp.Or(th.as, "1"))
 	th.cmd.Stderr = &th.said
 	out, err := th.cmd.StdoutPipe()
 	must(th.t, err)
