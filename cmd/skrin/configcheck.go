@@ -188,6 +188,9 @@ func (s *settled) check() {
 	if (s.Postgres == "") != (s.S3 == "") {
 		refuse("postgres", "a cluster needs both a database (postgres) and a bucket (s3)")
 	}
+	if (s.Backups == "") != (s.BackupKeys == "") || s.Backups != "" && s.Backups == s.BackupKeys {
+		refuse("backups", "backups and backup-keys belong together, and are two folders")
+	}
 	s.checkListeners(refuse)
 }
 
