@@ -10,8 +10,8 @@
 // The nouns, and where they live:
 //
 //	Pod           pod.go         the door: all pods of one server
-//	Store, Tx     store.go       ordered keys, one transaction per pod; an engine provides them
-//	Blobs         store.go       large immutable bytes
+//	Store, Tx     store/         ordered keys, one transaction per pod; an engine provides them
+//	Blobs         store/         large immutable bytes
 //	right         may.go         what an agent may do to a resource of the standard pod, and what decides it
 //	record        record.go      a resource of the standard pod, as the store keeps it
 //	change        keys.go        the time and randomness of one write
@@ -36,6 +36,7 @@
 //	MailedRequest mail.go        a request that a party posts to its inbox/
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
 //	Mandate       mandate.go     somebody acts for the owner, as far as it says, until it ends
+//	Holding       holding.go     what an operator may know of one pod: how much it holds
 //	Loan          lend.go        what the owner lets others do to a file or folder, by its ACL document
 //	holderKey     holder.go      a private key of the person's, of one signed form
 //	Notification  outbox.go      what a counterpart must be told, until it has been

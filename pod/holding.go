@@ -5,6 +5,8 @@ package pod
 import (
 	"context"
 	"time"
+
+	"skrin/pod/store"
 )
 
 // A Holding is what an operator may know of one pod: that it is there, where its
@@ -19,7 +21,7 @@ type Holding struct {
 // Holding returns that of the pod with the id. It is for the operator, who is no
 // agent.
 func (p *Pod) Holding(ctx context.Context, id string) (found Holding, err error) {
-	err = p.Store.View(ctx, Name("id/"+id), func(tx Tx) error {
+	err = p.Store.View(ctx, store.Name("id/"+id), func(tx store.Tx) error {
 		h, err := ownerOf(tx)
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ import (
 	"skrin/auth"
 	"skrin/cmd/skrin/parties"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // The admin API: an operator that is registered in the configuration does what the
@@ -221,7 +221,7 @@ func (a *administration) showType() error {
 func (a *administration) errand(e errand) (outcome, error) {
 	e.by = a.operator
 	o, err := a.run(a.r.Context(), e)
-	if errors.Is(err, pod.ErrNoPod) || errors.Is(err, pod.ErrNoKey) && e.Do == "pod show" {
+	if errors.Is(err, store.ErrNoPod) || errors.Is(err, store.ErrNoKey) && e.Do == "pod show" {
 		err = ldp.Refuse(ldp.NotFound, "There is no such pod.")
 	}
 	return o, err

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // A ropa is a record of processing activities (GDPR, article 30), as far as this
@@ -111,7 +112,7 @@ func (s *server) deals(ctx context.Context, e errand) (people int, n map[pod.Dea
 	n = map[pod.Deal]int{}
 	err = s.eachPod(ctx, e, func(id string) error {
 		found, err := s.pod.Deals(ctx, id)
-		if errors.Is(err, pod.ErrNoPod) || errors.Is(err, pod.ErrNoKey) {
+		if errors.Is(err, store.ErrNoPod) || errors.Is(err, store.ErrNoKey) {
 			return nil // erased
 		}
 		if err != nil {

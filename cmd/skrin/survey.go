@@ -21,6 +21,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // What an operator may look at: how much each pod holds, the types of evidence, and
@@ -48,7 +49,7 @@ func (s *server) podID(ctx context.Context, name string) (id string, err error) 
 	if first == "w" {
 		return "", ldp.Refuse(ldp.Forbidden, "This is an address that one party has for somebody. Whose pod it is, an operator isn't told.")
 	}
-	err = s.store.View(ctx, pod.Name("pod/"+first), func(tx pod.Tx) error { id = tx.Pod(); return nil })
+	err = s.store.View(ctx, store.Name("pod/"+first), func(tx store.Tx) error { id = tx.Pod(); return nil })
 	return id, err
 }
 
@@ -94,7 +95,7 @@ func (s *server) holdings(ctx context.Context, after string, n int) ([]holding, 
 	for _, id := range ids {
 		h, err := s.holding(ctx, id)
 		switch {
-		case errors.Is(err, pod.ErrNoKey), errors.Is(err, pod.ErrNoPod):
+		case errors.Is(err, store.ErrNoKey), errors.Is(err, store.ErrNoPod):
 			h = holding{ID: id, Fault: "its key is gone: erase it again, to finish that"}
 		case err != nil:
 			return nil, err
@@ -129,7 +130,7 @@ func (s *server) tally(ctx context.Context, e errand) (*tally, error) {
 	err := s.eachPod(ctx, e, func(id string) error {
 		found, err := s.pod.Holding(ctx, id)
 		switch {
-		case errors.Is(err, pod.ErrNoKey), errors.Is(err, pod.ErrNoPod):
+		case errors.Is(err, store.ErrNoKey), errors.Is(err, store.ErrNoPod):
 			t.Keyless++
 			return nil
 		case !found.Leaves.IsZero():
