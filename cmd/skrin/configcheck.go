@@ -14,8 +14,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-
-	"github.com/alecthomas/kong"
 )
 
 // configCommand is about the settings.
@@ -120,23 +118,6 @@ func wrapped(text, indent string) string {
 		column += len(word) + 1
 	}
 	return b.String()
-}
-
-// helpful gives the flags of the settings the manual as help.
-func helpful(k *kong.Kong) error {
-	told := manual()
-	all := new(settings).options()
-	return kong.Visit(k.Model, func(n kong.Visitable, next kong.Next) error {
-		if f, ok := n.(*kong.Flag); ok && f.Help == "" {
-			f.Help = told[f.Name]
-			for _, o := range all {
-				if o.name == f.Name && o.standard != "" {
-					f.Help += " (" + o.standard + ")"
-				}
-			}
-		}
-		return next(nil)
-	})
 }
 
 // check adds what is wrong with the settings, or unsafe, to the faults.

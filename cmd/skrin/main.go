@@ -61,15 +61,25 @@ type commands struct {
 	Complete   completeCommand   `cmd:"" hidden:"" help:"Print how a line can go on, for that."`
 }
 
-func main() {
-	var c commands
-	k := kong.Parse(&c,
+// newParser returns what reads command lines into c.
+func newParser(c *commands, more ...kong.Option) (*kong.Kong, error) {
+	return kong.New(c, append(more,
 		kong.Name("skrin"),
 		kong.Description("Skrin keeps people's papers, and lets each person decide who reads them."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.UsageOnError(),
 		kong.PostBuild(helpful),
-	)
+	)...)
+}
+
+func main() {
+	var c commands
+	p, err := newParser(&c)
+	if err != nil {
+		panic(err) // the commands are wrong, whatever was typed
+	}
+	k, err := p.Parse(os.Args[1:])
+	p.FatalIfErrorf(err)
 	tune()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -398,7 +398,7 @@ func doHere(ctx context.Context, c config, e errand) (o outcome, err error) {
 // machine.
 type operated struct {
 	serveOptions `embed:""`
-	JSON         bool `help:"Answer in JSON, without asking for anything or showing how far it is."`
+	JSON         bool `help:"Answer in JSON, and don't show how far it is."`
 }
 
 // outcome does an errand, and shows how far it is.
