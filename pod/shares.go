@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"skrin/acl"
+	"skrin/pod/store"
 )
 
 // How consents are found (2026-11): by when they end, or have ended, what lasts
@@ -39,25 +40,25 @@ func lastingFrom(t time.Time) string { return fmt.Sprintf("C%016x", uint64(math.
 
 // keepConsent stores a consent so that it is found. Whoever changes when one ends
 // deletes its old endsKey first.
-func keepConsent(tx Tx, c *Consent) error {
+func keepConsent(tx store.Tx, c *Consent) error {
 	b := basis{Evidence: c.Evidence, Issuer: c.Issuer, Standing: c.Request.Standing}
 	if len(c.Request.Types) > 0 {
 		b.Type = c.Request.Types[0]
 	}
-	if err := save(tx, c.endsKey(), b); err != nil {
+	if err := store.Save(tx, c.endsKey(), b); err != nil {
 		return err
 	}
-	return save(tx, consentKey(c.ID), c)
+	return store.Save(tx, consentKey(c.ID), c)
 }
 
 // SharesAfter returns at most n of the owner's consents, what lasts longest first:
 // those that come after the one that more of an earlier answer named; "" for from
 // the first. more is "" where there is no other.
 func (p *Pod) SharesAfter(ctx context.Context, who acl.Agent, after string, n int) (some []Share, more string, err error) {
-	if after != "" && (len(after) != 16+26 || !isID(after[16:])) {
+	if after != "" && (len(after) != 16+26 || !store.IsID(after[16:])) {
 		return nil, "", absent()
 	}
-	err = p.viewPart(ctx, who, sharingPart, func(tx Tx) error {
+	err = p.viewPart(ctx, who, sharingPart, func(tx store.Tx) error {
 		some, more = nil, ""
 		from := ""
 		if after != "" {
@@ -80,7 +81,7 @@ func (p *Pod) SharesAfter(ctx context.Context, who acl.Agent, after string, n in
 // Ending returns at most n of the owner's consents that hold and end at the time by
 // or earlier, what lasts longest first.
 func (p *Pod) Ending(ctx context.Context, who acl.Agent, by time.Time, n int) (some []Share, err error) {
-	err = p.viewPart(ctx, who, sharingPart, func(tx Tx) error {
+	err = p.viewPart(ctx, who, sharingPart, func(tx store.Tx) error {
 		some = nil
 		pairs, err := tx.Scan("C", lastingFrom(by), n)
 		if err != nil {
@@ -102,15 +103,15 @@ func (p *Pod) Ending(ctx context.Context, who acl.Agent, by time.Time, n int) (s
 // SharesOf returns at most n of the consents that hold under which a piece of the
 // owner's evidence is read, and how many there are.
 func (p *Pod) SharesOf(ctx context.Context, who acl.Agent, e *Evidence, n int) (some []Share, total int, err error) {
-	err = p.viewPart(ctx, who, sharingPart, func(tx Tx) error {
+	err = p.viewPart(ctx, who, sharingPart, func(tx store.Tx) error {
 		some, total = nil, 0
-		current, err := load[string](tx, currentKey(e.Type, e.Issuer))
+		current, err := store.Load[string](tx, currentKey(e.Type, e.Issuer))
 		if err != nil {
 			return err
 		}
 		newest := current != nil && *current == e.ID
-		var found []Pair
-		err = eachLasting(tx, p.Now(), func(pair Pair, b *basis) {
+		var found []store.Pair
+		err = eachLasting(tx, p.Now(), func(pair store.Pair, b *basis) {
 			if b.Evidence == e.ID || b.Standing && newest && b.Type == e.Type && b.Issuer == e.Issuer {
 				if total++; total <= n {
 					found = append(found, pair)
@@ -127,7 +128,7 @@ func (p *Pod) SharesOf(ctx context.Context, who acl.Agent, e *Evidence, n int) (
 }
 
 // eachLasting visits what finds the consents that hold at the time now.
-func eachLasting(tx Tx, now time.Time, visit func(Pair, *basis)) error {
+func eachLasting(tx store.Tx, now time.Time, visit func(store.Pair, *basis)) error {
 	over := lastingFrom(now)
 	for after := ""; ; {
 		pairs, err := tx.Scan("C", after, page)
@@ -138,7 +139,7 @@ func eachLasting(tx Tx, now time.Time, visit func(Pair, *basis)) error {
 			if after = pair.Key; after >= over {
 				return nil
 			}
-			b, err := decode[basis](pair.Key, pair.Value)
+			b, err := store.Decode[basis](pair.Key, pair.Value)
 			if err != nil {
 				return err
 			}
@@ -151,7 +152,7 @@ func eachLasting(tx Tx, now time.Time, visit func(Pair, *basis)) error {
 }
 
 // sharesAt returns the consents that keys find.
-func (p *Pod) sharesAt(ctx context.Context, tx Tx, pairs []Pair) (some []Share, err error) {
+func (p *Pod) sharesAt(ctx context.Context, tx store.Tx, pairs []store.Pair) (some []Share, err error) {
 	keys := make([]string, len(pairs))
 	for i, pair := range pairs {
 		keys[i] = consentKey(pair.Key[1+16:])
@@ -161,7 +162,7 @@ func (p *Pod) sharesAt(ctx context.Context, tx Tx, pairs []Pair) (some []Share, 
 		return nil, err
 	}
 	for i, value := range values {
-		c, err := decode[Consent](keys[i], value)
+		c, err := store.Decode[Consent](keys[i], value)
 		if err != nil {
 			return nil, err
 		}
@@ -176,11 +177,11 @@ func (p *Pod) sharesAt(ctx context.Context, tx Tx, pairs []Pair) (some []Share, 
 
 // Share returns one of the owner's consents.
 func (p *Pod) Share(ctx context.Context, who acl.Agent, id string) (s Share, err error) {
-	err = p.viewPart(ctx, who, sharingPart, func(tx Tx) error {
-		if !isID(id) {
+	err = p.viewPart(ctx, who, sharingPart, func(tx store.Tx) error {
+		if !store.IsID(id) {
 			return absent()
 		}
-		c, err := load[Consent](tx, consentKey(id))
+		c, err := store.Load[Consent](tx, consentKey(id))
 		if err != nil {
 			return err
 		}

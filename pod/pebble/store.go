@@ -11,20 +11,20 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // holder returns the id of the pod that has claimed name, "" if there is none.
-func holder(from pebble.Reader, name pod.Name) (string, error) {
-	if len(name) > pod.MaxName {
+func holder(from pebble.Reader, name store.Name) (string, error) {
+	if len(name) > store.MaxName {
 		return "", nil
 	}
 	id, err := read(from, nameKey(name))
 	return string(id), err
 }
 
-// View implements pod.Store.
-func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// View implements store.Store.
+func (s *Store) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return err
@@ -40,15 +40,15 @@ func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) 
 		return err
 	}
 	if id == "" {
-		return pod.ErrNoPod
+		return store.ErrNoPod
 	}
 	x := newTx(ctx, snapshot, id, true)
 	defer x.close()
 	return fn(x)
 }
 
-// Update implements pod.Store.
-func (s *Store) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// Update implements store.Store.
+func (s *Store) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	leave, err := s.enterToWrite(ctx)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (s *Store) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error
 			if err := s.settled(ctx, s.names.of(string(name)), s.pods.of(id)); err != nil {
 				return err
 			}
-			return pod.ErrNoPod
+			return store.ErrNoPod
 		case actual == id: // and stays it: only this pod's Updates release it
 			return s.run(newTx(ctx, s.db, id, false), &h, fn)
 		}
@@ -82,29 +82,29 @@ func (s *Store) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error
 }
 
 // guess returns the id of the pod that has, most likely, claimed name.
-func (s *Store) guess(name pod.Name) (string, error) {
+func (s *Store) guess(name store.Name) (string, error) {
 	if id, ok := strings.CutPrefix(string(name), "id/"); ok {
 		return id, nil
 	}
 	return holder(s.db, name)
 }
 
-// Create implements pod.Store.
-func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
+// Create implements store.Store.
+func (s *Store) Create(ctx context.Context, id string, fn func(store.Tx) error) error {
 	leave, err := s.enterToWrite(ctx)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	if id == "" || len(id) > pod.MaxID {
-		return fmt.Errorf("pod/pebble: a pod's id has 1 to %d bytes", pod.MaxID)
+	if id == "" || len(id) > store.MaxID {
+		return fmt.Errorf("pod/pebble: a pod's id has 1 to %d bytes", store.MaxID)
 	}
 	var h held
 	defer h.release()
 	if err := h.lock(ctx, &s.pods, id); err != nil {
 		return err
 	}
-	name := pod.Name("id/" + id)
+	name := store.Name("id/" + id)
 	taken, err := holder(s.db, name)
 	if err != nil {
 		return err
@@ -118,15 +118,15 @@ func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) er
 }
 
 // taken is ErrTaken, when it is certain that name will stay so.
-func (s *Store) taken(ctx context.Context, name pod.Name) error {
+func (s *Store) taken(ctx context.Context, name store.Name) error {
 	if err := s.settled(ctx, s.names.of(string(name))); err != nil {
 		return err
 	}
-	return pod.ErrTaken
+	return store.ErrTaken
 }
 
 // run runs fn on a pod that is locked, and commits.
-func (s *Store) run(x *tx, h *held, fn func(pod.Tx) error) error {
+func (s *Store) run(x *tx, h *held, fn func(store.Tx) error) error {
 	defer x.close()
 	err := fn(x)
 	x.close()
@@ -226,7 +226,7 @@ func (s *Store) fillDue(b *pebble.Batch, x *tx) error {
 	return nil
 }
 
-// Due implements pod.Store. It may list a pod whose new time isn't synced yet.
+// Due implements store.Store. It may list a pod whose new time isn't synced yet.
 func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
@@ -250,7 +250,7 @@ func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string,
 	return ids, nil
 }
 
-// Pods implements pod.Pods. It may list a pod whose creation isn't synced yet.
+// Pods implements store.Pods. It may list a pod whose creation isn't synced yet.
 func (s *Store) Pods(ctx context.Context, from string, limit int) ([]string, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
@@ -258,7 +258,7 @@ func (s *Store) Pods(ctx context.Context, from string, limit int) ([]string, err
 	}
 	defer leave()
 	ids := nameKey("id/")
-	iter, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: append(nameKey(pod.Name("id/"+from)), 0), UpperBound: after(ids)})
+	iter, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: append(nameKey(store.Name("id/"+from)), 0), UpperBound: after(ids)})
 	if err != nil {
 		return nil, fmt.Errorf("pod/pebble: pods: %w", err)
 	}

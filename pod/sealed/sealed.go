@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-// Package sealed encrypts pods at rest: it wraps any pod.Store and pod.Blobs, so
+// Package sealed encrypts pods at rest: it wraps any store.Store and store.Blobs, so
 // that what they write, what is backed up, and what an operator of the database
 // or the object store sees, can't be read without two keys.
 //
@@ -44,38 +44,38 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
-// A Store is a pod.Store that hides values from the one it wraps.
+// A Store is a store.Store that hides values from the one it wraps.
 type Store struct {
-	inner pod.Store
+	inner store.Store
 	keys  *Keys
 }
 
-var _ pod.Store = (*Store)(nil)
+var _ store.Store = (*Store)(nil)
 
 // NewStore returns a Store in front of inner.
-func NewStore(inner pod.Store, keys *Keys) *Store { return &Store{inner, keys} }
+func NewStore(inner store.Store, keys *Keys) *Store { return &Store{inner, keys} }
 
-// View implements pod.Store.
-func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// View implements store.Store.
+func (s *Store) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	return s.inner.View(ctx, name, s.open(ctx, fn))
 }
 
-// Update implements pod.Store.
-func (s *Store) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// Update implements store.Store.
+func (s *Store) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	return s.inner.Update(ctx, name, s.open(ctx, fn))
 }
 
-// Create implements pod.Store. It makes the pod's key first: a crash between
+// Create implements store.Store. It makes the pod's key first: a crash between
 // leaves a key of nothing.
-func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
+func (s *Store) Create(ctx context.Context, id string, fn func(store.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if id == "" || len(id) > pod.MaxID {
-		return fmt.Errorf("pod/sealed: a pod's id has 1 to %d bytes", pod.MaxID)
+	if id == "" || len(id) > store.MaxID {
+		return fmt.Errorf("pod/sealed: a pod's id has 1 to %d bytes", store.MaxID)
 	}
 	if err := s.keys.make(ctx, id); err != nil {
 		return err
@@ -83,17 +83,17 @@ func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) er
 	return s.inner.Create(ctx, id, s.open(ctx, fn))
 }
 
-// Due implements pod.Store.
+// Due implements store.Store.
 func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	return s.inner.Due(ctx, before, limit)
 }
 
 // open returns fn with a Tx that seals and opens.
-func (s *Store) open(ctx context.Context, fn func(pod.Tx) error) func(pod.Tx) error {
-	return func(inner pod.Tx) error {
+func (s *Store) open(ctx context.Context, fn func(store.Tx) error) func(store.Tx) error {
+	return func(inner store.Tx) error {
 		k, err := s.keys.of(ctx, inner.Pod())
 		switch {
-		case errors.Is(err, pod.ErrNoKey):
+		case errors.Is(err, store.ErrNoKey):
 			return fn(&noKey{inner})
 		case err != nil:
 			return err
@@ -108,7 +108,7 @@ func (s *Store) open(ctx context.Context, fn func(pod.Tx) error) func(pod.Tx) er
 
 // A tx seals what is put and opens what is got.
 type tx struct {
-	pod.Tx
+	store.Tx
 	seal  cipher.AEAD
 	bound []byte // what all values are bound to, with room for a key
 	err   error  // the first write that can't be
@@ -133,7 +133,7 @@ func (x *tx) value(key string, sealed []byte) ([]byte, error) {
 
 var errDamaged = errors.New("pod/sealed: what is stored was not sealed here, for this pod and key: it was changed, moved or damaged")
 
-// Get implements pod.Tx.
+// Get implements store.Tx.
 func (x *tx) Get(keys ...string) ([][]byte, error) {
 	sealed, err := x.Tx.Get(keys...)
 	if err != nil {
@@ -151,8 +151,8 @@ func (x *tx) Get(keys ...string) ([][]byte, error) {
 	return values, nil
 }
 
-// Scan implements pod.Tx.
-func (x *tx) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
+// Scan implements store.Tx.
+func (x *tx) Scan(prefix, after string, limit int) ([]store.Pair, error) {
 	found, err := x.Tx.Scan(prefix, after, limit)
 	if err != nil {
 		return nil, err
@@ -165,23 +165,23 @@ func (x *tx) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
 	return found, nil
 }
 
-// Put implements pod.Tx.
+// Put implements store.Tx.
 func (x *tx) Put(key string, value []byte) {
-	if len(value) > pod.MaxValue && x.err == nil {
-		x.err = fmt.Errorf("pod/sealed: a value is %d bytes long, over the limit of %d: %w", len(value), pod.MaxValue, ldp.TooLarge)
+	if len(value) > store.MaxValue && x.err == nil {
+		x.err = fmt.Errorf("pod/sealed: a value is %d bytes long, over the limit of %d: %w", len(value), store.MaxValue, ldp.TooLarge)
 		value = nil
 	}
 	x.Tx.Put(key, x.seal.Seal(nil, nil, value, append(x.bound, key...)))
 }
 
 // A noKey is a pod whose key is gone: of use only to end it.
-type noKey struct{ pod.Tx }
+type noKey struct{ store.Tx }
 
-// Get implements pod.Tx.
-func (noKey) Get(...string) ([][]byte, error) { return nil, pod.ErrNoKey }
+// Get implements store.Tx.
+func (noKey) Get(...string) ([][]byte, error) { return nil, store.ErrNoKey }
 
-// Scan implements pod.Tx.
-func (noKey) Scan(string, string, int) ([]pod.Pair, error) { return nil, pod.ErrNoKey }
+// Scan implements store.Tx.
+func (noKey) Scan(string, string, int) ([]store.Pair, error) { return nil, store.ErrNoKey }
 
-// Put implements pod.Tx.
+// Put implements store.Tx.
 func (x *noKey) Put(key string, value []byte) { panic("pod/sealed: a pod without a key is written") }
