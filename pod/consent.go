@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // A Consent is the record of an answer. It is written once; only Withdrawn and
@@ -72,8 +73,8 @@ func consentKey(id string) string { return "c" + id }
 // every node, and the party is told and asked to erase. To withdraw twice is no
 // error.
 func (p *Pod) Withdraw(ctx context.Context, who acl.Agent, id string) error {
-	err := p.updateFor(ctx, who, func(tx Tx) error {
-		c, err := load[Consent](tx, consentKey(id))
+	err := p.updateFor(ctx, who, func(tx store.Tx) error {
+		c, err := store.Load[Consent](tx, consentKey(id))
 		if err != nil {
 			return err
 		}
@@ -88,21 +89,21 @@ func (p *Pod) Withdraw(ctx context.Context, who acl.Agent, id string) error {
 
 // withdraw ends a consent, in a transaction that somebody else has begun. The
 // party is told at the time tell, or at once.
-func (p *Pod) withdraw(ctx context.Context, tx Tx, c *Consent, tell time.Time) error {
+func (p *Pod) withdraw(ctx context.Context, tx store.Tx, c *Consent, tell time.Time) error {
 	if !c.Withdrawn.IsZero() {
 		return nil
 	}
 	c.Withdrawn = p.Now().UTC().Truncate(time.Second)
 	c.EraseBy = day(c.Withdrawn).AddDate(0, 1, 0)
-	g, err := load[Grant](tx, grantKey(c.Space, c.Grant))
+	g, err := store.Load[Grant](tx, grantKey(c.Space, c.Grant))
 	if err != nil {
 		return err
 	}
 	g.Rule.Until = c.Withdrawn
-	if err := save(tx, grantKey(c.Space, c.Grant), g); err != nil {
+	if err := store.Save(tx, grantKey(c.Space, c.Grant), g); err != nil {
 		return err
 	}
-	if err := save(tx, consentKey(c.ID), c); err != nil {
+	if err := store.Save(tx, consentKey(c.ID), c); err != nil {
 		return err
 	}
 	e := Entry{Action: DidWithdraw, Party: c.Request.Party, Type: g.Type, Fields: c.Fields, Purpose: g.Rule.Purpose, Consent: c.ID}
@@ -116,9 +117,9 @@ func (p *Pod) withdraw(ctx context.Context, tx Tx, c *Consent, tell time.Time) e
 // Shares returns the owner's consents, the newest first.
 func (p *Pod) Shares(ctx context.Context, who acl.Agent) ([]Share, error) {
 	var all []Share
-	err := p.viewPart(ctx, who, sharingPart, func(tx Tx) error {
+	err := p.viewPart(ctx, who, sharingPart, func(tx store.Tx) error {
 		var consents []Consent
-		if err := each(tx, consentKey(""), func(c *Consent) bool { consents = append(consents, *c); return true }); err != nil {
+		if err := store.Each(tx, consentKey(""), func(c *Consent) bool { consents = append(consents, *c); return true }); err != nil {
 			return err
 		}
 		for _, c := range consents {
@@ -136,12 +137,12 @@ func (p *Pod) Shares(ctx context.Context, who acl.Agent) ([]Share, error) {
 	return all, err
 }
 
-func (p *Pod) share(ctx context.Context, tx Tx, c Consent) (Share, error) {
+func (p *Pod) share(ctx context.Context, tx store.Tx, c Consent) (Share, error) {
 	party, err := p.partyOrName(ctx, c.Request.Party)
 	if err != nil {
 		return Share{}, err
 	}
-	g, err := load[Grant](tx, grantKey(c.Space, c.Grant))
+	g, err := store.Load[Grant](tx, grantKey(c.Space, c.Grant))
 	if err != nil {
 		return Share{}, err
 	}

@@ -10,8 +10,8 @@
 // The nouns, and where they live:
 //
 //	Pod           pod.go         the door: all pods of one server
-//	Store, Tx     store.go       ordered keys, one transaction per pod; an engine provides them
-//	Blobs         store.go       large immutable bytes
+//	Store, Tx     store/         ordered keys, one transaction per pod; an engine provides them
+//	Blobs         store/         large immutable bytes
 //	right         may.go         what an agent may do to a resource of the standard pod, and what decides it
 //	record        record.go      a resource of the standard pod, as the store keeps it
 //	change        keys.go        the time and randomness of one write

@@ -221,7 +221,7 @@ func ReadParty(b []byte, base string) (Party, error) {
 // File returns the registration as it is written in a file.
 func (p *Party) File() PartyFile {
 	f := PartyFile{
-		ID: p.ID, Name: p.Name, Number: p.Number, Home: p.Home, Privacy: p.Privacy, Contact: p.Contact, Authority: p.Authority,
+		ID: p.ID, Name: p.Name, Number: p.Number, Home: p.Home, Initiate: p.Initiate, Privacy: p.Privacy, Contact: p.Contact, Authority: p.Authority,
 		Keys: p.Keys, KeysAt: p.KeysAt, Issuer: p.Issuer, Redirects: p.Redirects, Notify: p.Notify, StatusLists: p.StatusLists,
 		MayIssue: p.MayIssue, Identity: p.Identity, Renumbers: p.Renumbers, Until: p.Until.AddDate(0, 0, -1).UTC().Format(time.DateOnly),
 	}

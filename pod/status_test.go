@@ -14,6 +14,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/store"
 )
 
 const (
@@ -368,14 +369,14 @@ func TestPlacesEnd(t *testing.T) {
 	must(t, err)
 	r.deposit(r.connect(), forms) // another person can have the places
 	id := ""
-	must(t, r.fake.View(t.Context(), "person/person-nils", func(tx pod.Tx) error { id = tx.Pod(); return nil }))
+	must(t, r.fake.View(t.Context(), "person/person-nils", func(tx store.Tx) error { id = tx.Pod(); return nil }))
 	must(t, pod.Erase(t.Context(), r.fake, noBlobs{}, noBlobs{}, id))
 	r.alva = alva
 	r.deposit(to, forms)
 }
 
 // noBlobs is the blobs and keys of a server that has none.
-type noBlobs struct{ pod.Blobs }
+type noBlobs struct{ store.Blobs }
 
 func (noBlobs) List(context.Context, string, func(string, time.Time) error) error { return nil }
 func (noBlobs) Destroy(context.Context, string) error                             { return nil }

@@ -15,7 +15,7 @@ import (
 
 	"skrin/auth"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 func newActs(t *testing.T) (*server, *atomic.Int64) {
@@ -163,7 +163,7 @@ func TestOperatorsActTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := ""
-	must(t, s.store.View(t.Context(), pod.Name("person/somebody"), func(tx pod.Tx) error { id = tx.Pod(); return nil }))
+	must(t, s.store.View(t.Context(), store.Name("person/somebody"), func(tx store.Tx) error { id = tx.Pod(); return nil }))
 	erase := errand{Do: "erase", Pod: id}
 	_, err := send(t.Context(), w.c, erase)
 	if !errors.Is(err, errUnapproved) || exitCode(err) != 5 || !strings.Contains(err.Error(), actID("erase", id)) {
@@ -184,7 +184,7 @@ func TestOperatorsActTogether(t *testing.T) {
 	if _, err := send(t.Context(), w.c, erase); err != nil {
 		t.Fatalf("together: %v", err)
 	}
-	if _, err := s.pod.Owner(t.Context(), "somebody"); !errors.Is(err, pod.ErrNoPod) {
+	if _, err := s.pod.Owner(t.Context(), "somebody"); !errors.Is(err, store.ErrNoPod) {
 		t.Errorf("the pod is there: %v", err)
 	}
 	if _, err := anna.outcome(t.Context(), errand{Do: "party revoke", Party: "nobody"}); err == nil {

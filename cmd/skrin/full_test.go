@@ -45,7 +45,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	s, err := newServer(t.Context(), c, slog.New(slog.DiscardHandler))
 	must(t, err)
-	told, err := (&stageCommand{People: 2}).furnish(t.Context(), s, io.Discard)
+	told, err := (&stageCommand{People: 2}).furnish(t.Context(), s)
 	must(t, err)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)

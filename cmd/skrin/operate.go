@@ -21,6 +21,7 @@ import (
 
 	"skrin/cmd/skrin/parties"
 	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // What an operator does is done by the server that runs on the directory, since
@@ -181,7 +182,7 @@ func (s *chest) fsck(ctx context.Context, p *pod.Pod, o *outcome) error {
 		}
 		for _, id := range ids {
 			seen, found, err := p.Check(ctx, id)
-			if err != nil && !errors.Is(err, pod.ErrNoPod) { // erased meanwhile
+			if err != nil && !errors.Is(err, store.ErrNoPod) { // erased meanwhile
 				found = append(found, pod.Finding{Pod: id, Fault: "it can't be read: " + err.Error()})
 			}
 			o.Pods++

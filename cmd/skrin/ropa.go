@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // A ropa is a record of processing activities (GDPR, article 30), as far as this
@@ -118,7 +119,7 @@ func (s *server) deals(ctx context.Context) (people int, n map[pod.Deal]int, err
 		for _, id := range ids {
 			after = id
 			found, err := s.pod.Deals(ctx, id)
-			if errors.Is(err, pod.ErrNoPod) || errors.Is(err, pod.ErrNoKey) {
+			if errors.Is(err, store.ErrNoPod) || errors.Is(err, store.ErrNoKey) {
 				continue // erased
 			}
 			if err != nil {

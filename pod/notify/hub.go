@@ -12,6 +12,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // Limits of streams on one node.
@@ -33,7 +34,7 @@ const (
 // how the topic is, so nothing that matters is lost.
 type Hub struct {
 	Pod  *pod.Pod
-	Feed pod.Feed // tells of commits, of this node and of others
+	Feed store.Feed // tells of commits, of this node and of others
 	Log  *slog.Logger
 	Max  int                 // streams at once; 0 for 50,000
 	Told func(ids ...string) // is told too; nil for nobody
@@ -159,7 +160,7 @@ func (r *room) hear(ctx context.Context) {
 		heard, err := r.hub.Pod.Hear(ctx, r.pod, after, r)
 		r.hub.mu.Lock()
 		switch {
-		case errors.Is(err, pod.ErrNoPod) || errors.Is(err, pod.ErrNoKey):
+		case errors.Is(err, store.ErrNoPod) || errors.Is(err, store.ErrNoKey):
 			r.end(errWithdrawn)
 		case err != nil:
 			r.dirty = true

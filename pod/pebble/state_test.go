@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // TestASight says what is left of what was known of the pod "a" and its name "pod/it"
@@ -24,13 +24,13 @@ func TestASight(t *testing.T) {
 	}{
 		{"where nothing happens it holds", func(*Store) error { return nil }, true, true},
 		{"what is read or undone changes nothing", func(s *Store) error {
-			_ = s.Update(context.Background(), "id/a", func(x pod.Tx) error { x.Put("k", nil); return errors.New("undo") })
+			_ = s.Update(context.Background(), "id/a", func(x store.Tx) error { x.Put("k", nil); return errors.New("undo") })
 			return s.View(context.Background(), "id/a", nothing)
 		}, true, true},
 		{"a pod that is written has another number", func(s *Store) error { return put(s, "a", "k", "v") }, true, false},
 		{"while it is being written it has none", func(s *Store) error { s.pods.state("a").Store(0); return nil }, true, false},
 		{"a name that is given up has to be found again", func(s *Store) error {
-			return s.Update(context.Background(), "id/a", func(x pod.Tx) error { x.Release("pod/it"); return nil })
+			return s.Update(context.Background(), "id/a", func(x store.Tx) error { x.Release("pod/it"); return nil })
 		}, false, false},
 		{"so it has while that happens", func(s *Store) error { s.names.state("pod/it").Store(0); return nil }, false, false},
 	}
@@ -39,7 +39,7 @@ func TestASight(t *testing.T) {
 			s, err := OpenMemory(Options{Now: time.Now})
 			must(t, err)
 			defer s.Close()
-			must(t, s.Create(t.Context(), "a", func(x pod.Tx) error { x.Claim("pod/it"); return nil }))
+			must(t, s.Create(t.Context(), "a", func(x store.Tx) error { x.Claim("pod/it"); return nil }))
 			must(t, s.View(t.Context(), "pod/it", nothing)) // by which it is known
 			before := s.sight("pod/it")
 			must(t, row.happens(s))
@@ -60,9 +60,9 @@ func TestANumberIsOneState(t *testing.T) {
 	s, err := OpenMemory(Options{Now: time.Now})
 	must(t, err)
 	defer s.Close()
-	must(t, s.Create(t.Context(), "a", func(tx pod.Tx) error { tx.Put("k", []byte("none")); return nil }))
+	must(t, s.Create(t.Context(), "a", func(tx store.Tx) error { tx.Put("k", []byte("none")); return nil }))
 	var values sync.Map
-	look := func(x pod.Tx) error {
+	look := func(x store.Tx) error {
 		found, err := x.Get("k")
 		if err != nil {
 			return err
@@ -82,7 +82,7 @@ func TestANumberIsOneState(t *testing.T) {
 	for range readers {
 		wg.Go(func() {
 			for !over.Load() {
-				err := s.View(t.Context(), "id/a", func(x pod.Tx) error {
+				err := s.View(t.Context(), "id/a", func(x store.Tx) error {
 					if now, _ := x.(*tx).State(); now != 0 {
 						numbered.Add(1)
 					}
@@ -108,7 +108,7 @@ func TestANumberIsOneState(t *testing.T) {
 		})
 	}
 	for i := range writes {
-		must(t, s.Update(t.Context(), "id/a", func(x pod.Tx) error {
+		must(t, s.Update(t.Context(), "id/a", func(x store.Tx) error {
 			x.Put("k", fmt.Append(nil, i))
 			return nil
 		}))
@@ -131,7 +131,7 @@ func TestANameIsOneMoment(t *testing.T) {
 	must(t, err)
 	defer s.Close()
 	for i, id := range []string{"a", "b"} {
-		must(t, s.Create(t.Context(), id, func(x pod.Tx) error {
+		must(t, s.Create(t.Context(), id, func(x store.Tx) error {
 			if i == 0 {
 				x.Claim("pod/it")
 				x.Put("has", []byte("it"))
@@ -144,14 +144,14 @@ func TestANameIsOneMoment(t *testing.T) {
 	for range readers {
 		wg.Go(func() {
 			for !over.Load() {
-				check := func(x pod.Tx) error {
+				check := func(x store.Tx) error {
 					if found, err := x.Get("has"); err != nil || found[0] == nil {
 						return fmt.Errorf("pod %q doesn't have the name: %v", x.Pod(), err)
 					}
 					return nil
 				}
 				for _, err := range []error{s.View(t.Context(), "pod/it", check), s.Update(t.Context(), "pod/it", check)} {
-					if err != nil && err != pod.ErrNoPod { // between two turns nobody has it
+					if err != nil && err != store.ErrNoPod { // between two turns nobody has it
 						t.Error(err)
 						return
 					}
@@ -160,9 +160,9 @@ func TestANameIsOneMoment(t *testing.T) {
 		})
 	}
 	for i := range turns {
-		from, to := pod.Name("id/"+[]string{"a", "b"}[i%2]), pod.Name("id/"+[]string{"b", "a"}[i%2])
-		must(t, s.Update(t.Context(), from, func(x pod.Tx) error { x.Delete("has"); x.Release("pod/it"); return nil }))
-		must(t, s.Update(t.Context(), to, func(x pod.Tx) error { x.Put("has", []byte("it")); x.Claim("pod/it"); return nil }))
+		from, to := store.Name("id/"+[]string{"a", "b"}[i%2]), store.Name("id/"+[]string{"b", "a"}[i%2])
+		must(t, s.Update(t.Context(), from, func(x store.Tx) error { x.Delete("has"); x.Release("pod/it"); return nil }))
+		must(t, s.Update(t.Context(), to, func(x store.Tx) error { x.Put("has", []byte("it")); x.Claim("pod/it"); return nil }))
 	}
 	over.Store(true)
 	wg.Wait()

@@ -14,12 +14,12 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // holder returns the id of the pod that has claimed name, "" if there is none.
-func holder(from pebble.Reader, name pod.Name) (string, error) {
-	if len(name) > pod.MaxName {
+func holder(from pebble.Reader, name store.Name) (string, error) {
+	if len(name) > store.MaxName {
 		return "", nil
 	}
 	id, err := read(from, nameKey(name))
@@ -29,7 +29,7 @@ func holder(from pebble.Reader, name pod.Name) (string, error) {
 // claims remembers which pods had claimed the names that were asked for of late.
 type claims struct {
 	mu  sync.RWMutex
-	all map[pod.Name]claim
+	all map[store.Name]claim
 }
 
 // A claim is that the pod with the id had a name when the name's state had the
@@ -41,27 +41,27 @@ type claim struct {
 
 const maxClaims = 16 << 10 // some 150 bytes each; then all are forgotten
 
-func (c *claims) find(name pod.Name) claim {
+func (c *claims) find(name store.Name) claim {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.all[name]
 }
 
-func (c *claims) learn(name pod.Name, found claim) {
+func (c *claims) learn(name store.Name, found claim) {
 	if found.id == "" || found.at == 0 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.all == nil || len(c.all) >= maxClaims {
-		c.all = map[pod.Name]claim{}
+		c.all = map[store.Name]claim{}
 	}
 	c.all[name] = found
 }
 
 // holder is the function holder at this moment, which needs no look if the name is
 // known and its state is still the one in which it was.
-func (s *Store) holder(name pod.Name) (string, error) {
+func (s *Store) holder(name store.Name) (string, error) {
 	state := s.names.state(string(name))
 	at := state.Load()
 	if known := s.known.find(name); known.at == at && at != 0 {
@@ -74,9 +74,9 @@ func (s *Store) holder(name pod.Name) (string, error) {
 	return id, err
 }
 
-// View implements pod.Store. Its moment is that of an iterator: a snapshot costs
+// View implements store.Store. Its moment is that of an iterator: a snapshot costs
 // more, since to end it is to look for something to compact.
-func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+func (s *Store) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) 
 		return err
 	}
 	if x.id == "" {
-		return pod.ErrNoPod
+		return store.ErrNoPod
 	}
 	return fn(x)
 }
@@ -103,7 +103,7 @@ type sight struct {
 	is         uint64 // the number of the pod's state
 }
 
-func (s *Store) sight(name pod.Name) sight {
+func (s *Store) sight(name store.Name) sight {
 	g := sight{claim: s.known.find(name), named: s.names.state(string(name))}
 	g.pod = s.pods.state(g.id)
 	g.is = g.pod.Load()
@@ -127,7 +127,7 @@ func (g sight) holds() (known bool, state uint64) {
 
 // look returns a transaction that sees this moment. Its id is "" if nobody has the
 // name.
-func (s *Store) look(ctx context.Context, name pod.Name) (*tx, error) {
+func (s *Store) look(ctx context.Context, name store.Name) (*tx, error) {
 	before := s.sight(name)
 	iter, err := s.db.NewIterWithContext(ctx, nil)
 	if err != nil {
@@ -139,7 +139,7 @@ func (s *Store) look(ctx context.Context, name pod.Name) (*tx, error) {
 		return x, nil
 	}
 	var id []byte
-	if len(name) <= pod.MaxName {
+	if len(name) <= store.MaxName {
 		if id, err = seek(iter, nameKey(name)); err != nil {
 			return nil, errors.Join(err, iter.Close())
 		}
@@ -152,8 +152,8 @@ func (s *Store) look(ctx context.Context, name pod.Name) (*tx, error) {
 	return x, nil
 }
 
-// Update implements pod.Store.
-func (s *Store) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// Update implements store.Store.
+func (s *Store) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	leave, err := s.enterToWrite(ctx)
 	if err != nil {
 		return err
@@ -177,7 +177,7 @@ func (s *Store) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error
 			if err := s.settled(ctx, s.names.of(string(name)), s.pods.of(id)); err != nil {
 				return err
 			}
-			return pod.ErrNoPod
+			return store.ErrNoPod
 		case actual == id: // and stays it: only this pod's Updates release it
 			return s.run(s.begin(ctx, id), &h, fn)
 		}
@@ -195,29 +195,29 @@ func (s *Store) begin(ctx context.Context, id string) *tx {
 }
 
 // guess returns the id of the pod that has, most likely, claimed name.
-func (s *Store) guess(name pod.Name) (string, error) {
+func (s *Store) guess(name store.Name) (string, error) {
 	if id, ok := strings.CutPrefix(string(name), "id/"); ok {
 		return id, nil
 	}
 	return s.holder(name)
 }
 
-// Create implements pod.Store.
-func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
+// Create implements store.Store.
+func (s *Store) Create(ctx context.Context, id string, fn func(store.Tx) error) error {
 	leave, err := s.enterToWrite(ctx)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	if id == "" || len(id) > pod.MaxID {
-		return fmt.Errorf("pod/pebble: a pod's id has 1 to %d bytes", pod.MaxID)
+	if id == "" || len(id) > store.MaxID {
+		return fmt.Errorf("pod/pebble: a pod's id has 1 to %d bytes", store.MaxID)
 	}
 	var h held
 	defer h.release()
 	if err := h.lock(ctx, &s.pods, id); err != nil {
 		return err
 	}
-	name := pod.Name("id/" + id)
+	name := store.Name("id/" + id)
 	taken, err := holder(s.db, name)
 	if err != nil {
 		return err
@@ -231,15 +231,15 @@ func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) er
 }
 
 // taken is ErrTaken, when it is certain that name will stay so.
-func (s *Store) taken(ctx context.Context, name pod.Name) error {
+func (s *Store) taken(ctx context.Context, name store.Name) error {
 	if err := s.settled(ctx, s.names.of(string(name))); err != nil {
 		return err
 	}
-	return pod.ErrTaken
+	return store.ErrTaken
 }
 
 // run runs fn on a pod that is locked, and commits.
-func (s *Store) run(x *tx, h *held, fn func(pod.Tx) error) error {
+func (s *Store) run(x *tx, h *held, fn func(store.Tx) error) error {
 	defer x.close()
 	err := fn(x)
 	x.close()
@@ -342,7 +342,7 @@ func (s *Store) fillDue(b *pebble.Batch, x *tx) error {
 	return nil
 }
 
-// Due implements pod.Store. It may list a pod whose new time isn't synced yet.
+// Due implements store.Store. It may list a pod whose new time isn't synced yet.
 func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
@@ -366,7 +366,7 @@ func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string,
 	return ids, nil
 }
 
-// Pods implements pod.Pods. It may list a pod whose creation isn't synced yet.
+// Pods implements store.Pods. It may list a pod whose creation isn't synced yet.
 func (s *Store) Pods(ctx context.Context, from string, limit int) ([]string, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
@@ -374,7 +374,7 @@ func (s *Store) Pods(ctx context.Context, from string, limit int) ([]string, err
 	}
 	defer leave()
 	ids := nameKey("id/")
-	iter, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: append(nameKey(pod.Name("id/"+from)), 0), UpperBound: after(ids)})
+	iter, err := s.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: append(nameKey(store.Name("id/"+from)), 0), UpperBound: after(ids)})
 	if err != nil {
 		return nil, fmt.Errorf("pod/pebble: pods: %w", err)
 	}

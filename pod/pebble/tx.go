@@ -11,12 +11,12 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // A tx is one pod as it is, and what shall change.
 type tx struct {
-	pod.Changes
+	store.Changes
 	ctx       context.Context
 	db        *pebble.DB
 	id        string
@@ -79,13 +79,13 @@ func seek(iter *pebble.Iterator, at []byte) ([]byte, error) {
 }
 
 func newTx(ctx context.Context, db *pebble.DB, id string, view bool) *tx {
-	return &tx{Changes: pod.Changes{View: view}, ctx: ctx, db: db, id: id, prefix: slices.Clip(podPrefix(id))}
+	return &tx{Changes: store.Changes{View: view}, ctx: ctx, db: db, id: id, prefix: slices.Clip(podPrefix(id))}
 }
 
-// Pod implements pod.Tx.
+// Pod implements store.Tx.
 func (x *tx) Pod() string { return x.id }
 
-// Get implements pod.Tx.
+// Get implements store.Tx.
 func (x *tx) Get(keys ...string) ([][]byte, error) {
 	if err := x.ctx.Err(); err != nil {
 		return nil, err
@@ -109,8 +109,8 @@ func (x *tx) Get(keys ...string) ([][]byte, error) {
 	return values, nil
 }
 
-// Scan implements pod.Tx.
-func (x *tx) Scan(prefix, from string, limit int) ([]pod.Pair, error) {
+// Scan implements store.Tx.
+func (x *tx) Scan(prefix, from string, limit int) ([]store.Pair, error) {
 	if err := x.ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -137,8 +137,8 @@ func (x *tx) Scan(prefix, from string, limit int) ([]pod.Pair, error) {
 }
 
 // merge returns the first pairs of iter and written, which goes before.
-func (x *tx) merge(iter *pebble.Iterator, written []string, limit int) []pod.Pair {
-	var found []pod.Pair
+func (x *tx) merge(iter *pebble.Iterator, written []string, limit int) []store.Pair {
+	var found []store.Pair
 	stored := iter.First()
 	for len(found) < limit && (stored || len(written) > 0) {
 		var key string
@@ -150,7 +150,7 @@ func (x *tx) merge(iter *pebble.Iterator, written []string, limit int) []pod.Pai
 				stored = iter.Next()
 			}
 			if value := x.Values[written[0]]; value != nil {
-				found = append(found, pod.Pair{Key: written[0], Value: value})
+				found = append(found, store.Pair{Key: written[0], Value: value})
 			}
 			written = written[1:]
 			continue
@@ -159,7 +159,7 @@ func (x *tx) merge(iter *pebble.Iterator, written []string, limit int) []pod.Pai
 		if err != nil {
 			break // iter.Close returns it
 		}
-		found = append(found, pod.Pair{Key: key, Value: bytes.Clone(value)})
+		found = append(found, store.Pair{Key: key, Value: bytes.Clone(value)})
 		stored = iter.Next()
 	}
 	return found

@@ -11,35 +11,35 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"skrin/pod"
 	"skrin/pod/sealed"
+	"skrin/pod/store"
 )
 
 // A counting Store counts the keys that are asked for of the engine.
 type counting struct {
-	pod.Store
+	store.Store
 	asked atomic.Int64
 }
 
-// View implements pod.Store.
-func (c *counting) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
-	return c.Store.View(ctx, name, func(tx pod.Tx) error { return fn(countingTx{tx, tx.(numbered), c}) })
+// View implements store.Store.
+func (c *counting) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
+	return c.Store.View(ctx, name, func(tx store.Tx) error { return fn(countingTx{tx, tx.(numbered), c}) })
 }
 
-// Update implements pod.Store.
-func (c *counting) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
-	return c.Store.Update(ctx, name, func(tx pod.Tx) error { return fn(countingTx{tx, tx.(numbered), c}) })
+// Update implements store.Store.
+func (c *counting) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
+	return c.Store.Update(ctx, name, func(tx store.Tx) error { return fn(countingTx{tx, tx.(numbered), c}) })
 }
 
 type numbered interface{ State() (now, next uint64) }
 
 type countingTx struct {
-	pod.Tx
+	store.Tx
 	numbered
 	c *counting
 }
 
-// Get implements pod.Tx.
+// Get implements store.Tx.
 func (t countingTx) Get(keys ...string) ([][]byte, error) {
 	t.c.asked.Add(int64(len(keys)))
 	return t.Tx.Get(keys...)
@@ -50,9 +50,9 @@ var errUndo = errors.New("undo")
 // TestImage counts the keys for which the engine is asked when "k1" and "k2" are read after
 // something has happened.
 func TestImage(t *testing.T) {
-	put := func(s pod.Store, name pod.Name, key, value string, fails error) func(*testing.T) {
+	put := func(s store.Store, name store.Name, key, value string, fails error) func(*testing.T) {
 		return func(t *testing.T) {
-			err := s.Update(t.Context(), name, func(tx pod.Tx) error { tx.Put(key, []byte(value)); return fails })
+			err := s.Update(t.Context(), name, func(tx store.Tx) error { tx.Put(key, []byte(value)); return fails })
 			if !errors.Is(err, fails) {
 				t.Fatal(err)
 			}
@@ -64,7 +64,7 @@ func TestImage(t *testing.T) {
 	s := sealed.NewStore(c, keys)
 	other := sealed.NewStore(p.store, p.keys(master(t, 1))) // what another part of the program writes
 	for _, id := range []string{"a", "b"} {
-		must(t, s.Create(t.Context(), id, func(tx pod.Tx) error { tx.Put("k1", []byte("old")); return nil }))
+		must(t, s.Create(t.Context(), id, func(tx store.Tx) error { tx.Put("k1", []byte("old")); return nil }))
 	}
 	nothing := func(*testing.T) {}
 	rows := []struct {
@@ -81,21 +81,21 @@ func TestImage(t *testing.T) {
 		{"what another has written is asked for", put(other, "id/a", "k2", "theirs", nil), "new", "theirs", 2},
 		{"and then it is known", nothing, "new", "theirs", 0},
 		{"who deletes knows that it is gone", func(t *testing.T) {
-			must(t, s.Update(t.Context(), "id/a", func(tx pod.Tx) error { tx.Delete("k2"); return nil }))
+			must(t, s.Update(t.Context(), "id/a", func(tx store.Tx) error { tx.Delete("k2"); return nil }))
 		}, "new", "", 0},
 		{"a commit that can't be leaves nothing behind", func(t *testing.T) {
-			err := s.Update(t.Context(), "id/a", func(tx pod.Tx) error {
+			err := s.Update(t.Context(), "id/a", func(tx store.Tx) error {
 				tx.Put("k1", []byte("never"))
 				tx.Claim("id/b") // is taken
 				return nil
 			})
-			if !errors.Is(err, pod.ErrTaken) {
+			if !errors.Is(err, store.ErrTaken) {
 				t.Fatal(err)
 			}
 		}, "new", "", 2},
 		{"a value over the limit leaves nothing behind", func(t *testing.T) {
-			err := s.Update(t.Context(), "id/a", func(tx pod.Tx) error {
-				tx.Put("k1", make([]byte, pod.MaxValue+1))
+			err := s.Update(t.Context(), "id/a", func(tx store.Tx) error {
+				tx.Put("k1", make([]byte, store.MaxValue+1))
 				return nil
 			})
 			if err == nil {
@@ -107,7 +107,7 @@ func TestImage(t *testing.T) {
 		t.Run(row.sentence, func(t *testing.T) {
 			row.happens(t)
 			c.asked.Store(0)
-			must(t, s.View(t.Context(), "id/a", func(tx pod.Tx) error {
+			must(t, s.View(t.Context(), "id/a", func(tx store.Tx) error {
 				got, err := tx.Get("k1", "k2")
 				if err == nil && (string(got[0]) != row.k1 || string(got[1]) != row.k2 || row.k2 == "" && got[1] != nil) {
 					t.Errorf("k1 is %q, k2 is %q", got[0], got[1])
@@ -121,8 +121,8 @@ func TestImage(t *testing.T) {
 	}
 	t.Run("when the key is gone, so is what it had opened", func(t *testing.T) {
 		must(t, keys.Destroy(t.Context(), "a"))
-		err := s.View(t.Context(), "id/a", func(tx pod.Tx) error { _, err := tx.Get("k1"); return err })
-		if !errors.Is(err, pod.ErrNoKey) {
+		err := s.View(t.Context(), "id/a", func(tx store.Tx) error { _, err := tx.Get("k1"); return err })
+		if !errors.Is(err, store.ErrNoKey) {
 			t.Errorf("k1 can be read: %v", err)
 		}
 	})
@@ -135,7 +135,7 @@ func TestImageIsOfTheMoment(t *testing.T) {
 	const writes, readers = 500, 4
 	p := newPlace(t)
 	s := sealed.NewStore(p.store, p.keys(master(t, 1)))
-	must(t, s.Create(t.Context(), "a", func(tx pod.Tx) error { tx.Put("k1", []byte("0")); tx.Put("k2", []byte("0")); return nil }))
+	must(t, s.Create(t.Context(), "a", func(tx store.Tx) error { tx.Put("k1", []byte("0")); tx.Put("k2", []byte("0")); return nil }))
 	var done atomic.Int64 // the last write that has returned
 	var over atomic.Bool
 	var wg sync.WaitGroup
@@ -143,9 +143,9 @@ func TestImageIsOfTheMoment(t *testing.T) {
 		wg.Go(func() {
 			for !over.Load() {
 				least := done.Load()
-				err := s.View(t.Context(), "id/a", func(tx pod.Tx) error { return sameMoment(tx, least) })
+				err := s.View(t.Context(), "id/a", func(tx store.Tx) error { return sameMoment(tx, least) })
 				if err == nil {
-					err = s.Update(t.Context(), "id/a", func(tx pod.Tx) error { return sameMoment(tx, least) })
+					err = s.Update(t.Context(), "id/a", func(tx store.Tx) error { return sameMoment(tx, least) })
 				}
 				if err != nil {
 					t.Error(err)
@@ -155,7 +155,7 @@ func TestImageIsOfTheMoment(t *testing.T) {
 		})
 	}
 	for i := range writes {
-		must(t, s.Update(t.Context(), "id/a", func(tx pod.Tx) error {
+		must(t, s.Update(t.Context(), "id/a", func(tx store.Tx) error {
 			if err := sameMoment(tx, int64(i)); err != nil {
 				return err
 			}
@@ -172,7 +172,7 @@ func TestImageIsOfTheMoment(t *testing.T) {
 
 // sameMoment reads two values, one after the other, that were always written
 // together.
-func sameMoment(tx pod.Tx, least int64) error {
+func sameMoment(tx store.Tx, least int64) error {
 	one, err := tx.Get("k1")
 	if err != nil {
 		return err

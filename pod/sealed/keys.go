@@ -16,7 +16,7 @@ import (
 	"sync/atomic"
 
 	"skrin/auth"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // KeySize is the length of a master key and of a pod's, in bytes.
@@ -137,7 +137,7 @@ func label(pod string) string { return hex.EncodeToString([]byte(pod)) }
 
 // make makes the key of a pod that has none.
 func (k *Keys) make(ctx context.Context, id string) error {
-	if _, err := k.of(ctx, id); !errors.Is(err, pod.ErrNoKey) {
+	if _, err := k.of(ctx, id); !errors.Is(err, store.ErrNoKey) {
 		return err
 	}
 	key := make([]byte, KeySize)
@@ -164,7 +164,7 @@ func (k *Keys) of(ctx context.Context, id string) (*podKeys, error) {
 	}
 	r, err := k.records.Load(ctx, keyKind, label(id))
 	if errors.Is(err, auth.ErrNoRecord) {
-		return nil, pod.ErrNoKey
+		return nil, store.ErrNoKey
 	}
 	if err != nil {
 		return nil, err
@@ -279,4 +279,4 @@ func (k *Keys) rewrap(ctx context.Context, label string) (bool, error) {
 	return err == nil, err
 }
 
-var _ pod.Keys = (*Keys)(nil)
+var _ store.Keys = (*Keys)(nil)

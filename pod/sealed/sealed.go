@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-// Package sealed encrypts pods at rest: it wraps any pod.Store and pod.Blobs, so
+// Package sealed encrypts pods at rest: it wraps any store.Store and pod.Blobs, so
 // that what they write, what is backed up, and what an operator of the database
 // or the object store sees, can't be read without two keys.
 //
@@ -43,46 +43,46 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
-// A Store is a pod.Store that hides values from the one it wraps.
+// A Store is a store.Store that hides values from the one it wraps.
 type Store struct {
-	inner pod.Store
+	inner store.Store
 	keys  *Keys
 }
 
-var _ pod.Store = (*Store)(nil)
+var _ store.Store = (*Store)(nil)
 
 // NewStore returns a Store in front of inner.
-func NewStore(inner pod.Store, keys *Keys) *Store { return &Store{inner, keys} }
+func NewStore(inner store.Store, keys *Keys) *Store { return &Store{inner, keys} }
 
-// View implements pod.Store.
-func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
-	return s.inner.View(ctx, name, func(inner pod.Tx) error { return s.run(ctx, inner, fn, nil) })
+// View implements store.Store.
+func (s *Store) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
+	return s.inner.View(ctx, name, func(inner store.Tx) error { return s.run(ctx, inner, fn, nil) })
 }
 
-// Update implements pod.Store.
-func (s *Store) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// Update implements store.Store.
+func (s *Store) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	return s.commit(func(last **tx) error {
-		return s.inner.Update(ctx, name, func(inner pod.Tx) error { return s.run(ctx, inner, fn, last) })
+		return s.inner.Update(ctx, name, func(inner store.Tx) error { return s.run(ctx, inner, fn, last) })
 	})
 }
 
-// Create implements pod.Store. It makes the pod's key first: a crash between
+// Create implements store.Store. It makes the pod's key first: a crash between
 // leaves a key of nothing.
-func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
+func (s *Store) Create(ctx context.Context, id string, fn func(store.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if id == "" || len(id) > pod.MaxID {
-		return fmt.Errorf("pod/sealed: a pod's id has 1 to %d bytes", pod.MaxID)
+	if id == "" || len(id) > store.MaxID {
+		return fmt.Errorf("pod/sealed: a pod's id has 1 to %d bytes", store.MaxID)
 	}
 	if err := s.keys.make(ctx, id); err != nil {
 		return err
 	}
 	return s.commit(func(last **tx) error {
-		return s.inner.Create(ctx, id, func(inner pod.Tx) error { return s.run(ctx, inner, fn, last) })
+		return s.inner.Create(ctx, id, func(inner store.Tx) error { return s.run(ctx, inner, fn, last) })
 	})
 }
 
@@ -97,7 +97,7 @@ func (s *Store) commit(run func(last **tx) error) error {
 	return err
 }
 
-// Due implements pod.Store.
+// Due implements store.Store.
 func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	return s.inner.Due(ctx, before, limit)
 }
@@ -105,10 +105,10 @@ func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string,
 // run runs fn with a Tx that seals and opens. last is nil in a View; else what it
 // points to is set when fn has succeeded, and the image is that of what it has
 // written, before anybody can see that.
-func (s *Store) run(ctx context.Context, inner pod.Tx, fn func(pod.Tx) error, last **tx) error {
+func (s *Store) run(ctx context.Context, inner store.Tx, fn func(store.Tx) error, last **tx) error {
 	k, err := s.keys.of(ctx, inner.Pod())
 	switch {
-	case errors.Is(err, pod.ErrNoKey):
+	case errors.Is(err, store.ErrNoKey):
 		return fn(&noKey{inner})
 	case err != nil:
 		return err
@@ -130,7 +130,7 @@ func (s *Store) run(ctx context.Context, inner pod.Tx, fn func(pod.Tx) error, la
 
 // A tx seals what is put and opens what is got.
 type tx struct {
-	pod.Tx
+	store.Tx
 	ctx       context.Context
 	keys      *podKeys
 	bound     []byte // what all values are bound to, with room for a key
@@ -158,7 +158,7 @@ func (x *tx) value(key string, sealed []byte) ([]byte, error) {
 
 var errDamaged = errors.New("pod/sealed: what is stored was not sealed here, for this pod and key: it was changed, moved or damaged")
 
-// Get implements pod.Tx.
+// Get implements store.Tx.
 func (x *tx) Get(keys ...string) ([][]byte, error) {
 	if err := x.ctx.Err(); err != nil {
 		return nil, err
@@ -207,8 +207,8 @@ func (x *tx) fetch(keys []string, values [][]byte, places []int) error {
 	return nil
 }
 
-// Scan implements pod.Tx.
-func (x *tx) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
+// Scan implements store.Tx.
+func (x *tx) Scan(prefix, after string, limit int) ([]store.Pair, error) {
 	found, err := x.Tx.Scan(prefix, after, limit)
 	if err != nil {
 		return nil, err
@@ -221,10 +221,10 @@ func (x *tx) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
 	return found, nil
 }
 
-// Put implements pod.Tx.
+// Put implements store.Tx.
 func (x *tx) Put(key string, value []byte) {
-	if len(value) > pod.MaxValue && x.err == nil {
-		x.err = fmt.Errorf("pod/sealed: a value is %d bytes long, over the limit of %d: %w", len(value), pod.MaxValue, ldp.TooLarge)
+	if len(value) > store.MaxValue && x.err == nil {
+		x.err = fmt.Errorf("pod/sealed: a value is %d bytes long, over the limit of %d: %w", len(value), store.MaxValue, ldp.TooLarge)
 		value = nil
 	}
 	if value == nil {
@@ -234,7 +234,7 @@ func (x *tx) Put(key string, value []byte) {
 	x.Tx.Put(key, x.keys.values.Seal(nil, nil, value, append(x.bound, key...)))
 }
 
-// Delete implements pod.Tx.
+// Delete implements store.Tx.
 func (x *tx) Delete(key string) {
 	x.write(key, nil)
 	x.Tx.Delete(key)
@@ -248,13 +248,13 @@ func (x *tx) write(key string, value []byte) {
 }
 
 // A noKey is a pod whose key is gone: of use only to end it.
-type noKey struct{ pod.Tx }
+type noKey struct{ store.Tx }
 
-// Get implements pod.Tx.
-func (noKey) Get(...string) ([][]byte, error) { return nil, pod.ErrNoKey }
+// Get implements store.Tx.
+func (noKey) Get(...string) ([][]byte, error) { return nil, store.ErrNoKey }
 
-// Scan implements pod.Tx.
-func (noKey) Scan(string, string, int) ([]pod.Pair, error) { return nil, pod.ErrNoKey }
+// Scan implements store.Tx.
+func (noKey) Scan(string, string, int) ([]store.Pair, error) { return nil, store.ErrNoKey }
 
-// Put implements pod.Tx.
+// Put implements store.Tx.
 func (x *noKey) Put(key string, value []byte) { panic("pod/sealed: a pod without a key is written") }

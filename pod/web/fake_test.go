@@ -22,6 +22,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/store"
 	"skrin/pod/web"
 )
 
@@ -112,7 +113,7 @@ type fakePod struct {
 
 func (p *fakePod) Owner(context.Context, string) (acl.Agent, error) {
 	if !p.made {
-		return acl.Agent{}, pod.ErrNoPod
+		return acl.Agent{}, store.ErrNoPod
 	}
 	return acl.Agent{ID: "https://skrin.example/alva/profile/card#me"}, p.err
 }
