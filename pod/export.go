@@ -17,6 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/acl"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -317,7 +318,7 @@ func (p *Pod) ts10(ctx context.Context, tx store.Tx, e *Entry) ([]byte, error) {
 	with := p.interaction(party)
 	t, _ := p.Types.Type(e.Type)
 	if t == nil {
-		t = new(EvidenceType) // it has left the catalogue
+		t = new(registry.EvidenceType) // it has left the catalogue
 	}
 	switch e.Action {
 	case DidRead, DidRefuse:
@@ -342,7 +343,7 @@ func (p *Pod) ts10(ctx context.Context, tx store.Tx, e *Entry) ([]byte, error) {
 }
 
 // asked fills in what the consent behind a read was about.
-func (s *presentation) asked(tx store.Tx, e *Entry, party Party, t *EvidenceType) error {
+func (s *presentation) asked(tx store.Tx, e *Entry, party registry.Party, t *registry.EvidenceType) error {
 	c, err := store.Load[Consent](tx, consentKey(e.Consent))
 	if err != nil || c == nil {
 		return err
@@ -357,7 +358,7 @@ func (s *presentation) asked(tx store.Tx, e *Entry, party Party, t *EvidenceType
 	return nil
 }
 
-func (p *Pod) interaction(party Party) interaction {
+func (p *Pod) interaction(party registry.Party) interaction {
 	role := "ServiceProvider"
 	if len(party.MayIssue) > 0 {
 		role = "AttestationProvider"

@@ -15,6 +15,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -87,7 +88,7 @@ func typeOfJWS(jws string) string {
 }
 
 // takeRequest puts a party's signed request before the person.
-func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, party Party, jws string) (ldp.Written, error) {
+func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, party registry.Party, jws string) (ldp.Written, error) {
 	m, faults := p.checkMail(party, spaceID(inbox), jws)
 	if faults != nil {
 		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The request can't be accepted.", faults...)
@@ -117,7 +118,7 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 	})
 }
 
-func (p *Pod) checkMail(party Party, space, jws string) (*MailedRequest, []string) {
+func (p *Pod) checkMail(party registry.Party, space, jws string) (*MailedRequest, []string) {
 	payload, err := CheckSigned(jws, typeRequest, party.Keys)
 	if err != nil {
 		return nil, []string{"the JWS: " + err.Error() + "."}

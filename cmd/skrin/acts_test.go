@@ -169,7 +169,7 @@ func TestOperatorsActTogether(t *testing.T) {
 	if !errors.Is(err, errUnapproved) || exitCode(err) != 5 || !strings.Contains(err.Error(), actID("erase", id)) {
 		t.Fatalf("alone: %v", err)
 	}
-	anna := registry{Server: w.base, Operator: "anna", Key: w.anna}
+	anna := registrar{Server: w.base, Operator: "anna", Key: w.anna}
 	o, err := anna.outcome(t.Context(), errand{Do: "approvals"})
 	if err != nil || len(o.Approvals) != 1 || o.Approvals[0].On != id || o.Approvals[0].By != local {
 		t.Fatalf("anna sees %+v, %v", o.Approvals, err)
@@ -177,10 +177,10 @@ func TestOperatorsActTogether(t *testing.T) {
 	if err := (&approveCommand{ID: "x"}).Run(t.Context()); err == nil {
 		t.Error("who doesn't say who she is approves")
 	}
-	if err := (&approveCommand{registry: anna, ID: "000000000000"}).Run(t.Context()); err == nil {
+	if err := (&approveCommand{registrar: anna, ID: "000000000000"}).Run(t.Context()); err == nil {
 		t.Error("what doesn't wait is approved")
 	}
-	must(t, (&approveCommand{registry: anna, ID: o.Approvals[0].ID}).Run(t.Context()))
+	must(t, (&approveCommand{registrar: anna, ID: o.Approvals[0].ID}).Run(t.Context()))
 	if _, err := send(t.Context(), w.c, erase); err != nil {
 		t.Fatalf("together: %v", err)
 	}

@@ -33,6 +33,7 @@ import (
 	"skrin/ldp/client"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/registry"
 )
 
 // A crowd is a server with many people, each of whom shares the same evidence
@@ -42,7 +43,7 @@ import (
 // HTTP.
 type crowd struct {
 	*server
-	issuer     pod.Party
+	issuer     registry.Party
 	key        jose.JSONWebKey // the issuer's
 	recipients []*recipient
 	persons    []*member
@@ -138,7 +139,7 @@ func (w *crowd) registerIssuer() (err error) {
 	if err != nil {
 		return err
 	}
-	if w.issuer, err = pod.ReadParty(b, w.Base); err != nil {
+	if w.issuer, err = registry.ReadParty(b, w.Base); err != nil {
 		return err
 	}
 	if w.key, err = crowdKey("af-1"); err != nil {
@@ -157,7 +158,7 @@ func (w *crowd) registerRecipient(id string, persons int, hears bool) error {
 	if err != nil {
 		return err
 	}
-	p, err := pod.ReadParty(bytes.ReplaceAll(b, []byte(`"exempel-forsakring"`), []byte(strconv.Quote(id))), w.Base)
+	p, err := registry.ReadParty(bytes.ReplaceAll(b, []byte(`"exempel-forsakring"`), []byte(strconv.Quote(id))), w.Base)
 	if err != nil {
 		return err
 	}

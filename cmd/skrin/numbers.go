@@ -15,6 +15,7 @@ import (
 	"skrin/auth/login"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // typeRenumber is the typ of a register's word that a person's number has
@@ -110,7 +111,7 @@ func (s *server) readChange(r *http.Request, jws string) (change numberChange, f
 		return change, "aud must be this server."
 	case age < -numberAge || age > numberAge:
 		return change, "iat: it was said too long ago, or in the future."
-	case !slices.Contains(party.Renumbers, pod.Renumbering{From: change.Former.Scheme, To: change.Now.Scheme}):
+	case !slices.Contains(party.Renumbers, registry.Renumbering{From: change.Former.Scheme, To: change.Now.Scheme}):
 		return change, "You are not registered to tell of this change."
 	}
 	return change, ""

@@ -180,7 +180,7 @@ func TestOpenAPI(t *testing.T) {
 	if !judged.Valid || judged.Version != "3.1" {
 		t.Fatalf("%+v", judged)
 	}
-	anna := &registry{Server: w.base, Operator: "anna", Key: w.anna}
+	anna := &registrar{Server: w.base, Operator: "anna", Key: w.anna}
 	as, err := anna.client()
 	must(t, err)
 	c := &apiClient{t: t, base: w.base, as: as, used: map[string]bool{}}

@@ -56,9 +56,9 @@ func said(err error) error {
 	return errors.New(text)
 }
 
-// A registry is where the commands of the register are sent: to a server, as an
+// A registrar is where the commands of the register are sent: to a server, as an
 // operator; or to the directory, where whoever may open it may do it.
-type registry struct {
+type registrar struct {
 	serveOptions `embed:""`
 	Server       string `help:"Issuer of a server that is to be asked over HTTP, like https://pod.example.se; then --operator and --key are needed, and nothing else."`
 	Operator     string `help:"The id with which the operator is registered."`
@@ -67,7 +67,7 @@ type registry struct {
 }
 
 // do does an errand about a party, and tells how it stands.
-func (c *registry) do(ctx context.Context, e errand) error {
+func (c *registrar) do(ctx context.Context, e errand) error {
 	o, err := c.outcome(ctx, e)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (c *registry) do(ctx context.Context, e errand) error {
 	return nil
 }
 
-func (c *registry) outcome(ctx context.Context, e errand) (outcome, error) {
+func (c *registrar) outcome(ctx context.Context, e errand) (outcome, error) {
 	if c.Server != "" {
 		return c.remote(ctx, e)
 	}
@@ -97,7 +97,7 @@ func (c *registry) outcome(ctx context.Context, e errand) (outcome, error) {
 }
 
 // remote sends an errand to the admin API.
-func (c *registry) remote(ctx context.Context, e errand) (o outcome, err error) {
+func (c *registrar) remote(ctx context.Context, e errand) (o outcome, err error) {
 	as, err := c.client()
 	if err != nil {
 		return o, err
@@ -141,7 +141,7 @@ func (c *registry) remote(ctx context.Context, e errand) (o outcome, err error) 
 	return adminOutcome(as.Do(req))
 }
 
-func (c *registry) client() (*client.Client, error) {
+func (c *registrar) client() (*client.Client, error) {
 	if c.Operator == "" || c.Key == "" {
 		return nil, errors.New("--server needs --operator and --key")
 	}
@@ -199,7 +199,7 @@ type partyCommand struct {
 }
 
 type partyAdd struct {
-	registry
+	registrar
 	File string `arg:"" help:"The registration (.json), as in the folder of serve --parties." type:"existingfile"`
 	New  bool   `help:"Refuse to replace a registration."`
 }
@@ -213,13 +213,13 @@ func (c *partyAdd) Run(ctx context.Context) error {
 	return c.do(ctx, errand{Do: "party add", Text: text, Only: c.New})
 }
 
-type partyList struct{ registry }
+type partyList struct{ registrar }
 
 // Run obeys kong.
 func (c *partyList) Run(ctx context.Context) error { return c.do(ctx, errand{Do: "party list"}) }
 
 type partyShow struct {
-	registry
+	registrar
 	ID string `arg:"" help:"The party's id."`
 }
 
@@ -238,7 +238,7 @@ func (c *partyShow) Run(ctx context.Context) error {
 }
 
 type partyRenew struct {
-	registry
+	registrar
 	ID    string `arg:"" help:"The party's id."`
 	Until string `required:"" help:"The last day, like 2028-12-31."`
 }
@@ -249,7 +249,7 @@ func (c *partyRenew) Run(ctx context.Context) error {
 }
 
 type partyRevoke struct {
-	registry
+	registrar
 	dangerous
 	ID string `arg:"" help:"The party's id."`
 }
@@ -265,7 +265,7 @@ func (c *partyRevoke) Run(ctx context.Context) error {
 // approveCommand approves, as an operator with a key of her own, what another asked
 // for; without an id it lists what waits.
 type approveCommand struct {
-	registry
+	registrar
 	ID string `arg:"" optional:"" help:"What waits, by the id that it was given."`
 }
 

@@ -22,8 +22,8 @@ import (
 	"skrin/auth/dpop"
 	"skrin/cmd/skrin/parties"
 	"skrin/ldp/client"
-	"skrin/pod"
 	"skrin/pod/podtest"
+	"skrin/pod/registry"
 )
 
 // A county is servers on one storage, with an operator "anna" and nobody else.
@@ -107,7 +107,7 @@ func write(t *testing.T, path string, v any) {
 }
 
 // party returns a registration of the insurer, and its client at a node.
-func (w *county) party() (registration pod.PartyFile, at func(node int) *client.Client) {
+func (w *county) party() (registration registry.PartyFile, at func(node int) *client.Client) {
 	w.t.Helper()
 	text, err := registrationOf(w.t, "exempel-forsakring")
 	if err != nil {
@@ -127,7 +127,7 @@ func (w *county) party() (registration pod.PartyFile, at func(node int) *client.
 	}
 }
 
-func registrationOf(t *testing.T, id string) (f pod.PartyFile, err error) {
+func registrationOf(t *testing.T, id string) (f registry.PartyFile, err error) {
 	t.Helper()
 	text, err := registration(id)
 	if err == nil {
@@ -194,7 +194,7 @@ func TestParties(t *testing.T) {
 			last := len(w.at) - 1
 			file, at := w.party()
 			here, there := at(0), at(last)
-			anna := &registry{Server: w.base, Operator: "anna", Key: w.anna}
+			anna := &registrar{Server: w.base, Operator: "anna", Key: w.anna}
 			do := func(e errand) parties.Listing {
 				t.Helper()
 				o, err := anna.outcome(t.Context(), e)

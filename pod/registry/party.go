@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package registry
 
 import (
 	"context"
@@ -104,8 +104,8 @@ func (p *Party) Use(id string) (Use, bool) {
 	return p.Uses[i], true
 }
 
-// key finds one of the party's keys: credential.Keys.
-func (p *Party) key(issuer, kid string) (jose.JSONWebKey, error) {
+// Key finds one of the party's keys: it is a credential.Keys.
+func (p *Party) Key(issuer, kid string) (jose.JSONWebKey, error) {
 	set := p.KeySet(kid)
 	keys := set.Key(kid)
 	if issuer != p.Issuer || len(keys) != 1 {
