@@ -281,7 +281,7 @@ func (r *right) mayPost(req ldp.Post) error {
 	case req.Fault != nil:
 		return req.Fault
 	}
-	if name := strings.TrimRight(req.Slug, "/"); strings.HasSuffix(name, ldp.ACLSuffix) || strings.HasSuffix(name, ldp.MetaSuffix) {
+	if name := segment(req.Slug); strings.HasSuffix(name, ldp.ACLSuffix) || strings.HasSuffix(name, ldp.MetaSuffix) {
 		return ldp.Refuse(ldp.Forbidden, "A name that ends in .acl or .meta is an auxiliary resource's. Choose another Slug.")
 	}
 	tag, modified := r.rec.Validators()

@@ -155,7 +155,7 @@ func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 }
 
 func (p *Pod) checkErasure(party registry.Party, jws string) (*ErasureReceipt, []string) {
-	payload, err := checkSigned(jws, typeErasure, party.KeySet)
+	payload, err := party.CheckSigned(jws, typeErasure)
 	if err != nil {
 		return nil, []string{fmt.Sprintf("the JWS: %v.", err)}
 	}

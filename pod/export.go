@@ -14,8 +14,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"skrin/acl"
 	"skrin/pod/registry"
 	"skrin/pod/store"
@@ -229,33 +227,6 @@ func (c *verified) signed(text string, check func(string) ([]byte, error), since
 		return c.Checkpoint, fmt.Errorf("the log had %d entries at the earlier checkpoint, and now has %d", since.Seq, s.Seq)
 	}
 	return s, nil
-}
-
-// CheckSigned verifies a JWS of that typ with one of the signer's public keys,
-// and returns the payload.
-func CheckSigned(jws, typ string, keys jose.JSONWebKeySet) ([]byte, error) {
-	return checkSigned(jws, typ, func(string) jose.JSONWebKeySet { return keys })
-}
-
-func checkSigned(jws, typ string, keys func(kid string) jose.JSONWebKeySet) ([]byte, error) {
-	signed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256})
-	if err != nil {
-		return nil, errors.New("it is not a JWS signed with ES256")
-	}
-	if again, err := signed.CompactSerialize(); err != nil || again != jws {
-		return nil, errors.New("it is not in the form that it was signed in")
-	}
-	header := signed.Signatures[0].Protected
-	if header.ExtraHeaders[jose.HeaderType] != typ {
-		return nil, fmt.Errorf("its typ is not %s", typ)
-	}
-	set := keys(header.KeyID)
-	for _, key := range set.Key(header.KeyID) {
-		if payload, err := signed.Verify(key); err == nil {
-			return payload, nil
-		}
-	}
-	return nil, errors.New("it is not signed with a key that is published or registered")
 }
 
 // A ts10Entry is a transaction in the terms of the EUDI wallet's TS10, as its

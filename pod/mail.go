@@ -11,12 +11,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/registry"
 	"skrin/pod/store"
+	"skrin/pod/vouch"
 )
 
 // A MailedRequest is the payload of the JWS (typ evidence-request+jwt, signed with
@@ -68,23 +67,13 @@ func (p *Pod) takeMail(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Wr
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	switch typeOfJWS(string(body)) {
+	switch vouch.TypeOf(string(body)) {
 	case typeErasure:
 		return p.takeErasure(ctx, who, req.ID, party, string(body))
 	case typeRequest:
 		return p.takeRequest(ctx, who, req.ID, party, string(body))
 	}
 	return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The body must be a JWS whose typ is "+typeErasure+" or "+typeRequest+".")
-}
-
-// typeOfJWS returns the typ of a JWS that has not been verified; "" if it is none.
-func typeOfJWS(jws string) string {
-	signed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256})
-	if err != nil {
-		return ""
-	}
-	typ, _ := signed.Signatures[0].Protected.ExtraHeaders[jose.HeaderType].(string)
-	return typ
 }
 
 // takeRequest puts a party's signed request before the person.
@@ -111,7 +100,7 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 		if err := p.countMail(tx, party.ID); err != nil {
 			return err
 		}
-		if err := store.Save(tx, requestKey(r.ID), r); err != nil {
+		if err := keepRequest(tx, r); err != nil {
 			return err
 		}
 		return p.enter(tx, Entry{Action: DidAsk, Party: party.ID, Type: r.Types[0], Fields: slices.Concat(r.Fields, r.Optional)})
@@ -119,7 +108,7 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 }
 
 func (p *Pod) checkMail(party registry.Party, space, jws string) (*MailedRequest, []string) {
-	payload, err := CheckSigned(jws, typeRequest, party.Keys)
+	payload, err := party.CheckSigned(jws, typeRequest)
 	if err != nil {
 		return nil, []string{"the JWS: " + err.Error() + "."}
 	}

@@ -3,13 +3,13 @@
 package pod
 
 import (
-	"context"
 	"io"
 	"time"
 
 	"skrin/ldp"
 	"skrin/pod/registry"
 	"skrin/pod/store"
+	"skrin/pod/vouch"
 )
 
 // A Pod is the door to all pods of one server. Its fields are set before its
@@ -20,7 +20,7 @@ type Pod struct {
 	Blobs    store.Blobs
 	Registry registry.Registry   // who is registered
 	Types    *registry.Catalogue // what evidence there is
-	Sign     Signer              // signs receipts and records with the server's key
+	Sign     vouch.Signer        // signs receipts and records with the server's key
 	Base     string              // "https://host": the origin of every URL, without a slash
 	Issuer   string              // of the tokens of the people here; the same string as Base in most installations
 	Now      func() time.Time    //
@@ -35,12 +35,6 @@ type Pod struct {
 	Leak     Leak                // links people on purpose; "" everywhere but in the program that measures it
 
 	tally tally
-}
-
-// A Signer signs what the server vouches for, as a compact JWS (RFC 7515) whose
-// header has the given typ. The key is among those that the server publishes.
-type Signer interface {
-	Sign(ctx context.Context, typ string, payload []byte) (string, error)
 }
 
 // url returns the URL of a path.

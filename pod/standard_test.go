@@ -773,8 +773,9 @@ func TestSlugs(t *testing.T) {
 			t.Errorf("%q became %s: %v, %v", slug, done.ID, err, bad)
 		}
 	}
-	b.want("a name of an ACL", status(b.post(b.owner, "", "x.acl", plain, "x")), 403)
-	b.want("a name of a description", status(b.post(b.owner, "", ".meta", plain, "x")), 403)
+	for _, slug := range []string{"x.acl", ".meta", "x.acl/", "x.acl /", " x.meta\t", "/x.acl /", strings.Repeat("x", 196) + ".acl and more"} {
+		b.want(fmt.Sprintf("a name of an ACL or a description: %.20q", slug), status(b.post(b.owner, "", slug, plain, "x")), 403)
+	}
 	b.want("POST to a document", status(b.post(b.owner, "note.ttl", "", plain, "x")), 405)
 }
 

@@ -22,6 +22,7 @@ import (
 	"skrin/pod/record"
 	"skrin/pod/registry"
 	"skrin/pod/store"
+	"skrin/pod/vouch"
 )
 
 // What is taken from an archive (2026-11-22):
@@ -124,7 +125,7 @@ func (i *takein) survey(file io.ReadSeeker, vouching *jose.JSONWebKeySet) error 
 			continue
 		}
 		log.begin()
-		i.log, err = VerifyExport(log, func(jws string) ([]byte, error) { return CheckSigned(jws, TypeCheckpoint, *vouching) }, nil)
+		i.log, err = VerifyExport(log, func(jws string) ([]byte, error) { return vouch.Check(jws, TypeCheckpoint, *vouching) }, nil)
 		if err != nil {
 			return ldp.Refuse(ldp.Unprocessable, "The import can't be done: the log is not whole: "+err.Error()+".")
 		}
@@ -132,7 +133,7 @@ func (i *takein) survey(file io.ReadSeeker, vouching *jose.JSONWebKeySet) error 
 	if vouching == nil {
 		return nil
 	}
-	if _, err := a.Check(func(jws string) ([]byte, error) { return CheckSigned(jws, parcel.TypeSeal, *vouching) }); err != nil {
+	if _, err := a.Check(func(jws string) ([]byte, error) { return vouch.Check(jws, parcel.TypeSeal, *vouching) }); err != nil {
 		return ldp.Refuse(ldp.Unprocessable, "The import can't be done: "+err.Error()+".")
 	}
 	i.done.Vouched = true
@@ -488,7 +489,7 @@ func (i *takein) request(b []byte) error {
 		return errID
 	}
 	r.Key = ""
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return store.Save(tx, requestKey(r.ID), r) })
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return keepRequest(tx, r) })
 }
 
 func (i *takein) consent(b []byte) error {
@@ -503,7 +504,7 @@ func (i *takein) consent(b []byte) error {
 	if c.Space != "" {
 		c.Space = i.from.spaceFor(c.Space)
 	}
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return store.Save(tx, consentKey(c.ID), c) })
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return keepConsent(tx, c) })
 }
 
 // grant takes a grant for the party as it is registered here. Where it is not,

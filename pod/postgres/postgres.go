@@ -14,7 +14,9 @@
 // side. It takes three round trips and one for each Get or Scan: begin, lock and
 // look the name up in one; all writes and the commit in one. Where the database
 // ends a transaction for the sake of another one, it is run again, ten times at
-// most. A View is a REPEATABLE READ, READ ONLY transaction.
+// most. A View is a REPEATABLE READ, READ ONLY transaction. Of one pod's Updates
+// two at most have a connection of this process, the others wait for them before
+// they take one: so a pod that is locked for long keeps no other from working.
 //
 // Keys and names are bytea, which sorts by bytes. The index of PostgreSQL holds
 // at most 2704 bytes of a row, so a key's first 1024 bytes are its head, the
@@ -67,6 +69,7 @@ type Store struct {
 	now     func() time.Time
 	log     *slog.Logger
 	timeout time.Duration
+	queue   *queue
 
 	stop context.CancelFunc
 	work sync.WaitGroup // the sweeper and the announcer
@@ -103,7 +106,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, now: o.Now, log: o.Log, timeout: o.Timeout, node: rand.Text(), wake: make(chan struct{}, 1)}
+	s := &Store{db: db, now: o.Now, log: o.Log, timeout: o.Timeout, queue: newQueue(), node: rand.Text(), wake: make(chan struct{}, 1)}
 	if err := s.prepare(ctx); err != nil {
 		db.Close()
 		return nil, err

@@ -76,6 +76,16 @@ func one(to *[]byte) func(pgx.Rows) error {
 
 // Update implements store.Store.
 func (s *Store) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := s.within(ctx)
+	defer cancel()
+	leave, err := s.queue.join(ctx, name)
+	if err != nil {
+		return fmt.Errorf("pod/postgres: update: %w", err)
+	}
+	defer leave()
 	return s.run(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
 		b := new(pgx.Batch)
 		b.Queue(beginUpdate)
@@ -91,6 +101,7 @@ func (s *Store) Update(ctx context.Context, name store.Name, fn func(store.Tx) e
 		case string(locked) != string(id):
 			return errMoved
 		}
+		s.queue.found(name, string(id))
 		return s.update(&tx{ctx: ctx, s: s, conn: conn, id: string(id)}, fn)
 	})
 }
