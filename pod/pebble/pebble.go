@@ -36,6 +36,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -87,6 +88,8 @@ type Store struct {
 	log  *slog.Logger
 
 	pods, names, records stripes
+	turn                 atomic.Uint64 // the number that was last given to a state
+	known                claims
 	followers            store.Followers
 
 	gate   sync.RWMutex // read-locked by every call; Close shuts it
@@ -140,6 +143,7 @@ func open(dir string, fs vfs.FS, o Options) (*Store, error) {
 	for _, set := range []*stripes{&s.pods, &s.names, &s.records} {
 		set.init()
 	}
+	s.turn.Store(1)
 	s.work.Go(s.sweep)
 	return s, nil
 }
