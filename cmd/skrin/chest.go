@@ -106,7 +106,7 @@ func openChest(ctx context.Context, c config, log *slog.Logger) (_ *chest, err e
 
 func (s *chest) openEmbedded(_ context.Context, c config, log *slog.Logger) (_ store.Blobs, _ auth.Records, err error) {
 	for name, to := range map[string]**pebble.Store{"store": &s.data, "keys": &s.ring} {
-		if *to, err = pebble.Open(filepath.Join(c.Dir, name), pebble.Options{Log: log, Now: time.Now}); err != nil {
+		if *to, err = pebble.Open(filepath.Join(c.Dir, name), pebble.Options{Log: log, Now: time.Now, Shred: name == "keys"}); err != nil {
 			return nil, nil, err
 		}
 		s.close = append(s.close, (*to).Close)
