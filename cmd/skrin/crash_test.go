@@ -36,6 +36,10 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
+	if text := os.Getenv(asMember); text != "" {
+		fmt.Fprintln(os.Stderr, serveAsMember(text))
+		os.Exit(1)
+	}
 	if conf := os.Getenv(asNode); conf != "" {
 		writeAsNode(conf)
 	}
