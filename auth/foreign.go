@@ -27,6 +27,9 @@ const (
 	hasMember  = "http://www.w3.org/2006/vcard/ns#hasMember"
 
 	foreignEntries = 20_000
+	foreignIssuers = 16    // that one WebID names
+	foreignKeys    = 32    // of one issuer
+	foreignName    = 1_024 // bytes of an issuer's name, and of a key's id
 	foreignGroups  = 1_000 // of at most groupMembers members
 	groupMembers   = 1_000
 	groupLife      = time.Minute     // how long who is a member of a group stays one
@@ -114,9 +117,12 @@ func (f *Foreign) profile(ctx context.Context, webID acl.WebID) ([]string, error
 	}
 	var named []string
 	for _, o := range graph.Objects(rdf.IRI(string(webID)), rdf.IRI(oidcIssuer)) {
-		if o.Kind == rdf.IRIKind {
+		if o.Kind == rdf.IRIKind && len(o.Value) <= foreignName {
 			named = append(named, o.Value)
 		}
+	}
+	if len(named) > foreignIssuers {
+		return nil, errors.New("the WebID names more than 16 issuers")
 	}
 	return named, nil
 }
@@ -171,11 +177,14 @@ func readKeys(text []byte) ([]jose.JSONWebKey, error) {
 	if err := json.Unmarshal(text, &set); err != nil {
 		return nil, err
 	}
+	if len(set.Keys) > foreignKeys {
+		return nil, errors.New("the issuer has more than 32 keys")
+	}
 	var keys []jose.JSONWebKey
 	for _, text := range set.Keys {
 		var key jose.JSONWebKey
-		if json.Unmarshal(text, &key) == nil && key.Use != "enc" && verifies(key.Key) {
-			keys = append(keys, key)
+		if json.Unmarshal(text, &key) == nil && key.Use != "enc" && verifies(key.Key) && len(key.KeyID) <= foreignName {
+			keys = append(keys, jose.JSONWebKey{Key: key.Key, KeyID: key.KeyID}) // without its certificates
 		}
 	}
 	return keys, nil

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,6 +109,63 @@ func TestForeignIssuers(t *testing.T) {
 			if refused, ok := errors.AsType[*Error](err); !row.ok && (!ok || refused.Code != InvalidToken) {
 				t.Errorf("got %+v, %v", got, err)
 			}
+		})
+	}
+}
+
+// TestForeignRemembersLittle: whatever the documents hold that strangers have us
+// fetch, what is kept of each is small; there are 20,000 of them at most.
+func TestForeignRemembersLittle(t *testing.T) {
+	const documents, each = 30, 16 << 10 // bytes that are kept of one
+	w := newWorld(t)
+	many := func(n int, line string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, line+"\n", i)
+		}
+		return b.String()
+	}
+	var keys []jose.JSONWebKey
+	for i := range 4000 {
+		keys = append(keys, jose.JSONWebKey{Key: &w.key.PublicKey, KeyID: fmt.Sprint("k", i)})
+	}
+	for is, row := range map[string]struct {
+		profile string // in which %s is the issuer
+		keys    []jose.JSONWebKey
+		good    bool // it is an issuer all the same
+	}{
+		"a long document":   {"<#me> <" + oidcIssuer + "> <%s> .\n#" + strings.Repeat("x", 1000<<10), keys[:1], true},
+		"many issuers":      {many(5000, "<#me> <"+oidcIssuer+"> <https://issuer.example/%d/"+strings.Repeat("x", 40)+"> .") + "#%s", keys[:1], false},
+		"issuers of length": {many(200, "<#me> <"+oidcIssuer+"> <https://issuer.example/%d/"+strings.Repeat("x", 4000)+"> .") + "#%s", keys[:1], false},
+		"many keys":         {"<#me> <" + oidcIssuer + "> <%s> .", keys, false},
+	} {
+		t.Run(is, func(t *testing.T) {
+			f := NewForeign(Guarded(true), w.Now)
+			var before, after runtime.MemStats
+			for n := range documents + 1 {
+				if n == 1 { // what the first one costs besides
+					runtime.GC()
+					runtime.ReadMemStats(&before)
+				}
+				a := newAbroad(t, row.keys...)
+				a.profile = fmt.Sprintf(row.profile, a.URL)
+				issuer, err := f.Issuer(t.Context(), a.URL, a.webID())
+				if err == nil {
+					_, err = issuer.Key(t.Context(), "k0")
+				}
+				if row.good != (err == nil) {
+					t.Fatalf("document %d: %v", n, err)
+				}
+				a.profile, a.keys = "", nil
+				a.Close()
+			}
+			f.client.CloseIdleConnections()
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			if kept := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / documents; kept > each {
+				t.Errorf("%d bytes are kept of a document, want at most %d", kept, each)
+			}
+			runtime.KeepAlive(f)
 		})
 	}
 }

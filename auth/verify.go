@@ -29,6 +29,10 @@ const (
 	maxToken   = 16 << 10 // bytes
 	accessType = "at+jwt" // RFC 9068, section 2.1
 	audience   = "solid"  // Solid-OIDC, section 8.1
+
+	// cachedLife is how long a token is good that was verified before, whatever its
+	// exp says: then its issuer, and the key, are looked for again.
+	cachedLife = time.Minute
 )
 
 // The codes of an [Error] (RFC 6750, section 3.1; RFC 9449, section 7.1). An
@@ -184,7 +188,7 @@ type identity struct {
 	agent      acl.Agent
 	grant      string
 	thumbprint string
-	until      time.Time
+	until      time.Time // it is known no longer
 }
 
 // token returns what a token proves, from the cache if it was verified before.
@@ -196,6 +200,9 @@ func (v *Verifier) token(ctx context.Context, token string) (identity, error) {
 	known, err := v.verify(ctx, token, now)
 	if err != nil {
 		return identity{}, err
+	}
+	if soon := now.Add(cachedLife); soon.Before(known.until) {
+		known.until = soon
 	}
 	v.Cache.put(digest, known)
 	return known, nil

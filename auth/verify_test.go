@@ -415,6 +415,37 @@ func TestACachedTokenEnds(t *testing.T) {
 	}
 }
 
+// TestACachedTokenIsVerifiedAgain: however long a token says that it is good, its
+// issuer and the key stop being believed soon after they end.
+func TestACachedTokenIsVerifiedAgain(t *testing.T) {
+	for is, end := range map[string]func(*world){
+		"the issuer is believed no more": func(w *world) { w.Issuers = Only("https://another.example", w) },
+		"the key is the issuer's no more": func(w *world) {
+			w.key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		},
+	} {
+		d := newWorld(t).draft()
+		d.claims["exp"] = noon.AddDate(10, 0, 0).Unix()
+		token := d.token(t)
+		for range 3 {
+			if _, err := d.w.Identify(d.request(t, token)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if d.w.asked != 1 {
+			t.Errorf("%s: three requests at once asked for the key %d times", is, d.w.asked)
+		}
+		end(d.w)
+		for range 6 { // a token in use is not forgotten
+			d.w.clock = d.w.clock.Add(cachedLife / 6)
+			_, _ = d.w.Identify(d.request(t, token))
+		}
+		if _, err := d.w.Identify(d.request(t, token)); err == nil {
+			t.Errorf("%s: its token is still good", is)
+		}
+	}
+}
+
 func TestTheCacheIsBounded(t *testing.T) {
 	c := NewCache(100)
 	var wg sync.WaitGroup

@@ -5,13 +5,14 @@ package pod
 import (
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // compile checks an ACL document and makes its grants the rules of what it
 // belongs to, in the same transaction: nothing is decided by text that hasn't
 // been understood. A document that leaves nobody with Control is no fault, since
 // the owner always has it.
-func (p *Pod) compile(tx Tx, r *right, c *content) error {
+func (p *Pod) compile(tx store.Tx, r *right, c *content) error {
 	if len(c.data.Names()) > 0 {
 		return ldp.Refuse(ldp.Unprocessable, "An ACL document has no named graphs: what they grant would not be seen.")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // What is in an archive, besides files/.
@@ -91,9 +92,9 @@ func (a *archive) settings() error {
 // resources writes the pod, a page at a time.
 func (a *archive) resources() error {
 	for after := ""; ; {
-		var found []Pair
+		var found []store.Pair
 		var podID string
-		err := a.viewOwn(a.ctx, a.who, func(tx Tx) (err error) {
+		err := a.viewOwn(a.ctx, a.who, func(tx store.Tx) (err error) {
 			podID = tx.Pod()
 			found, err = tx.Scan(recordKey(""), after, page)
 			return err
@@ -209,11 +210,11 @@ const owners = "owner"
 // "" if all forms that were delivered are given away.
 func (p *Pod) OwnForm(ctx context.Context, who acl.Agent, id string) (string, error) {
 	var form string
-	err := p.updateOwn(ctx, who, func(tx Tx) error {
-		if !isID(id) {
+	err := p.updateOwn(ctx, who, func(tx store.Tx) error {
+		if !store.IsID(id) {
 			return absent()
 		}
-		e, err := load[Evidence](tx, evidenceKey(id))
+		e, err := store.Load[Evidence](tx, evidenceKey(id))
 		if err != nil {
 			return err
 		}

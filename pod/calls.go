@@ -6,6 +6,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"skrin/pod/store"
 )
 
 // A Call is what a webhook is to be told: in order, one notification each.
@@ -17,9 +19,9 @@ type Call struct {
 
 // callLater has the webhooks called that subscribe to what was done, of which the
 // first has this number.
-func (p *Pod) callLater(tx Tx, done []Activity, first uint64) error {
+func (p *Pod) callLater(tx store.Tx, done []Activity, first uint64) error {
 	var waiting []Subscription
-	err := each(tx, "th", func(s *Subscription) bool {
+	err := store.Each(tx, "th", func(s *Subscription) bool {
 		i := slices.IndexFunc(done, func(a Activity) bool { return a.tells(s.Topic) })
 		if i >= 0 && s.From == 0 && !s.Parked {
 			s.From = first + uint64(i)
@@ -34,7 +36,7 @@ func (p *Pod) callLater(tx Tx, done []Activity, first uint64) error {
 		return err
 	}
 	for _, s := range waiting {
-		if err := save(tx, channelKey(true, s.ID), s); err != nil {
+		if err := store.Save(tx, channelKey(true, s.ID), s); err != nil {
 			return err
 		}
 	}
@@ -46,7 +48,7 @@ func (p *Pod) callLater(tx Tx, done []Activity, first uint64) error {
 // before MayHear. It is for the deliverer.
 func (p *Pod) TakeCalls(ctx context.Context, pod string) ([]Call, error) {
 	none := true
-	err := p.Store.View(ctx, Name("id/"+pod), func(tx Tx) error {
+	err := p.Store.View(ctx, store.Name("id/"+pod), func(tx store.Tx) error {
 		pairs, err := tx.Scan("th", "", 1)
 		none = len(pairs) == 0
 		return err
@@ -55,11 +57,11 @@ func (p *Pod) TakeCalls(ctx context.Context, pod string) ([]Call, error) {
 		return nil, err
 	}
 	var calls []Call
-	err = p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
+	err = p.Store.Update(ctx, store.Name("id/"+pod), func(tx store.Tx) error {
 		calls = nil
 		now := p.Now().UTC()
 		var due, ended []Subscription
-		err := each(tx, "th", func(s *Subscription) bool {
+		err := store.Each(tx, "th", func(s *Subscription) bool {
 			switch {
 			case s.End.Before(now):
 				ended = append(ended, *s)
@@ -81,7 +83,7 @@ func (p *Pod) TakeCalls(ctx context.Context, pod string) ([]Call, error) {
 			}
 			calls = append(calls, c)
 			s.Next = now.Add(lease)
-			if err := save(tx, channelKey(true, s.ID), s); err != nil {
+			if err := store.Save(tx, channelKey(true, s.ID), s); err != nil {
 				return err
 			}
 		}
@@ -101,7 +103,7 @@ func (s *Subscription) due() time.Time {
 }
 
 // call returns what a webhook that waits is to be told.
-func (p *Pod) call(tx Tx, s Subscription) (Call, error) {
+func (p *Pod) call(tx store.Tx, s Subscription) (Call, error) {
 	all, last, lost, err := activities(tx, s.From-1)
 	if err != nil {
 		return Call{}, err
@@ -133,7 +135,7 @@ const maxTell = 32
 
 // Called notes that a webhook has received what happened up to a number.
 func (p *Pod) Called(ctx context.Context, pod string, c Call) error {
-	return p.settleCall(ctx, pod, c.ID, func(tx Tx, s *Subscription) error {
+	return p.settleCall(ctx, pod, c.ID, func(tx store.Tx, s *Subscription) error {
 		s.Tries, s.Trouble, s.Failing = 0, "", time.Time{}
 		s.Next = p.Now().UTC().Add(s.Rate)
 		s.From = 0
@@ -153,7 +155,7 @@ func (p *Pod) Called(ctx context.Context, pod string, c Call) error {
 // parked: it is called no more, and says why to who asks. trouble "" is that
 // nothing was tried. It says whether it parked it.
 func (p *Pod) CallLater(ctx context.Context, pod string, c Call, upto uint64, trouble string, final bool) (parked bool, err error) {
-	err = p.settleCall(ctx, pod, c.ID, func(_ Tx, s *Subscription) error {
+	err = p.settleCall(ctx, pod, c.ID, func(_ store.Tx, s *Subscription) error {
 		now := p.Now().UTC()
 		if upto >= s.From {
 			s.From = upto + 1
@@ -176,16 +178,16 @@ func (p *Pod) CallLater(ctx context.Context, pod string, c Call, upto uint64, tr
 }
 
 // settleCall changes a webhook, if there still is one.
-func (p *Pod) settleCall(ctx context.Context, pod, id string, change func(Tx, *Subscription) error) error {
-	return p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
-		s, err := load[Subscription](tx, channelKey(true, id))
+func (p *Pod) settleCall(ctx context.Context, pod, id string, change func(store.Tx, *Subscription) error) error {
+	return p.Store.Update(ctx, store.Name("id/"+pod), func(tx store.Tx) error {
+		s, err := store.Load[Subscription](tx, channelKey(true, id))
 		if err != nil || s == nil {
 			return err
 		}
 		if err := change(tx, s); err != nil {
 			return err
 		}
-		if err := save(tx, channelKey(true, id), s); err != nil {
+		if err := store.Save(tx, channelKey(true, id), s); err != nil {
 			return err
 		}
 		return settle(tx)
@@ -194,7 +196,7 @@ func (p *Pod) settleCall(ctx context.Context, pod, id string, change func(Tx, *S
 
 // EndCall removes a webhook whose subscriber may no longer read its topic.
 func (p *Pod) EndCall(ctx context.Context, pod string, c Call) error {
-	return p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
+	return p.Store.Update(ctx, store.Name("id/"+pod), func(tx store.Tx) error {
 		tx.Delete(channelKey(true, c.ID))
 		return settle(tx)
 	})

@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // A Consent is the record of an answer. It is written once; only Withdrawn and
@@ -62,6 +63,7 @@ type Share struct {
 	Type    *EvidenceType
 	Use     Use
 	Active  bool
+	Paused  time.Time // when the owner stopped the party's reads; zero if she hasn't
 	Reads   int       // times that the party has read under it
 	Last    time.Time // when it last did; zero for never
 }
@@ -72,8 +74,8 @@ func consentKey(id string) string { return "c" + id }
 // every node, and the party is told and asked to erase. To withdraw twice is no
 // error.
 func (p *Pod) Withdraw(ctx context.Context, who acl.Agent, id string) error {
-	err := p.updateFor(ctx, who, func(tx Tx) error {
-		c, err := load[Consent](tx, consentKey(id))
+	err := p.updateFor(ctx, who, func(tx store.Tx) error {
+		c, err := store.Load[Consent](tx, consentKey(id))
 		if err != nil {
 			return err
 		}
@@ -88,21 +90,22 @@ func (p *Pod) Withdraw(ctx context.Context, who acl.Agent, id string) error {
 
 // withdraw ends a consent, in a transaction that somebody else has begun. The
 // party is told at the time tell, or at once.
-func (p *Pod) withdraw(ctx context.Context, tx Tx, c *Consent, tell time.Time) error {
+func (p *Pod) withdraw(ctx context.Context, tx store.Tx, c *Consent, tell time.Time) error {
 	if !c.Withdrawn.IsZero() {
 		return nil
 	}
+	tx.Delete(c.endsKey())
 	c.Withdrawn = p.Now().UTC().Truncate(time.Second)
 	c.EraseBy = day(c.Withdrawn).AddDate(0, 1, 0)
-	g, err := load[Grant](tx, grantKey(c.Space, c.Grant))
+	g, err := store.Load[Grant](tx, grantKey(c.Space, c.Grant))
 	if err != nil {
 		return err
 	}
 	g.Rule.Until = c.Withdrawn
-	if err := save(tx, grantKey(c.Space, c.Grant), g); err != nil {
+	if err := store.Save(tx, grantKey(c.Space, c.Grant), g); err != nil {
 		return err
 	}
-	if err := save(tx, consentKey(c.ID), c); err != nil {
+	if err := keepConsent(tx, c); err != nil {
 		return err
 	}
 	e := Entry{Action: DidWithdraw, Party: c.Request.Party, Type: g.Type, Fields: c.Fields, Purpose: g.Rule.Purpose, Consent: c.ID}
@@ -116,9 +119,9 @@ func (p *Pod) withdraw(ctx context.Context, tx Tx, c *Consent, tell time.Time) e
 // Shares returns the owner's consents, the newest first.
 func (p *Pod) Shares(ctx context.Context, who acl.Agent) ([]Share, error) {
 	var all []Share
-	err := p.viewPart(ctx, who, sharingPart, func(tx Tx) error {
+	err := p.viewPart(ctx, who, sharingPart, func(tx store.Tx) error {
 		var consents []Consent
-		if err := each(tx, consentKey(""), func(c *Consent) bool { consents = append(consents, *c); return true }); err != nil {
+		if err := store.Each(tx, consentKey(""), func(c *Consent) bool { consents = append(consents, *c); return true }); err != nil {
 			return err
 		}
 		for _, c := range consents {
@@ -136,17 +139,33 @@ func (p *Pod) Shares(ctx context.Context, who acl.Agent) ([]Share, error) {
 	return all, err
 }
 
-func (p *Pod) share(ctx context.Context, tx Tx, c Consent) (Share, error) {
+func (p *Pod) share(ctx context.Context, tx store.Tx, c Consent) (Share, error) {
 	party, err := p.partyOrName(ctx, c.Request.Party)
 	if err != nil {
 		return Share{}, err
 	}
-	g, err := load[Grant](tx, grantKey(c.Space, c.Grant))
+	values, err := tx.Get(grantKey(c.Space, c.Grant), spaceKey(c.Space))
 	if err != nil {
 		return Share{}, err
 	}
-	s := Share{Consent: c, Party: party, Active: c.Active(p.Now()), Reads: g.Reads, Last: g.Last}
-	s.Type, _ = p.Types.Type(g.Type)
+	s := Share{Consent: c, Party: party, Active: c.Active(p.Now())}
+	if len(c.Request.Types) > 0 {
+		s.Type, _ = p.Types.Type(c.Request.Types[0])
+	}
+	if values[0] != nil {
+		g, err := store.Decode[Grant](grantKey(c.Space, c.Grant), values[0])
+		if err != nil {
+			return Share{}, err
+		}
+		s.Reads, s.Last = g.Reads, g.Last
+	}
+	if values[1] != nil {
+		space, err := store.Decode[Space](spaceKey(c.Space), values[1])
+		if err != nil {
+			return Share{}, err
+		}
+		s.Paused = space.Frozen
+	}
 	s.Use, _ = party.Use(c.Request.Use)
 	return s, nil
 }

@@ -12,6 +12,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/store"
 )
 
 // A listing is read in pages of so many members.
@@ -21,7 +22,7 @@ const page = 256
 // transaction that permitted it; each later one from its own, which decides
 // again. Of a container that changes meanwhile a listing may show some changes
 // and not others.
-func (p *Pod) list(ctx context.Context, tx Tx, r *right, res *ldp.Resource, after ldp.ID) error {
+func (p *Pod) list(ctx context.Context, tx store.Tx, r *right, res *ldp.Resource, after ldp.ID) error {
 	own, err := p.own(ctx, r)
 	if err != nil {
 		return err
@@ -32,7 +33,7 @@ func (p *Pod) list(ctx context.Context, tx Tx, r *right, res *ldp.Resource, afte
 		return err
 	}
 	next := func(after string) (found []ldp.Member, err error) {
-		err = p.view(ctx, r.who, r.id, func(tx Tx) error {
+		err = p.view(ctx, r.who, r.id, func(tx store.Tx) error {
 			if _, err := p.may(tx, r.who, acl.Read, r.id); err != nil {
 				return err
 			}
@@ -62,7 +63,7 @@ func (p *Pod) list(ctx context.Context, tx Tx, r *right, res *ldp.Resource, afte
 }
 
 // members returns the members that come after a name, at most a page.
-func members(tx Tx, container ldp.ID, after string) ([]ldp.Member, error) {
+func members(tx store.Tx, container ldp.ID, after string) ([]ldp.Member, error) {
 	prefix := membersKey(container)
 	if after != "" {
 		after = prefix + after
@@ -103,7 +104,7 @@ var managed = []string{statNS + "size", statNS + "mtime", termsNS + "modified"}
 // container and its members is left out, so that what was read can be put back:
 // with no member or with all of them. What would change them is refused (Solid
 // Protocol, sections 5.3 and 4.2.1).
-func (p *Pod) keepOwn(tx Tx, rec *record, r *right, c *content) error {
+func (p *Pod) keepOwn(tx store.Tx, rec *record, r *right, c *content) error {
 	if len(c.data.Names()) > 0 {
 		return ldp.Refuse(ldp.Unprocessable, "A container has no named graphs.")
 	}
@@ -141,7 +142,7 @@ func (p *Pod) keepOwn(tx Tx, rec *record, r *right, c *content) error {
 // said returns what the listing says of a container's members, if sent names all
 // of them; else nothing. No container is larger than what could be sent, so it
 // takes one Scan.
-func (p *Pod) said(tx Tx, r *right, sent *rdf.Graph) (*rdf.Graph, error) {
+func (p *Pod) said(tx store.Tx, r *right, sent *rdf.Graph) (*rdf.Graph, error) {
 	said, self, n := new(rdf.Graph), rdf.IRI(p.url(r.id)), 0
 	contains := rdf.IRI(ldpNS + "contains")
 	for t := range sent.All() {
@@ -202,7 +203,7 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 	if req.ID.First() == spaces {
 		return p.spacePost(ctx, who, req)
 	}
-	check := func(tx Tx) (*right, error) {
+	check := func(tx store.Tx) (*right, error) {
 		r, err := p.look(tx, who, req.ID, true)
 		if err != nil {
 			return nil, err
@@ -211,7 +212,7 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 	}
 	var podID string
 	sends := false
-	err := p.view(ctx, who, req.ID, func(tx Tx) error {
+	err := p.view(ctx, who, req.ID, func(tx store.Tx) error {
 		podID = tx.Pod()
 		r, err := check(tx)
 		if sends = err == nil && r.isSender(); sends {
@@ -238,7 +239,7 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 		return ldp.Written{}, err
 	}
 	var done ldp.Written
-	err = p.write(ctx, who, req.ID, func(tx Tx) (Action, ldp.ID, error) {
+	err = p.write(ctx, who, req.ID, func(tx store.Tx) (Action, ldp.ID, error) {
 		r, err := check(tx)
 		if err != nil {
 			return "", "", err
@@ -256,7 +257,7 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 }
 
 // add makes c a new member of the container that r is the right to.
-func (p *Pod) add(ctx context.Context, tx Tx, ch *change, r *right, req ldp.Post, c *content) (done ldp.Written, err error) {
+func (p *Pod) add(ctx context.Context, tx store.Tx, ch *change, r *right, req ldp.Post, c *content) (done ldp.Written, err error) {
 	if err := r.extend(tx, ch, req.Slug, req.Container); err != nil {
 		return done, err
 	}
@@ -285,7 +286,7 @@ func (r *right) mayPost(req ldp.Post) error {
 	case req.Fault != nil:
 		return req.Fault
 	}
-	if name := strings.TrimRight(req.Slug, "/"); strings.HasSuffix(name, ldp.ACLSuffix) || strings.HasSuffix(name, ldp.MetaSuffix) {
+	if name := segment(req.Slug); strings.HasSuffix(name, ldp.ACLSuffix) || strings.HasSuffix(name, ldp.MetaSuffix) {
 		return ldp.Refuse(ldp.Forbidden, "A name that ends in .acl or .meta is an auxiliary resource's. Choose another Slug.")
 	}
 	tag, modified := r.rec.state()
@@ -293,8 +294,8 @@ func (r *right) mayPost(req ldp.Post) error {
 }
 
 // extend turns the right to a container into that to a new member of it.
-func (r *right) extend(tx Tx, ch *change, slug string, container bool) error {
-	random := idEncoding.EncodeToString(ch.derive("name", string(r.id))[:16])
+func (r *right) extend(tx store.Tx, ch *change, slug string, container bool) error {
+	random := store.IDEncoding.EncodeToString(ch.derive("name", string(r.id))[:16])
 	name := segment(slug)
 	candidates := []string{name, random[:8] + "-" + name}
 	if name == "" {
@@ -369,7 +370,7 @@ func keyOf(who acl.Agent, req ldp.Post, c *content, ch *change) once {
 	hash := func(parts ...string) string {
 		h := sha256.New()
 		for _, s := range parts {
-			h.Write(appendString(nil, s))
+			h.Write(store.AppendString(nil, s))
 		}
 		return string(h.Sum(nil))
 	}
@@ -382,7 +383,7 @@ func keyOf(who acl.Agent, req ldp.Post, c *content, ch *change) once {
 }
 
 // repeated returns what came of the same request before, or nothing.
-func (p *Pod) repeated(tx Tx, o once) (ldp.Written, error) {
+func (p *Pod) repeated(tx store.Tx, o once) (ldp.Written, error) {
 	if o.today == "" {
 		return ldp.Written{}, nil
 	}
@@ -394,22 +395,22 @@ func (p *Pod) repeated(tx Tx, o once) (ldp.Written, error) {
 		if v == nil {
 			continue
 		}
-		in := reader{rest: v}
-		print, id := in.string(), ldp.ID(in.string())
-		if in.err == nil && print != o.print {
-			in.err = ldp.Refuse(ldp.Unprocessable, "The Idempotency-Key was used for another request. Take a new one for each.")
+		in := store.Reader{Rest: v}
+		print, id := in.Text(), ldp.ID(in.Text())
+		if in.Err == nil && print != o.print {
+			in.Err = ldp.Refuse(ldp.Unprocessable, "The Idempotency-Key was used for another request. Take a new one for each.")
 		}
-		return ldp.Written{ID: id, Created: true, Description: p.Describe(id)}, in.err
+		return ldp.Written{ID: id, Created: true, Description: p.Describe(id)}, in.Err
 	}
 	return ldp.Written{}, nil
 }
 
 // remember notes the outcome, and forgets some of those that are too old.
-func (o once) remember(tx Tx, id ldp.ID) error {
+func (o once) remember(tx store.Tx, id ldp.ID) error {
 	if o.today == "" {
 		return nil
 	}
-	tx.Put(o.today, appendString(appendString(nil, o.print), string(id)))
+	tx.Put(o.today, store.AppendString(store.AppendString(nil, o.print), string(id)))
 	old, err := tx.Scan(onceKey, "", 8)
 	for _, pair := range old {
 		if pair.Key < o.yesterday[:len(o.day)] {

@@ -13,6 +13,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // Freeze stops a party's reads from the owner's pod, of all parties for "", until
@@ -56,9 +57,9 @@ func (p *Pod) Disconnect(ctx context.Context, who acl.Agent, party string) error
 // eachSpace changes the owner's space for a party, or every one for "", in one
 // transaction, and logs what changed.
 func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change func(*Space) (Action, bool)) error {
-	return p.updateOwn(ctx, who, func(tx Tx) error {
+	return p.updateOwn(ctx, who, func(tx store.Tx) error {
 		var all []*Space
-		err := each(tx, spaceKey(""), func(s *Space) bool {
+		err := store.Each(tx, spaceKey(""), func(s *Space) bool {
 			if party == "" || s.Party == party {
 				all = append(all, s)
 			}
@@ -75,7 +76,7 @@ func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change
 			if !changed {
 				continue
 			}
-			if err := save(tx, spaceKey(s.ID), s); err != nil {
+			if err := store.Save(tx, spaceKey(s.ID), s); err != nil {
 				return err
 			}
 			if err := p.enter(tx, Entry{Action: action, Party: s.Party}); err != nil {
@@ -92,7 +93,7 @@ func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change
 	})
 }
 
-func (p *Pod) tellDisconnected(ctx context.Context, tx Tx, s *Space, several bool) (err error) {
+func (p *Pod) tellDisconnected(ctx context.Context, tx store.Tx, s *Space, several bool) (err error) {
 	n := Notification{Party: s.Party, Space: s.ID, Event: Disconnected, Location: p.url(s.deposit())}
 	if several {
 		if n.Next, err = p.someTime(); err != nil {
@@ -125,15 +126,15 @@ func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 	if faults != nil {
 		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The receipt can't be accepted.", faults...)
 	}
-	id, err := p.newID()
+	id, err := store.NewID(p.Rand)
 	if err != nil {
 		return ldp.Written{}, err
 	}
 	done := ldp.Written{ID: inbox + ldp.ID(id), Created: true, Description: p.spaceDescription(inbox)}
-	return done, p.inSpace(ctx, who, acl.Append, inbox, func(tx Tx, a access) error {
+	return done, p.inSpace(ctx, who, acl.Append, inbox, func(tx store.Tx, a access) error {
 		var c *Consent
-		if isID(receipt.Consent) {
-			if c, err = load[Consent](tx, consentKey(receipt.Consent)); err != nil {
+		if store.IsID(receipt.Consent) {
+			if c, err = store.Load[Consent](tx, consentKey(receipt.Consent)); err != nil {
 				return err
 			}
 		}
@@ -144,7 +145,7 @@ func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 			return nil
 		}
 		c.Erased, c.Receipt = p.Now().UTC().Truncate(time.Second), jws
-		if err := save(tx, consentKey(c.ID), c); err != nil {
+		if err := store.Save(tx, consentKey(c.ID), c); err != nil {
 			return err
 		}
 		return p.enter(tx, Entry{Action: DidErase, Party: a.party.ID, Type: c.Request.Types[0], Fields: c.Fields, Consent: c.ID})
@@ -152,7 +153,7 @@ func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 }
 
 func (p *Pod) checkErasure(party Party, jws string) (*ErasureReceipt, []string) {
-	payload, err := checkSigned(jws, typeErasure, party.KeySet)
+	payload, err := party.CheckSigned(jws, typeErasure)
 	if err != nil {
 		return nil, []string{fmt.Sprintf("the JWS: %v.", err)}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // A denial is why a party doesn't get what a grant of its own is about. It is
@@ -23,7 +24,7 @@ func (d *denial) Error() string { return d.why }
 
 // denied logs a denial in the transaction of the read, and returns what the party
 // is told; any other error it returns as it is.
-func (p *Pod) denied(tx Tx, a access, id ldp.ID, failed error) (told, err error) {
+func (p *Pod) denied(tx store.Tx, a access, id ldp.ID, failed error) (told, err error) {
 	d, ok := errors.AsType[*denial](failed)
 	if !ok {
 		return nil, failed

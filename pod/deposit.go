@@ -22,6 +22,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
+	"skrin/pod/store"
 )
 
 // Limits of a deposit.
@@ -108,7 +109,7 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	err = p.inSpace(ctx, who, acl.Append, req.ID, func(tx Tx, a access) error {
+	err = p.inSpace(ctx, who, acl.Append, req.ID, func(tx store.Tx, a access) error {
 		before, err := repeated(tx, a.space, req.Key, body)
 		if err != nil || before != nil {
 			if before != nil {
@@ -140,11 +141,11 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 func (p *Pod) acknowledge(ctx context.Context, party Party, rows []*delivery, at ldp.ID) (ldp.Written, error) {
 	for _, d := range rows {
 		var err error
-		if d.id, err = p.newID(); err != nil {
+		if d.id, err = store.NewID(p.Rand); err != nil {
 			return ldp.Written{}, err
 		}
 	}
-	id, err := p.newID()
+	id, err := store.NewID(p.Rand)
 	if err != nil {
 		return ldp.Written{}, err
 	}
@@ -158,19 +159,19 @@ func (p *Pod) mayDeposit(ctx context.Context, who acl.Agent, id ldp.ID) (party P
 	if !who.Known() {
 		return party, nil, refusal(who)
 	}
-	err = p.Store.View(ctx, Name("w/"+spaceID(id)), func(tx Tx) error {
+	err = p.Store.View(ctx, store.Name("w/"+spaceID(id)), func(tx store.Tx) error {
 		a, err := p.enterSpace(ctx, tx, who, acl.Append, id)
 		if err == nil {
 			party, types = a.party, a.space.Types
 		}
 		return err
 	})
-	if errors.Is(err, ErrNoPod) {
+	if errors.Is(err, store.ErrNoPod) {
 		err = refusal(who)
 	}
 	if k := ldp.KindOf(err); err != nil && k == ldp.Forbidden {
 		// Once more, in a transaction that logs the refusal.
-		return party, nil, p.inSpace(ctx, who, acl.Append, id, func(Tx, access) error { return err })
+		return party, nil, p.inSpace(ctx, who, acl.Append, id, func(store.Tx, access) error { return err })
 	}
 	return party, types, err
 }
@@ -425,7 +426,7 @@ func (d *delivery) agrees(g *rdf.Graph) (faults []string) {
 // keep stores a delivery: the evidence, its forms, and its RDF in the person's
 // own pod; the evidence before it is superseded. More forms of what is current are
 // added to it.
-func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery) error {
+func (p *Pod) keep(ctx context.Context, tx store.Tx, a access, d *delivery) error {
 	if err := bindKeys(tx, a.space.ID, d.holders); err != nil {
 		return err
 	}
@@ -464,7 +465,7 @@ func (p *Pod) keep(ctx context.Context, tx Tx, a access, d *delivery) error {
 }
 
 // addForms adds the signed forms of a delivery to its evidence.
-func (p *Pod) addForms(tx Tx, e *Evidence, d *delivery) error {
+func (p *Pod) addForms(tx store.Tx, e *Evidence, d *delivery) error {
 	for _, form := range d.forms {
 		tx.Put(formKey(e.ID, e.Forms), []byte(form))
 		e.Forms++
@@ -474,12 +475,12 @@ func (p *Pod) addForms(tx Tx, e *Evidence, d *delivery) error {
 
 // more adds the forms of a delivery to the current evidence, if they say the same;
 // false if they don't. A form that was delivered before is refused: two recipients would get it.
-func (p *Pod) more(tx Tx, issuer string, d *delivery) (bool, error) {
-	id, err := load[string](tx, currentKey(d.typ.ID, issuer))
+func (p *Pod) more(tx store.Tx, issuer string, d *delivery) (bool, error) {
+	id, err := store.Load[string](tx, currentKey(d.typ.ID, issuer))
 	if err != nil || id == nil {
 		return false, err
 	}
-	e, err := load[Evidence](tx, evidenceKey(*id))
+	e, err := store.Load[Evidence](tx, evidenceKey(*id))
 	if err != nil || e == nil || e.Ended != Current || !e.Issued.Equal(d.issued) || !e.Expires.Equal(d.expires) || !slices.Equal(e.Facts, d.facts) {
 		return false, err
 	}
@@ -513,7 +514,7 @@ func (p *Pod) more(tx Tx, issuer string, d *delivery) (bool, error) {
 	if err := p.addForms(tx, e, d); err != nil {
 		return false, err
 	}
-	return true, save(tx, evidenceKey(e.ID), e)
+	return true, store.Save(tx, evidenceKey(e.ID), e)
 }
 
 // rebase moves a document's own names from where it was sent to where it is
@@ -566,11 +567,11 @@ func earlierKey(s *Space, key string) string {
 
 // repeated returns what answered an earlier deposit with the same idempotency
 // key, nil if there was none.
-func repeated(tx Tx, s *Space, key string, body []byte) (*earlier, error) {
+func repeated(tx store.Tx, s *Space, key string, body []byte) (*earlier, error) {
 	if key == "" {
 		return nil, nil
 	}
-	e, err := load[earlier](tx, earlierKey(s, key))
+	e, err := store.Load[earlier](tx, earlierKey(s, key))
 	if err != nil || e == nil {
 		return nil, err
 	}
@@ -580,10 +581,10 @@ func repeated(tx Tx, s *Space, key string, body []byte) (*earlier, error) {
 	return e, nil
 }
 
-func remember(tx Tx, s *Space, key string, body []byte, done ldp.Written) error {
+func remember(tx store.Tx, s *Space, key string, body []byte, done ldp.Written) error {
 	if key == "" {
 		return nil
 	}
 	sum := sha256.Sum256(body)
-	return save(tx, earlierKey(s, key), earlier{sum[:], done.ID, done.Receipt})
+	return store.Save(tx, earlierKey(s, key), earlier{sum[:], done.ID, done.Receipt})
 }

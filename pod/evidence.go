@@ -14,6 +14,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/store"
 )
 
 // An Evidence is one statement that a provider attested about the person.
@@ -67,9 +68,9 @@ func tooOld(e *Evidence, days int, now time.Time) bool {
 }
 
 // keep stores evidence that is new here.
-func keep(tx Tx, e *Evidence) error {
-	tx.Put(newestKey(e), []byte{layout})
-	return save(tx, evidenceKey(e.ID), e)
+func keep(tx store.Tx, e *Evidence) error {
+	tx.Put(newestKey(e), []byte{store.Layout})
+	return store.Save(tx, evidenceKey(e.ID), e)
 }
 
 // newestKey finds evidence by when it came, the newest first.
@@ -83,25 +84,25 @@ func givenKey(id, space string) string     { return "f" + id + "\x00w" + space }
 func currentKey(typ, issuer string) string { return "k" + typ + "\x00" + issuer }
 
 // supersede makes e the current evidence of its type and issuer.
-func (p *Pod) supersede(tx Tx, e *Evidence) error {
+func (p *Pod) supersede(tx store.Tx, e *Evidence) error {
 	key := currentKey(e.Type, e.Issuer)
-	id, err := load[string](tx, key)
+	id, err := store.Load[string](tx, key)
 	if err != nil {
 		return err
 	}
 	if id != nil {
-		old, err := load[Evidence](tx, evidenceKey(*id))
+		old, err := store.Load[Evidence](tx, evidenceKey(*id))
 		if err != nil {
 			return err
 		}
 		if old != nil && old.Ended == Current {
 			old.Ended = Superseded
-			if err := save(tx, evidenceKey(old.ID), old); err != nil {
+			if err := store.Save(tx, evidenceKey(old.ID), old); err != nil {
 				return err
 			}
 		}
 	}
-	return save(tx, key, e.ID)
+	return store.Save(tx, key, e.ID)
 }
 
 // A given is a signed form that a space was given, with the top-level claim of each
@@ -127,7 +128,7 @@ func decodeGiven(b []byte) given {
 // one that it has; an empty one if all are given away. When few are left the issuer
 // is asked for more: some time in the next hours, so that it doesn't see when the
 // person shares; at once if somebody waits.
-func (p *Pod) giveForm(ctx context.Context, tx Tx, e *Evidence, space string) (given, error) {
+func (p *Pod) giveForm(ctx context.Context, tx store.Tx, e *Evidence, space string) (given, error) {
 	key := givenKey(e.ID, space)
 	values, err := tx.Get(key, formKey(e.ID, e.Given))
 	if err != nil {
@@ -146,7 +147,7 @@ func (p *Pod) giveForm(ctx context.Context, tx Tx, e *Evidence, space string) (g
 		tx.Put(key, g.encode())
 		tx.Delete(formKey(e.ID, e.Given))
 		e.Given++
-		if err := save(tx, evidenceKey(e.ID), e); err != nil {
+		if err := store.Save(tx, evidenceKey(e.ID), e); err != nil {
 			return g, err
 		}
 	}
@@ -164,7 +165,7 @@ func (p *Pod) giveForm(ctx context.Context, tx Tx, e *Evidence, space string) (g
 
 // wantForms asks e's issuer for more signed forms of it, once a day at most, if
 // that can still help.
-func (p *Pod) wantForms(ctx context.Context, tx Tx, e *Evidence, at time.Time) error {
+func (p *Pod) wantForms(ctx context.Context, tx store.Tx, e *Evidence, at time.Time) error {
 	now := p.Now().UTC()
 	s, err := spaceOf(tx, e.Issuer)
 	if err != nil || s == nil || !slices.Contains(s.Types, e.Type) || e.State(now) != Current {
@@ -174,7 +175,7 @@ func (p *Pod) wantForms(ctx context.Context, tx Tx, e *Evidence, at time.Time) e
 		return nil
 	}
 	e.Wanted = at
-	if err := save(tx, evidenceKey(e.ID), e); err != nil {
+	if err := store.Save(tx, evidenceKey(e.ID), e); err != nil {
 		return err
 	}
 	return p.tell(ctx, tx, Notification{Party: e.Issuer, Space: s.ID, Event: FormsWanted, Types: []string{e.Type}, Location: p.url(s.deposit()),
@@ -182,7 +183,7 @@ func (p *Pod) wantForms(ctx context.Context, tx Tx, e *Evidence, at time.Time) e
 }
 
 // eachForm visits the signed forms of evidence, given or not.
-func eachForm(tx Tx, id string, visit func(key string, form []byte) error) error {
+func eachForm(tx store.Tx, id string, visit func(key string, form []byte) error) error {
 	const page = 64
 	for after := ""; ; {
 		pairs, err := tx.Scan("f"+id+"\x00", after, page)
@@ -204,22 +205,22 @@ func eachForm(tx Tx, id string, visit func(key string, form []byte) error) error
 // evidenceFor returns the evidence that a grant is about now: the chosen one, or
 // the current one of its type and issuer for a standing grant. Nil if it is
 // gone.
-func evidenceFor(tx Tx, g *Grant) (*Evidence, error) {
+func evidenceFor(tx store.Tx, g *Grant) (*Evidence, error) {
 	id := g.Evidence
 	if g.Standing {
-		current, err := load[string](tx, currentKey(g.Type, g.Issuer))
+		current, err := store.Load[string](tx, currentKey(g.Type, g.Issuer))
 		if err != nil || current == nil {
 			return nil, err
 		}
 		id = *current
 	}
-	return load[Evidence](tx, evidenceKey(id))
+	return store.Load[Evidence](tx, evidenceKey(id))
 }
 
 // Holdings returns the owner's evidence, newest first.
 func (p *Pod) Holdings(ctx context.Context, who acl.Agent) ([]Evidence, error) {
 	var all []Evidence
-	err := p.viewPart(ctx, who, evidencePart, func(tx Tx) (err error) {
+	err := p.viewPart(ctx, who, evidencePart, func(tx store.Tx) (err error) {
 		all, err = p.holdings(tx)
 		return err
 	})
@@ -227,17 +228,46 @@ func (p *Pod) Holdings(ctx context.Context, who acl.Agent) ([]Evidence, error) {
 }
 
 // holdings returns all evidence, with what status lists say of it now.
-func (p *Pod) holdings(tx Tx) ([]Evidence, error) {
+func (p *Pod) holdings(tx store.Tx) ([]Evidence, error) {
 	var all []Evidence
-	err := each(tx, evidenceKey(""), func(e *Evidence) bool {
+	err := store.Each(tx, evidenceKey(""), func(e *Evidence) bool {
 		p.listed(e)
 		all = append(all, *e)
 		return true
 	})
-	slices.SortFunc(all, func(a, b Evidence) int {
-		return cmp.Or(b.Received.Compare(a.Received), cmp.Compare(b.ID, a.ID))
-	})
+	slices.SortFunc(all, newerFirst)
 	return all, err
+}
+
+// newestOf returns the evidence of a type that no newer one of its issuer has
+// replaced, newest first, with what status lists say of it now.
+func (p *Pod) newestOf(tx store.Tx, typ string) ([]Evidence, error) {
+	var keys []string
+	if err := store.Each(tx, currentKey(typ, ""), func(id *string) bool { keys = append(keys, evidenceKey(*id)); return true }); err != nil || keys == nil {
+		return nil, err
+	}
+	values, err := tx.Get(keys...)
+	if err != nil {
+		return nil, err
+	}
+	var all []Evidence
+	for i, value := range values {
+		if value == nil {
+			continue
+		}
+		e, err := store.Decode[Evidence](keys[i], value)
+		if err != nil {
+			return nil, err
+		}
+		p.listed(e)
+		all = append(all, *e)
+	}
+	slices.SortFunc(all, newerFirst)
+	return all, nil
+}
+
+func newerFirst(a, b Evidence) int {
+	return cmp.Or(b.Received.Compare(a.Received), cmp.Compare(b.ID, a.ID))
 }
 
 // Pieces returns at most n of the owner's evidence, from the one numbered from on,
@@ -245,7 +275,7 @@ func (p *Pod) holdings(tx Tx) ([]Evidence, error) {
 // when it came, then the others, each the newest first. It reads no more of them
 // than it returns.
 func (p *Pod) Pieces(ctx context.Context, who acl.Agent, from, n int) (some []Evidence, total int, err error) {
-	err = p.viewPart(ctx, who, evidencePart, func(tx Tx) error {
+	err = p.viewPart(ctx, who, evidencePart, func(tx store.Tx) error {
 		ids, err := newestFirst(tx)
 		if err != nil {
 			return err
@@ -261,7 +291,7 @@ func (p *Pod) Pieces(ctx context.Context, who acl.Agent, from, n int) (some []Ev
 			return err
 		}
 		for i, value := range values {
-			e, err := decode[Evidence](keys[i], value)
+			e, err := store.Decode[Evidence](keys[i], value)
 			if err != nil {
 				return err
 			}
@@ -274,9 +304,9 @@ func (p *Pod) Pieces(ctx context.Context, who acl.Agent, from, n int) (some []Ev
 }
 
 // newestFirst returns the ids of all evidence, in the order of [Pod.Pieces].
-func newestFirst(tx Tx) ([]string, error) {
+func newestFirst(tx store.Tx) ([]string, error) {
 	current := map[string]bool{}
-	if err := each(tx, "k", func(id *string) bool { current[*id] = true; return true }); err != nil {
+	if err := store.Each(tx, "k", func(id *string) bool { current[*id] = true; return true }); err != nil {
 		return nil, err
 	}
 	var first, rest []string
@@ -301,11 +331,11 @@ func newestFirst(tx Tx) ([]string, error) {
 
 // Piece returns one piece of the owner's evidence.
 func (p *Pod) Piece(ctx context.Context, who acl.Agent, id string) (out Evidence, err error) {
-	err = p.viewPart(ctx, who, evidencePart, func(tx Tx) error {
-		if !isID(id) {
+	err = p.viewPart(ctx, who, evidencePart, func(tx store.Tx) error {
+		if !store.IsID(id) {
 			return absent()
 		}
-		e, err := load[Evidence](tx, evidenceKey(id))
+		e, err := store.Load[Evidence](tx, evidenceKey(id))
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/acl"
+	"skrin/pod/store"
 )
 
 // An exported log is JSON lines: each entry as it is stored, oldest first, and
@@ -37,8 +38,8 @@ const (
 // ExportLog writes the owner's whole log, oldest first, as it is now.
 func (p *Pod) ExportLog(ctx context.Context, who acl.Agent, form LogForm, w io.Writer) error {
 	head := new(logHead)
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
-		h, err := load[logHead](tx, "h")
+	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
+		h, err := store.Load[logHead](tx, "h")
 		if h != nil {
 			head = h
 		}
@@ -83,7 +84,7 @@ func (p *Pod) exported(ctx context.Context, who acl.Agent, form LogForm, first, 
 	var out bytes.Buffer
 	var rdf logGraph
 	var values [][]byte
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
+	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
 		out.Reset()
 		rdf = logGraph{Pod: p}
 		var keys []string
@@ -97,7 +98,7 @@ func (p *Pod) exported(ctx context.Context, who acl.Agent, form LogForm, first, 
 		for i, value := range values {
 			line := value
 			if form != LogLines {
-				e, err := decode[Entry](keys[i], value)
+				e, err := store.Decode[Entry](keys[i], value)
 				if err == nil && form == LogTS10 {
 					line, err = p.ts10(ctx, tx, e)
 				} else if err == nil {
@@ -307,7 +308,7 @@ type (
 )
 
 // ts10 returns an entry in the form of TS10; nil for one that has no such form.
-func (p *Pod) ts10(ctx context.Context, tx Tx, e *Entry) ([]byte, error) {
+func (p *Pod) ts10(ctx context.Context, tx store.Tx, e *Entry) ([]byte, error) {
 	party, err := p.partyOrName(ctx, e.Party)
 	if err != nil {
 		return nil, err
@@ -341,8 +342,8 @@ func (p *Pod) ts10(ctx context.Context, tx Tx, e *Entry) ([]byte, error) {
 }
 
 // asked fills in what the consent behind a read was about.
-func (s *presentation) asked(tx Tx, e *Entry, party Party, t *EvidenceType) error {
-	c, err := load[Consent](tx, consentKey(e.Consent))
+func (s *presentation) asked(tx store.Tx, e *Entry, party Party, t *EvidenceType) error {
+	c, err := store.Load[Consent](tx, consentKey(e.Consent))
 	if err != nil || c == nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"skrin/acl"
+	"skrin/pod/store"
 )
 
 // A LogFilter says which entries are wanted. The zero LogFilter wants all.
@@ -34,9 +35,9 @@ const maxLook = 2048
 // more, if not 0, is where to go on: where little is wanted of a long log, it may
 // be that few or none were found as yet.
 func (p *Pod) Find(ctx context.Context, who acl.Agent, f LogFilter, before uint64, limit int) (entries []Entry, more uint64, err error) {
-	err = p.viewPart(ctx, who, logPart, func(tx Tx) error {
+	err = p.viewPart(ctx, who, logPart, func(tx store.Tx) error {
 		entries, more = nil, 0
-		head, err := load[logHead](tx, "h")
+		head, err := store.Load[logHead](tx, "h")
 		if err != nil || head == nil {
 			return err
 		}
@@ -76,7 +77,7 @@ func (f *LogFilter) needles() (all [][]byte, err error) {
 
 // lookBack finds what is wanted before the entry numbered end, and not before the
 // one numbered first.
-func lookBack(tx Tx, f *LogFilter, first, end uint64, limit int) (entries []Entry, more uint64, err error) {
+func lookBack(tx store.Tx, f *LogFilter, first, end uint64, limit int) (entries []Entry, more uint64, err error) {
 	needles, err := f.needles()
 	if err != nil {
 		return nil, 0, err
@@ -98,7 +99,7 @@ func lookBack(tx Tx, f *LogFilter, first, end uint64, limit int) (entries []Entr
 			if needles != nil && !slices.ContainsFunc(needles, func(n []byte) bool { return bytes.Contains(value, n) }) {
 				continue
 			}
-			e, err := decode[Entry](keys[i], value)
+			e, err := store.Decode[Entry](keys[i], value)
 			if err != nil {
 				return nil, 0, err
 			}
@@ -112,10 +113,10 @@ func lookBack(tx Tx, f *LogFilter, first, end uint64, limit int) (entries []Entr
 
 // firstSince returns the number of the first entry that is not before at; end if
 // there is none before the entry numbered end. Times ascend with the numbers.
-func firstSince(tx Tx, at time.Time, end uint64) (uint64, error) {
+func firstSince(tx store.Tx, at time.Time, end uint64) (uint64, error) {
 	var err error
 	i := sort.Search(int(end)-1, func(i int) bool {
-		e, found := load[Entry](tx, logKey(uint64(i)+1))
+		e, found := store.Load[Entry](tx, logKey(uint64(i)+1))
 		err = cmp.Or(err, found)
 		return e != nil && !e.Time.Before(at)
 	})
@@ -126,9 +127,9 @@ func firstSince(tx Tx, at time.Time, end uint64) (uint64, error) {
 // with, by the party's id.
 func (p *Pod) Counterparts(ctx context.Context, who acl.Agent) ([]Connection, error) {
 	var all []Connection
-	err := p.viewPart(ctx, who, partiesPart, func(tx Tx) error {
+	err := p.viewPart(ctx, who, partiesPart, func(tx store.Tx) error {
 		var spaces []Space
-		if err := each(tx, spaceKey(""), func(s *Space) bool { spaces = append(spaces, *s); return true }); err != nil {
+		if err := store.Each(tx, spaceKey(""), func(s *Space) bool { spaces = append(spaces, *s); return true }); err != nil {
 			return err
 		}
 		all = nil

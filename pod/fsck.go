@@ -15,6 +15,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/store"
 )
 
 // A Finding is what [Pod.Check] found amiss. It names kinds and places, and no
@@ -39,9 +40,9 @@ type Inventory struct {
 // nothing is told of what the pod holds.
 func (p *Pod) Check(ctx context.Context, id string) (Inventory, []Finding, error) {
 	c := &check{Pod: p, ctx: ctx, id: id}
-	err := p.Store.View(ctx, Name("id/"+id), func(tx Tx) error {
+	err := p.Store.View(ctx, store.Name("id/"+id), func(tx store.Tx) error {
 		c.seen, c.found, c.tx = Inventory{}, nil, tx
-		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.evidence, c.used} {
+		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.evidence, c.consents, c.used} {
 			if err := look(); err != nil {
 				return err
 			}
@@ -59,14 +60,14 @@ type check struct {
 	*Pod
 	ctx context.Context
 	id  string
-	tx  Tx
+	tx  store.Tx
 
 	seen  Inventory
 	found []Finding
 
 	home    home
 	spaces  []string
-	places  []Name // by which status lists find it
+	places  []store.Name // by which status lists find it
 	records map[ldp.ID]*record
 	members map[ldp.ID][]byte
 	ruled   map[ldp.ID][]byte
@@ -98,7 +99,7 @@ func (c *check) keys(prefix string, visit func(rest string, value []byte)) error
 func (c *check) read() (err error) {
 	c.records, c.members, c.ruled, c.spaces, c.places = map[ldp.ID]*record{}, map[ldp.ID][]byte{}, map[ldp.ID][]byte{}, nil, nil
 	c.home, err = ownerOf(c.tx)
-	if errors.Is(err, ErrNoKey) {
+	if errors.Is(err, store.ErrNoKey) {
 		return err
 	}
 	if err != nil {
@@ -119,8 +120,8 @@ func (c *check) read() (err error) {
 			c.members[ldp.ID(container+name)] = value
 		}),
 		c.keys("a", func(path string, value []byte) { c.ruled[ldp.ID(path)] = value }),
-		each(c.tx, spaceKey(""), func(s *Space) bool { c.spaces = append(c.spaces, s.ID); return true }),
-		eachPlace(c.tx, func(n Name) { c.places = append(c.places, n) }),
+		store.Each(c.tx, spaceKey(""), func(s *Space) bool { c.spaces = append(c.spaces, s.ID); return true }),
+		eachPlace(c.tx, func(n store.Name) { c.places = append(c.places, n) }),
 	)
 }
 
@@ -203,7 +204,7 @@ func sorted(grants []acl.Grant) []string {
 func (c *check) compiled(id, of ldp.ID, rec *record) ([]acl.Grant, error) {
 	format, ok := rdf.FormatOf(rec.media)
 	if !ok {
-		return nil, errLayout
+		return nil, store.ErrLayout
 	}
 	data, err := c.parse(c.ctx, rec.body, format, id)
 	if err != nil {
@@ -214,7 +215,7 @@ func (c *check) compiled(id, of ldp.ID, rec *record) ([]acl.Grant, error) {
 
 // log walks the chain.
 func (c *check) log() error {
-	head, err := load[logHead](c.tx, "h")
+	head, err := store.Load[logHead](c.tx, "h")
 	if err != nil {
 		return err
 	}
@@ -222,7 +223,7 @@ func (c *check) log() error {
 		head = new(logHead)
 	}
 	prev := ""
-	err = each(c.tx, "l", func(e *Entry) bool {
+	err = store.Each(c.tx, "l", func(e *Entry) bool {
 		c.seen.Entries++
 		sum, err := e.sum()
 		if err != nil || e.Seq != uint64(c.seen.Entries) || e.Prev != prev || e.Hash != sum {
@@ -240,11 +241,11 @@ func (c *check) log() error {
 // grants holds grants against consents.
 func (c *check) grants() error {
 	consents := map[string]*Consent{}
-	err := each(c.tx, consentKey(""), func(x *Consent) bool { consents[x.Grant] = x; c.seen.Consents++; return true })
+	err := store.Each(c.tx, consentKey(""), func(x *Consent) bool { consents[x.Grant] = x; c.seen.Consents++; return true })
 	if err != nil {
 		return err
 	}
-	err = each(c.tx, "g", func(g *Grant) bool {
+	err = store.Each(c.tx, "g", func(g *Grant) bool {
 		c.seen.Grants++
 		x := consents[g.ID]
 		delete(consents, g.ID)
@@ -270,37 +271,62 @@ func (c *check) grants() error {
 
 // evidence looks whether each piece is found by when it came.
 func (c *check) evidence() error {
-	listed, pieces := map[string]bool{}, 0
-	if err := c.keys("R", func(rest string, _ []byte) { listed["R"+rest] = true }); err != nil {
+	return c.listed("R", "evidence", func(is func(key, by string)) error {
+		return store.Each(c.tx, evidenceKey(""), func(e *Evidence) bool { is(evidenceKey(e.ID), newestKey(e)); return true })
+	})
+}
+
+// consents looks whether each is found by when it ends, and each open request.
+func (c *check) consents() error {
+	err := c.listed("C", "consents", func(is func(key, by string)) error {
+		return store.Each(c.tx, consentKey(""), func(x *Consent) bool { is(consentKey(x.ID), x.endsKey()); return true })
+	})
+	if err != nil {
 		return err
 	}
-	err := each(c.tx, evidenceKey(""), func(e *Evidence) bool {
-		if pieces++; !listed[newestKey(e)] {
-			c.fault(evidenceKey(e.ID), "the evidence is not found by when it came")
-		}
-		return true
+	return c.listed("Q", "open requests", func(is func(key, by string)) error {
+		return store.Each(c.tx, requestKey(""), func(r *Request) bool {
+			if r.State == Open {
+				is(requestKey(r.ID), openFrom(r.AnswerBy)+r.ID)
+			}
+			return true
+		})
 	})
-	if err == nil && pieces != len(listed) {
-		c.fault("R", "%d pieces of evidence are found by when they came, and there are %d", len(listed), pieces)
+}
+
+// listed looks whether the keys under a prefix find just those of what that all
+// visits.
+func (c *check) listed(prefix, what string, all func(is func(key, by string)) error) error {
+	keys, n := map[string]bool{}, 0
+	if err := c.keys(prefix, func(rest string, _ []byte) { keys[prefix+rest] = true }); err != nil {
+		return err
+	}
+	err := all(func(key, by string) {
+		if n++; !keys[by] {
+			c.fault(key, "the %s are not all found in their order", what)
+		}
+	})
+	if err == nil && n != len(keys) {
+		c.fault(prefix, "%d of the %s are found in their order, and there are %d", len(keys), what, n)
 	}
 	return err
 }
 
 // names looks whether the pod is found by its names.
 func (c *check) names() error {
-	names := []Name{Name("pod/" + c.home.Name), Name("person/" + c.home.Person)}
+	names := []store.Name{store.Name("pod/" + c.home.Name), store.Name("person/" + c.home.Person)}
 	for _, space := range c.spaces {
-		names = append(names, Name("w/"+space))
+		names = append(names, store.Name("w/"+space))
 	}
 	names = append(names, c.places...)
 	for _, name := range names {
-		err := c.Store.View(c.ctx, name, func(tx Tx) error {
+		err := c.Store.View(c.ctx, name, func(tx store.Tx) error {
 			if tx.Pod() != c.id {
-				return ErrNoPod
+				return store.ErrNoPod
 			}
 			return nil
 		})
-		if errors.Is(err, ErrNoPod) {
+		if errors.Is(err, store.ErrNoPod) {
 			kind, _, _ := strings.Cut(string(name), "/")
 			c.fault("", "it is not found by a name of its own, of the kind %s/", kind)
 		} else if err != nil {
@@ -339,7 +365,7 @@ func (c *check) blobs() error {
 
 // replaced reports whether the resource has another content by now, or none.
 func (c *check) replaced(id ldp.ID, digest string) (yes bool) {
-	err := c.Store.View(c.ctx, Name("id/"+c.id), func(tx Tx) error {
+	err := c.Store.View(c.ctx, store.Name("id/"+c.id), func(tx store.Tx) error {
 		values, err := tx.Get(recordKey(id))
 		if err != nil {
 			return err

@@ -8,14 +8,14 @@ import (
 	"strings"
 	"testing"
 
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // TestCheckFinds breaks each thing that must hold of a pod, alone, and sees that it
 // is found, and where.
 func TestCheckFinds(t *testing.T) {
-	edit := func(prefix string, change func(key string, value []byte) []byte) func(*testing.T, *town, pod.Tx) {
-		return func(t *testing.T, w *town, tx pod.Tx) {
+	edit := func(prefix string, change func(key string, value []byte) []byte) func(*testing.T, *town, store.Tx) {
+		return func(t *testing.T, w *town, tx store.Tx) {
 			found, err := tx.Scan(prefix, "", 1)
 			must(t, err)
 			if len(found) == 0 {
@@ -46,12 +46,12 @@ func TestCheckFinds(t *testing.T) {
 	}
 	for _, row := range []struct {
 		broken string
-		by     func(*testing.T, *town, pod.Tx)
+		by     func(*testing.T, *town, store.Tx)
 		found  string
 	}{
 		{"the pod forgets whose it is", edit("p", gone), "doesn't know whose it is"},
 		{"a resource's value is damaged", edit("r{root}notes/empty", func(_ string, b []byte) []byte { return append([]byte{99}, b[1:]...) }), "can't be read"},
-		{"a resource is in another pod's path", func(t *testing.T, w *town, tx pod.Tx) {
+		{"a resource is in another pod's path", func(t *testing.T, w *town, tx store.Tx) {
 			values, err := tx.Get("r" + w.root() + "notes/empty")
 			must(t, err)
 			tx.Put("r/elsewhere/x", values[0])
@@ -63,7 +63,7 @@ func TestCheckFinds(t *testing.T) {
 		{"a listing has what isn't there", edit("r{root}notes/empty", gone), "lists what isn't there"},
 		{"rules are enforced that no document makes", edit("r{root}notes/a.ttl.acl", gone), "without a document"},
 		{"an ACL document is no RDF any more", edit("r{root}notes/a.ttl.acl", func(_ string, b []byte) []byte { return append(b, " <broken"...) }), "can't be understood"},
-		{"the rules that are enforced give more", func(t *testing.T, w *town, tx pod.Tx) {
+		{"the rules that are enforced give more", func(t *testing.T, w *town, tx store.Tx) {
 			values, err := tx.Get("a" + w.root() + "notes/")
 			must(t, err)
 			tx.Put("a"+w.root()+"notes/a.ttl", values[0])
@@ -76,26 +76,29 @@ func TestCheckFinds(t *testing.T) {
 		{"a grant gives more fields", edit("g", set("Rule.Fields", []string{"registered_at_least_30_days", "registration_date"})), "more than its consent"},
 		{"a grant lasts longer", edit("g", set("Rule.Until", "2099-01-01T00:00:00Z")), "more than its consent"},
 		{"a consent is withdrawn and its grant goes on", edit("c", set("Withdrawn", "2026-11-21T10:00:00Z")), "goes on after its consent"},
-		{"a grant's space is gone", func(t *testing.T, w *town, tx pod.Tx) {
+		{"a grant's space is gone", func(t *testing.T, w *town, tx store.Tx) {
 			all, err := tx.Scan("w", "", 10)
 			must(t, err)
 			for _, p := range all {
 				tx.Delete(p.Key)
 			}
 		}, "space that isn't there"},
+		{"a consent is not found by when it ends", edit("C", gone), "consents are not all found"},
+		{"what finds a consent outlives it", func(_ *testing.T, _ *town, tx store.Tx) { tx.Put("C0123456789abcdefx", []byte("{}")) }, "of the consents are found in their order"},
+		{"an answered request is still listed as open", func(_ *testing.T, _ *town, tx store.Tx) { tx.Put("Q0123456789abcdefx", []byte(`"x"`)) }, "of the open requests are found in their order"},
 		{"a consent's grant is gone", edit("g", gone), "without its grant"},
-		{"the pod is not found by its path", func(_ *testing.T, w *town, tx pod.Tx) { tx.Release(pod.Name("pod/" + strings.Trim(w.root(), "/"))) }, "of the kind pod/"},
-		{"nor by its owner", func(_ *testing.T, _ *town, tx pod.Tx) { tx.Release("person/person-alva") }, "of the kind person/"},
-		{"a blob is gone", func(t *testing.T, w *town, _ pod.Tx) { clear(w.pod.Blobs.(memBlobs).blobs) }, "its content isn't there"},
+		{"the pod is not found by its path", func(_ *testing.T, w *town, tx store.Tx) { tx.Release(store.Name("pod/" + strings.Trim(w.root(), "/"))) }, "of the kind pod/"},
+		{"nor by its owner", func(_ *testing.T, _ *town, tx store.Tx) { tx.Release("person/person-alva") }, "of the kind person/"},
+		{"a blob is gone", func(t *testing.T, w *town, _ store.Tx) { clear(w.pod.Blobs.(memBlobs).blobs) }, "its content isn't there"},
 	} {
 		t.Run(row.broken, func(t *testing.T) {
 			w, _ := furnished(t)
 			var id string
-			must(t, w.pod.Store.View(t.Context(), "person/person-alva", func(tx pod.Tx) error { id = tx.Pod(); return nil }))
+			must(t, w.pod.Store.View(t.Context(), "person/person-alva", func(tx store.Tx) error { id = tx.Pod(); return nil }))
 			if _, found, err := w.pod.Check(t.Context(), id); err != nil || len(found) > 0 {
 				t.Fatalf("it is broken before: %+v, %v", found, err)
 			}
-			must(t, w.pod.Store.Update(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error {
+			must(t, w.pod.Store.Update(t.Context(), store.Name("id/"+id), func(tx store.Tx) error {
 				row.by(t, w, rooted{tx, w.root()})
 				return nil
 			}))
@@ -113,10 +116,10 @@ func TestCheckFinds(t *testing.T) {
 
 // rooted is a Tx in whose prefixes {root} is the pod's.
 type rooted struct {
-	pod.Tx
+	store.Tx
 	root string
 }
 
-func (tx rooted) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
+func (tx rooted) Scan(prefix, after string, limit int) ([]store.Pair, error) {
 	return tx.Tx.Scan(strings.Replace(prefix, "{root}", tx.root, 1), after, limit)
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"skrin/acl"
+	"skrin/pod/store"
 )
 
 // Groups finds out who is in a group whose document is on another server (Web
@@ -31,7 +32,7 @@ func (u *unasked) Unwrap() error { return u.error }
 
 // A knowing Tx is one with what was found out about groups before it began.
 type knowing struct {
-	Tx
+	store.Tx
 	found map[string]bool // group to whether the agent is a member
 }
 

@@ -18,6 +18,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/store"
 )
 
 // Holder keys (RFC 9901, section 4.3; 2026-11). A provider that binds what it
@@ -78,7 +79,7 @@ func (p *Pod) giveKeys(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Wr
 		keys[thumb] = k
 		public.Keys = append(public.Keys, jose.JSONWebKey{Key: k.Key.Public().Key, Algorithm: string(jose.ES256)})
 	}
-	id, err := p.newID()
+	id, err := store.NewID(p.Rand)
 	if err != nil {
 		return ldp.Written{}, err
 	}
@@ -87,12 +88,12 @@ func (p *Pod) giveKeys(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Wr
 		return ldp.Written{}, err
 	}
 	done := ldp.Written{ID: req.ID + ldp.ID(id), Created: true, Receipt: answer, ReceiptType: TypeKeys, Description: p.spaceDescription(req.ID)}
-	return done, p.inSpace(ctx, who, acl.Append, req.ID, func(tx Tx, a access) error {
+	return done, p.inSpace(ctx, who, acl.Append, req.ID, func(tx store.Tx, a access) error {
 		if err := p.forgetKeys(tx, a.space.ID, len(keys)); err != nil {
 			return err
 		}
 		for thumb, k := range keys {
-			if err := save(tx, freshKey(a.space.ID, thumb), k); err != nil {
+			if err := store.Save(tx, freshKey(a.space.ID, thumb), k); err != nil {
 				return err
 			}
 		}
@@ -116,14 +117,14 @@ func thumbprint(k jose.JSONWebKey) (string, error) {
 }
 
 // forgetKeys makes room for so many keys, of those that were not used.
-func (p *Pod) forgetKeys(tx Tx, space string, more int) error {
+func (p *Pod) forgetKeys(tx store.Tx, space string, more int) error {
 	pairs, err := tx.Scan(freshKey(space, ""), "", maxHolderKeys+1)
 	if err != nil {
 		return err
 	}
 	left := len(pairs)
 	for _, pair := range pairs {
-		k, err := decode[holderKey](pair.Key, pair.Value)
+		k, err := store.Decode[holderKey](pair.Key, pair.Value)
 		if err != nil {
 			return err
 		}
@@ -140,12 +141,12 @@ func (p *Pod) forgetKeys(tx Tx, space string, more int) error {
 
 // bindKeys takes the holder keys of a delivery from those that the provider was
 // given: each must be of this space, and in no other form.
-func bindKeys(tx Tx, space string, holders []string) error {
+func bindKeys(tx store.Tx, space string, holders []string) error {
 	for i, thumb := range holders {
 		if thumb == "" {
 			continue
 		}
-		k, err := load[holderKey](tx, freshKey(space, thumb))
+		k, err := store.Load[holderKey](tx, freshKey(space, thumb))
 		if err != nil {
 			return err
 		}
@@ -153,7 +154,7 @@ func bindKeys(tx Tx, space string, holders []string) error {
 			return ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", fmt.Sprintf("signed form %d: cnf: it is none of the keys that you were given for this person, or another form has it. POST to keys/ for more.", i+1))
 		}
 		tx.Delete(freshKey(space, thumb))
-		if err := save(tx, boundKey(thumb), k); err != nil {
+		if err := store.Save(tx, boundKey(thumb), k); err != nil {
 			return err
 		}
 	}
@@ -192,7 +193,7 @@ func (k holderKey) fits(thumb string) bool {
 
 // bind proves to the recipient that the person's pod presents a credential to it,
 // now, in answer to its nonce.
-func (p *Pod) bind(tx Tx, compact, recipient, nonce string) (string, error) {
+func (p *Pod) bind(tx store.Tx, compact, recipient, nonce string) (string, error) {
 	c, err := credential.Parse(compact)
 	if err != nil {
 		return "", err
@@ -204,7 +205,7 @@ func (p *Pod) bind(tx Tx, compact, recipient, nonce string) (string, error) {
 	if thumb == "" {
 		return "", ldp.Refuse(ldp.Conflict, "The issuer has not bound this evidence to a key, so nothing can be proved. Read it without Presentation-Nonce.")
 	}
-	k, err := load[holderKey](tx, boundKey(thumb))
+	k, err := store.Load[holderKey](tx, boundKey(thumb))
 	if err != nil {
 		return "", err
 	}

@@ -15,6 +15,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/store"
 )
 
 // keysFor has the authority ask for holder keys.
@@ -42,7 +43,7 @@ func (w *town) bound(keys []jose.JSONWebKey) []string {
 // stored counts the keys of Alva's pod that begin with a prefix.
 func (w *town) stored(prefix string) (n int) {
 	w.t.Helper()
-	must(w.t, w.fake.View(w.t.Context(), "person/person-alva", func(tx pod.Tx) error {
+	must(w.t, w.fake.View(w.t.Context(), "person/person-alva", func(tx store.Tx) error {
 		pairs, err := tx.Scan(prefix, "", 1000)
 		n = len(pairs)
 		return err

@@ -8,6 +8,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/store"
 )
 
 // What others may put into an inbox (Linked Data Notifications, section 3.3.1):
@@ -20,9 +21,9 @@ const (
 )
 
 // isSender reports whether the agent puts something into the inbox without having
-// a right to change what is there.
+// a right to change what is there. An ACL document takes Control, and is none.
 func (r *right) isSender() bool {
-	return strings.HasPrefix(string(r.id), string(rootOf(r.id))+inbox) && !r.allows(0, acl.Write)
+	return r.aux != ldp.ACLSuffix && strings.HasPrefix(string(r.id), string(rootOf(r.id))+inbox) && !r.allows(0, acl.Write)
 }
 
 // notification refuses what a sender sends and an inbox doesn't take, before it is
@@ -41,6 +42,6 @@ func notification(media string, container bool, size int64) error {
 }
 
 // countSender refuses a sender that has sent too much today.
-func (p *Pod) countSender(tx Tx, r *right) error {
+func (p *Pod) countSender(tx store.Tx, r *right) error {
 	return daily{"d", inboxTotal, inboxSender, "This inbox takes no more today."}.count(tx, r)
 }

@@ -50,3 +50,13 @@ func TestInboxTakesNoBlob(t *testing.T) {
 		t.Errorf("%d blobs", len(b.mem.blobs))
 	}
 }
+
+// TestInboxACL: an ACL document in the inbox is one, and no notification, also where
+// it is written by who may do nothing else there.
+func TestInboxACL(t *testing.T) {
+	b := newBench(t)
+	b.must(b.put(b.owner, "inbox/x", turtle, ""))
+	b.allow(bob.ID, "inbox/", "C", "C")
+	b.must(b.put(bob, "inbox/x.acl", turtle, fmt.Sprintf(`<#eve> a <%[1]sAuthorization>; <%[1]saccessTo> <x>; <%[1]sagent> <https://id.example/eve#me>; <%[1]smode> <%[1]sRead> .`, "http://www.w3.org/ns/auth/acl#")))
+	b.want("what it says is in force", b.get(acl.Agent{ID: "https://id.example/eve#me"}, "inbox/x"), 200)
+}

@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // How subscribers hear of a change (2026-11).
@@ -77,7 +78,7 @@ func (r *right) did(ch *change, kind string, object, target ldp.ID, media string
 }
 
 // journal writes down what a write has done.
-func (p *Pod) journal(tx Tx, r *right) error {
+func (p *Pod) journal(tx store.Tx, r *right) error {
 	if len(r.done) == 0 {
 		return nil
 	}
@@ -90,7 +91,7 @@ func (p *Pod) journal(tx Tx, r *right) error {
 
 // jot appends to the journal, has the nodes told, and returns the number of the
 // first.
-func jot(tx Tx, done []Activity) (first uint64, err error) {
+func jot(tx store.Tx, done []Activity) (first uint64, err error) {
 	seq, err := lastSeq(tx)
 	if err != nil {
 		return 0, err
@@ -99,7 +100,7 @@ func jot(tx Tx, done []Activity) (first uint64, err error) {
 	for _, a := range done {
 		seq++
 		a.Seq = seq
-		if err := save(tx, activityKey(seq), a); err != nil {
+		if err := store.Save(tx, activityKey(seq), a); err != nil {
 			return 0, err
 		}
 		if seq > journalKept {
@@ -107,14 +108,14 @@ func jot(tx Tx, done []Activity) (first uint64, err error) {
 		}
 	}
 	tx.Stir()
-	return first, save(tx, journalKey, seq)
+	return first, store.Save(tx, journalKey, seq)
 }
 
 // tells reports whether subscribers of the topic are told of the activity.
 func (a Activity) tells(topic ldp.ID) bool { return a.Kind != Ended && a.Topic() == topic }
 
-func lastSeq(tx Tx) (uint64, error) {
-	last, err := load[uint64](tx, journalKey)
+func lastSeq(tx store.Tx) (uint64, error) {
+	last, err := store.Load[uint64](tx, journalKey)
 	if err != nil || last == nil {
 		return 0, err
 	}
@@ -123,7 +124,7 @@ func lastSeq(tx Tx) (uint64, error) {
 
 // activities returns what happened after a number, and the last number. lost is
 // that the ring no longer holds all of it.
-func activities(tx Tx, after uint64) (found []Activity, last uint64, lost bool, err error) {
+func activities(tx store.Tx, after uint64) (found []Activity, last uint64, lost bool, err error) {
 	if last, err = lastSeq(tx); err != nil || last <= after {
 		return nil, last, false, err
 	}
@@ -132,7 +133,7 @@ func activities(tx Tx, after uint64) (found []Activity, last uint64, lost bool, 
 		return nil, 0, false, err
 	}
 	for _, pair := range pairs {
-		a, err := decode[Activity](pair.Key, pair.Value)
+		a, err := store.Decode[Activity](pair.Key, pair.Value)
 		if err != nil {
 			return nil, 0, false, err
 		}
@@ -168,7 +169,7 @@ type Ear struct {
 func (p *Pod) Hear(ctx context.Context, pod string, after uint64, audience Audience) (Heard, error) {
 	var h Heard
 	var unsure []Ear
-	err := p.Store.View(ctx, Name("id/"+pod), func(tx Tx) error {
+	err := p.Store.View(ctx, store.Name("id/"+pod), func(tx store.Tx) error {
 		tx = &memo{tx, map[string][]byte{}}
 		h, unsure = Heard{May: map[Ear]bool{}}, nil
 		all, last, lost, err := activities(tx, after)
@@ -212,7 +213,7 @@ func (p *Pod) Hear(ctx context.Context, pod string, after uint64, audience Audie
 }
 
 // now returns an activity for each topic that says how it is.
-func (p *Pod) now(tx Tx, topics []ldp.ID, seq uint64) (all []Activity, err error) {
+func (p *Pod) now(tx store.Tx, topics []ldp.ID, seq uint64) (all []Activity, err error) {
 	for _, topic := range topics {
 		a, err := p.stands(tx, topic)
 		if err != nil {
@@ -225,7 +226,7 @@ func (p *Pod) now(tx Tx, topics []ldp.ID, seq uint64) (all []Activity, err error
 }
 
 // stands says how a topic is.
-func (p *Pod) stands(tx Tx, topic ldp.ID) (Activity, error) {
+func (p *Pod) stands(tx store.Tx, topic ldp.ID) (Activity, error) {
 	values, err := tx.Get(recordKey(topic))
 	if err != nil {
 		return Activity{}, err
@@ -240,7 +241,7 @@ func (p *Pod) stands(tx Tx, topic ldp.ID) (Activity, error) {
 
 // MayHear reports whether who may read a topic, and so be told of it.
 func (p *Pod) MayHear(ctx context.Context, who acl.Agent, topic ldp.ID) (bool, error) {
-	err := p.view(ctx, who, topic, func(tx Tx) error {
+	err := p.view(ctx, who, topic, func(tx store.Tx) error {
 		_, err := p.may(tx, who, acl.Read, topic)
 		return err
 	})
@@ -257,7 +258,7 @@ func refused(err error) bool {
 
 // A memo Tx reads each key once.
 type memo struct {
-	Tx
+	store.Tx
 	has map[string][]byte
 }
 

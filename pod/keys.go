@@ -12,6 +12,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // The keys of a standard pod; package pod's documentation has them all.
@@ -47,7 +48,7 @@ type home struct {
 }
 
 // ownerOf returns whose pod it is.
-func ownerOf(tx Tx) (home, error) {
+func ownerOf(tx store.Tx) (home, error) {
 	values, err := tx.Get(homeKey)
 	if err != nil {
 		return home{}, err
@@ -56,9 +57,9 @@ func ownerOf(tx Tx) (home, error) {
 }
 
 func (h home) encode() []byte {
-	b := []byte{layout}
+	b := []byte{store.Layout}
 	for _, s := range []string{string(h.Owner), h.Name, h.Person} {
-		b = appendString(b, s)
+		b = store.AppendString(b, s)
 	}
 	listened := h.Pulls|h.Hooks != 0
 	if !h.Leaves.IsZero() || listened || h.Moved != "" {
@@ -68,27 +69,27 @@ func (h home) encode() []byte {
 		b = binary.AppendVarint(binary.AppendVarint(b, h.Pulls), h.Hooks)
 	}
 	if h.Moved != "" {
-		b = appendString(b, h.Moved)
+		b = store.AppendString(b, h.Moved)
 	}
 	return b
 }
 
 func decodeHome(b []byte) (home, error) {
-	in := reader{rest: b}
-	in.layout()
-	h := home{Owner: acl.WebID(in.string()), Name: in.string(), Person: in.string()}
-	if in.err == nil && len(in.rest) > 0 {
-		if at := in.varint(); at != 0 {
+	in := store.Reader{Rest: b}
+	in.Layout()
+	h := home{Owner: acl.WebID(in.Text()), Name: in.Text(), Person: in.Text()}
+	if in.Err == nil && len(in.Rest) > 0 {
+		if at := in.Varint(); at != 0 {
 			h.Leaves = time.Unix(at, 0).UTC()
 		}
 	}
-	if in.err == nil && len(in.rest) > 0 {
-		h.Pulls, h.Hooks = in.varint(), in.varint()
+	if in.Err == nil && len(in.Rest) > 0 {
+		h.Pulls, h.Hooks = in.Varint(), in.Varint()
 	}
-	if in.err == nil && len(in.rest) > 0 {
-		h.Moved = in.string()
+	if in.Err == nil && len(in.Rest) > 0 {
+		h.Moved = in.Text()
 	}
-	return h, in.err
+	return h, in.Err
 }
 
 // leaving is a time as a home keeps it: 0 for none.

@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // A Leak is a channel through which a Pod lets two parties find out that they
@@ -66,10 +67,10 @@ func (p *Pod) formFor(s *Space) string {
 
 // nextSpaceID returns the id that follows that of another of the person's
 // spaces; id if there is none. For LeakIDs alone.
-func nextSpaceID(tx Tx, id string) (string, error) {
+func nextSpaceID(tx store.Tx, id string) (string, error) {
 	var last []byte
-	err := each(tx, spaceKey(""), func(s *Space) bool {
-		if b, err := idEncoding.DecodeString(s.ID); err == nil && bytes.Compare(b, last) > 0 {
+	err := store.Each(tx, spaceKey(""), func(s *Space) bool {
+		if b, err := store.IDEncoding.DecodeString(s.ID); err == nil && bytes.Compare(b, last) > 0 {
 			last = b
 		}
 		return true
@@ -78,5 +79,5 @@ func nextSpaceID(tx Tx, id string) (string, error) {
 		return id, err
 	}
 	binary.BigEndian.PutUint32(last[12:], binary.BigEndian.Uint32(last[12:])+1)
-	return idEncoding.EncodeToString(last), nil
+	return store.IDEncoding.EncodeToString(last), nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // How a person leaves (2026-11): she says so, and has two weeks to think again.
@@ -39,8 +40,8 @@ const maxName = 60 // characters
 // Settings returns the owner's settings.
 func (p *Pod) Settings(ctx context.Context, who acl.Agent) (Settings, error) {
 	var out Settings
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
-		s, err := load[Settings](tx, settingsKey)
+	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
+		s, err := store.Load[Settings](tx, settingsKey)
 		if err == nil && s != nil {
 			out = *s
 		}
@@ -65,14 +66,14 @@ func (p *Pod) CallMe(ctx context.Context, who acl.Agent, name string) error {
 	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName || holdsNationalNumber(name) {
 		return ldp.Refuse(ldp.Invalid, "A name has at most 60 characters, and no personal number in it.")
 	}
-	return p.updateOwn(ctx, who, func(tx Tx) error { return save(tx, settingsKey, Settings{Name: name}) })
+	return p.updateOwn(ctx, who, func(tx store.Tx) error { return store.Save(tx, settingsKey, Settings{Name: name}) })
 }
 
 // Leave has the owner's pod erased when [Regret] has passed, and withdraws at once
 // all that she shares. To leave twice is to leave at the time first said.
 func (p *Pod) Leave(ctx context.Context, who acl.Agent) (time.Time, error) {
 	var at time.Time
-	err := p.updateOwn(ctx, who, func(tx Tx) error {
+	err := p.updateOwn(ctx, who, func(tx store.Tx) error {
 		h, err := ownerOf(tx)
 		if at = h.Leaves; err != nil || !at.IsZero() {
 			return err
@@ -92,9 +93,9 @@ func (p *Pod) Leave(ctx context.Context, who acl.Agent) (time.Time, error) {
 	return at, err
 }
 
-func (p *Pod) withdrawAll(ctx context.Context, tx Tx) error {
+func (p *Pod) withdrawAll(ctx context.Context, tx store.Tx) error {
 	var active []Consent
-	err := each(tx, consentKey(""), func(c *Consent) bool {
+	err := store.Each(tx, consentKey(""), func(c *Consent) bool {
 		if c.Active(p.Now()) {
 			active = append(active, *c)
 		}
@@ -114,7 +115,7 @@ func (p *Pod) withdrawAll(ctx context.Context, tx Tx) error {
 
 // Stay undoes Leave, as long as its time has not come. To stay twice is no error.
 func (p *Pod) Stay(ctx context.Context, who acl.Agent) error {
-	return p.updateOwn(ctx, who, func(tx Tx) error {
+	return p.updateOwn(ctx, who, func(tx store.Tx) error {
 		h, err := ownerOf(tx)
 		switch {
 		case err != nil || h.Leaves.IsZero():
@@ -142,12 +143,12 @@ func (p *Pod) Leavers(ctx context.Context, limit int) ([]Leaver, error) {
 	var all []Leaver
 	for _, id := range due {
 		var h home
-		seen := p.Store.View(ctx, Name("id/"+id), func(tx Tx) (err error) {
+		seen := p.Store.View(ctx, store.Name("id/"+id), func(tx store.Tx) (err error) {
 			h, err = ownerOf(tx)
 			return err
 		})
 		switch {
-		case errors.Is(seen, ErrNoPod), errors.Is(seen, ErrNoKey): // another node is at it
+		case errors.Is(seen, store.ErrNoPod), errors.Is(seen, store.ErrNoKey): // another node is at it
 		case seen != nil:
 			err = errors.Join(err, seen)
 		case !h.Leaves.IsZero() && !p.Now().Before(h.Leaves):

@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // A Loan is what the owner lets others do to a resource of hers, by the ACL
@@ -32,11 +33,11 @@ func (l *Loan) same(g acl.Grant) bool { return g.To == l.To && g.Group == l.Grou
 // out.
 func (p *Pod) Loans(ctx context.Context, who acl.Agent) ([]Loan, error) {
 	var all []Loan
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
+	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
 		h, err := ownerOf(tx)
 		all = nil
 		for after := ""; err == nil; {
-			var pairs []Pair
+			var pairs []store.Pair
 			if pairs, err = tx.Scan(rulesKey(""), after, page); err != nil {
 				return err
 			}
@@ -95,7 +96,7 @@ func (l *Loan) made(pod string) bool {
 // each Loan names.
 func (p *Pod) LoansOn(ctx context.Context, who acl.Agent, id ldp.ID) ([]Loan, error) {
 	var all []Loan
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
+	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
 		h, err := ownerOf(tx)
 		if err != nil {
 			return err
@@ -163,7 +164,7 @@ func (p *Pod) relend(ctx context.Context, who acl.Agent, l Loan, change func([]a
 	if err != nil {
 		return err
 	}
-	return p.updateOwn(ctx, who, func(tx Tx) error {
+	return p.updateOwn(ctx, who, func(tx store.Tx) error {
 		h, err := ownerOf(tx)
 		if err != nil {
 			return err
@@ -197,7 +198,7 @@ func (p *Pod) relend(ctx context.Context, who acl.Agent, l Loan, change func([]a
 // rulesOn returns what is granted on a resource, as its own ACL document would say
 // it (of a folder, also what is granted on all that is in it), and whose document
 // it comes from.
-func rulesOn(tx Tx, id ldp.ID) (own []acl.Grant, from ldp.ID, err error) {
+func rulesOn(tx store.Tx, id ldp.ID) (own []acl.Grant, from ldp.ID, err error) {
 	var keys []string
 	var line []ldp.ID
 	for up := id; up != "/" && up != ""; up = up.Parent() {

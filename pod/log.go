@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"skrin/acl"
+	"skrin/pod/store"
 )
 
 // An Action is what an Entry tells.
@@ -88,8 +89,8 @@ type logHead struct {
 func logKey(seq uint64) string { return fmt.Sprintf("l%016x", seq) }
 
 // enter appends e to the pod's log, in the transaction of what it tells.
-func (p *Pod) enter(tx Tx, e Entry) error {
-	head, err := load[logHead](tx, "h")
+func (p *Pod) enter(tx store.Tx, e Entry) error {
+	head, err := store.Load[logHead](tx, "h")
 	if err != nil {
 		return err
 	}
@@ -103,10 +104,10 @@ func (p *Pod) enter(tx Tx, e Entry) error {
 	if e.Hash, err = e.sum(); err != nil {
 		return err
 	}
-	if err := save(tx, logKey(e.Seq), e); err != nil {
+	if err := store.Save(tx, logKey(e.Seq), e); err != nil {
 		return err
 	}
-	return save(tx, "h", logHead{e.Seq, e.Hash})
+	return store.Save(tx, "h", logHead{e.Seq, e.Hash})
 }
 
 // sum returns the hash that e should have.
@@ -145,8 +146,8 @@ func VerifyLog(entries []Entry) error {
 // before the entry numbered before; 0 for from the newest.
 func (p *Pod) Log(ctx context.Context, who acl.Agent, before uint64, limit int) ([]Entry, error) {
 	var entries []Entry
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
-		head, err := load[logHead](tx, "h")
+	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
+		head, err := store.Load[logHead](tx, "h")
 		if err != nil || head == nil {
 			return err
 		}
@@ -162,7 +163,7 @@ func (p *Pod) Log(ctx context.Context, who acl.Agent, before uint64, limit int) 
 			return err
 		}
 		for i, value := range values {
-			e, err := decode[Entry](keys[i], value)
+			e, err := store.Decode[Entry](keys[i], value)
 			if err != nil {
 				return err
 			}
@@ -178,37 +179,37 @@ func (p *Pod) Log(ctx context.Context, who acl.Agent, before uint64, limit int) 
 // log.
 func (p *Pod) Renumbered(ctx context.Context, person, party string) error {
 	who, err := p.Owner(ctx, person)
-	if errors.Is(err, ErrNoPod) {
+	if errors.Is(err, store.ErrNoPod) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return p.updateOwn(ctx, who, func(tx Tx) error { return p.enter(tx, Entry{Action: DidRenumber, Party: party}) })
+	return p.updateOwn(ctx, who, func(tx store.Tx) error { return p.enter(tx, Entry{Action: DidRenumber, Party: party}) })
 }
 
 // refused logs that a party was refused, once a day for each party, path and
 // reason: a party that tries without end must not fill the person's log.
-func (p *Pod) refused(tx Tx, e Entry) error {
+func (p *Pod) refused(tx store.Tx, e Entry) error {
 	e.Action = DidRefuse
 	return p.enterDaily(tx, e)
 }
 
 // enterDaily appends e, unless it was appended today.
-func (p *Pod) enterDaily(tx Tx, e Entry) error {
+func (p *Pod) enterDaily(tx store.Tx, e Entry) error {
 	why := e.Why
 	if e.Action != DidRefuse {
 		why = string(e.Action)
 	}
 	key := fmt.Sprintf("x%s\x00%s\x00%s\x00%s", p.Now().UTC().Format(time.DateOnly), e.Party, why, e.Path)
-	seen, err := load[int](tx, key)
+	seen, err := store.Load[int](tx, key)
 	if err != nil {
 		return err
 	}
 	if seen != nil {
 		return nil
 	}
-	if err := save(tx, key, 1); err != nil {
+	if err := store.Save(tx, key, 1); err != nil {
 		return err
 	}
 	return p.enter(tx, e)

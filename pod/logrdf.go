@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"skrin/ldp/rdf"
+	"skrin/pod/store"
 )
 
 const (
@@ -28,7 +29,7 @@ var transactions = map[Action]string{
 }
 
 // add adds an entry, which is stored as line.
-func (l *logGraph) add(ctx context.Context, tx Tx, e *Entry, line []byte) error {
+func (l *logGraph) add(ctx context.Context, tx store.Tx, e *Entry, line []byte) error {
 	it := rdf.IRI(fmt.Sprintf("%s/me/log#%d", l.Base, e.Seq))
 	say := func(property string, objects ...rdf.Term) {
 		for _, o := range objects {
@@ -79,7 +80,7 @@ func (l *logGraph) who(ctx context.Context, e *Entry) (string, error) {
 }
 
 // concepts adds what was asked for and what was released, and by which grant.
-func (l *logGraph) concepts(ctx context.Context, tx Tx, e *Entry, say func(string, ...rdf.Term)) error {
+func (l *logGraph) concepts(ctx context.Context, tx store.Tx, e *Entry, say func(string, ...rdf.Term)) error {
 	t, ok := l.Types.Type(e.Type)
 	if !ok {
 		return nil // of no evidence, or of a type that has left the catalogue
@@ -100,7 +101,7 @@ func (l *logGraph) concepts(ctx context.Context, tx Tx, e *Entry, say func(strin
 	if e.Consent == "" {
 		return nil
 	}
-	c, err := load[Consent](tx, consentKey(e.Consent))
+	c, err := store.Load[Consent](tx, consentKey(e.Consent))
 	if err != nil || c == nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // A MailedRequest is the payload of the JWS (typ evidence-request+jwt, signed with
@@ -99,17 +100,17 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The request can't be accepted.", "type: only an evidence_request can be posted; for a connection the person must come to you.")
 	}
 	sum := sha256.Sum256([]byte("mail\x00" + spaceID(inbox) + "\x00" + m.ID))
-	r.ID, r.Mailed = idEncoding.EncodeToString(sum[:16]), true
+	r.ID, r.Mailed = store.IDEncoding.EncodeToString(sum[:16]), true
 	done := ldp.Written{ID: inbox + ldp.ID(r.ID), Created: true, Description: p.spaceDescription(inbox)}
-	return done, p.inSpace(ctx, who, acl.Append, inbox, func(tx Tx, a access) error {
-		old, err := load[Request](tx, requestKey(r.ID))
+	return done, p.inSpace(ctx, who, acl.Append, inbox, func(tx store.Tx, a access) error {
+		old, err := store.Load[Request](tx, requestKey(r.ID))
 		if err != nil || old != nil {
 			return err
 		}
 		if err := p.countMail(tx, party.ID); err != nil {
 			return err
 		}
-		if err := save(tx, requestKey(r.ID), r); err != nil {
+		if err := keepRequest(tx, r); err != nil {
 			return err
 		}
 		return p.enter(tx, Entry{Action: DidAsk, Party: party.ID, Type: r.Types[0], Fields: slices.Concat(r.Fields, r.Optional)})
@@ -117,7 +118,7 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 }
 
 func (p *Pod) checkMail(party Party, space, jws string) (*MailedRequest, []string) {
-	payload, err := CheckSigned(jws, typeRequest, party.Keys)
+	payload, err := party.CheckSigned(jws, typeRequest)
 	if err != nil {
 		return nil, []string{"the JWS: " + err.Error() + "."}
 	}
@@ -141,10 +142,10 @@ func (p *Pod) checkMail(party Party, space, jws string) (*MailedRequest, []strin
 }
 
 // countMail refuses a party that asks too much.
-func (p *Pod) countMail(tx Tx, party string) error {
+func (p *Pod) countMail(tx store.Tx, party string) error {
 	now := p.Now()
 	open, today := 0, 0
-	err := each(tx, requestKey(""), func(r *Request) bool {
+	err := store.Each(tx, requestKey(""), func(r *Request) bool {
 		if r.Party != party || !r.Mailed {
 			return true
 		}
@@ -164,8 +165,8 @@ func (p *Pod) countMail(tx Tx, party string) error {
 
 // readMail tells a party what came of a request that it posted. What the person
 // hasn't answered in time and what can't be answered look alike.
-func (p *Pod) readMail(ctx context.Context, tx Tx, a access, req ldp.Get) (*ldp.Resource, error) {
-	r, err := load[Request](tx, requestKey(req.ID.Name()))
+func (p *Pod) readMail(ctx context.Context, tx store.Tx, a access, req ldp.Get) (*ldp.Resource, error) {
+	r, err := store.Load[Request](tx, requestKey(req.ID.Name()))
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +197,7 @@ func (p *Pod) readMail(ctx context.Context, tx Tx, a access, req ldp.Get) (*ldp.
 }
 
 // tellAnswer tells a party of the answer to a request that it posted.
-func (p *Pod) tellAnswer(ctx context.Context, tx Tx, r *Request, c *Consent) error {
+func (p *Pod) tellAnswer(ctx context.Context, tx store.Tx, r *Request, c *Consent) error {
 	if !r.Mailed {
 		return nil
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
@@ -63,6 +65,11 @@ func (w *town) told() []pod.Notification {
 func TestARequestByTheInbox(t *testing.T) {
 	for _, yes := range []bool{true, false} {
 		w := newTown(t)
+		w.pod.Registry = changed{w.pod.Registry, func(p *pod.Party) { // who publishes its keys asks as well
+			if keys := p.Keys; p.ID == insurer && !yes {
+				p.Keys, p.KeysAt, p.Published = jose.JSONWebKeySet{}, "https://insurer.example/jwks", func(string) jose.JSONWebKeySet { return keys }
+			}
+		}}
 		w.deposit(w.connect(), w.issue(3, nil))
 		space := w.location(w.answer("ask", insurer, asks(), agree)).Parent().Parent()
 		body := w.mail(space, nil)

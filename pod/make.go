@@ -11,6 +11,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/store"
 )
 
 // Where things are in a pod that was just made, from its root.
@@ -24,24 +25,31 @@ const (
 	storageDescription = ".well-known/solid"
 )
 
+// ErrNoPod is that somebody has no pod: a [store.ErrNoPod], for who needs know
+// nothing of stores.
+var ErrNoPod = fmt.Errorf("nobody's pod: %w", store.ErrNoPod)
+
 // Owner returns the owner of the person's pod as an agent, or ErrNoPod if the
 // person has none.
 func (p *Pod) Owner(ctx context.Context, person string) (acl.Agent, error) {
-	return p.ownerAt(ctx, Name("person/"+person))
+	return p.ownerAt(ctx, store.Name("person/"+person))
 }
 
 // OwnerOf returns the owner of the pod with the id, for the operator, who acts in
 // the owner's name where nobody else can.
 func (p *Pod) OwnerOf(ctx context.Context, id string) (acl.Agent, error) {
-	return p.ownerAt(ctx, Name("id/"+id))
+	return p.ownerAt(ctx, store.Name("id/"+id))
 }
 
-func (p *Pod) ownerAt(ctx context.Context, name Name) (acl.Agent, error) {
+func (p *Pod) ownerAt(ctx context.Context, name store.Name) (acl.Agent, error) {
 	var h home
-	err := p.Store.View(ctx, name, func(tx Tx) (err error) {
+	err := p.Store.View(ctx, name, func(tx store.Tx) (err error) {
 		h, err = ownerOf(tx)
 		return err
 	})
+	if errors.Is(err, store.ErrNoPod) {
+		err = ErrNoPod
+	}
 	if err != nil {
 		return acl.Agent{}, err
 	}
@@ -55,24 +63,24 @@ func (p *Pod) ownerAt(ctx context.Context, name Name) (acl.Agent, error) {
 // indexes; and what the owner puts there is the owner's alone.
 func (p *Pod) Make(ctx context.Context, person string) (acl.Agent, error) {
 	owner, err := p.Owner(ctx, person)
-	if !errors.Is(err, ErrNoPod) {
+	if !errors.Is(err, store.ErrNoPod) {
 		return owner, err
 	}
 	ch, err := p.change()
 	if err != nil {
 		return acl.Agent{}, err
 	}
-	name := idEncoding.EncodeToString(ch.derive("pod name", "")[:16])
-	id := idEncoding.EncodeToString(ch.derive("pod id", "")[:16])
+	name := store.IDEncoding.EncodeToString(ch.derive("pod name", "")[:16])
+	id := store.IDEncoding.EncodeToString(ch.derive("pod id", "")[:16])
 	root := ldp.ID("/" + name + "/")
 	h := home{Owner: acl.WebID(p.url(root+card) + "#me"), Name: name, Person: person}
-	err = p.Store.Create(ctx, id, func(tx Tx) error {
-		tx.Claim(Name("pod/" + name))
-		tx.Claim(Name("person/" + person))
+	err = p.Store.Create(ctx, id, func(tx store.Tx) error {
+		tx.Claim(store.Name("pod/" + name))
+		tx.Claim(store.Name("person/" + person))
 		tx.Put(homeKey, h.encode())
 		return p.furnish(ctx, tx, &ch, h, root)
 	})
-	if errors.Is(err, ErrTaken) { // by the same person, a moment ago
+	if errors.Is(err, store.ErrTaken) { // by the same person, a moment ago
 		return p.Owner(ctx, person)
 	}
 	if err != nil {
@@ -82,7 +90,7 @@ func (p *Pod) Make(ctx context.Context, person string) (acl.Agent, error) {
 }
 
 // furnish fills a new pod.
-func (p *Pod) furnish(ctx context.Context, tx Tx, ch *change, h home, root ldp.ID) error {
+func (p *Pod) furnish(ctx context.Context, tx store.Tx, ch *change, h home, root ldp.ID) error {
 	me := rdf.IRI(string(h.Owner))
 	at := func(path string) rdf.Term { return rdf.IRI(p.url(root) + path) }
 	a := rdf.IRI(rdfType)
@@ -149,7 +157,7 @@ func (p *Pod) rules(of ldp.ID, grants ...acl.Grant) *rdf.Graph {
 
 // plant writes a document, and the containers above it, in a transaction that
 // somebody else has begun and permitted. The body is at most [inline] bytes.
-func (p *Pod) plant(tx Tx, id ldp.ID, media string, body []byte) error {
+func (p *Pod) plant(tx store.Tx, id ldp.ID, media string, body []byte) error {
 	if len(body) > inline {
 		return tooLarge(inline)
 	}
@@ -170,7 +178,7 @@ func (p *Pod) plant(tx Tx, id ldp.ID, media string, body []byte) error {
 }
 
 // place writes a graph to a new pod, whatever kind of resource it is to be.
-func (p *Pod) place(ctx context.Context, tx Tx, ch *change, id ldp.ID, g *rdf.Graph) error {
+func (p *Pod) place(ctx context.Context, tx store.Tx, ch *change, id ldp.ID, g *rdf.Graph) error {
 	body, err := rdf.Write(g, rdf.Turtle, rdf.WriteOptions{})
 	if err != nil {
 		return err

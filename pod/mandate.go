@@ -15,6 +15,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // How one person acts for another (2026-11): the owner makes an invitation and
@@ -80,7 +81,7 @@ const (
 // path of any resource.
 const desk = "/me/"
 
-func invitationName(code string) Name { return Name("help/" + code) }
+func invitationName(code string) store.Name { return store.Name("help/" + code) }
 
 func digestOf(code string) string {
 	sum := sha256.Sum256([]byte("invitation\x00" + code))
@@ -99,7 +100,7 @@ func (m *Mandate) grant() acl.Grant {
 // pod's owner: the owner all, and who has a mandate what that says; but nobody
 // else while the owner is about to leave. Control, which no mandate gives, is to
 // change settings, take all of it out, erase, and appoint others.
-func (p *Pod) mayActFor(tx Tx, who acl.Agent, mode acl.Mode) error {
+func (p *Pod) mayActFor(tx store.Tx, who acl.Agent, mode acl.Mode) error {
 	own, err := ownerOf(tx)
 	if err != nil {
 		return err
@@ -107,7 +108,7 @@ func (p *Pod) mayActFor(tx Tx, who acl.Agent, mode acl.Mode) error {
 	grants := []acl.Grant{{To: own.Owner, On: desk, Modes: acl.Read | acl.Write | acl.Control, Because: "owner"}}
 	if who.For != "" {
 		grants = nil
-		all, err := load[[]Mandate](tx, mandatesKey)
+		all, err := store.Load[[]Mandate](tx, mandatesKey)
 		if err != nil {
 			return err
 		}
@@ -126,7 +127,7 @@ func (p *Pod) mayActFor(tx Tx, who acl.Agent, mode acl.Mode) error {
 // An acting is a transaction of somebody who acts for the owner: each entry of the
 // log tells by whom.
 type acting struct {
-	Tx
+	store.Tx
 	by acl.WebID
 }
 
@@ -146,16 +147,16 @@ func (p *Pod) noteLook(ctx context.Context, who acl.Agent, part string) error {
 		return nil
 	}
 	key := fmt.Sprintf("x%s\x00\x00look\x00%s\x00%s", p.Now().UTC().Format(time.DateOnly), who.ID, part)
-	look := func(writes bool) func(Tx) error {
-		return p.asOne(who, acl.Read, func(tx Tx) error {
-			seen, err := load[int](tx, key)
+	look := func(writes bool) func(store.Tx) error {
+		return p.asOne(who, acl.Read, func(tx store.Tx) error {
+			seen, err := store.Load[int](tx, key)
 			switch {
 			case err != nil || seen != nil:
 				return err
 			case !writes:
 				return errFirst
 			}
-			if err := save(tx, key, 1); err != nil {
+			if err := store.Save(tx, key, 1); err != nil {
 				return err
 			}
 			return p.enter(tx, Entry{Action: DidLook, Why: part})
@@ -181,15 +182,15 @@ func (p *Pod) Invite(ctx context.Context, who acl.Agent, m Mandate) (code string
 	case !m.Until.After(p.Now()) || m.Until.After(now.Add(MaxMandate)):
 		return "", ldp.Refuse(ldp.Invalid, "A mandate ends within two years.")
 	}
-	if code, err = p.newID(); err != nil {
+	if code, err = store.NewID(p.Rand); err != nil {
 		return "", err
 	}
-	id, err := p.newID()
+	id, err := store.NewID(p.Rand)
 	if err != nil {
 		return "", err
 	}
 	m = Mandate{ID: id, Owner: who.ID, Whose: m.Whose, Name: m.Name, Modes: m.Modes, Made: now, Until: m.Until, Code: digestOf(code)}
-	return code, p.updateOwn(ctx, who, func(tx Tx) error {
+	return code, p.updateOwn(ctx, who, func(tx store.Tx) error {
 		own, err := ownerOf(tx)
 		if err != nil {
 			return err
@@ -228,8 +229,8 @@ func goodName(s string) bool {
 	return s != "" && s[0] != '/' && utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxName && !holdsNationalNumber(s)
 }
 
-func mandates(tx Tx) ([]Mandate, error) {
-	all, err := load[[]Mandate](tx, mandatesKey)
+func mandates(tx store.Tx) ([]Mandate, error) {
+	all, err := store.Load[[]Mandate](tx, mandatesKey)
 	if err != nil || all == nil {
 		return nil, err
 	}
@@ -237,7 +238,7 @@ func mandates(tx Tx) ([]Mandate, error) {
 }
 
 // saveMandates keeps the newest of those that have ended, and all others.
-func saveMandates(tx Tx, all []Mandate, now time.Time) error {
+func saveMandates(tx store.Tx, all []Mandate, now time.Time) error {
 	for i := 0; len(all) > maxMandates && i < len(all); {
 		if m := &all[i]; m.Holds(now) || m.Open(now) {
 			i++
@@ -246,13 +247,13 @@ func saveMandates(tx Tx, all []Mandate, now time.Time) error {
 		tx.Release(invitationName(all[i].Code))
 		all = slices.Delete(all, i, i+1)
 	}
-	return save(tx, mandatesKey, all)
+	return store.Save(tx, mandatesKey, all)
 }
 
 // Mandates returns the owner's mandates and invitations, with those that have
 // ended, the newest first. They name who is in the log, so helpers see them too.
 func (p *Pod) Mandates(ctx context.Context, who acl.Agent) (all []Mandate, err error) {
-	err = p.viewFor(ctx, who, func(tx Tx) error {
+	err = p.viewFor(ctx, who, func(tx store.Tx) error {
 		all, err = mandates(tx)
 		slices.Reverse(all)
 		return err
@@ -263,7 +264,7 @@ func (p *Pod) Mandates(ctx context.Context, who acl.Agent) (all []Mandate, err e
 // Dismiss ends a mandate or an invitation of the owner's; a helper ends her own. To
 // end it twice is no error.
 func (p *Pod) Dismiss(ctx context.Context, who acl.Agent, id string) error {
-	end := func(tx Tx) error {
+	end := func(tx store.Tx) error {
 		all, err := mandates(tx)
 		if err != nil {
 			return err
@@ -291,18 +292,18 @@ func (p *Pod) Dismiss(ctx context.Context, who acl.Agent, id string) error {
 // Invitation returns the invitation with the code, to whoever has signed in and
 // has it.
 func (p *Pod) Invitation(ctx context.Context, who acl.Agent, code string) (m Mandate, err error) {
-	err = p.invited(ctx, who, code, p.Store.View, func(_ Tx, all []Mandate, i int) error { m = all[i]; return nil })
+	err = p.invited(ctx, who, code, p.Store.View, func(_ store.Tx, all []Mandate, i int) error { m = all[i]; return nil })
 	return m, err
 }
 
 // invited runs fn on the pod that an invitation is of.
-func (p *Pod) invited(ctx context.Context, who acl.Agent, code string, run func(context.Context, Name, func(Tx) error) error, fn func(tx Tx, all []Mandate, i int) error) error {
+func (p *Pod) invited(ctx context.Context, who acl.Agent, code string, run func(context.Context, store.Name, func(store.Tx) error) error, fn func(tx store.Tx, all []Mandate, i int) error) error {
 	gone := ldp.Refuse(ldp.Gone, "This invitation does not hold, or no longer.")
-	if !who.Known() || !isID(code) {
+	if !who.Known() || !store.IsID(code) {
 		return gone
 	}
 	digest := digestOf(code)
-	err := run(ctx, invitationName(digest), func(tx Tx) error {
+	err := run(ctx, invitationName(digest), func(tx store.Tx) error {
 		own, err := ownerOf(tx)
 		if err != nil {
 			return err
@@ -320,7 +321,7 @@ func (p *Pod) invited(ctx context.Context, who acl.Agent, code string, run func(
 		}
 		return fn(tx, all, i)
 	})
-	if errors.Is(err, ErrNoPod) {
+	if errors.Is(err, store.ErrNoPod) {
 		return gone
 	}
 	return err
@@ -332,7 +333,7 @@ func (p *Pod) TakeOn(ctx context.Context, who acl.Agent, code string) (m Mandate
 	if who.For != "" {
 		return m, refusal(who)
 	}
-	err = p.invited(ctx, who, code, p.Store.Update, func(tx Tx, all []Mandate, i int) error {
+	err = p.invited(ctx, who, code, p.Store.Update, func(tx store.Tx, all []Mandate, i int) error {
 		if m = all[i]; m.Owner == who.ID {
 			return ldp.Refuse(ldp.Conflict, "This invitation is your own. Give it to whom you want to act for you.")
 		}
@@ -356,8 +357,8 @@ func (p *Pod) TakeOn(ctx context.Context, who acl.Agent, code string) (m Mandate
 // holds as far as the note can tell makes room.
 func (p *Pod) noteMandate(ctx context.Context, who acl.Agent, m Mandate) error {
 	note := Mandate{ID: m.ID, Owner: m.Owner, Until: m.Until}
-	return p.updateOwn(ctx, who, func(tx Tx) error {
-		notes, err := load[[]Mandate](tx, helpedKey)
+	return p.updateOwn(ctx, who, func(tx store.Tx) error {
+		notes, err := store.Load[[]Mandate](tx, helpedKey)
 		if err != nil {
 			return err
 		}
@@ -365,7 +366,7 @@ func (p *Pod) noteMandate(ctx context.Context, who acl.Agent, m Mandate) error {
 			notes = new([]Mandate)
 		}
 		all := slices.DeleteFunc(*notes, func(n Mandate) bool { return n.ID == m.ID || !p.Now().Before(n.Until) })
-		return save(tx, helpedKey, append(all[max(0, len(all)+1-maxHelped):], note))
+		return store.Save(tx, helpedKey, append(all[max(0, len(all)+1-maxHelped):], note))
 	})
 }
 
@@ -376,8 +377,8 @@ func (p *Pod) Helped(ctx context.Context, who acl.Agent) ([]Mandate, error) {
 
 func (p *Pod) helped(ctx context.Context, who acl.Agent, wanted func(note Mandate) bool) ([]Mandate, error) {
 	var notes, all []Mandate
-	err := p.viewOwn(ctx, who, func(tx Tx) error {
-		kept, err := load[[]Mandate](tx, helpedKey)
+	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
+		kept, err := store.Load[[]Mandate](tx, helpedKey)
 		if kept != nil {
 			notes = *kept
 		}
@@ -406,7 +407,7 @@ func (p *Pod) helped(ctx context.Context, who acl.Agent, wanted func(note Mandat
 func (p *Pod) mandate(ctx context.Context, who acl.Agent, note Mandate) (m Mandate, err error) {
 	as := who
 	as.For = note.Owner
-	err = p.viewFor(ctx, as, func(tx Tx) error {
+	err = p.viewFor(ctx, as, func(tx store.Tx) error {
 		all, err := mandates(tx)
 		if err != nil {
 			return err
@@ -436,7 +437,7 @@ func (p *Pod) ActFor(ctx context.Context, who acl.Agent, id string) (acl.Agent, 
 }
 
 // releaseInvitations gives up the names by which invitations are found.
-func releaseInvitations(tx Tx) error {
+func releaseInvitations(tx store.Tx) error {
 	all, err := mandates(tx)
 	for _, m := range all {
 		tx.Release(invitationName(m.Code))

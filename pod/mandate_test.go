@@ -12,6 +12,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // appoints has Karin act for Alva, as far as modes say, for a month.
@@ -244,7 +245,7 @@ func TestInvitation(t *testing.T) {
 		t.Errorf("an eleventh: %v", err)
 	}
 	id := ""
-	must(t, w.fake.View(ctx, "person/person-alva", func(tx pod.Tx) error { id = tx.Pod(); return nil }))
+	must(t, w.fake.View(ctx, "person/person-alva", func(tx store.Tx) error { id = tx.Pod(); return nil }))
 	must(t, pod.Erase(ctx, w.fake, noBlobs{}, noBlobs{}, id))
 	take(bo, code, ldp.Gone)
 }

@@ -14,6 +14,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/store"
 )
 
 // A right is all that decides what an agent may do to one resource, as one
@@ -46,7 +47,7 @@ type link struct {
 // may returns the right of who to do all of mode to the resource, or to what the
 // auxiliary resource belongs to, whether that exists or not. Else it returns an
 // error that is the same whatever is there.
-func (p *Pod) may(tx Tx, who acl.Agent, mode acl.Mode, id ldp.ID) (*right, error) {
+func (p *Pod) may(tx store.Tx, who acl.Agent, mode acl.Mode, id ldp.ID) (*right, error) {
 	r, err := p.look(tx, who, id, false)
 	if err != nil {
 		return nil, err
@@ -57,7 +58,7 @@ func (p *Pod) may(tx Tx, who acl.Agent, mode acl.Mode, id ldp.ID) (*right, error
 // look reads, in one round trip, all that decides about a resource: the ACL
 // documents of it and of all containers above; for writing also what exists of
 // these.
-func (p *Pod) look(tx Tx, who acl.Agent, id ldp.ID, writing bool) (*right, error) {
+func (p *Pod) look(tx store.Tx, who acl.Agent, id ldp.ID, writing bool) (*right, error) {
 	subject, aux := id.Subject()
 	r := &right{who: who, now: p.Now(), id: id, aux: aux}
 	root := rootOf(id)
@@ -221,7 +222,7 @@ func (r *right) mayRead() error {
 // mayGet is mayRead for who wants the content. What describes a resource is linked
 // from it, and so can be had from the beginning, empty (LDP, 5.2.3.12): it is not
 // there to be deleted, and who writes it makes it. Its tag is zero.
-func (r *right) mayGet(tx Tx) error {
+func (r *right) mayGet(tx store.Tx) error {
 	err := r.mayRead()
 	subject := r.line[0].id
 	if _, nested := subject.Subject(); r.rec != nil || r.aux != ldp.MetaSuffix || nested != "" || ldp.KindOf(err) != ldp.NotFound {
@@ -281,29 +282,29 @@ func absent() error { return ldp.Refuse(ldp.NotFound, "There is no such resource
 
 // view is Store.View on the pod that a path is in. Where there is no such pod, the
 // answer is the same as where there is one that the agent may not see.
-func (p *Pod) view(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) error) error {
-	return p.knowingly(ctx, who, fn, func(fn func(Tx) error) error {
-		return p.Store.View(ctx, Name("pod/"+id.First()), fn)
+func (p *Pod) view(ctx context.Context, who acl.Agent, id ldp.ID, fn func(store.Tx) error) error {
+	return p.knowingly(ctx, who, fn, func(fn func(store.Tx) error) error {
+		return p.Store.View(ctx, store.Name("pod/"+id.First()), fn)
 	})
 }
 
 // update is Store.Update likewise.
-func (p *Pod) update(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) error) error {
-	return p.knowingly(ctx, who, fn, func(fn func(Tx) error) error {
-		return p.Store.Update(ctx, Name("pod/"+id.First()), fn)
+func (p *Pod) update(ctx context.Context, who acl.Agent, id ldp.ID, fn func(store.Tx) error) error {
+	return p.knowingly(ctx, who, fn, func(fn func(store.Tx) error) error {
+		return p.Store.Update(ctx, store.Name("pod/"+id.First()), fn)
 	})
 }
 
 // knowingly runs a transaction; and once more if whether it is permitted hangs on
 // groups whose documents are elsewhere, which are asked between the two: no
 // transaction waits for the network.
-func (p *Pod) knowingly(ctx context.Context, who acl.Agent, fn func(Tx) error, run func(func(Tx) error) error) error {
+func (p *Pod) knowingly(ctx context.Context, who acl.Agent, fn func(store.Tx) error, run func(func(store.Tx) error) error) error {
 	err := run(fn)
 	if ask := (*unasked)(nil); errors.As(err, &ask) {
 		found := p.find(ctx, who, ask.groups)
-		err = run(func(tx Tx) error { return fn(&knowing{tx, found}) })
+		err = run(func(tx store.Tx) error { return fn(&knowing{tx, found}) })
 	}
-	if errors.Is(err, ErrNoPod) {
+	if errors.Is(err, store.ErrNoPod) {
 		return refusal(who)
 	}
 	return err
@@ -312,7 +313,7 @@ func (p *Pod) knowingly(ctx context.Context, who acl.Agent, fn func(Tx) error, r
 // expandGroups makes of each grant to a group that has the agent as a member a
 // grant to the agent. Groups of the same pod are read in the transaction, if their
 // document is RDF of at most [inline] bytes; others must have been found before.
-func (p *Pod) expandGroups(tx Tx, r *right) error {
+func (p *Pod) expandGroups(tx store.Tx, r *right) error {
 	if !r.who.Known() {
 		return nil
 	}
@@ -347,7 +348,7 @@ func (p *Pod) expandGroups(tx Tx, r *right) error {
 	return nil
 }
 
-func (p *Pod) readGroups(tx Tx, who acl.Agent, groups, keys []string, member map[string]bool) error {
+func (p *Pod) readGroups(tx store.Tx, who acl.Agent, groups, keys []string, member map[string]bool) error {
 	if len(groups) == 0 {
 		return nil
 	}

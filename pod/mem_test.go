@@ -15,13 +15,13 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
 	"skrin/pod/podtest"
+	"skrin/pod/store"
 )
 
 // A memory is a Store in memory that counts, and Blobs.
 type memory struct {
-	pod.Store
+	store.Store
 	mu    sync.Mutex
 	ids   []string // of pods
 	blobs map[string][]byte
@@ -40,16 +40,16 @@ func (m *memory) count(n *int) {
 	*n++
 }
 
-func (m *memory) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+func (m *memory) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	m.count(&m.views)
-	return m.Store.View(ctx, name, func(tx pod.Tx) error { return fn(countingTx{tx, m}) })
+	return m.Store.View(ctx, name, func(tx store.Tx) error { return fn(countingTx{tx, m}) })
 }
 
-func (m *memory) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
-	return m.Store.Update(ctx, name, func(tx pod.Tx) error { return fn(countingTx{tx, m}) })
+func (m *memory) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
+	return m.Store.Update(ctx, name, func(tx store.Tx) error { return fn(countingTx{tx, m}) })
 }
 
-func (m *memory) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
+func (m *memory) Create(ctx context.Context, id string, fn func(store.Tx) error) error {
 	err := m.Store.Create(ctx, id, fn)
 	if err == nil {
 		m.mu.Lock()
@@ -60,7 +60,7 @@ func (m *memory) Create(ctx context.Context, id string, fn func(pod.Tx) error) e
 }
 
 type countingTx struct {
-	pod.Tx
+	store.Tx
 	m *memory
 }
 
@@ -69,7 +69,7 @@ func (tx countingTx) Get(keys ...string) ([][]byte, error) {
 	return tx.Tx.Get(keys...)
 }
 
-func (tx countingTx) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
+func (tx countingTx) Scan(prefix, after string, limit int) ([]store.Pair, error) {
 	tx.m.count(&tx.m.gets)
 	pairs, err := tx.Tx.Scan(prefix, after, limit)
 	for range pairs {
@@ -83,7 +83,7 @@ func (m *memory) keys() string {
 	var all []string
 	for _, id := range m.ids {
 		// The Store's own errors would leave a key out, which each caller would see.
-		_ = m.Store.View(context.Background(), pod.Name("id/"+id), func(tx pod.Tx) error {
+		_ = m.Store.View(context.Background(), store.Name("id/"+id), func(tx store.Tx) error {
 			for after := ""; ; {
 				pairs, err := tx.Scan("", after, 1000)
 				for _, pair := range pairs {
@@ -126,7 +126,7 @@ func (m memBlobs) Open(ctx context.Context, id, digest string) (io.ReadSeekClose
 	defer m.mu.Unlock()
 	b, ok := m.blobs[id+digest]
 	if !ok {
-		return nil, pod.ErrNoBlob
+		return nil, store.ErrNoBlob
 	}
 	return memBlob{bytes.NewReader(b)}, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // How a pod moves (2026-11-22): it is exported here, imported there, and then told
@@ -29,7 +30,7 @@ func (p *Pod) MoveTo(ctx context.Context, who acl.Agent, to Imported) error {
 		return ldp.Refuse(ldp.Invalid, "Say where the pod is now: the URL of its root, with a slash at the end.")
 	}
 	var id string
-	err = p.updateOwn(ctx, who, func(tx Tx) error {
+	err = p.updateOwn(ctx, who, func(tx store.Tx) error {
 		id = tx.Pod()
 		h, err := ownerOf(tx)
 		switch {
@@ -55,18 +56,18 @@ func (p *Pod) MoveTo(ctx context.Context, who acl.Agent, to Imported) error {
 }
 
 // moveSpaces says of each space where it is now, and tells who knows it.
-func (p *Pod) moveSpaces(ctx context.Context, tx Tx, base string, ids map[string]string) error {
+func (p *Pod) moveSpaces(ctx context.Context, tx store.Tx, base string, ids map[string]string) error {
 	var all []*Space
-	if err := each(tx, spaceKey(""), func(s *Space) bool { all = append(all, s); return true }); err != nil {
+	if err := store.Each(tx, spaceKey(""), func(s *Space) bool { all = append(all, s); return true }); err != nil {
 		return err
 	}
 	for _, s := range all {
 		to := ids[s.ID]
-		if !isID(to) {
+		if !store.IsID(to) {
 			continue // it was made since; nobody is there
 		}
 		s.Moved = base + "/w/" + to + "/"
-		if err := save(tx, spaceKey(s.ID), s); err != nil {
+		if err := store.Save(tx, spaceKey(s.ID), s); err != nil {
 			return err
 		}
 		if err := p.tell(ctx, tx, Notification{Party: s.Party, Space: s.ID, Event: SpaceMoved, Location: s.Moved}); err != nil {
@@ -80,14 +81,14 @@ func (p *Pod) moveSpaces(ctx context.Context, tx Tx, base string, ids map[string
 // commit is large.
 func (p *Pod) emptyMoved(ctx context.Context, id string) error {
 	const page = 500
-	for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "c", "g", "i", "j", "u", "x", "d", "tp", "th", "v", "z", "R", settingsKey, usedKey, helpedKey} {
+	for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "Q", "c", "C", "g", "i", "j", "u", "x", "d", "tp", "th", "v", "z", "R", settingsKey, usedKey, helpedKey} {
 		for n := page; n == page; {
-			err := p.Store.Update(ctx, Name("id/"+id), func(tx Tx) error {
+			err := p.Store.Update(ctx, store.Name("id/"+id), func(tx store.Tx) error {
 				pairs, err := tx.Scan(prefix, "", page)
 				n = len(pairs)
 				for _, pair := range pairs {
 					if prefix == "e" && p.Statuses != nil {
-						e, err := decode[Evidence](pair.Key, pair.Value)
+						e, err := store.Decode[Evidence](pair.Key, pair.Value)
 						if err != nil {
 							return err
 						}

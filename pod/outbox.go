@@ -9,6 +9,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"skrin/pod/store"
 )
 
 // An Event is the kind of a notification: the last part of an IRI in the
@@ -79,12 +81,12 @@ func (p *Pod) someTime() (time.Time, error) {
 }
 
 // tell queues n, in the transaction of what it tells; for n.Next, if that is set.
-func (p *Pod) tell(ctx context.Context, tx Tx, n Notification) error {
+func (p *Pod) tell(ctx context.Context, tx store.Tx, n Notification) error {
 	party, err := p.Registry.Party(ctx, n.Party)
 	if err != nil || party.Notify == "" {
 		return nil // nobody to tell; the party sees at its next read
 	}
-	last, err := load[uint64](tx, "o")
+	last, err := store.Load[uint64](tx, "o")
 	if err != nil {
 		return err
 	}
@@ -94,13 +96,13 @@ func (p *Pod) tell(ctx context.Context, tx Tx, n Notification) error {
 	n.Seq++
 	n.Queued = p.Now().UTC()
 	n.Next = later(n.Next, n.Queued)
-	if n.ID, err = p.newID(); err != nil {
+	if n.ID, err = store.NewID(p.Rand); err != nil {
 		return err
 	}
-	if err := save(tx, "o", n.Seq); err != nil {
+	if err := store.Save(tx, "o", n.Seq); err != nil {
 		return err
 	}
-	if err := save(tx, noticeKey(n.Seq), n); err != nil {
+	if err := store.Save(tx, noticeKey(n.Seq), n); err != nil {
 		return err
 	}
 	return settle(tx)
@@ -133,10 +135,10 @@ func (p *Pod) Waiting(ctx context.Context, limit int) ([]string, error) {
 // which change nothing where the lease has become somebody else's.
 func (p *Pod) Take(ctx context.Context, pod string, limit int) ([]Notification, error) {
 	var taken []Notification
-	err := p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
+	err := p.Store.Update(ctx, store.Name("id/"+pod), func(tx store.Tx) error {
 		taken = nil
 		now := p.Now().UTC()
-		err := each(tx, "n", func(n *Notification) bool {
+		err := store.Each(tx, "n", func(n *Notification) bool {
 			if !n.Next.After(now) {
 				n.Next = now.Add(lease)
 				taken = append(taken, *n)
@@ -147,7 +149,7 @@ func (p *Pod) Take(ctx context.Context, pod string, limit int) ([]Notification, 
 			return err
 		}
 		for _, n := range taken {
-			if err := save(tx, noticeKey(n.Seq), n); err != nil {
+			if err := store.Save(tx, noticeKey(n.Seq), n); err != nil {
 				return err
 			}
 		}
@@ -158,16 +160,16 @@ func (p *Pod) Take(ctx context.Context, pod string, limit int) ([]Notification, 
 
 // Delivered removes a notification that has been received.
 func (p *Pod) Delivered(ctx context.Context, pod string, n Notification) error {
-	return p.leased(ctx, pod, n, func(tx Tx) error {
+	return p.leased(ctx, pod, n, func(tx store.Tx) error {
 		tx.Delete(noticeKey(n.Seq))
 		return settle(tx)
 	})
 }
 
 // leased is Store.Update on the pod, if n is still as it was taken.
-func (p *Pod) leased(ctx context.Context, pod string, n Notification, fn func(Tx) error) error {
-	return p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
-		now, err := load[Notification](tx, noticeKey(n.Seq))
+func (p *Pod) leased(ctx context.Context, pod string, n Notification, fn func(store.Tx) error) error {
+	return p.Store.Update(ctx, store.Name("id/"+pod), func(tx store.Tx) error {
+		now, err := store.Load[Notification](tx, noticeKey(n.Seq))
 		if err != nil || now == nil || !now.Next.Equal(n.Next) {
 			return err
 		}
@@ -177,10 +179,10 @@ func (p *Pod) leased(ctx context.Context, pod string, n Notification, fn func(Tx
 
 // Postponed puts a notification back that was not tried, for the next sweep.
 func (p *Pod) Postponed(ctx context.Context, pod string, n Notification) error {
-	return p.leased(ctx, pod, n, func(tx Tx) error {
+	return p.leased(ctx, pod, n, func(tx store.Tx) error {
 		n := n
 		n.Next = p.Now().UTC().Add(time.Second)
-		if err := save(tx, noticeKey(n.Seq), n); err != nil {
+		if err := store.Save(tx, noticeKey(n.Seq), n); err != nil {
 			return err
 		}
 		return settle(tx)
@@ -191,14 +193,14 @@ func (p *Pod) Postponed(ctx context.Context, pod string, n Notification) error {
 // three days, gives it up. What the person waits for is marked with the
 // trouble: "none" (the party has nothing), "refused" or "unreachable".
 func (p *Pod) Failed(ctx context.Context, pod string, n Notification, trouble string, final bool) error {
-	return p.leased(ctx, pod, n, func(tx Tx) error {
+	return p.leased(ctx, pod, n, func(tx store.Tx) error {
 		n, now := n, p.Now().UTC()
 		n.Tries++
 		if final || now.Sub(n.Queued) > giveUp {
 			tx.Delete(noticeKey(n.Seq))
 		} else {
 			n.Next = now.Add(min(firstRetry<<min(n.Tries-1, 20), lastRetry))
-			if err := save(tx, noticeKey(n.Seq), n); err != nil {
+			if err := store.Save(tx, noticeKey(n.Seq), n); err != nil {
 				return err
 			}
 		}
@@ -209,11 +211,11 @@ func (p *Pod) Failed(ctx context.Context, pod string, n Notification, trouble st
 	})
 }
 
-func markTrouble(tx Tx, n Notification, trouble string) error {
+func markTrouble(tx store.Tx, n Notification, trouble string) error {
 	if n.Request == "" {
 		return nil
 	}
-	r, err := load[Request](tx, requestKey(n.Request))
+	r, err := store.Load[Request](tx, requestKey(n.Request))
 	if err != nil || r == nil {
 		return err
 	}
@@ -223,14 +225,14 @@ func markTrouble(tx Tx, n Notification, trouble string) error {
 		r.Asked = map[string]Asked{}
 	}
 	r.Asked[n.Party] = a
-	return save(tx, requestKey(r.ID), r)
+	return store.Save(tx, requestKey(r.ID), r)
 }
 
 // settle sets the pod's due time to that of its next notification, call of a
 // webhook or sweep, or of its end.
-func settle(tx Tx) error {
+func settle(tx store.Tx) error {
 	var next time.Time
-	sweep, err := load[time.Time](tx, sweepKey)
+	sweep, err := store.Load[time.Time](tx, sweepKey)
 	if err != nil {
 		return err
 	}
@@ -242,7 +244,7 @@ func settle(tx Tx) error {
 	} else if !h.Leaves.IsZero() && (next.IsZero() || h.Leaves.Before(next)) {
 		next = h.Leaves
 	}
-	err = each(tx, "n", func(n *Notification) bool {
+	err = store.Each(tx, "n", func(n *Notification) bool {
 		if next.IsZero() || n.Next.Before(next) {
 			next = n.Next
 		}
@@ -251,7 +253,7 @@ func settle(tx Tx) error {
 	if err != nil {
 		return err
 	}
-	err = each(tx, "th", func(s *Subscription) bool {
+	err = store.Each(tx, "th", func(s *Subscription) bool {
 		if s.waits() && (next.IsZero() || s.due().Before(next)) {
 			next = s.due()
 		}

@@ -9,11 +9,12 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // ownName returns the name of the pod whose owner who could be, from the form of
 // the WebID.
-func (p *Pod) ownName(who acl.Agent) Name {
+func (p *Pod) ownName(who acl.Agent) store.Name {
 	rest, ok := strings.CutPrefix(string(who.ID), p.Base+"/")
 	if !ok {
 		return ""
@@ -22,12 +23,12 @@ func (p *Pod) ownName(who acl.Agent) Name {
 	if !ok || strings.Contains(name, "/") {
 		return ""
 	}
-	return Name("pod/" + name)
+	return store.Name("pod/" + name)
 }
 
 // deskOf returns the name of the pod in whose owner's name who acts: her own, or
 // that of whom she acts for.
-func (p *Pod) deskOf(who acl.Agent) Name {
+func (p *Pod) deskOf(who acl.Agent) store.Name {
 	if who.For != "" {
 		who.ID = who.For
 	}
@@ -35,22 +36,22 @@ func (p *Pod) deskOf(who acl.Agent) Name {
 }
 
 // viewOwn runs fn on a snapshot of who's own pod, for what is the owner's alone.
-func (p *Pod) viewOwn(ctx context.Context, who acl.Agent, fn func(Tx) error) error {
+func (p *Pod) viewOwn(ctx context.Context, who acl.Agent, fn func(store.Tx) error) error {
 	return owned(p.Store.View(ctx, p.deskOf(who), p.asOne(who, acl.Control, fn)))
 }
 
 // updateOwn changes who's own pod, likewise.
-func (p *Pod) updateOwn(ctx context.Context, who acl.Agent, fn func(Tx) error) error {
+func (p *Pod) updateOwn(ctx context.Context, who acl.Agent, fn func(store.Tx) error) error {
 	return owned(p.Store.Update(ctx, p.deskOf(who), p.asOne(who, acl.Control, fn)))
 }
 
 // viewFor is viewOwn for what a helper may see too.
-func (p *Pod) viewFor(ctx context.Context, who acl.Agent, fn func(Tx) error) error {
+func (p *Pod) viewFor(ctx context.Context, who acl.Agent, fn func(store.Tx) error) error {
 	return owned(p.Store.View(ctx, p.deskOf(who), p.asOne(who, acl.Read, fn)))
 }
 
 // viewPart is viewFor, and a helper's look at the part is logged first.
-func (p *Pod) viewPart(ctx context.Context, who acl.Agent, part string, fn func(Tx) error) error {
+func (p *Pod) viewPart(ctx context.Context, who acl.Agent, part string, fn func(store.Tx) error) error {
 	if err := p.noteLook(ctx, who, part); err != nil {
 		return err
 	}
@@ -58,13 +59,13 @@ func (p *Pod) viewPart(ctx context.Context, who acl.Agent, part string, fn func(
 }
 
 // updateFor is updateOwn for what a helper may do who answers too.
-func (p *Pod) updateFor(ctx context.Context, who acl.Agent, fn func(Tx) error) error {
+func (p *Pod) updateFor(ctx context.Context, who acl.Agent, fn func(store.Tx) error) error {
 	return owned(p.Store.Update(ctx, p.deskOf(who), p.asOne(who, acl.Write, fn)))
 }
 
 // asOne runs fn only for who may do mode in the name of the pod's owner.
-func (p *Pod) asOne(who acl.Agent, mode acl.Mode, fn func(Tx) error) func(Tx) error {
-	return func(tx Tx) error {
+func (p *Pod) asOne(who acl.Agent, mode acl.Mode, fn func(store.Tx) error) func(store.Tx) error {
+	return func(tx store.Tx) error {
 		if err := p.mayActFor(tx, who, mode); err != nil {
 			return err
 		}
@@ -76,7 +77,7 @@ func (p *Pod) asOne(who acl.Agent, mode acl.Mode, fn func(Tx) error) func(Tx) er
 }
 
 func owned(err error) error {
-	if errors.Is(err, ErrNoPod) {
+	if errors.Is(err, store.ErrNoPod) {
 		return ldp.Refuse(ldp.Forbidden, "You have no pod here.")
 	}
 	return err

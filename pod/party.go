@@ -77,6 +77,12 @@ func (p *Party) KeySet(kid string) jose.JSONWebKeySet {
 	return p.Keys
 }
 
+// CheckSigned verifies a JWS of that typ with one of the party's keys, and returns
+// the payload.
+func (p *Party) CheckSigned(jws, typ string) ([]byte, error) {
+	return checkSigned(jws, typ, p.KeySet)
+}
+
 // A Renumbering is a change of the number by which a person signs in, of which
 // a population register may tell: "xx:passport" to "no:dnummer".
 type Renumbering struct {
@@ -92,7 +98,9 @@ type Use struct {
 	Basis   string // legal basis, an IRI
 	Type    string // id of the evidence type
 	Fields  []string
-	Days    int // a grant lasts at most so many days
+	Days    int      // a grant lasts at most so many days
+	Needs   []string // those of Fields without which the purpose can't be served; nil where that isn't said
+	Once    bool     // to read once is enough
 }
 
 // Use returns the use with the id.

@@ -12,6 +12,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/store"
 )
 
 // Patch implements ldp.Backend. A patch is applied in the transaction that
@@ -21,7 +22,7 @@ func (p *Pod) Patch(ctx context.Context, who acl.Agent, req ldp.Patch) (ldp.Writ
 		return ldp.Written{}, refusal(who)
 	}
 	var podID string
-	err := p.view(ctx, who, req.ID, func(tx Tx) error { // before the patch is read
+	err := p.view(ctx, who, req.ID, func(tx store.Tx) error { // before the patch is read
 		podID = tx.Pod()
 		r, err := p.look(tx, who, req.ID, true)
 		if err != nil {
@@ -46,7 +47,7 @@ func (p *Pod) Patch(ctx context.Context, who acl.Agent, req ldp.Patch) (ldp.Writ
 	job := patching{p, patch, lacking{}, lacking{}}
 	var done ldp.Written
 	for range 100 {
-		err = p.write(ctx, who, req.ID, func(tx Tx) (Action, ldp.ID, error) {
+		err = p.write(ctx, who, req.ID, func(tx store.Tx) (Action, ldp.ID, error) {
 			var err error
 			done, err = job.run(ctx, tx, &ch, who, req)
 			return DidWrite, req.ID, err
@@ -137,7 +138,7 @@ func (job *patching) modes() (m acl.Mode) {
 }
 
 // run applies the patch in a transaction.
-func (job *patching) run(ctx context.Context, tx Tx, ch *change, who acl.Agent, req ldp.Patch) (ldp.Written, error) {
+func (job *patching) run(ctx context.Context, tx store.Tx, ch *change, who acl.Agent, req ldp.Patch) (ldp.Written, error) {
 	r, err := job.look(tx, who, req.ID, true)
 	if err != nil {
 		return ldp.Written{}, err

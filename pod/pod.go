@@ -8,14 +8,15 @@ import (
 	"time"
 
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // A Pod is the door to all pods of one server. Its fields are set before its
 // first use and not changed after; all but Wake, Groups, Statuses and Channels are required. Its methods are
 // safe for concurrent use.
 type Pod struct {
-	Store    Store
-	Blobs    Blobs
+	Store    store.Store
+	Blobs    store.Blobs
 	Registry Registry         // who is registered
 	Types    *Catalogue       // what evidence there is
 	Sign     Signer           // signs receipts and records with the server's key

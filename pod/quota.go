@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // How much a pod holds is counted as it changes, in the transaction that changes
@@ -25,7 +26,7 @@ func (r *record) cost() int64 {
 
 // usedOf returns how many bytes the pod holds. One that was made before there was
 // a count is walked, once: the next charge stores what was found.
-func usedOf(tx Tx) (used int64, err error) {
+func usedOf(tx store.Tx) (used int64, err error) {
 	values, err := tx.Get(usedKey)
 	if err != nil {
 		return 0, err
@@ -54,14 +55,14 @@ func usedOf(tx Tx) (used int64, err error) {
 }
 
 func decodeUsed(b []byte) (int64, error) {
-	in := reader{rest: b}
-	in.layout()
-	return in.varint(), in.err
+	in := store.Reader{Rest: b}
+	in.Layout()
+	return in.Varint(), in.Err
 }
 
 // charge refuses what would bring the pod beyond its quota. It is called before the
 // records are put, and what it stores is the count after they have been.
-func (p *Pod) charge(tx Tx, r *right, more int64) (err error) {
+func (p *Pod) charge(tx store.Tx, r *right, more int64) (err error) {
 	if more == 0 {
 		return nil
 	}
@@ -77,7 +78,7 @@ func (p *Pod) charge(tx Tx, r *right, more int64) (err error) {
 	if more > 0 && p.Quota > 0 && used+more > p.Quota {
 		return full()
 	}
-	r.used = binary.AppendVarint([]byte{layout}, used+more)
+	r.used = binary.AppendVarint([]byte{store.Layout}, used+more)
 	tx.Put(usedKey, r.used)
 	return nil
 }
@@ -97,7 +98,7 @@ func (r *right) growth(rec *record) int64 {
 }
 
 // shrinkage is by how much it shrinks when the resource goes, with its auxiliaries.
-func (r *right) shrinkage(tx Tx) (int64, error) {
+func (r *right) shrinkage(tx store.Tx) (int64, error) {
 	n := r.rec.cost()
 	if r.aux != "" {
 		return n, nil
@@ -115,7 +116,7 @@ func (r *right) shrinkage(tx Tx) (int64, error) {
 
 // hasRoom refuses a body for which there is no room, before a byte of it is read:
 // of size bytes, below 0 if that isn't known yet, to take the place of instead.
-func (p *Pod) hasRoom(tx Tx, size int64, instead *record) error {
+func (p *Pod) hasRoom(tx store.Tx, size int64, instead *record) error {
 	if p.Quota <= 0 {
 		return nil
 	}

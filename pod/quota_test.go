@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // TestQuota: a pod takes no more than its quota, says so with 507, and takes again
@@ -15,7 +15,7 @@ import (
 func TestQuota(t *testing.T) {
 	b := newBench(t)
 	var id string
-	if err := b.Pod.Store.View(t.Context(), pod.Name("pod/"+b.root.First()), func(tx pod.Tx) error { id = tx.Pod(); return nil }); err != nil {
+	if err := b.Pod.Store.View(t.Context(), store.Name("pod/"+b.root.First()), func(tx store.Tx) error { id = tx.Pod(); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	long := func(n int) string { return strings.Repeat("x", n) }
@@ -58,7 +58,7 @@ func TestQuota(t *testing.T) {
 		}
 	}
 	// A pod of before there was a count is counted when it changes.
-	if err := b.Pod.Store.Update(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error { tx.Delete("U"); return nil }); err != nil {
+	if err := b.Pod.Store.Update(t.Context(), store.Name("id/"+id), func(tx store.Tx) error { tx.Delete("U"); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	b.want("more than is left", b.put(b.owner, "more", "text/plain", long(70<<10)), 507)

@@ -12,6 +12,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // A ReadCount is how often, on one day, an app read and wrote in the name of the
@@ -41,10 +42,10 @@ var errFirst = errors.New("to be logged first")
 // is an Update from the start, unless it is a stranger's, who reads only what
 // everybody may. That is counted. What an app reads in the owner's name is
 // counted too, and its first read of a day is logged.
-func (p *Pod) read(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) (public acl.Mode, err error)) error {
+func (p *Pod) read(ctx context.Context, who acl.Agent, id ldp.ID, fn func(store.Tx) (public acl.Mode, err error)) error {
 	var use *tallied
-	run := func(writes bool) func(Tx) error {
-		return func(tx Tx) error {
+	run := func(writes bool) func(store.Tx) error {
+		return func(tx store.Tx) error {
 			public, err := fn(tx)
 			if err == nil {
 				use, err = p.note(tx, who, id, public, writes)
@@ -53,7 +54,7 @@ func (p *Pod) read(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) (p
 		}
 	}
 	var err error
-	if who.Known() && p.ownName(who) != Name("pod/"+id.First()) {
+	if who.Known() && p.ownName(who) != store.Name("pod/"+id.First()) {
 		err = p.update(ctx, who, id, run(true))
 	} else if err = p.view(ctx, who, id, run(false)); errors.Is(err, errFirst) {
 		err = p.update(ctx, who, id, run(true))
@@ -79,9 +80,9 @@ func (p *Pod) count(ctx context.Context, use *tallied) error {
 // logged: a stranger's once a day for each container, since it may be anybody's
 // doing to fill the log. What an app writes in the owner's name is counted, and
 // its first use of a day logged.
-func (p *Pod) write(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) (did Action, to ldp.ID, err error)) error {
+func (p *Pod) write(ctx context.Context, who acl.Agent, id ldp.ID, fn func(store.Tx) (did Action, to ldp.ID, err error)) error {
 	var use *tallied
-	err := p.update(ctx, who, id, func(tx Tx) error {
+	err := p.update(ctx, who, id, func(tx store.Tx) error {
 		use = nil
 		did, to, err := fn(tx)
 		if err == nil && did != "" {
@@ -95,8 +96,8 @@ func (p *Pod) write(ctx context.Context, who acl.Agent, id ldp.ID, fn func(Tx) (
 	return p.count(ctx, use)
 }
 
-func (p *Pod) noteWrite(tx Tx, who acl.Agent, did Action, to ldp.ID) (*tallied, error) {
-	switch own := p.ownName(who) == Name("pod/"+to.First()); {
+func (p *Pod) noteWrite(tx store.Tx, who acl.Agent, did Action, to ldp.ID) (*tallied, error) {
+	switch own := p.ownName(who) == store.Name("pod/"+to.First()); {
 	case !who.Known():
 		return nil, p.enterDaily(tx, Entry{Action: did, Path: string(to.Parent())})
 	case !own:
@@ -108,9 +109,9 @@ func (p *Pod) noteWrite(tx Tx, who acl.Agent, did Action, to ldp.ID) (*tallied, 
 }
 
 // note logs a read that was permitted, or says how it is to be counted.
-func (p *Pod) note(tx Tx, who acl.Agent, id ldp.ID, public acl.Mode, writes bool) (*tallied, error) {
+func (p *Pod) note(tx store.Tx, who acl.Agent, id ldp.ID, public acl.Mode, writes bool) (*tallied, error) {
 	use := &tallied{pod: tx.Pod(), day: p.Now().UTC().Format(time.DateOnly)}
-	owner := who.Known() && p.ownName(who) == Name("pod/"+id.First())
+	owner := who.Known() && p.ownName(who) == store.Name("pod/"+id.First())
 	switch {
 	case owner && who.Client == "":
 		return nil, nil // the person, on the pages of this server
@@ -124,18 +125,18 @@ func (p *Pod) note(tx Tx, who acl.Agent, id ldp.ID, public acl.Mode, writes bool
 }
 
 // noteUse logs an app's first use of a day.
-func (p *Pod) noteUse(tx Tx, use tallied, writes bool) (*tallied, error) {
+func (p *Pod) noteUse(tx store.Tx, use tallied, writes bool) (*tallied, error) {
 	if p.tally.has(use) {
 		return &use, nil
 	}
-	known, err := load[ReadCount](tx, useKey(use.day, use.client))
+	known, err := store.Load[ReadCount](tx, useKey(use.day, use.client))
 	switch {
 	case err != nil || known != nil:
 		return &use, err
 	case !writes:
 		return nil, errFirst
 	}
-	if err := save(tx, useKey(use.day, use.client), ReadCount{Day: use.day, Client: use.client}); err != nil {
+	if err := store.Save(tx, useKey(use.day, use.client), ReadCount{Day: use.day, Client: use.client}); err != nil {
 		return nil, err
 	}
 	return &use, p.enter(tx, Entry{Action: DidUse, Client: use.client})
@@ -200,9 +201,9 @@ func (t *tally) give(use tallied, n uint64) {
 func (p *Pod) Settle(ctx context.Context) error {
 	var errs []error
 	for use, n := range p.tally.take() {
-		err := p.Store.Update(ctx, Name("id/"+use.pod), func(tx Tx) error {
+		err := p.Store.Update(ctx, store.Name("id/"+use.pod), func(tx store.Tx) error {
 			key := useKey(use.day, use.client)
-			u, err := load[ReadCount](tx, key)
+			u, err := store.Load[ReadCount](tx, key)
 			if err != nil {
 				return err
 			}
@@ -214,10 +215,10 @@ func (p *Pod) Settle(ctx context.Context) error {
 			} else {
 				u.Reads += n
 			}
-			return save(tx, key, u)
+			return store.Save(tx, key, u)
 		})
 		switch {
-		case errors.Is(err, ErrNoPod): // erased meanwhile
+		case errors.Is(err, store.ErrNoPod): // erased meanwhile
 		case err != nil:
 			p.tally.give(use, n)
 			errs = append(errs, err)
@@ -229,10 +230,10 @@ func (p *Pod) Settle(ctx context.Context) error {
 // ReadCounts returns what was counted of the owner's pod since a day, the oldest day
 // first.
 func (p *Pod) ReadCounts(ctx context.Context, who acl.Agent, since time.Time) (all []ReadCount, err error) {
-	err = p.viewOwn(ctx, who, func(tx Tx) error {
+	err = p.viewOwn(ctx, who, func(tx store.Tx) error {
 		all = nil
 		first := "u" + since.UTC().AddDate(0, 0, -1).Format(time.DateOnly) + "\xff"
-		return eachAfter(tx, "u", first, func(u *ReadCount) bool { all = append(all, *u); return true })
+		return store.EachAfter(tx, "u", first, func(u *ReadCount) bool { all = append(all, *u); return true })
 	})
 	return all, err
 }

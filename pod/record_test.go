@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 	"skrin/acl"
+	"skrin/pod/store"
 )
 
 func TestRecordsAndRulesReadBack(t *testing.T) {
@@ -43,7 +44,7 @@ func TestDamagedRulesAreAnError(t *testing.T) {
 			t.Errorf("the first %d of %d bytes are %+v", n, len(whole), rules)
 		}
 	}
-	if _, err := decodeRules("/p/", append([]byte{layout + 1}, whole[1:]...)); err == nil {
+	if _, err := decodeRules("/p/", append([]byte{store.Layout + 1}, whole[1:]...)); err == nil {
 		t.Error("a newer layout was read")
 	}
 	if rules, err := decodeRules("/p/", nil); rules != nil || err != nil {

@@ -9,6 +9,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/store"
 )
 
 // What authorities delivered is in the person's own pod under evidence/, as RDF
@@ -39,12 +40,12 @@ func fixed() error {
 
 // endEvidence removes the evidence whose document is at path, and ends the
 // consents under which it is read.
-func (p *Pod) endEvidence(ctx context.Context, tx Tx, path ldp.ID) error {
-	e, err := load[Evidence](tx, evidenceKey(path.Name()))
+func (p *Pod) endEvidence(ctx context.Context, tx store.Tx, path ldp.ID) error {
+	e, err := store.Load[Evidence](tx, evidenceKey(path.Name()))
 	if err != nil || e == nil {
 		return err
 	}
-	current, err := load[string](tx, currentKey(e.Type, e.Issuer))
+	current, err := store.Load[string](tx, currentKey(e.Type, e.Issuer))
 	if err != nil {
 		return err
 	}
@@ -87,13 +88,13 @@ func (p *Pod) endEvidence(ctx context.Context, tx Tx, path ldp.ID) error {
 }
 
 // readUnder returns the consents that hold now under which evidence is read.
-func (p *Pod) readUnder(tx Tx, e *Evidence, isCurrent bool) ([]Consent, error) {
+func (p *Pod) readUnder(tx store.Tx, e *Evidence, isCurrent bool) ([]Consent, error) {
 	var consents, all []Consent
-	if err := each(tx, consentKey(""), func(c *Consent) bool { all = append(all, *c); return true }); err != nil {
+	if err := store.Each(tx, consentKey(""), func(c *Consent) bool { all = append(all, *c); return true }); err != nil {
 		return nil, err
 	}
 	for _, c := range all {
-		g, err := load[Grant](tx, grantKey(c.Space, c.Grant))
+		g, err := store.Load[Grant](tx, grantKey(c.Space, c.Grant))
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +112,7 @@ func (p *Pod) readUnder(tx Tx, e *Evidence, isCurrent bool) ([]Consent, error) {
 // remove what isn't there is NotFound.
 func (p *Pod) RemoveEvidence(ctx context.Context, who acl.Agent, id string) error {
 	var e *Evidence
-	err := p.viewOwn(ctx, who, func(tx Tx) (err error) { e, err = load[Evidence](tx, evidenceKey(id)); return err })
+	err := p.viewOwn(ctx, who, func(tx store.Tx) (err error) { e, err = store.Load[Evidence](tx, evidenceKey(id)); return err })
 	if err == nil && e == nil {
 		err = ldp.Refuse(ldp.NotFound, "There is no such evidence.")
 	}

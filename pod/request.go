@@ -7,12 +7,14 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // A RequestKind says what a request is about.
@@ -121,6 +123,21 @@ type Outcome struct {
 
 func requestKey(id string) string { return "q" + id }
 
+// openFrom comes before the keys that find the open requests which are to be answered
+// after t.
+func openFrom(t time.Time) string { return fmt.Sprintf("Q%016x", t.Unix()) }
+
+// keepRequest stores a request, so that it is found as long as it is open.
+func keepRequest(tx store.Tx, r *Request) error {
+	found := openFrom(r.AnswerBy) + r.ID
+	if r.State != Open {
+		tx.Delete(found)
+	} else if err := store.Save(tx, found, r.ID); err != nil {
+		return err
+	}
+	return store.Save(tx, requestKey(r.ID), r)
+}
+
 // Begin puts what a party asks before the owner and returns the request's id.
 // The same key again gives the same request.
 func (p *Pod) Begin(ctx context.Context, who acl.Agent, key, party string, details []json.RawMessage) (string, error) {
@@ -130,13 +147,13 @@ func (p *Pod) Begin(ctx context.Context, who acl.Agent, key, party string, detai
 	}
 	r.Key = key
 	sum := sha256.Sum256([]byte("request\x00" + key))
-	r.ID = idEncoding.EncodeToString(sum[:16])
-	err = p.updateOwn(ctx, who, func(tx Tx) error {
-		old, err := load[Request](tx, requestKey(r.ID))
+	r.ID = store.IDEncoding.EncodeToString(sum[:16])
+	err = p.updateOwn(ctx, who, func(tx store.Tx) error {
+		old, err := store.Load[Request](tx, requestKey(r.ID))
 		if err != nil || old != nil {
 			return err
 		}
-		return save(tx, requestKey(r.ID), r)
+		return keepRequest(tx, r)
 	})
 	return r.ID, err
 }
@@ -144,17 +161,24 @@ func (p *Pod) Begin(ctx context.Context, who acl.Agent, key, party string, detai
 // Requests returns the owner's open requests, the newest first.
 func (p *Pod) Requests(ctx context.Context, who acl.Agent) ([]Offer, error) {
 	var offers []Offer
-	err := p.viewPart(ctx, who, requestsPart, func(tx Tx) error {
+	err := p.viewPart(ctx, who, requestsPart, func(tx store.Tx) error {
 		offers = nil
+		var ids []string
 		var open []*Request
-		err := each(tx, requestKey(""), func(r *Request) bool {
-			if r.State == Open && p.Now().Before(r.AnswerBy) {
-				open = append(open, r)
-			}
-			return true
-		})
+		err := store.EachAfter(tx, "Q", openFrom(p.Now())+"\xff", func(id *string) bool { ids = append(ids, requestKey(*id)); return true })
 		if err != nil {
 			return err
+		}
+		values, err := tx.Get(ids...)
+		if err != nil {
+			return err
+		}
+		for i, value := range values {
+			r, err := store.Decode[Request](ids[i], value)
+			if err != nil {
+				return err
+			}
+			open = append(open, r)
 		}
 		slices.SortFunc(open, func(a, b *Request) int { return b.Created.Compare(a.Created) })
 		for _, r := range open {
@@ -172,7 +196,7 @@ func (p *Pod) Requests(ctx context.Context, who acl.Agent) ([]Offer, error) {
 // Offer returns a request of the owner's with all that it takes to decide.
 func (p *Pod) Offer(ctx context.Context, who acl.Agent, id string) (Offer, error) {
 	var offer Offer
-	err := p.viewPart(ctx, who, requestsPart, func(tx Tx) error {
+	err := p.viewPart(ctx, who, requestsPart, func(tx store.Tx) error {
 		r, err := requestOf(tx, id)
 		if err != nil {
 			return err
@@ -186,15 +210,15 @@ func (p *Pod) Offer(ctx context.Context, who acl.Agent, id string) (Offer, error
 	return offer, err
 }
 
-func requestOf(tx Tx, id string) (*Request, error) {
-	r, err := load[Request](tx, requestKey(id))
+func requestOf(tx store.Tx, id string) (*Request, error) {
+	r, err := store.Load[Request](tx, requestKey(id))
 	if err == nil && r == nil {
 		err = ldp.Refuse(ldp.NotFound, "There is no such request.")
 	}
 	return r, err
 }
 
-func (p *Pod) offer(ctx context.Context, tx Tx, r *Request) (*Offer, error) {
+func (p *Pod) offer(ctx context.Context, tx store.Tx, r *Request) (*Offer, error) {
 	party, err := p.partyOrName(ctx, r.Party)
 	if err != nil {
 		return nil, err
@@ -231,12 +255,12 @@ func containsAll(all, some []string) bool {
 }
 
 // choices fills in what current evidence would answer the request.
-func (p *Pod) choices(tx Tx, o *Offer) error {
-	all, err := p.holdings(tx)
+func (p *Pod) choices(tx store.Tx, o *Offer) error {
+	r, t := &o.Request, o.Types[0]
+	all, err := p.newestOf(tx, t.ID)
 	if err != nil {
 		return err
 	}
-	r, t := &o.Request, o.Types[0]
 	for _, e := range all {
 		if e.Type != t.ID || e.State(p.Now()) != Current || tooOld(&e, r.MaxAge, p.Now()) {
 			continue
@@ -253,7 +277,7 @@ func (p *Pod) choices(tx Tx, o *Offer) error {
 }
 
 // suppliers fills in who could deliver what is asked for.
-func (p *Pod) suppliers(ctx context.Context, tx Tx, o *Offer) error {
+func (p *Pod) suppliers(ctx context.Context, tx store.Tx, o *Offer) error {
 	ids, err := p.Registry.Issuers(ctx, o.Types[0].ID)
 	if err != nil {
 		return err
@@ -282,7 +306,7 @@ func (p *Pod) suppliers(ctx context.Context, tx Tx, o *Offer) error {
 // Fetch asks a provider, to whom the owner is connected, for the evidence that a
 // request lacks.
 func (p *Pod) Fetch(ctx context.Context, who acl.Agent, id, supplier string) error {
-	err := p.updateFor(ctx, who, func(tx Tx) error {
+	err := p.updateFor(ctx, who, func(tx store.Tx) error {
 		r, err := requestOf(tx, id)
 		if err != nil {
 			return err
@@ -303,7 +327,7 @@ func (p *Pod) Fetch(ctx context.Context, who acl.Agent, id, supplier string) err
 			r.Asked = map[string]Asked{}
 		}
 		r.Asked[supplier] = Asked{At: now}
-		if err := save(tx, requestKey(id), r); err != nil {
+		if err := store.Save(tx, requestKey(id), r); err != nil {
 			return err
 		}
 		s, err := spaceOf(tx, supplier)
@@ -328,7 +352,7 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 	if err != nil {
 		return Outcome{}, err
 	}
-	err = p.updateFor(ctx, who, func(tx Tx) error {
+	err = p.updateFor(ctx, who, func(tx store.Tx) error {
 		r, err := requestOf(tx, id)
 		if err != nil {
 			return err
@@ -357,7 +381,7 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 		if err := p.tellAnswer(ctx, tx, r, d.consent); err != nil {
 			return err
 		}
-		return save(tx, requestKey(id), r)
+		return keepRequest(tx, r)
 	})
 	p.wake(err)
 	if err != nil {
@@ -404,10 +428,10 @@ func (p *Pod) draft(ctx context.Context, who acl.Agent, id string, a Answer) (*d
 	if !a.Until.IsZero() && a.Until.Before(c.Until) {
 		c.Until = a.Until
 	}
-	if c.ID, err = p.newID(); err != nil {
+	if c.ID, err = store.NewID(p.Rand); err != nil {
 		return nil, err
 	}
-	if c.Grant, err = p.newID(); err != nil {
+	if c.Grant, err = store.NewID(p.Rand); err != nil {
 		return nil, err
 	}
 	c.Record, err = p.signRecord(ctx, c, d.space, &o)
@@ -419,7 +443,7 @@ func (p *Pod) draft(ctx context.Context, who acl.Agent, id string, a Answer) (*d
 // stored yet.
 func (p *Pod) draftSpace(ctx context.Context, who acl.Agent, party string) (*Space, error) {
 	var s *Space
-	err := p.viewFor(ctx, who, func(tx Tx) (err error) { s, err = spaceOf(tx, party); return err })
+	err := p.viewFor(ctx, who, func(tx store.Tx) (err error) { s, err = spaceOf(tx, party); return err })
 	if err != nil || s != nil {
 		return s, err
 	}
@@ -427,10 +451,10 @@ func (p *Pod) draftSpace(ctx context.Context, who acl.Agent, party string) (*Spa
 	if _, err := io.ReadFull(p.Rand, s.Key); err != nil {
 		return nil, err
 	}
-	if s.ID, err = p.newID(); p.Leak != LeakIDs || err != nil {
+	if s.ID, err = store.NewID(p.Rand); p.Leak != LeakIDs || err != nil {
 		return s, err
 	}
-	err = p.viewFor(ctx, who, func(tx Tx) (err error) { s.ID, err = nextSpaceID(tx, s.ID); return err })
+	err = p.viewFor(ctx, who, func(tx store.Tx) (err error) { s.ID, err = nextSpaceID(tx, s.ID); return err })
 	return s, err
 }
 
@@ -451,26 +475,26 @@ func (o *Offer) chosen(a Answer) (Choice, error) {
 }
 
 // openSpace stores the drafted space, unless the party has one.
-func (p *Pod) openSpace(tx Tx, d *draft) (*Space, error) {
+func (p *Pod) openSpace(tx store.Tx, d *draft) (*Space, error) {
 	s, err := spaceOf(tx, d.space.Party)
 	if err != nil {
 		return nil, err
 	}
 	if s == nil {
 		s = d.space
-		tx.Claim(Name("w/" + s.ID))
-		if err := save(tx, spaceOfKey(s.Party), s.ID); err != nil {
+		tx.Claim(store.Name("w/" + s.ID))
+		if err := store.Save(tx, spaceOfKey(s.Party), s.ID); err != nil {
 			return nil, err
 		}
 	}
 	if s.ID != d.space.ID {
 		return nil, ldp.Refuse(ldp.Conflict, "Two answers to one organisation crossed. Try again.")
 	}
-	return s, save(tx, spaceKey(s.ID), s)
+	return s, store.Save(tx, spaceKey(s.ID), s)
 }
 
 // connect lets a provider deposit.
-func (p *Pod) connect(tx Tx, r *Request, d *draft) error {
+func (p *Pod) connect(tx store.Tx, r *Request, d *draft) error {
 	s, err := p.openSpace(tx, d)
 	if err != nil {
 		return err
@@ -480,21 +504,21 @@ func (p *Pod) connect(tx Tx, r *Request, d *draft) error {
 }
 
 // admit lets the party of a space deposit evidence of the types.
-func (p *Pod) admit(tx Tx, s *Space, types []string) error {
+func (p *Pod) admit(tx store.Tx, s *Space, types []string) error {
 	for _, t := range types {
 		if !slices.Contains(s.Types, t) {
 			s.Types = append(s.Types, t)
 		}
 	}
 	s.Ended = time.Time{}
-	if err := save(tx, spaceKey(s.ID), s); err != nil {
+	if err := store.Save(tx, spaceKey(s.ID), s); err != nil {
 		return err
 	}
 	return p.enter(tx, Entry{Action: DidConnect, Party: s.Party, Type: types[0]})
 }
 
 // agree makes the grant and the consent.
-func (p *Pod) agree(ctx context.Context, tx Tx, r *Request, a Answer, d *draft) error {
+func (p *Pod) agree(ctx context.Context, tx store.Tx, r *Request, a Answer, d *draft) error {
 	o, err := p.offer(ctx, tx, r)
 	if err != nil {
 		return err
@@ -528,10 +552,10 @@ func (p *Pod) agree(ctx context.Context, tx Tx, r *Request, a Answer, d *draft) 
 		},
 	}
 	r.State, r.Consent = Agreed, c.ID
-	if err := save(tx, grantKey(s.ID, g.ID), g); err != nil {
+	if err := store.Save(tx, grantKey(s.ID, g.ID), g); err != nil {
 		return err
 	}
-	if err := save(tx, consentKey(c.ID), c); err != nil {
+	if err := keepConsent(tx, c); err != nil {
 		return err
 	}
 	return p.enter(tx, Entry{Action: DidAgree, Party: r.Party, Type: g.Type, Fields: c.Fields, Purpose: o.Use.Purpose, Consent: c.ID})
@@ -542,7 +566,7 @@ func (p *Pod) agree(ctx context.Context, tx Tx, r *Request, a Answer, d *draft) 
 func (p *Pod) Outcome(ctx context.Context, who acl.Agent, id string) (Outcome, bool, error) {
 	var out Outcome
 	answered := false
-	err := p.viewPart(ctx, who, requestsPart, func(tx Tx) error {
+	err := p.viewPart(ctx, who, requestsPart, func(tx store.Tx) error {
 		r, err := requestOf(tx, id)
 		if err != nil || r.State == Open {
 			return err
@@ -556,7 +580,7 @@ func (p *Pod) Outcome(ctx context.Context, who acl.Agent, id string) (Outcome, b
 	return out, answered, err
 }
 
-func (p *Pod) outcome(ctx context.Context, tx Tx, r *Request) (Outcome, error) {
+func (p *Pod) outcome(ctx context.Context, tx store.Tx, r *Request) (Outcome, error) {
 	out := Outcome{Party: r.Party, Declined: r.State == Declined}
 	if out.Declined {
 		return out, nil
@@ -571,7 +595,7 @@ func (p *Pod) outcome(ctx context.Context, tx Tx, r *Request) (Outcome, error) {
 	}
 	c := new(Consent)
 	if r.Kind == ToRead {
-		if c, err = load[Consent](tx, consentKey(r.Consent)); err != nil {
+		if c, err = store.Load[Consent](tx, consentKey(r.Consent)); err != nil {
 			return out, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/store"
 )
 
 // Limits of what is stored.
@@ -34,7 +35,7 @@ func (p *Pod) Get(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resourc
 	var res *ldp.Resource
 	var rec *record
 	var podID string
-	err := p.read(ctx, who, req.ID, func(tx Tx) (acl.Mode, error) {
+	err := p.read(ctx, who, req.ID, func(tx store.Tx) (acl.Mode, error) {
 		r, err := p.look(tx, who, req.ID, false)
 		if err != nil {
 			return 0, err
@@ -109,7 +110,7 @@ func (p *Pod) Options(ctx context.Context, who acl.Agent, id ldp.ID) (ldp.Descri
 	if id.First() == spaces || isStorageDescription(id) {
 		return d, nil
 	}
-	err := p.view(ctx, who, id, func(tx Tx) error {
+	err := p.view(ctx, who, id, func(tx store.Tx) error {
 		r, err := p.look(tx, who, id, false)
 		if err == nil {
 			err = r.mayGet(tx)
@@ -140,7 +141,7 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 	if req.ID.First() == spaces {
 		return ldp.Written{}, refusal(who)
 	}
-	check := func(tx Tx) (*right, error) {
+	check := func(tx store.Tx) (*right, error) {
 		r, err := p.look(tx, who, req.ID, true)
 		if err != nil {
 			return nil, err
@@ -152,7 +153,7 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 	}
 	var podID string
 	sends := false
-	early := func(tx Tx) error { // before a byte of the body is read
+	early := func(tx store.Tx) error { // before a byte of the body is read
 		podID = tx.Pod()
 		r, err := check(tx)
 		if sends = err == nil && r.isSender(); sends {
@@ -178,7 +179,7 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 		return ldp.Written{}, err
 	}
 	var done ldp.Written
-	err = p.write(ctx, who, req.ID, func(tx Tx) (Action, ldp.ID, error) {
+	err = p.write(ctx, who, req.ID, func(tx store.Tx) (Action, ldp.ID, error) {
 		r, err := check(tx)
 		if err == nil {
 			done, err = p.store(ctx, tx, &ch, r, c)
@@ -193,7 +194,7 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 // be written: from the owner, who is hardly ever refused. What is kept in Blobs
 // is never so small. The transaction that writes decides in any case.
 func (p *Pod) smallOfOwner(who acl.Agent, id ldp.ID, size int64) bool {
-	return who.Known() && size >= 0 && size <= inline && p.ownName(who) == Name("pod/"+id.First())
+	return who.Known() && size >= 0 && size <= inline && p.ownName(who) == store.Name("pod/"+id.First())
 }
 
 // fits refuses what can't be written whoever asks: what would stand beside its
@@ -370,7 +371,7 @@ func unreadable(err error) error {
 
 // store makes c the state of the resource, with all that follows from it, in one
 // transaction.
-func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content) (ldp.Written, error) {
+func (p *Pod) store(ctx context.Context, tx store.Tx, ch *change, r *right, c *content) (ldp.Written, error) {
 	rec := &record{tag: ch.tag(r.id), modified: ch.at.Unix(), media: c.media, body: c.body, digest: c.digest, size: c.size}
 	created := r.rec == nil
 	var err error
@@ -413,7 +414,7 @@ func (p *Pod) store(ctx context.Context, tx Tx, ch *change, r *right, c *content
 // save makes rec the state of link i, and tells the containers above: a new
 // member changes what the container has, and so its time; a change of what its
 // listing says of a member changes only its tag.
-func (ch *change) save(tx Tx, r *right, i int, rec *record) {
+func (ch *change) save(tx store.Tx, r *right, i int, rec *record) {
 	l := &r.line[i]
 	old := l.rec
 	l.rec = rec
@@ -446,7 +447,7 @@ func made(created bool) string {
 
 // touch changes the tag of container i, and its time if its members are others
 // now; it makes the container if there is none.
-func (ch *change) touch(tx Tx, r *right, i int, contains bool) {
+func (ch *change) touch(tx store.Tx, r *right, i int, contains bool) {
 	l := r.line[i]
 	next := record{tag: ch.tag(l.id), modified: ch.at.Unix()}
 	if l.rec != nil {
@@ -468,7 +469,7 @@ func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
 	if err != nil {
 		return err
 	}
-	err = p.write(ctx, who, req.ID, func(tx Tx) (Action, ldp.ID, error) {
+	err = p.write(ctx, who, req.ID, func(tx store.Tx) (Action, ldp.ID, error) {
 		return DidDelete, req.ID, p.delete(ctx, tx, &ch, who, req)
 	})
 	if isEvidence(req.ID) {
@@ -477,7 +478,7 @@ func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
 	return err
 }
 
-func (p *Pod) delete(ctx context.Context, tx Tx, ch *change, who acl.Agent, req ldp.Delete) error {
+func (p *Pod) delete(ctx context.Context, tx store.Tx, ch *change, who acl.Agent, req ldp.Delete) error {
 	r, err := p.look(tx, who, req.ID, true)
 	if err != nil {
 		return err
@@ -515,7 +516,7 @@ func (p *Pod) delete(ctx context.Context, tx Tx, ch *change, who acl.Agent, req 
 }
 
 // canGo refuses to remove what has to stay.
-func (p *Pod) canGo(tx Tx, r *right) error {
+func (p *Pod) canGo(tx store.Tx, r *right) error {
 	root := r.line[0].id == rootOf(r.id)
 	switch {
 	case root && r.aux != ldp.MetaSuffix:
@@ -535,7 +536,7 @@ func (p *Pod) canGo(tx Tx, r *right) error {
 }
 
 // remove takes away the resource and what belongs to it.
-func (ch *change) remove(tx Tx, r *right) {
+func (ch *change) remove(tx store.Tx, r *right) {
 	tx.Delete(recordKey(r.id))
 	r.did(ch, Deleted, r.id, "", "")
 	if r.aux == ldp.ACLSuffix {

@@ -13,6 +13,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // A Space is the pod as one counterpart sees it: a WebID for the person that
@@ -67,18 +68,18 @@ func spaceOfKey(party string) string      { return "y" + party }
 func grantKey(space, grant string) string { return "g" + space + "\x00" + grant }
 
 // spaceOf returns the person's space for a party, or nil.
-func spaceOf(tx Tx, party string) (*Space, error) {
-	id, err := load[string](tx, spaceOfKey(party))
+func spaceOf(tx store.Tx, party string) (*Space, error) {
+	id, err := store.Load[string](tx, spaceOfKey(party))
 	if err != nil || id == nil {
 		return nil, err
 	}
-	return load[Space](tx, spaceKey(*id))
+	return store.Load[Space](tx, spaceKey(*id))
 }
 
 // grants returns the grants that could permit something at id: the provider's
 // right to append, and the one grant that id names. It costs the same however
 // many grants the pod has.
-func (p *Pod) grants(tx Tx, s *Space, party *Party, id ldp.ID) ([]acl.Grant, *Grant, error) {
+func (p *Pod) grants(tx store.Tx, s *Space, party *Party, id ldp.ID) ([]acl.Grant, *Grant, error) {
 	me := party.WebID
 	mail, isMail := strings.CutPrefix(string(id), string(s.inbox()))
 	switch grant, ok := strings.CutPrefix(string(id), string(s.evidence(""))); {
@@ -92,8 +93,8 @@ func (p *Pod) grants(tx Tx, s *Space, party *Party, id ldp.ID) ([]acl.Grant, *Gr
 		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
 	case id == s.inbox():
 		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
-	case isMail && isID(mail):
-		r, err := load[Request](tx, requestKey(mail))
+	case isMail && store.IsID(mail):
+		r, err := store.Load[Request](tx, requestKey(mail))
 		if err != nil || r == nil || !r.Mailed || r.Party != s.Party {
 			return nil, nil, err
 		}
@@ -102,8 +103,8 @@ func (p *Pod) grants(tx Tx, s *Space, party *Party, id ldp.ID) ([]acl.Grant, *Gr
 		return nil, nil, nil
 	case ok && grant == "":
 		return []acl.Grant{{To: me, On: string(id), Modes: acl.Read, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
-	case ok && isID(grant):
-		g, err := load[Grant](tx, grantKey(s.ID, grant))
+	case ok && store.IsID(grant):
+		g, err := store.Load[Grant](tx, grantKey(s.ID, grant))
 		if err != nil || g == nil {
 			return nil, nil, err
 		}
@@ -122,13 +123,13 @@ type access struct {
 
 // enterSpace decides whether who may do mode at id, a path in a space.
 // Whatever doesn't exist is refused as what is hidden.
-func (p *Pod) enterSpace(ctx context.Context, tx Tx, who acl.Agent, mode acl.Mode, id ldp.ID) (access, error) {
-	s, err := load[Space](tx, spaceKey(spaceID(id)))
+func (p *Pod) enterSpace(ctx context.Context, tx store.Tx, who acl.Agent, mode acl.Mode, id ldp.ID) (access, error) {
+	s, err := store.Load[Space](tx, spaceKey(spaceID(id)))
 	if err != nil {
 		return access{}, err
 	}
 	if s == nil {
-		return access{}, ErrNoPod
+		return access{}, store.ErrNoPod
 	}
 	if s.Moved != "" {
 		return access{}, movedTo(s.Moved, strings.TrimPrefix(string(id), string(s.root())))
@@ -153,7 +154,7 @@ func (p *Pod) enterSpace(ctx context.Context, tx Tx, who acl.Agent, mode acl.Mod
 // spaceID returns the second segment of a path /w/{id}/….
 func spaceID(id ldp.ID) string {
 	s, _, _ := strings.Cut(strings.TrimPrefix(string(id), "/w/"), "/")
-	if !isID(s) {
+	if !store.IsID(s) {
 		return ""
 	}
 	return s
@@ -172,12 +173,12 @@ func refusal(who acl.Agent) error {
 // party in the same transaction in which it was decided, and answers what is
 // absent like what is hidden. do runs as part of an Update. A stranger may
 // nothing in any space, so the store isn't even asked.
-func (p *Pod) inSpace(ctx context.Context, who acl.Agent, mode acl.Mode, id ldp.ID, do func(Tx, access) error) error {
+func (p *Pod) inSpace(ctx context.Context, who acl.Agent, mode acl.Mode, id ldp.ID, do func(store.Tx, access) error) error {
 	if !who.Known() {
 		return refusal(who)
 	}
 	var denied error
-	err := p.Store.Update(ctx, Name("w/"+spaceID(id)), func(tx Tx) error {
+	err := p.Store.Update(ctx, store.Name("w/"+spaceID(id)), func(tx store.Tx) error {
 		denied = nil
 		a, err := p.enterSpace(ctx, tx, who, mode, id)
 		if k := ldp.KindOf(err); err != nil && (k == ldp.Forbidden || k == ldp.Unauthenticated) {
@@ -189,7 +190,7 @@ func (p *Pod) inSpace(ctx context.Context, who acl.Agent, mode acl.Mode, id ldp.
 		}
 		return do(tx, a)
 	})
-	if errors.Is(err, ErrNoPod) {
+	if errors.Is(err, store.ErrNoPod) {
 		return refusal(who)
 	}
 	if err != nil {
@@ -200,7 +201,7 @@ func (p *Pod) inSpace(ctx context.Context, who acl.Agent, mode acl.Mode, id ldp.
 
 // logRefusal enters the refusal of a registered party; strangers are only
 // refused.
-func (p *Pod) logRefusal(ctx context.Context, tx Tx, who acl.Agent, s *Space, id ldp.ID) error {
+func (p *Pod) logRefusal(ctx context.Context, tx store.Tx, who acl.Agent, s *Space, id ldp.ID) error {
 	party, err := p.Registry.Party(ctx, who.Client)
 	if errors.Is(err, ErrNoParty) || err == nil && party.WebID != who.ID {
 		return nil
@@ -211,8 +212,8 @@ func (p *Pod) logRefusal(ctx context.Context, tx Tx, who acl.Agent, s *Space, id
 	e := Entry{Party: party.ID, Why: "foreign"}
 	if party.ID == s.Party {
 		e.Why = "not granted"
-		if grant, ok := strings.CutPrefix(string(id), string(s.evidence(""))); ok && isID(grant) {
-			g, err := load[Grant](tx, grantKey(s.ID, grant))
+		if grant, ok := strings.CutPrefix(string(id), string(s.evidence(""))); ok && store.IsID(grant) {
+			g, err := store.Load[Grant](tx, grantKey(s.ID, grant))
 			if err != nil {
 				return err
 			}
@@ -224,4 +225,11 @@ func (p *Pod) logRefusal(ctx context.Context, tx Tx, who acl.Agent, s *Space, id
 		}
 	}
 	return p.refused(tx, e)
+}
+
+// day returns the start of t's day in UTC: times that leave the pod are whole
+// days, because exact ones link people.
+func day(t time.Time) time.Time {
+	y, m, d := t.UTC().Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }

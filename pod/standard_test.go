@@ -20,6 +20,7 @@ import (
 	"skrin/pod"
 	"skrin/pod/pebble"
 	"skrin/pod/podtest"
+	"skrin/pod/store"
 )
 
 const (
@@ -452,7 +453,7 @@ func TestDamagedACL(t *testing.T) {
 	b.must(b.put(b.owner, "c/d/x", turtle, ""))
 	b.allow(acl.Public, "", "RAW", "RAW")
 	b.allow(acl.Public, "c/", "RAW", "RAW")
-	must(t, b.Pod.Store.Update(t.Context(), pod.Name("pod/"+b.root.First()), func(tx pod.Tx) error {
+	must(t, b.Pod.Store.Update(t.Context(), store.Name("pod/"+b.root.First()), func(tx store.Tx) error {
 		tx.Put("a"+string(b.id("c/")), []byte{99})
 		return nil
 	}))
@@ -772,8 +773,9 @@ func TestSlugs(t *testing.T) {
 			t.Errorf("%q became %s: %v, %v", slug, done.ID, err, bad)
 		}
 	}
-	b.want("a name of an ACL", status(b.post(b.owner, "", "x.acl", plain, "x")), 403)
-	b.want("a name of a description", status(b.post(b.owner, "", ".meta", plain, "x")), 403)
+	for _, slug := range []string{"x.acl", ".meta", "x.acl/", "x.acl /", " x.meta\t", "/x.acl /", strings.Repeat("x", 196) + ".acl and more"} {
+		b.want(fmt.Sprintf("a name of an ACL or a description: %.20q", slug), status(b.post(b.owner, "", slug, plain, "x")), 403)
+	}
 	b.want("POST to a document", status(b.post(b.owner, "note.ttl", "", plain, "x")), 405)
 }
 
@@ -835,7 +837,7 @@ func TestMake(t *testing.T) {
 	if err != nil || again != b.owner {
 		t.Errorf("made another: %v, %v", again, err)
 	}
-	if _, err := b.Owner(t.Context(), "nobody"); !errors.Is(err, pod.ErrNoPod) {
+	if _, err := b.Owner(t.Context(), "nobody"); !errors.Is(err, store.ErrNoPod) {
 		t.Errorf("the owner of no pod: %v", err)
 	}
 	if name := b.root.First(); len(name) != 26 || strings.Contains(b.mem.keys(), "person-1") {

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/store"
 )
 
 // Status lists (draft-ietf-oauth-status-list; 2026-11). A provider that revokes
@@ -94,10 +96,10 @@ type Place struct {
 type Places map[string][]int
 
 // name is what finds the pod whose credential has a place.
-func (s *Statuses) name(at Place) Name {
+func (s *Statuses) name(at Place) store.Name {
 	m := hmac.New(sha256.New, s.Key)
 	fmt.Fprintf(m, "%d %s", at.Index, at.List)
-	return Name("s/" + idEncoding.EncodeToString(m.Sum(nil)[:20]))
+	return store.Name("s/" + store.IDEncoding.EncodeToString(m.Sum(nil)[:20]))
 }
 
 // at returns what the lists say of places, the worst of all; false if one isn't
@@ -221,7 +223,7 @@ func (s *Statuses) aggregate(ctx context.Context, party Party, now time.Time, so
 	if err == nil {
 		var uris []string
 		if uris, err = readAggregation(body); err == nil {
-			s.set(party.ID, uris)
+			s.set(party.ID, uris, now)
 			if s.Kept == nil {
 				return nil
 			}
@@ -261,8 +263,8 @@ func readAggregation(body []byte) ([]string, error) {
 }
 
 // set makes a party's lists those of the aggregation. A list that is no longer
-// there is fetched no more, and out of date when it is out of date.
-func (s *Statuses) set(party string, uris []string) {
+// there is fetched no more, and forgotten when it is out of date.
+func (s *Statuses) set(party string, uris []string, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin()
@@ -273,6 +275,13 @@ func (s *Statuses) set(party string, uris []string) {
 			s.lists[uri] = new(followed)
 		}
 	}
+	wanted := map[string]bool{}
+	for _, uris := range s.asked {
+		for uri := range uris {
+			wanted[uri] = true
+		}
+	}
+	maps.DeleteFunc(s.lists, func(uri string, f *followed) bool { return !wanted[uri] && !now.Before(f.until) })
 }
 
 func (s *Statuses) due(party string, now time.Time) []string {
@@ -401,7 +410,7 @@ func (s *Statuses) tells(party string, places []*Place) bool {
 func (p *Pod) applyStatus(ctx context.Context, at Place) error {
 	name := p.Statuses.name(at)
 	news := false
-	err := p.Store.View(ctx, name, func(tx Tx) error {
+	err := p.Store.View(ctx, name, func(tx store.Tx) error {
 		e, err := evidenceAt(tx, name)
 		if err == nil && e != nil {
 			state, known := p.Statuses.at(e.Places, p.Now())
@@ -409,11 +418,11 @@ func (p *Pod) applyStatus(ctx context.Context, at Place) error {
 		}
 		return err
 	})
-	if errors.Is(err, ErrNoPod) || err == nil && !news {
+	if errors.Is(err, store.ErrNoPod) || err == nil && !news {
 		return nil
 	}
 	if err == nil {
-		err = p.Store.Update(ctx, name, func(tx Tx) error { return p.markListed(ctx, tx, name) })
+		err = p.Store.Update(ctx, name, func(tx store.Tx) error { return p.markListed(ctx, tx, name) })
 		p.wake(err)
 	}
 	return err
@@ -423,10 +432,10 @@ func (p *Pod) applyStatus(ctx context.Context, at Place) error {
 const places = "P"
 
 // placeKey is where a pod keeps which evidence has a place.
-func placeKey(name Name) string { return places + strings.TrimPrefix(string(name), "s/") }
+func placeKey(name store.Name) string { return places + strings.TrimPrefix(string(name), "s/") }
 
 // eachPlace visits the names by which status lists find the pod.
-func eachPlace(tx Tx, visit func(Name)) error {
+func eachPlace(tx store.Tx, visit func(store.Name)) error {
 	const page = 500
 	for after := ""; ; {
 		pairs, err := tx.Scan(places, after, page)
@@ -434,7 +443,7 @@ func eachPlace(tx Tx, visit func(Name)) error {
 			return err
 		}
 		for _, pair := range pairs {
-			visit(Name("s/" + strings.TrimPrefix(pair.Key, places)))
+			visit(store.Name("s/" + strings.TrimPrefix(pair.Key, places)))
 			after = pair.Key
 		}
 		if len(pairs) < page {
@@ -443,29 +452,29 @@ func eachPlace(tx Tx, visit func(Name)) error {
 	}
 }
 
-func evidenceAt(tx Tx, name Name) (*Evidence, error) {
-	id, err := load[string](tx, placeKey(name))
+func evidenceAt(tx store.Tx, name store.Name) (*Evidence, error) {
+	id, err := store.Load[string](tx, placeKey(name))
 	if err != nil || id == nil {
 		return nil, err
 	}
-	return load[Evidence](tx, evidenceKey(*id))
+	return store.Load[Evidence](tx, evidenceKey(*id))
 }
 
 // occupy gives the evidence the places of its forms. One that other evidence has
 // is refused: of the same person here, of another when the transaction commits.
-func (p *Pod) occupy(tx Tx, e *Evidence, places Places) error {
+func (p *Pod) occupy(tx store.Tx, e *Evidence, places Places) error {
 	for uri, indexes := range places {
 		for _, i := range indexes {
 			name := p.Statuses.name(Place{uri, i})
-			taken, err := load[string](tx, placeKey(name))
+			taken, err := store.Load[string](tx, placeKey(name))
 			if err != nil {
 				return err
 			}
 			if taken != nil {
-				return ErrTaken
+				return store.ErrTaken
 			}
 			tx.Claim(name)
-			if err := save(tx, placeKey(name), e.ID); err != nil {
+			if err := store.Save(tx, placeKey(name), e.ID); err != nil {
 				return err
 			}
 			if e.Places == nil {
@@ -479,13 +488,13 @@ func (p *Pod) occupy(tx Tx, e *Evidence, places Places) error {
 
 // placeTaken tells the provider that its list has one place for two.
 func placeTaken(err error) error {
-	if errors.Is(err, ErrTaken) {
+	if errors.Is(err, store.ErrTaken) {
 		return ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", "status: a place in the list is that of evidence delivered before. Give each form its own.")
 	}
 	return err
 }
 
-func (p *Pod) markListed(ctx context.Context, tx Tx, name Name) error {
+func (p *Pod) markListed(ctx context.Context, tx store.Tx, name store.Name) error {
 	e, err := evidenceAt(tx, name)
 	if err != nil || e == nil {
 		return err
@@ -495,14 +504,14 @@ func (p *Pod) markListed(ctx context.Context, tx Tx, name Name) error {
 		return nil
 	}
 	e.Listed = state
-	if err := save(tx, evidenceKey(e.ID), e); err != nil {
+	if err := store.Save(tx, evidenceKey(e.ID), e); err != nil {
 		return err
 	}
 	said := string(cmp.Or(state, "valid"))
 	if err := p.enter(tx, Entry{Action: DidRevoke, Party: e.Issuer, Type: e.Type, Why: said}); err != nil {
 		return err
 	}
-	current, err := load[string](tx, currentKey(e.Type, e.Issuer))
+	current, err := store.Load[string](tx, currentKey(e.Type, e.Issuer))
 	if err != nil {
 		return err
 	}
@@ -538,7 +547,7 @@ func (p *Pod) listed(e *Evidence) bool {
 }
 
 // vacate gives up the places of evidence that is removed.
-func (p *Pod) vacate(tx Tx, e *Evidence) {
+func (p *Pod) vacate(tx store.Tx, e *Evidence) {
 	for uri, indexes := range e.Places {
 		for _, i := range indexes {
 			name := p.Statuses.name(Place{uri, i})
@@ -551,8 +560,8 @@ func (p *Pod) vacate(tx Tx, e *Evidence) {
 // StatusOf returns whether a piece of the owner's evidence is current, and whether
 // that is known: its issuer's status list may be out of reach.
 func (p *Pod) StatusOf(ctx context.Context, who acl.Agent, id string) (state EndState, known bool, err error) {
-	err = p.viewOwn(ctx, who, func(tx Tx) error {
-		e, err := load[Evidence](tx, evidenceKey(id))
+	err = p.viewOwn(ctx, who, func(tx store.Tx) error {
+		e, err := store.Load[Evidence](tx, evidenceKey(id))
 		if err != nil {
 			return err
 		}

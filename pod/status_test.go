@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/store"
 )
 
 const (
@@ -29,6 +31,7 @@ type revoker struct {
 	fetched []string
 	down    bool
 	next    int
+	size    int // of lists besides the one
 }
 
 // newRevoker lets the authority revoke.
@@ -57,7 +60,7 @@ func (r *revoker) fetch(_ context.Context, url, _ string) ([]byte, error) {
 		return nil, errors.New("no such list")
 	}
 	if url != listed {
-		other := credential.NewStatusList(url, 0)
+		other := credential.NewStatusList(url, r.size)
 		other.Issued = r.now
 		token, err := other.Sign(r.keys[authority])
 		return []byte(token), err
@@ -197,6 +200,17 @@ func TestAListOutOfReach(t *testing.T) {
 	}
 	if told := r.told(); len(told) != 1 || told[0].Result != "revoked" {
 		t.Errorf("told %+v", told)
+	}
+}
+
+// TestListsThatAreGoneMakeRoom: an issuer that has other lists each day takes no more
+// room than what it has at once.
+func TestListsThatAreGoneMakeRoom(t *testing.T) {
+	r := newRevoker(t)
+	r.size = 1 << 23 // entries; of all lists together there may be 1<<28
+	for day := range 33 {
+		r.lists = []string{fmt.Sprintf("%s/%d", aggregation, 100+day)}
+		r.later(25 * time.Hour)
 	}
 }
 
@@ -368,14 +382,14 @@ func TestPlacesEnd(t *testing.T) {
 	must(t, err)
 	r.deposit(r.connect(), forms) // another person can have the places
 	id := ""
-	must(t, r.fake.View(t.Context(), "person/person-nils", func(tx pod.Tx) error { id = tx.Pod(); return nil }))
+	must(t, r.fake.View(t.Context(), "person/person-nils", func(tx store.Tx) error { id = tx.Pod(); return nil }))
 	must(t, pod.Erase(t.Context(), r.fake, noBlobs{}, noBlobs{}, id))
 	r.alva = alva
 	r.deposit(to, forms)
 }
 
 // noBlobs is the blobs and keys of a server that has none.
-type noBlobs struct{ pod.Blobs }
+type noBlobs struct{ store.Blobs }
 
 func (noBlobs) List(context.Context, string, func(string, time.Time) error) error { return nil }
 func (noBlobs) Destroy(context.Context, string) error                             { return nil }

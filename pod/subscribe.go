@@ -12,6 +12,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
 // A Subscription is a channel of the Solid Notifications Protocol: who is told
@@ -64,7 +65,7 @@ const channelIDLength = 10 + 26
 // isChannelID reports whether s could be a subscription's id, so that it may be
 // part of a key.
 func isChannelID(s string) bool {
-	return len(s) == channelIDLength && strings.Trim(s[:10], "0123456789abcdef") == "" && isID(s[10:])
+	return len(s) == channelIDLength && strings.Trim(s[:10], "0123456789abcdef") == "" && store.IsID(s[10:])
 }
 
 // watched reports whether anybody may have subscribed to the pod.
@@ -89,12 +90,12 @@ func (p *Pod) Subscribe(ctx context.Context, who acl.Agent, s Subscription) (Sub
 		s.End = latest
 	}
 	s.End = s.End.UTC().Truncate(time.Second)
-	random, err := p.newID()
+	random, err := store.NewID(p.Rand)
 	if err != nil {
 		return s, err
 	}
 	s.ID, s.Who = fmt.Sprintf("%010x", s.End.Unix())+random, who
-	err = p.update(ctx, who, s.Topic, func(tx Tx) error {
+	err = p.update(ctx, who, s.Topic, func(tx store.Tx) error {
 		r, err := p.look(tx, who, s.Topic, false)
 		if err != nil {
 			return err
@@ -108,7 +109,7 @@ func (p *Pod) Subscribe(ctx context.Context, who acl.Agent, s Subscription) (Sub
 }
 
 // keepChannel stores a new channel, and takes away some that have ended.
-func (p *Pod) keepChannel(tx Tx, r *right, s Subscription) error {
+func (p *Pod) keepChannel(tx store.Tx, r *right, s Subscription) error {
 	ended := fmt.Sprintf("%010x", r.now.Unix())
 	for _, prefix := range []string{"tp", "th"} {
 		old, err := tx.Scan(prefix, "", 8)
@@ -139,7 +140,7 @@ func (p *Pod) keepChannel(tx Tx, r *right, s Subscription) error {
 		return err
 	}
 	tx.Put(homeKey, h.encode())
-	return save(tx, channelKey(s.Hook != "", s.ID), s)
+	return store.Save(tx, channelKey(s.Hook != "", s.ID), s)
 }
 
 // A daily limit counts what agents do in a pod each day, under keys that begin
@@ -151,7 +152,7 @@ type daily struct {
 }
 
 // count counts one more, and refuses one too many.
-func (d daily) count(tx Tx, r *right) error {
+func (d daily) count(tx store.Tx, r *right) error {
 	today := d.prefix + r.now.UTC().Format(time.DateOnly)
 	keys, limits := []string{today}, []int{d.total}
 	if r.who.Known() {
@@ -159,7 +160,7 @@ func (d daily) count(tx Tx, r *right) error {
 		keys, limits = append(keys, today+"\x00"+hex.EncodeToString(sum[:])), append(limits, d.each)
 	}
 	for i, key := range keys {
-		n, err := load[int](tx, key)
+		n, err := store.Load[int](tx, key)
 		if err != nil {
 			return err
 		}
@@ -169,7 +170,7 @@ func (d daily) count(tx Tx, r *right) error {
 		if *n++; *n > limits[i] {
 			return &ldp.Fault{Kind: ldp.TooMany, Detail: d.detail, Header: "Retry-After: 86400"}
 		}
-		if err := save(tx, key, *n); err != nil {
+		if err := store.Save(tx, key, *n); err != nil {
 			return err
 		}
 	}
@@ -200,12 +201,12 @@ func (p *Pod) Attach(ctx context.Context, name, id string) (Attached, error) {
 		return at, absent()
 	}
 	var s *Subscription
-	find := func(tx Tx) (err error) {
+	find := func(tx store.Tx) (err error) {
 		at = Attached{Pod: tx.Pod()}
 		if at.Seq, err = lastSeq(tx); err != nil {
 			return err
 		}
-		if s, err = load[Subscription](tx, channelKey(false, id)); err != nil || s == nil || s.End.Before(p.Now()) {
+		if s, err = store.Load[Subscription](tx, channelKey(false, id)); err != nil || s == nil || s.End.Before(p.Now()) {
 			return firstOf(err, absent())
 		}
 		at.Subscription = *s
@@ -214,7 +215,7 @@ func (p *Pod) Attach(ctx context.Context, name, id string) (Attached, error) {
 	if err := p.view(ctx, acl.Agent{}, topic, find); err != nil {
 		return at, hideRefusal(err)
 	}
-	err := p.view(ctx, s.Who, s.Topic, func(tx Tx) error {
+	err := p.view(ctx, s.Who, s.Topic, func(tx store.Tx) error {
 		if err := find(tx); err != nil {
 			return err
 		}
@@ -258,7 +259,7 @@ func sameState(a, b string) bool {
 func (p *Pod) Channel(ctx context.Context, who acl.Agent, name, id string) (Subscription, error) {
 	var s *Subscription
 	err := p.channel(name, id, func(topic ldp.ID) error {
-		return p.view(ctx, who, topic, func(tx Tx) (err error) {
+		return p.view(ctx, who, topic, func(tx store.Tx) (err error) {
 			s, err = p.ownChannel(tx, who, id)
 			return err
 		})
@@ -272,7 +273,7 @@ func (p *Pod) Channel(ctx context.Context, who acl.Agent, name, id string) (Subs
 // Unsubscribe ends a channel, for who made it and for the pod's owner.
 func (p *Pod) Unsubscribe(ctx context.Context, who acl.Agent, name, id string) error {
 	return p.channel(name, id, func(topic ldp.ID) error {
-		return p.update(ctx, who, topic, func(tx Tx) error {
+		return p.update(ctx, who, topic, func(tx store.Tx) error {
 			s, err := p.ownChannel(tx, who, id)
 			if err != nil {
 				return err
@@ -290,13 +291,13 @@ func (p *Pod) channel(name, id string, do func(ldp.ID) error) error {
 	return hideRefusal(do(topic))
 }
 
-func (p *Pod) ownChannel(tx Tx, who acl.Agent, id string) (*Subscription, error) {
+func (p *Pod) ownChannel(tx store.Tx, who acl.Agent, id string) (*Subscription, error) {
 	h, err := ownerOf(tx)
 	if err != nil {
 		return nil, err
 	}
 	for _, hook := range []bool{false, true} {
-		s, err := load[Subscription](tx, channelKey(hook, id))
+		s, err := store.Load[Subscription](tx, channelKey(hook, id))
 		if err != nil {
 			return nil, err
 		}
@@ -310,9 +311,9 @@ func (p *Pod) ownChannel(tx Tx, who acl.Agent, id string) (*Subscription, error)
 // Hooks returns the webhooks of who's own pod, so that a person sees who is told
 // of what happens there, and what is parked.
 func (p *Pod) Hooks(ctx context.Context, who acl.Agent) (all []Subscription, err error) {
-	err = p.viewOwn(ctx, who, func(tx Tx) error {
+	err = p.viewOwn(ctx, who, func(tx store.Tx) error {
 		all = nil
-		return each(tx, "th", func(s *Subscription) bool { all = append(all, *s); return true })
+		return store.Each(tx, "th", func(s *Subscription) bool { all = append(all, *s); return true })
 	})
 	return all, err
 }
@@ -320,10 +321,10 @@ func (p *Pod) Hooks(ctx context.Context, who acl.Agent) (all []Subscription, err
 // EndChannels ends the channels that a program has made in who's own pod in who's
 // name: for when the person takes its access away.
 func (p *Pod) EndChannels(ctx context.Context, who acl.Agent, client string) error {
-	return p.updateOwn(ctx, who, func(tx Tx) error {
+	return p.updateOwn(ctx, who, func(tx store.Tx) error {
 		var ended []Subscription
 		for _, prefix := range []string{"tp", "th"} {
-			err := each(tx, prefix, func(s *Subscription) bool {
+			err := store.Each(tx, prefix, func(s *Subscription) bool {
 				if s.Who.ID == who.ID && s.Who.Client == client {
 					ended = append(ended, *s)
 				}
@@ -340,7 +341,7 @@ func (p *Pod) EndChannels(ctx context.Context, who acl.Agent, client string) err
 	})
 }
 
-func (p *Pod) endChannels(tx Tx, ended ...Subscription) error {
+func (p *Pod) endChannels(tx store.Tx, ended ...Subscription) error {
 	var done []Activity
 	for _, s := range ended {
 		tx.Delete(channelKey(s.Hook != "", s.ID))

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"skrin/pod/store"
 )
 
 // When blobs that no resource refers to are removed. A blob is stored before the
@@ -21,24 +23,24 @@ const (
 // it came to be referred to.
 func (p *Pod) sweepLater(ctx context.Context, pod string) error {
 	var next *time.Time
-	err := p.Store.View(ctx, Name("id/"+pod), func(tx Tx) (err error) {
-		next, err = load[time.Time](tx, sweepKey)
+	err := p.Store.View(ctx, store.Name("id/"+pod), func(tx store.Tx) (err error) {
+		next, err = store.Load[time.Time](tx, sweepKey)
 		return err
 	})
 	if err != nil || next != nil && !next.After(p.Now().Add(sweepSoon)) {
 		return err
 	}
-	return p.Store.Update(ctx, Name("id/"+pod), p.sweepSoon)
+	return p.Store.Update(ctx, store.Name("id/"+pod), p.sweepSoon)
 }
 
 // sweepSoon has the pod's blobs looked at in a day, if not before.
-func (p *Pod) sweepSoon(tx Tx) error {
-	next, err := load[time.Time](tx, sweepKey)
+func (p *Pod) sweepSoon(tx store.Tx) error {
+	next, err := store.Load[time.Time](tx, sweepKey)
 	soon := p.Now().UTC().Add(sweepSoon)
 	if err != nil || next != nil && !next.After(soon) {
 		return err
 	}
-	if err := save(tx, sweepKey, soon); err != nil {
+	if err := store.Save(tx, sweepKey, soon); err != nil {
 		return err
 	}
 	return settle(tx)
@@ -49,8 +51,8 @@ func (p *Pod) sweepSoon(tx Tx) error {
 // due; it tells nothing, and so needs no agent.
 func (p *Pod) Sweep(ctx context.Context, pod string) error {
 	due := false
-	err := p.Store.View(ctx, Name("id/"+pod), func(tx Tx) error {
-		next, err := load[time.Time](tx, sweepKey)
+	err := p.Store.View(ctx, store.Name("id/"+pod), func(tx store.Tx) error {
+		next, err := store.Load[time.Time](tx, sweepKey)
 		due = next != nil && !next.After(p.Now())
 		return err
 	})
@@ -60,7 +62,7 @@ func (p *Pod) Sweep(ctx context.Context, pod string) error {
 	// Blobs are removed within the transaction, so that nobody begins to refer to
 	// one meanwhile. It does no harm if it is run again, or fails: whoever has
 	// stored the same content since has made it new.
-	return p.Store.Update(ctx, Name("id/"+pod), func(tx Tx) error {
+	return p.Store.Update(ctx, store.Name("id/"+pod), func(tx store.Tx) error {
 		referred, err := digests(tx)
 		if err != nil {
 			return err
@@ -84,7 +86,7 @@ func (p *Pod) Sweep(ctx context.Context, pod string) error {
 		if err != nil {
 			return err
 		}
-		if err := save(tx, sweepKey, next.UTC()); err != nil {
+		if err := store.Save(tx, sweepKey, next.UTC()); err != nil {
 			return err
 		}
 		return settle(tx)
@@ -92,7 +94,7 @@ func (p *Pod) Sweep(ctx context.Context, pod string) error {
 }
 
 // digests returns the blobs to which the pod's resources refer.
-func digests(tx Tx) (map[string]bool, error) {
+func digests(tx store.Tx) (map[string]bool, error) {
 	found := map[string]bool{}
 	for after := ""; ; {
 		pairs, err := tx.Scan("r", after, page)

@@ -12,6 +12,7 @@ import (
 	"skrin/pod"
 	"skrin/pod/blob"
 	"skrin/pod/podtest"
+	"skrin/pod/store"
 )
 
 // TestSweep: a blob to which nothing refers for a day is removed, and no other.
@@ -40,7 +41,7 @@ func TestSweep(t *testing.T) {
 		}
 		return len(ids) > 0
 	}
-	must(t, p.Store.View(t.Context(), pod.Name("person/person-1"), func(tx pod.Tx) error { id = tx.Pod(); return nil }))
+	must(t, p.Store.View(t.Context(), store.Name("person/person-1"), func(tx store.Tx) error { id = tx.Pod(); return nil }))
 	long := func(c string) string { return strings.Repeat(c, 65<<10) }
 
 	b.must(b.put(owner, "small", plain, "x"))

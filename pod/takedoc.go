@@ -11,6 +11,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod/parcel"
+	"skrin/pod/store"
 )
 
 // A doc is a document of an archive that has been read and renamed.
@@ -150,7 +151,7 @@ func (i *takein) write() error {
 	}
 	docs := i.docs
 	i.docs, i.bytes = nil, 0
-	return i.updateOwn(i.ctx, i.who, func(tx Tx) error {
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
 		for _, d := range docs {
 			r, err := i.look(tx, i.who, d.id, true)
 			if err != nil {
@@ -198,7 +199,7 @@ func (m *mover) iri(s string) string {
 	}
 	if in, ok := strings.CutPrefix(rest, "/w/"); ok {
 		space, in, _ := strings.Cut(in, "/")
-		if isID(space) {
+		if store.IsID(space) {
 			return m.Base + "/w/" + m.spaceFor(space) + "/" + in
 		}
 	}

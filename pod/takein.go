@@ -19,6 +19,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/parcel"
+	"skrin/pod/store"
 )
 
 // What is taken from an archive (2026-11-22):
@@ -196,13 +197,13 @@ func (i *takein) begin() error {
 		return err
 	}
 	var own home
-	err = i.updateOwn(i.ctx, i.who, func(tx Tx) error {
+	err = i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
 		i.podID = tx.Pod()
 		var err error
 		if own, err = ownerOf(tx); err != nil {
 			return err
 		}
-		under, err := load[taking](tx, takingKey)
+		under, err := store.Load[taking](tx, takingKey)
 		switch {
 		case err != nil:
 			return err
@@ -212,13 +213,13 @@ func (i *takein) begin() error {
 		case under != nil:
 			return ldp.Refuse(ldp.Conflict, "Another import has begun. Finish that first, with the same file.")
 		}
-		if err := save(tx, takingKey, taking{i.head.ID, ch.seed[:]}); err != nil || !i.done.Vouched {
+		if err := store.Save(tx, takingKey, taking{i.head.ID, ch.seed[:]}); err != nil || !i.done.Vouched {
 			return err
 		}
 		if err := untouched(tx); err != nil || i.log.Seq == 0 {
 			return err
 		}
-		return save(tx, "h", logHead{i.log.Seq, i.log.Head})
+		return store.Save(tx, "h", logHead{i.log.Seq, i.log.Head})
 	})
 	i.change, i.root = ch, ldp.ID("/"+own.Name+"/")
 	i.from = &mover{Pod: i.Pod, seed: &i.change, base: i.head.Base, root: i.head.Root, owner: i.head.Owner, me: string(own.Owner), to: i.url(i.root)}
@@ -228,7 +229,7 @@ func (i *takein) begin() error {
 }
 
 // untouched refuses a pod that has evidence, counterparts or a past of its own.
-func untouched(tx Tx) error {
+func untouched(tx store.Tx) error {
 	for _, prefix := range []string{"e", "w", "c", "q", "h", "l"} {
 		found, err := tx.Scan(prefix, "", 1)
 		if err != nil {
@@ -298,7 +299,7 @@ func (i *takein) take1(m *parcel.Member, body io.Reader, entries *entryTaker) er
 
 // finish says in the log that the pod was imported, and ends the import.
 func (i *takein) finish() error {
-	return i.updateOwn(i.ctx, i.who, func(tx Tx) error {
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
 		tx.Delete(takingKey)
 		return i.enter(tx, Entry{Action: DidImport, Path: i.done.From})
 	})
@@ -345,7 +346,7 @@ func (e *entryTaker) flush() error {
 	if len(e.lines) == 0 {
 		return nil
 	}
-	err := e.updateOwn(e.ctx, e.who, func(tx Tx) error {
+	err := e.updateOwn(e.ctx, e.who, func(tx store.Tx) error {
 		for n, seq := range e.seqs {
 			tx.Put(logKey(seq), e.lines[n])
 		}
@@ -369,10 +370,10 @@ var errID = fmt.Errorf("%w: an id is not of the form of one", parcel.ErrFormat)
 // spaceFor returns the id that a space of the archive has here; the owner's own is
 // none, and keeps its name.
 func (m *mover) spaceFor(old string) string {
-	if !isID(old) {
+	if !store.IsID(old) {
 		return old
 	}
-	return idEncoding.EncodeToString(m.seed.derive("space", old)[:16])
+	return store.IDEncoding.EncodeToString(m.seed.derive("space", old)[:16])
 }
 
 func (i *takein) space(b []byte) error {
@@ -380,16 +381,16 @@ func (i *takein) space(b []byte) error {
 	if err != nil {
 		return err
 	}
-	if !isID(s.ID) || s.Party == "" {
+	if !store.IsID(s.ID) || s.Party == "" {
 		return errID
 	}
 	old := s.ID
 	s.Moved = ""
 	s.ID, s.Key = i.from.spaceFor(old), i.change.derive("space key", old)
 	i.done.Spaces[old] = s.ID
-	return i.updateOwn(i.ctx, i.who, func(tx Tx) error {
-		tx.Claim(Name("w/" + s.ID))
-		return errors.Join(save(tx, spaceKey(s.ID), s), save(tx, spaceOfKey(s.Party), s.ID))
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
+		tx.Claim(store.Name("w/" + s.ID))
+		return errors.Join(store.Save(tx, spaceKey(s.ID), s), store.Save(tx, spaceOfKey(s.Party), s.ID))
 	})
 }
 
@@ -399,7 +400,7 @@ func (i *takein) evidence(b []byte) error {
 		return err
 	}
 	e := k.Evidence
-	if !isID(e.ID) || len(k.Free)+len(k.Given) > maxAllForms {
+	if !store.IsID(e.ID) || len(k.Free)+len(k.Given) > maxAllForms {
 		return errID
 	}
 	e.Path = i.root + ldp.ID(evidences+e.ID)
@@ -407,9 +408,9 @@ func (i *takein) evidence(b []byte) error {
 	if err := k.dropUnprovable(); err != nil {
 		return err
 	}
-	err = i.updateOwn(i.ctx, i.who, func(tx Tx) error {
+	err = i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
 		e := e
-		if there, err := load[Evidence](tx, evidenceKey(e.ID)); err != nil || there != nil { // taken before an interruption
+		if there, err := store.Load[Evidence](tx, evidenceKey(e.ID)); err != nil || there != nil { // taken before an interruption
 			return err
 		}
 		if i.Statuses != nil {
@@ -424,7 +425,7 @@ func (i *takein) evidence(b []byte) error {
 			e.Forms++
 		}
 		for thumb, key := range k.Keys {
-			if err := save(tx, boundKey(thumb), key); err != nil {
+			if err := store.Save(tx, boundKey(thumb), key); err != nil {
 				return err
 			}
 		}
@@ -432,13 +433,13 @@ func (i *takein) evidence(b []byte) error {
 			tx.Put(givenKey(e.ID, i.from.spaceFor(space)), []byte(form))
 		}
 		if k.Current {
-			if err := save(tx, currentKey(e.Type, e.Issuer), e.ID); err != nil {
+			if err := store.Save(tx, currentKey(e.Type, e.Issuer), e.ID); err != nil {
 				return err
 			}
 		}
 		return keep(tx, &e)
 	})
-	if errors.Is(err, ErrTaken) {
+	if errors.Is(err, store.ErrTaken) {
 		return ldp.Refuse(ldp.Conflict, "The evidence is in another pod of this server already.")
 	}
 	return err
@@ -481,11 +482,11 @@ func (i *takein) request(b []byte) error {
 	if err != nil || r.State == Open {
 		return err
 	}
-	if !isID(r.ID) {
+	if !store.IsID(r.ID) {
 		return errID
 	}
 	r.Key = ""
-	return i.updateOwn(i.ctx, i.who, func(tx Tx) error { return save(tx, requestKey(r.ID), r) })
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return keepRequest(tx, r) })
 }
 
 func (i *takein) consent(b []byte) error {
@@ -493,14 +494,14 @@ func (i *takein) consent(b []byte) error {
 	if err != nil {
 		return err
 	}
-	if !isID(c.ID) || c.Space != "" && !isID(c.Space) {
+	if !store.IsID(c.ID) || c.Space != "" && !store.IsID(c.Space) {
 		return errID
 	}
 	c.Request.Key = ""
 	if c.Space != "" {
 		c.Space = i.from.spaceFor(c.Space)
 	}
-	return i.updateOwn(i.ctx, i.who, func(tx Tx) error { return save(tx, consentKey(c.ID), c) })
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return keepConsent(tx, c) })
 }
 
 // grant takes a grant for the party as it is registered here. Where it is not,
@@ -511,7 +512,7 @@ func (i *takein) grant(b []byte) error {
 		return err
 	}
 	old := ldp.ID(g.Rule.On)
-	if !isID(g.ID) || spaceID(old) == "" || !isID(g.Rule.Because) || len(g.Rule.Clients) != 1 {
+	if !store.IsID(g.ID) || spaceID(old) == "" || !store.IsID(g.Rule.Because) || len(g.Rule.Clients) != 1 {
 		return errID
 	}
 	space := Space{ID: i.from.spaceFor(spaceID(old))}
@@ -523,5 +524,5 @@ func (i *takein) grant(b []byte) error {
 	if party.ID == "" {
 		g.Rule.To = acl.WebID("urn:skrin:unregistered:" + hex.EncodeToString([]byte(g.Rule.Clients[0])))
 	}
-	return i.updateOwn(i.ctx, i.who, func(tx Tx) error { return save(tx, grantKey(space.ID, g.ID), g) })
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return store.Save(tx, grantKey(space.ID, g.ID), g) })
 }

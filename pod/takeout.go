@@ -16,6 +16,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/parcel"
+	"skrin/pod/store"
 )
 
 //go:embed parcel/README.md
@@ -30,7 +31,7 @@ var archiveReadme []byte
 func (p *Pod) Export(ctx context.Context, who acl.Agent, by string, w io.Writer) error {
 	var own home
 	var podID string
-	err := p.updateOwn(ctx, who, func(tx Tx) (err error) {
+	err := p.updateOwn(ctx, who, func(tx store.Tx) (err error) {
 		podID = tx.Pod()
 		if own, err = ownerOf(tx); err != nil {
 			return err
@@ -40,7 +41,7 @@ func (p *Pod) Export(ctx context.Context, who acl.Agent, by string, w io.Writer)
 	if err != nil {
 		return err
 	}
-	id, err := p.newID()
+	id, err := store.NewID(p.Rand)
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ var auxiliaries = []ldp.ID{ldp.ACLSuffix, ldp.MetaSuffix}
 func (o *takeout) documents() error {
 	for after, more := "", true; more; {
 		var page []kept
-		err := o.viewOwn(o.ctx, o.who, func(tx Tx) (err error) {
+		err := o.viewOwn(o.ctx, o.who, func(tx store.Tx) (err error) {
 			page, after, more, err = pageOf(tx, after)
 			return err
 		})
@@ -141,7 +142,7 @@ func (o *takeout) documents() error {
 }
 
 // pageOf reads a page of resources.
-func pageOf(tx Tx, after string) (page []kept, last string, more bool, err error) {
+func pageOf(tx store.Tx, after string) (page []kept, last string, more bool, err error) {
 	pairs, err := tx.Scan("r", after, takeoutPage)
 	if err != nil || len(pairs) == 0 {
 		return nil, after, false, err
@@ -189,7 +190,7 @@ func (o *takeout) document(id ldp.ID, rec *record) error {
 			return o.out.AddBytes(m, nil)
 		}
 		body, err := o.open(o.ctx, o.pod, rec)
-		if errors.Is(err, ErrNoBlob) { // replaced, and swept, since the page was read
+		if errors.Is(err, store.ErrNoBlob) { // replaced, and swept, since the page was read
 			if rec, err = o.again(id, rec.digest); err != nil {
 				return err
 			}
@@ -206,13 +207,13 @@ func (o *takeout) document(id ldp.ID, rec *record) error {
 // again reads a resource whose blob wasn't there; it is an error if it still
 // refers to that.
 func (o *takeout) again(id ldp.ID, digest string) (rec *record, err error) {
-	err = o.viewOwn(o.ctx, o.who, func(tx Tx) error {
+	err = o.viewOwn(o.ctx, o.who, func(tx store.Tx) error {
 		values, err := tx.Get(recordKey(id))
 		if err != nil {
 			return err
 		}
 		if rec, err = decodeRecord(values[0]); err == nil && rec != nil && rec.digest == digest {
-			err = ErrNoBlob
+			err = store.ErrNoBlob
 		}
 		return err
 	})
@@ -220,11 +221,11 @@ func (o *takeout) again(id ldp.ID, digest string) (rec *record, err error) {
 }
 
 // each writes a member for each value whose key begins with prefix.
-func (o *takeout) each(prefix string, name func(rest string) string, body func(tx Tx, value []byte) ([]byte, error)) error {
+func (o *takeout) each(prefix string, name func(rest string) string, body func(tx store.Tx, value []byte) ([]byte, error)) error {
 	for after, more := "", true; more; {
 		var names []string
 		var bodies [][]byte
-		err := o.viewOwn(o.ctx, o.who, func(tx Tx) error {
+		err := o.viewOwn(o.ctx, o.who, func(tx store.Tx) error {
 			names, bodies = nil, nil
 			pairs, err := tx.Scan(prefix, after, takeoutPage)
 			if err != nil {
@@ -253,7 +254,7 @@ func (o *takeout) each(prefix string, name func(rest string) string, body func(t
 }
 
 // asIs writes values as they are stored: as JSON.
-func asIs(_ Tx, value []byte) ([]byte, error) {
+func asIs(_ store.Tx, value []byte) ([]byte, error) {
 	var out bytes.Buffer
 	err := json.Indent(&out, value, "", "\t")
 	return out.Bytes(), err
@@ -266,8 +267,8 @@ func named(folder string) func(string) string {
 // spaces writes the pod as each counterpart knows it, without the key by which it
 // makes the tags that only that counterpart knows.
 func (o *takeout) spaces() error {
-	return o.each("w", named("spaces/"), func(_ Tx, value []byte) ([]byte, error) {
-		s, err := decode[Space]("w", value)
+	return o.each("w", named("spaces/"), func(_ store.Tx, value []byte) ([]byte, error) {
+		s, err := store.Decode[Space]("w", value)
 		if err != nil {
 			return nil, err
 		}
@@ -290,13 +291,13 @@ type keptEvidence struct {
 
 // evidence writes evidence with its signed forms.
 func (o *takeout) evidence() error {
-	return o.each("e", named("evidence/"), func(tx Tx, value []byte) ([]byte, error) {
-		e, err := decode[Evidence]("e", value)
+	return o.each("e", named("evidence/"), func(tx store.Tx, value []byte) ([]byte, error) {
+		e, err := store.Decode[Evidence]("e", value)
 		if err != nil {
 			return nil, err
 		}
 		k := keptEvidence{Evidence: *e, Free: map[int]string{}, Given: map[string]string{}, Keys: map[string]holderKey{}}
-		current, err := load[string](tx, currentKey(e.Type, e.Issuer))
+		current, err := store.Load[string](tx, currentKey(e.Type, e.Issuer))
 		if err != nil {
 			return nil, err
 		}
@@ -322,12 +323,12 @@ func (o *takeout) evidence() error {
 }
 
 // keepKey adds the holder key of a form, if it is bound to one.
-func (k *keptEvidence) keepKey(tx Tx, form []byte) error {
+func (k *keptEvidence) keepKey(tx store.Tx, form []byte) error {
 	thumb, err := holderIn(string(form))
 	if err != nil || thumb == "" {
 		return err
 	}
-	key, err := load[holderKey](tx, boundKey(thumb))
+	key, err := store.Load[holderKey](tx, boundKey(thumb))
 	if err == nil && key != nil {
 		k.Keys[thumb] = *key
 	}

@@ -24,6 +24,7 @@ import (
 	"skrin/pod/credential"
 	"skrin/pod/parcel"
 	"skrin/pod/podtest"
+	"skrin/pod/store"
 )
 
 // elsewhere is another server, with the same parties registered, on which Alva has
@@ -287,7 +288,7 @@ func deleteKeyOf(t *testing.T, k *pod.KeptEvidence, form string) {
 func (w *town) checkSound(t *testing.T) {
 	t.Helper()
 	var id string
-	must(t, w.pod.Store.View(t.Context(), pod.Name("person/person-alva"), func(tx pod.Tx) error { id = tx.Pod(); return nil }))
+	must(t, w.pod.Store.View(t.Context(), store.Name("person/person-alva"), func(tx store.Tx) error { id = tx.Pod(); return nil }))
 	_, found, err := w.pod.Check(t.Context(), id)
 	if err != nil || len(found) > 0 {
 		t.Errorf("fsck finds %+v, %v", found, err)
@@ -403,7 +404,7 @@ func TestImportBelieves(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := w.elsewhere()
-			must(t, v.pod.Store.View(t.Context(), pod.Name("person/person-alva"), func(pod.Tx) error { return nil }))
+			must(t, v.pod.Store.View(t.Context(), store.Name("person/person-alva"), func(store.Tx) error { return nil }))
 			err := try(v)
 			if k := ldp.KindOf(err); err == nil || k == ldp.Internal {
 				t.Errorf("answered %v", err)
@@ -480,7 +481,7 @@ func TestMove(t *testing.T) {
 	done, err := v.pod.Import(t.Context(), v.alva, bytes.NewReader(w.exported()), w.vouching())
 	must(t, err)
 	var id string
-	must(t, w.pod.Store.View(t.Context(), pod.Name("person/person-alva"), func(tx pod.Tx) error { id = tx.Pod(); return nil }))
+	must(t, w.pod.Store.View(t.Context(), store.Name("person/person-alva"), func(tx store.Tx) error { id = tx.Pod(); return nil }))
 	if len(blobs.blobs) == 0 {
 		t.Error("there never was a blob")
 	}
@@ -522,7 +523,7 @@ func TestMove(t *testing.T) {
 	if log := w.log(); log[len(log)-1].Action != pod.DidMove {
 		t.Errorf("the log ends with %v", log[len(log)-1])
 	}
-	must(t, w.pod.Store.View(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error {
+	must(t, w.pod.Store.View(t.Context(), store.Name("id/"+id), func(tx store.Tx) error {
 		for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "c", "g"} {
 			if left, err := tx.Scan(prefix, "", 1); err != nil || len(left) > 0 {
 				t.Errorf("%q is left, %v", left, err)
@@ -538,11 +539,11 @@ func TestMove(t *testing.T) {
 
 // A lookedAt is a Store in which somebody looks at what each commit leaves.
 type lookedAt struct {
-	pod.Store
-	after func(tx pod.Tx) error
+	store.Store
+	after func(tx store.Tx) error
 }
 
-func (s lookedAt) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+func (s lookedAt) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	if err := s.Store.Update(ctx, name, fn); err != nil {
 		return err
 	}
@@ -556,7 +557,7 @@ func TestImportedWithItsRules(t *testing.T) {
 	file := w.exported()
 	v := w.elsewhere()
 	seen := map[string]bool{}
-	v.pod.Store = lookedAt{v.pod.Store, func(tx pod.Tx) error {
+	v.pod.Store = lookedAt{v.pod.Store, func(tx store.Tx) error {
 		for _, path := range []string{"notes/", "notes/a.ttl"} {
 			at := v.root() + path
 			values, err := tx.Get("r"+at, "r"+at+".acl", "a"+at)

@@ -2,7 +2,11 @@
 
 package pod
 
-import "context"
+import (
+	"context"
+
+	"skrin/pod/store"
+)
 
 // A Deal is what a party does with a person's data: deposits a type of evidence,
 // or reads for one of its uses.
@@ -17,10 +21,10 @@ type Deal struct {
 // is told of the evidence.
 func (p *Pod) Deals(ctx context.Context, id string) (map[Deal]bool, error) {
 	var found map[Deal]bool
-	err := p.Store.View(ctx, Name("id/"+id), func(tx Tx) error {
+	err := p.Store.View(ctx, store.Name("id/"+id), func(tx store.Tx) error {
 		found = map[Deal]bool{}
 		now := p.Now()
-		if err := each(tx, consentKey(""), func(c *Consent) bool {
+		if err := store.Each(tx, consentKey(""), func(c *Consent) bool {
 			if c.Active(now) {
 				found[Deal{Party: c.Request.Party, Use: c.Request.Use}] = true
 			}
@@ -28,7 +32,7 @@ func (p *Pod) Deals(ctx context.Context, id string) (map[Deal]bool, error) {
 		}); err != nil {
 			return err
 		}
-		return each(tx, spaceKey(""), func(s *Space) bool {
+		return store.Each(tx, spaceKey(""), func(s *Space) bool {
 			if s.Ended.IsZero() && s.Moved == "" {
 				for _, t := range s.Types {
 					found[Deal{Party: s.Party, Type: t}] = true

@@ -18,6 +18,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
+	"skrin/pod/store"
 )
 
 // The media types in which evidence is read.
@@ -59,7 +60,7 @@ func (p *Pod) spaceGet(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Re
 	}
 	var res *ldp.Resource
 	var told error
-	err := p.inSpace(ctx, who, acl.Read, req.ID, func(tx Tx, a access) (err error) {
+	err := p.inSpace(ctx, who, acl.Read, req.ID, func(tx store.Tx, a access) (err error) {
 		switch {
 		case a.grant != nil:
 			res, err = p.readEvidence(ctx, tx, a, req)
@@ -81,7 +82,7 @@ func (p *Pod) spaceGet(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Re
 // about the person.
 func (p *Pod) card(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resource, error) {
 	var res *ldp.Resource
-	err := p.Store.View(ctx, Name("w/"+spaceID(req.ID)), func(tx Tx) error {
+	err := p.Store.View(ctx, store.Name("w/"+spaceID(req.ID)), func(tx store.Tx) error {
 		a, err := p.enterSpace(ctx, tx, who, acl.Read, req.ID)
 		if err != nil {
 			return err
@@ -96,20 +97,20 @@ func (p *Pod) card(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resour
 		}
 		return err
 	})
-	if errors.Is(err, ErrNoPod) {
+	if errors.Is(err, store.ErrNoPod) {
 		return nil, refusal(who)
 	}
 	return res, err
 }
 
 // listSpace lists the grants of the space's party that still hold.
-func (p *Pod) listSpace(tx Tx, a access, req ldp.Get) (*ldp.Resource, error) {
+func (p *Pod) listSpace(tx store.Tx, a access, req ldp.Get) (*ldp.Resource, error) {
 	if t := req.Choose(TypeTurtle, TypeJSONLD); t == "" {
 		return nil, notAcceptable(TypeTurtle, TypeJSONLD)
 	}
 	var members []ldp.Member
 	tags := []string{"list"}
-	err := each(tx, grantKey(a.space.ID, ""), func(g *Grant) bool {
+	err := store.Each(tx, grantKey(a.space.ID, ""), func(g *Grant) bool {
 		if id := ldp.ID(g.Rule.On); p.Now().Before(g.Rule.Until) {
 			members = append(members, ldp.Member{ID: id, Type: TypeSDJWT, Modified: g.Given})
 			tags = append(tags, g.ID)
@@ -136,7 +137,7 @@ func (p *Pod) listSpace(tx Tx, a access, req ldp.Get) (*ldp.Resource, error) {
 }
 
 // readEvidence serves the granted fields of a piece of evidence and logs it.
-func (p *Pod) readEvidence(ctx context.Context, tx Tx, a access, req ldp.Get) (*ldp.Resource, error) {
+func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.Get) (*ldp.Resource, error) {
 	e, err := evidenceFor(tx, a.grant)
 	if err != nil {
 		return nil, err
@@ -178,7 +179,7 @@ func (p *Pod) readEvidence(ctx context.Context, tx Tx, a access, req ldp.Get) (*
 		return nil, err
 	}
 	a.grant.Reads, a.grant.Last = a.grant.Reads+1, p.Now().UTC().Truncate(time.Second)
-	if err := save(tx, grantKey(a.space.ID, a.grant.ID), a.grant); err != nil {
+	if err := store.Save(tx, grantKey(a.space.ID, a.grant.ID), a.grant); err != nil {
 		return nil, err
 	}
 	return res, p.enter(tx, Entry{
@@ -197,7 +198,7 @@ func names(facts []Fact) []string {
 
 // chooseForm picks the media type of a read. Where no signed form is left, and the
 // recipient takes nothing else, the issuer is asked for more.
-func (p *Pod) chooseForm(ctx context.Context, tx Tx, e *Evidence, form string, req ldp.Get) (string, error) {
+func (p *Pod) chooseForm(ctx context.Context, tx store.Tx, e *Evidence, form string, req ldp.Get) (string, error) {
 	if err := checkNonce(req.Nonce); err != nil {
 		return "", err
 	}
@@ -223,7 +224,7 @@ func (p *Pod) chooseForm(ctx context.Context, tx Tx, e *Evidence, form string, r
 // present puts the form, with the released disclosures only, into res; with proof
 // that it is presented to the recipient, if there is a nonce. It returns the digest
 // of all that.
-func (p *Pod) present(tx Tx, res *ldp.Resource, form given, released []Fact, recipient, nonce string) (string, error) {
+func (p *Pod) present(tx store.Tx, res *ldp.Resource, form given, released []Fact, recipient, nonce string) (string, error) {
 	compact, err := credential.Select(form.form, form.disclosed, names(released)...)
 	if err != nil {
 		return "", err

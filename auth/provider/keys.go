@@ -223,9 +223,9 @@ func (p *Provider) RotateOld(ctx context.Context, age time.Duration) error {
 }
 
 // Replace makes a new pair that signs at once, and forgets all others: somebody
-// else has had them. Tokens that they signed are good no more, on this node now
-// and on others within a minute; apps and parties get new ones. What else they
-// signed can't be told from what somebody forges.
+// else has had them. Tokens that they signed are good no more, on this node within a
+// minute (see auth.Verifier) and on others within two; apps and parties get new ones.
+// What else they signed can't be told from what somebody forges.
 func (p *Provider) Replace(ctx context.Context) error {
 	return p.rotate(ctx, func(k *keyring) error {
 		fresh, err := newPair(k.now())

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/store"
 	"skrin/pod/web"
 )
 
@@ -78,7 +79,7 @@ func (s *server) eraseLeavers(ctx context.Context) error {
 		if err == nil {
 			err = pod.Erase(ctx, s.store, s.blobs, s.keys, l.Pod)
 		}
-		if errors.Is(err, pod.ErrNoPod) { // another node was faster
+		if errors.Is(err, store.ErrNoPod) { // another node was faster
 			err = nil
 		}
 		if err != nil {
@@ -93,7 +94,7 @@ func (s *server) eraseLeavers(ctx context.Context) error {
 // name.
 func (s *server) forget(ctx context.Context, person string) error {
 	owner, err := s.pod.Owner(ctx, person)
-	if errors.Is(err, pod.ErrNoPod) {
+	if errors.Is(err, store.ErrNoPod) {
 		return nil // it was done before
 	}
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // TestFarewell: who has left is erased when the time to think again has passed,
@@ -57,7 +58,7 @@ func TestFarewell(t *testing.T) {
 	now = now.Add(pod.Regret)
 	must(town.eraseLeavers(ctx))
 	must(town.eraseLeavers(ctx))
-	if _, err := town.pod.Owner(ctx, alva); !errors.Is(err, pod.ErrNoPod) {
+	if _, err := town.pod.Owner(ctx, alva); !errors.Is(err, store.ErrNoPod) {
 		t.Errorf("her pod is there: %v", err)
 	}
 	if ids, err := town.vault.Known(ctx, alva); err != nil || len(ids) != 0 {

@@ -20,6 +20,7 @@ import (
 	"skrin/auth/provider"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/store"
 	"skrin/pod/web"
 )
 
@@ -178,7 +179,7 @@ func (s *server) signedIn(r *http.Request) (*provider.Visitor, error) {
 		return nil, nil
 	}
 	owner, err := s.pod.Owner(r.Context(), person)
-	if errors.Is(err, pod.ErrNoPod) {
+	if errors.Is(err, store.ErrNoPod) {
 		return nil, nil // she signs in anew, and is given one
 	}
 	if err != nil {

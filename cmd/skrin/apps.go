@@ -11,6 +11,7 @@ import (
 	"skrin/auth/provider"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/store"
 	"skrin/pod/web"
 )
 
@@ -35,7 +36,7 @@ func (a apps) RemoveApp(ctx context.Context, webID acl.WebID, id string) error {
 		return err
 	}
 	err := a.pod.EndChannels(ctx, acl.Agent{ID: webID, Issuer: a.Base}, id)
-	if errors.Is(err, pod.ErrNoPod) || errors.Is(err, ldp.Forbidden) {
+	if errors.Is(err, store.ErrNoPod) || errors.Is(err, ldp.Forbidden) {
 		return nil // her pod is not here
 	}
 	return err

@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"skrin/auth"
-	"skrin/pod"
 	"skrin/pod/blob"
 	"skrin/pod/pebble"
 	"skrin/pod/postgres"
 	"skrin/pod/sealed"
+	"skrin/pod/store"
 )
 
 // A keep says where everything is kept. Without Postgres it is Dir; with it S3 is
@@ -38,9 +38,9 @@ type keep struct {
 // A chest is all that is kept, opened.
 type chest struct {
 	engine interface {
-		pod.Store
-		pod.Pods
-		pod.Feed
+		store.Store
+		store.Pods
+		store.Feed
 		auth.Records
 	}
 	store   *sealed.Store
@@ -49,7 +49,7 @@ type chest struct {
 	keys    *sealed.Keys
 	close   []func() error
 	kept    struct { // as it is kept, sealed
-		blobs pod.Blobs
+		blobs store.Blobs
 		keys  auth.Records
 	}
 
@@ -98,7 +98,7 @@ func openChest(ctx context.Context, c config, log *slog.Logger) (_ *chest, err e
 	return s, nil
 }
 
-func (s *chest) openEmbedded(_ context.Context, c config, log *slog.Logger) (_ pod.Blobs, _ auth.Records, err error) {
+func (s *chest) openEmbedded(_ context.Context, c config, log *slog.Logger) (_ store.Blobs, _ auth.Records, err error) {
 	for name, to := range map[string]**pebble.Store{"store": &s.data, "keys": &s.ring} {
 		if *to, err = pebble.Open(filepath.Join(c.Dir, name), pebble.Options{Log: log, Now: time.Now}); err != nil {
 			return nil, nil, err
@@ -116,7 +116,7 @@ func (s *chest) openEmbedded(_ context.Context, c config, log *slog.Logger) (_ p
 // openCluster opens a database and a bucket. The pods' keys have connections of
 // their own: they are asked for in the midst of transactions, which must not wait
 // for each other's end.
-func (s *chest) openCluster(ctx context.Context, c config, log *slog.Logger) (pod.Blobs, auth.Records, error) {
+func (s *chest) openCluster(ctx context.Context, c config, log *slog.Logger) (store.Blobs, auth.Records, error) {
 	open := func(url string) (*postgres.Store, error) {
 		db, err := postgres.Open(ctx, postgres.Options{URL: url, Password: c.PostgresPassword, Now: time.Now, Log: log})
 		if err == nil {

@@ -315,6 +315,36 @@ func TestWhoMayTellOfANumber(t *testing.T) {
 			t.Fatalf("%s: she is known by %v", row.is, got)
 		}
 	}
+	registration, err := r.server.register.Show(t.Context(), "udi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(is string, status int, do func() error) {
+		if err := said(do()); err != nil {
+			t.Fatal(err)
+		}
+		if got, answer := r.renumbers(signed(t, udi, typeRenumber, good())); got != status {
+			t.Errorf("%s: %d %s, want %d", is, got, answer, status)
+		}
+		if got := r.schemes(person); len(got) != 1 || got[0] != "xx:passport" {
+			t.Fatalf("%s: she is known by %v", is, got)
+		}
+	}
+	change("by a register that was struck off", 403, func() error { return r.server.register.Revoke(t.Context(), "udi", "") })
+	add := func(f pod.PartyFile) error {
+		f.Contact = "mailto:dpo@example.no"
+		text, err := json.Marshal(f)
+		if err == nil {
+			_, _, err = r.server.register.Add(t.Context(), text, "", false)
+		}
+		return err
+	}
+	other := *registration.File
+	other.Keys = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{police.Public()}}
+	change("with a key that was replaced", 403, func() error { return add(other) })
+	if err := add(*registration.File); err != nil {
+		t.Fatal(err)
+	}
 	owner, err := r.pod.Make(t.Context(), person)
 	if err != nil {
 		t.Fatal(err)

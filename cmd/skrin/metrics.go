@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // A metrics is what the operator sees of the server in numbers. No label names a
@@ -91,7 +91,7 @@ func newMetrics() *metrics {
 }
 
 // watchOutbox adds how many pods have something that is due, counted when asked.
-func (m *metrics) watchOutbox(s pod.Store, now func() time.Time) {
+func (m *metrics) watchOutbox(s store.Store, now func() time.Time) {
 	const most = 1000
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "skrin_outbox_pods", Help: "Pods with notifications or sweeps that are due, at most 1000; -1 if the store doesn't say.",
@@ -197,9 +197,9 @@ func routeOf(path string) string {
 	return "/{pod}/"
 }
 
-// A meteredStore is a pod.Store that is timed.
+// A meteredStore is a store.Store that is timed.
 type meteredStore struct {
-	pod.Store
+	store.Store
 	m      *metrics
 	traces *traces
 }
@@ -210,33 +210,33 @@ func (s meteredStore) timed(ctx context.Context, do string, run func(context.Con
 	err := run(ctx)
 	end()
 	s.m.store.WithLabelValues(do).Observe(time.Since(began).Seconds())
-	if err != nil && !errors.Is(err, *fn) && !errors.Is(err, pod.ErrNoPod) && !errors.Is(err, pod.ErrTaken) && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, *fn) && !errors.Is(err, store.ErrNoPod) && !errors.Is(err, store.ErrTaken) && ctx.Err() == nil {
 		s.m.storeErrors.WithLabelValues(do).Inc()
 	}
 	return err
 }
 
-// View implements pod.Store.
-func (s meteredStore) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// View implements store.Store.
+func (s meteredStore) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	var own error
 	return s.timed(ctx, "view", func(ctx context.Context) error {
-		return s.Store.View(ctx, name, func(tx pod.Tx) error { own = fn(tx); return own })
+		return s.Store.View(ctx, name, func(tx store.Tx) error { own = fn(tx); return own })
 	}, &own)
 }
 
-// Update implements pod.Store.
-func (s meteredStore) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// Update implements store.Store.
+func (s meteredStore) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	var own error
 	return s.timed(ctx, "update", func(ctx context.Context) error {
-		return s.Store.Update(ctx, name, func(tx pod.Tx) error { own = fn(tx); return own })
+		return s.Store.Update(ctx, name, func(tx store.Tx) error { own = fn(tx); return own })
 	}, &own)
 }
 
-// Create implements pod.Store.
-func (s meteredStore) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
+// Create implements store.Store.
+func (s meteredStore) Create(ctx context.Context, id string, fn func(store.Tx) error) error {
 	var own error
 	return s.timed(ctx, "create", func(ctx context.Context) error {
-		return s.Store.Create(ctx, id, func(tx pod.Tx) error { own = fn(tx); return own })
+		return s.Store.Create(ctx, id, func(tx store.Tx) error { own = fn(tx); return own })
 	}, &own)
 }
 

@@ -62,9 +62,9 @@ func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	change, fault := s.readChange(r, string(body))
-	if fault != "" {
-		s.refuse(w, r, ldp.Refuse(ldp.Forbidden, fault))
+	change, err := s.readChange(r, string(body))
+	if err != nil {
+		s.refuse(w, r, err)
 		return
 	}
 	if err := s.guard.renumbers("party " + change.Issuer); err != nil {
@@ -87,31 +87,35 @@ func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
 }
 
 // readChange reads a change and checks who says it, when, to whom, and whether
-// it is registered to.
-func (s *server) readChange(r *http.Request, jws string) (change numberChange, fault string) {
+// it is registered to now.
+func (s *server) readChange(r *http.Request, jws string) (change numberChange, err error) {
+	refuse := func(fault string) (numberChange, error) { return change, ldp.Refuse(ldp.Forbidden, fault) }
 	parts := strings.Split(jws, ".")
 	if len(parts) != 3 {
-		return change, "The body must be a JWS."
+		return refuse("The body must be a JWS.")
 	}
 	said, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil || json.Unmarshal(said, &change) != nil {
-		return change, "The payload is not of the form of a change of number."
+		return refuse("The payload is not of the form of a change of number.")
 	}
-	party, err := s.parties.Party(r.Context(), change.Issuer)
+	party, err := s.register.Party(r.Context(), change.Issuer)
+	if errors.Is(err, pod.ErrNoParty) {
+		return refuse("You are not registered here, or your registration has ended.")
+	}
 	if err != nil {
-		return change, "You are not registered here, or your registration has ended."
+		return change, err
 	}
-	if _, err := pod.CheckSigned(jws, typeRenumber, party.Keys); err != nil {
-		return change, "The JWS: " + err.Error() + "."
+	if _, err := party.CheckSigned(jws, typeRenumber); err != nil {
+		return refuse("The JWS: " + err.Error() + ".")
 	}
 	age := s.now().Sub(time.Unix(change.At, 0))
 	switch {
 	case change.Audience != s.Base:
-		return change, "aud must be this server."
+		return refuse("aud must be this server.")
 	case age < -numberAge || age > numberAge:
-		return change, "iat: it was said too long ago, or in the future."
+		return refuse("iat: it was said too long ago, or in the future.")
 	case !slices.Contains(party.Renumbers, pod.Renumbering{From: change.Former.Scheme, To: change.Now.Scheme}):
-		return change, "You are not registered to tell of this change."
+		return refuse("You are not registered to tell of this change.")
 	}
-	return change, ""
+	return change, nil
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // TestOperate: a server is checked and backed up while it serves, restored
@@ -75,7 +75,7 @@ func TestOperate(t *testing.T) {
 	again := config{Base: r.Base, Dir: restored, Key: key, Demo: true, Token: time.Minute}
 	found := done(t, again, errand{Do: "fsck"})
 	if found.Pods != 2 || len(found.Findings) != 1 || found.Findings[0].Pod != erased ||
-		!strings.Contains(found.Findings[0].Fault, pod.ErrNoKey.Error()) {
+		!strings.Contains(found.Findings[0].Fault, store.ErrNoKey.Error()) {
 		t.Errorf("of the restored fsck says %+v", found)
 	}
 	done(t, again, errand{Do: "erase", Pod: erased}) // finishes it
@@ -105,7 +105,7 @@ func sound(t *testing.T, c config, pods int) outcome {
 // podOf returns the id of a person's pod.
 func podOf(t *testing.T, r *running, person string) (id string) {
 	t.Helper()
-	err := r.store.View(t.Context(), pod.Name("person/"+person), func(tx pod.Tx) error { id = tx.Pod(); return nil })
+	err := r.store.View(t.Context(), store.Name("person/"+person), func(tx store.Tx) error { id = tx.Pod(); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

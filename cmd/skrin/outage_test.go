@@ -20,8 +20,8 @@ import (
 	"testing"
 	"time"
 
-	"skrin/pod"
 	"skrin/pod/podtest"
+	"skrin/pod/store"
 )
 
 // asNode, in the environment, makes the test binary a node of a cluster that
@@ -58,8 +58,8 @@ func writeAsNode(text string) {
 	select {}
 }
 
-func nodePod(w int) pod.Name          { return pod.Name(fmt.Sprint("id/p", w)) }
-func nodeName(w, n int) pod.Name      { return pod.Name(fmt.Sprint("pod/", w, "-", n)) }
+func nodePod(w int) store.Name        { return store.Name(fmt.Sprint("id/p", w)) }
+func nodeName(w, n int) store.Name    { return store.Name(fmt.Sprint("pod/", w, "-", n)) }
 func nodeContent(w, n int) []byte     { return bytes.Repeat(fmt.Appendf(nil, "%d-%d;", w, n), 1000+n%3000) }
 func nodeBlob(w, n int) *bytes.Reader { return bytes.NewReader(nodeContent(w, n)) }
 
@@ -69,8 +69,8 @@ var errBehind = errors.New("another step has come between")
 // refers to it, a number, a name and a time.
 func stepOfNode(ctx context.Context, s *chest, w int) (int, error) {
 	n, _, err := nodeState(ctx, s, w)
-	if errors.Is(err, pod.ErrNoPod) {
-		err = s.store.Create(ctx, fmt.Sprint("p", w), func(tx pod.Tx) error { tx.Put("n", []byte("0")); return nil })
+	if errors.Is(err, store.ErrNoPod) {
+		err = s.store.Create(ctx, fmt.Sprint("p", w), func(tx store.Tx) error { tx.Put("n", []byte("0")); return nil })
 	}
 	if err != nil {
 		return 0, err
@@ -80,7 +80,7 @@ func stepOfNode(ctx context.Context, s *chest, w int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return n, s.store.Update(ctx, nodePod(w), func(tx pod.Tx) error {
+	return n, s.store.Update(ctx, nodePod(w), func(tx store.Tx) error {
 		values, err := tx.Get("n")
 		if err != nil {
 			return err
@@ -98,7 +98,7 @@ func stepOfNode(ctx context.Context, s *chest, w int) (int, error) {
 }
 
 func nodeState(ctx context.Context, s *chest, w int) (n int, digest string, err error) {
-	err = s.store.View(ctx, nodePod(w), func(tx pod.Tx) error {
+	err = s.store.View(ctx, nodePod(w), func(tx store.Tx) error {
 		values, err := tx.Get("n", "digest")
 		if err != nil {
 			return err
@@ -262,8 +262,8 @@ func checkNodes(t *testing.T, s *chest, nodes []*outNode, after string) {
 			}
 			_ = r.Close()
 			holder := ""
-			err = s.store.View(t.Context(), nodeName(w, acked-1), func(tx pod.Tx) error { holder = tx.Pod(); return nil })
-			if !errors.Is(err, pod.ErrNoPod) {
+			err = s.store.View(t.Context(), nodeName(w, acked-1), func(tx store.Tx) error { holder = tx.Pod(); return nil })
+			if !errors.Is(err, store.ErrNoPod) {
 				t.Errorf("%s: writer %d: after step %d the name of step %d finds %q, %v", after, w, acked, acked-1, holder, err)
 			}
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"skrin/auth"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // A readiness tells whether the server can answer: "ok", or what each of the
@@ -45,7 +45,7 @@ func newReadiness(s *chest) *readiness {
 	}
 	return &readiness{probes: map[string]func(context.Context) error{
 		"store": func(ctx context.Context) error {
-			return unless(s.engine.View(ctx, "id/-", func(pod.Tx) error { return nil }), pod.ErrNoPod)
+			return unless(s.engine.View(ctx, "id/-", func(store.Tx) error { return nil }), store.ErrNoPod)
 		},
 		"keys": func(ctx context.Context) error {
 			_, err := s.kept.keys.Load(ctx, "probe", "-")
@@ -56,7 +56,7 @@ func newReadiness(s *chest) *readiness {
 			if err == nil {
 				return r.Close()
 			}
-			return unless(err, pod.ErrNoBlob)
+			return unless(err, store.ErrNoBlob)
 		},
 	}}
 }

@@ -3,11 +3,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -17,15 +17,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
-	"skrin/acl"
 	"skrin/auth/login"
-	"skrin/ldp"
 )
 
 // stageCommand serves what a load generator or a suite of tests needs: made-up
@@ -33,11 +29,12 @@ import (
 // they share with a consumer. It is a demo: a sign-in proves nothing.
 type stageCommand struct {
 	Dir       string `required:"" help:"Directory to keep it in." type:"path"`
-	Port      int    `default:"0" help:"Port on loopback; 0 for any that is free."`
+	Port      int    `default:"0" help:"Port on loopback; 0 for the one that the directory has been filled at, or any that is free."`
 	People    int    `default:"64" help:"How many people have credentials, and share evidence."`
 	Newcomers int    `default:"20000" help:"How many more can sign in, and have no pod yet."`
-	Pods      int    `default:"0" help:"How many pods there are besides, so that a full server can be measured."`
+	Pods      int    `default:"0" help:"How many pods there are besides, so that a full server can be measured. Those that the directory has already are not made again."`
 	Resources int    `default:"10" help:"How many resources each of those holds."`
+	Known     int    `default:"0" help:"Of how many of those an app has the credentials."`
 	Only      bool   `help:"End when the pods are made."`
 	Profile   bool   `help:"Serve profiles (net/http/pprof) on another port of loopback."`
 
@@ -55,9 +52,10 @@ type stage struct {
 	Newcomer int           `json:"newcomer"`  // the first who has no pod
 	Last     int           `json:"last"`      // the last
 	Opened   float64       `json:"opened"`    // seconds that opening what there was took
-	Made     float64       `json:"made"`      // seconds that making the pods took
-	MadePods int           `json:"made_pods"` // and how many were made
-	Bytes    int64         `json:"bytes"`     // that they take on the disk, if they are kept in the directory
+	Known    []stagePerson `json:"known"`     // the owners of some of the pods that fill it, from all over
+	Made     float64       `json:"made"`      // seconds that making these took
+	MadePods int           `json:"made_pods"` // and how many there are
+	Bytes    int64         `json:"bytes"`     // that all takes on the disk, if it is kept in the directory
 	Sample   string        `json:"sample"`    // what everybody may read in one of them
 	Profiles string        `json:"profiles"`  // origin of /debug/pprof/, if wanted
 }
@@ -80,19 +78,35 @@ type stageConsumer struct {
 
 // Run obeys kong.
 func (c *stageCommand) Run(ctx context.Context) error {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port)))
+	f, err := readFilling(c.Dir)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(cmp.Or(c.Port, f.Port))))
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	began := time.Now()
-	s, err := c.open(ctx, fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port))
+	began, port := time.Now(), l.Addr().(*net.TCPAddr).Port
+	if f.Port == 0 {
+		f.Port = port
+	}
+	if f.Port != port {
+		return fmt.Errorf("the pods in %s have URLs with port %d", c.Dir, f.Port)
+	}
+	s, err := c.open(ctx, fmt.Sprintf("http://localhost:%d", port))
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	opened := time.Since(began)
-	told, err := c.furnish(ctx, s, os.Stderr)
+	if err := c.fill(ctx, s, &f, os.Stderr); err != nil {
+		return err
+	}
+	told, err := c.furnish(ctx, s)
+	if err == nil && f.Pods > 0 {
+		err = c.tell(ctx, s, f, told)
+	}
 	if err != nil {
 		return err
 	}
@@ -142,15 +156,15 @@ func (c *stageCommand) open(ctx context.Context, base string) (*server, error) {
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	return newServer(ctx, config{
-		Base: base, Dir: c.Dir, Key: key, Demo: true, Cast: cast, Token: time.Hour,
+		Base: base, Dir: c.Dir, Key: key, Demo: true, Cast: cast, Token: time.Hour, Limit: limitSettings{Body: 4 << 30},
 		keep: keep{Postgres: c.Postgres, S3: c.S3, S3Region: "us-east-1", S3Access: os.Getenv("SKRIN_S3_ACCESS_KEY"), S3Secret: os.Getenv("SKRIN_S3_SECRET_KEY")},
 	}, log)
 }
 
-// furnish makes the people and the pods, and tells of them.
-func (c *stageCommand) furnish(ctx context.Context, s *server, progress io.Writer) (*stage, error) {
+// furnish makes the people, and tells of them.
+func (c *stageCommand) furnish(ctx context.Context, s *server) (*stage, error) {
 	told := &stage{
-		Base: s.Base, PID: os.Getpid(), SignIn: s.Base + login.Path + "/exempel-eid", Newcomer: c.People, Last: c.People + c.Newcomers - 1, MadePods: c.Pods,
+		Base: s.Base, PID: os.Getpid(), SignIn: s.Base + login.Path + "/exempel-eid", Newcomer: c.People, Last: c.People + c.Newcomers - 1,
 	}
 	w := &crowd{server: s, persons: make([]*member, c.People)}
 	s.pod.Now = w.time
@@ -178,31 +192,32 @@ func (c *stageCommand) furnish(ctx context.Context, s *server, progress io.Write
 		return nil, err
 	}
 	told.Consumer = stageConsumer{ID: r.id, Key: r.client.Key, DPoP: string(proofs), Return: "https://forsakring.example.se/callback", Request: request}
-	return told, c.fill(ctx, s, told, progress)
+	return told, nil
 }
 
-// fill makes the pods and says what they took.
-func (c *stageCommand) fill(ctx context.Context, s *server, told *stage, progress io.Writer) error {
-	if c.Pods == 0 {
-		return nil
-	}
-	before, err := c.bytes(s)
-	if err != nil {
+// tell tells of the pods that fill it.
+func (c *stageCommand) tell(ctx context.Context, s *server, f filling, told *stage) (err error) {
+	told.Made, told.MadePods = f.Took, f.Pods
+	if told.Bytes, err = c.bytes(s); err != nil {
 		return err
 	}
-	began := time.Now()
-	if err := c.crowd(ctx, s, progress); err != nil {
-		return err
-	}
-	told.Made = time.Since(began).Seconds()
-	who, err := s.pod.Make(ctx, stageName(0)) // as it is
+	who, err := s.pod.Owner(ctx, stageName(0))
 	if err != nil {
 		return err
 	}
 	told.Sample, _, _ = strings.Cut(string(who.ID), "#")
-	after, err := c.bytes(s)
-	told.Bytes = after - before
-	return err
+	told.Known = make([]stagePerson, min(c.Known, f.Pods))
+	return abreast(len(told.Known), func(i int) (err error) {
+		name := stageName(i * (f.Pods / len(told.Known)))
+		who, err := s.pod.Owner(ctx, name)
+		if err != nil {
+			return err
+		}
+		p := &told.Known[i]
+		p.WebID, p.Pod = string(who.ID), strings.TrimSuffix(string(who.ID), "profile/card#me")
+		p.ID, p.Secret, err = s.provider.NewScript(ctx, name, who.ID, "stage")
+		return err
+	})
 }
 
 // bytes returns what the server takes on the disk of the directory, when nothing of
@@ -230,8 +245,6 @@ func (c *stageCommand) bytes(s *server) (all int64, err error) {
 	return all, err
 }
 
-func stageName(i int) string { return "stage-" + strconv.Itoa(i) }
-
 // person makes somebody with a pod, credentials, and evidence that is shared.
 func (c *stageCommand) person(ctx context.Context, w *crowd, i int) (p stagePerson, err error) {
 	now := time.Now().UTC()
@@ -258,53 +271,4 @@ func (c *stageCommand) person(ctx context.Context, w *crowd, i int) (p stagePers
 	}
 	p.WebID, p.Pod, p.Evidence = string(who.ID), strings.TrimSuffix(string(who.ID), "profile/card#me"), r.at[i]
 	return p, nil
-}
-
-// makers is how many pods are made at once.
-const makers = 64
-
-// crowd makes pods that nobody signs in to, and tells how far it is.
-func (c *stageCommand) crowd(ctx context.Context, s *server, progress io.Writer) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	var made atomic.Int64
-	var wg sync.WaitGroup
-	for range min(makers, c.Pods) {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				i := made.Add(1) - 1
-				if i >= int64(c.Pods) {
-					return
-				}
-				if err := c.pod(ctx, s, int(i)); err != nil {
-					stop(fmt.Errorf("pod %d: %w", i, err))
-				}
-				if i%10_000 == 9_999 {
-					fmt.Fprintf(progress, "%d of %d pods\n", i+1, c.Pods)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return context.Cause(ctx)
-}
-
-func (c *stageCommand) pod(ctx context.Context, s *server, i int) error {
-	who, err := s.pod.Make(ctx, stageName(i))
-	if err != nil {
-		return err
-	}
-	root := strings.TrimSuffix(strings.TrimPrefix(string(who.ID), s.Base), "profile/card#me")
-	for n := range c.Resources {
-		if err := put(ctx, s, who, ldp.ID(fmt.Sprintf("%snotes/%d.ttl", root, n))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func put(ctx context.Context, s *server, who acl.Agent, id ldp.ID) error {
-	body := "<#it> <http://purl.org/dc/terms/title> \"A made-up note\"; <http://purl.org/dc/terms/description> \"" + strings.Repeat("words ", 40) + "\" .\n"
-	_, err := s.pod.Put(ctx, who, ldp.Put{ID: id, Type: "text/turtle", Body: strings.NewReader(body), Size: int64(len(body))})
-	return err
 }

@@ -18,6 +18,7 @@ import (
 	"skrin/auth/provider"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // The actions for which a level of assurance can be needed (--steps), and the
@@ -227,7 +228,7 @@ func forWhom(path string) (own, mandate string) {
 func (s *server) typesOf(r *http.Request, mandate, id string) ([]string, error) {
 	person, _, _, _ := s.sessions.Person(r)
 	who, err := s.pod.Owner(r.Context(), person)
-	if errors.Is(err, pod.ErrNoPod) {
+	if errors.Is(err, store.ErrNoPod) {
 		return nil, nil
 	}
 	if err != nil {
@@ -239,7 +240,7 @@ func (s *server) typesOf(r *http.Request, mandate, id string) ([]string, error) 
 		}
 	}
 	offer, err := s.pod.Offer(r.Context(), who, id)
-	return offer.Request.Types, gone(err)
+	return slices.Concat(offer.Request.Types, offer.Request.Along), gone(err)
 }
 
 // gone leaves out an error of whoever asks: the page says what it is.

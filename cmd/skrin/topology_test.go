@@ -268,7 +268,7 @@ func furnishMachine(t *testing.T, c config, dir string) *stage {
 	}
 	s, err := newServer(t.Context(), c, slog.New(slog.DiscardHandler))
 	must(t, err)
-	told, err := stages.furnish(t.Context(), s, io.Discard)
+	told, err := stages.furnish(t.Context(), s)
 	must(t, errors.Join(err, s.Close()))
 	f, err := registrationOf(t, "exempel-forsakring")
 	must(t, err)

@@ -7,8 +7,8 @@ import (
 	"io"
 	"testing"
 
-	"skrin/pod"
 	"skrin/pod/podtest"
+	"skrin/pod/store"
 )
 
 // BenchmarkLarge is a blob of 1 GiB, up and then down.
@@ -16,7 +16,7 @@ func BenchmarkLarge(b *testing.B) {
 	d := open(b, b.TempDir())
 	defer func() { must(b, d.Close()) }()
 	block := make([]byte, 1<<20)
-	for name, blobs := range map[string]pod.Blobs{"directory": d, "S3": openBucket(b, podtest.NewS3(b).Options(b))} {
+	for name, blobs := range map[string]store.Blobs{"directory": d, "S3": openBucket(b, podtest.NewS3(b).Options(b))} {
 		var digest string
 		b.Run(name+" up", func(b *testing.B) {
 			b.SetBytes(1 << 30)

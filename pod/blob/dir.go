@@ -40,16 +40,16 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
-// A Dir is pod.Blobs in a directory. It is safe for concurrent use.
+// A Dir is store.Blobs in a directory. It is safe for concurrent use.
 type Dir struct {
 	root *os.Root
 	lock *os.File
 }
 
-var _ pod.Blobs = (*Dir)(nil)
+var _ store.Blobs = (*Dir)(nil)
 
 const (
 	tmp  = "tmp"
@@ -138,7 +138,7 @@ func isDigest(s string) bool {
 func file(id, digest string) (string, error) {
 	dir, ok := folder(id)
 	if !ok || !isDigest(digest) {
-		return "", pod.ErrNoBlob
+		return "", store.ErrNoBlob
 	}
 	return path.Join(dir, digest), nil
 }
@@ -158,7 +158,7 @@ func failed(doing string, err error) error {
 	return fmt.Errorf("pod/blob: %s: %w", doing, err)
 }
 
-// Put implements pod.Blobs. It reads body in its own time: to stop it when ctx is
+// Put implements store.Blobs. It reads body in its own time: to stop it when ctx is
 // done while a Read waits, the body must end with ctx too.
 func (d *Dir) Put(ctx context.Context, id string, body io.Reader, limit int64) (digest string, size int64, err error) {
 	dir, ok := folder(id)
@@ -199,7 +199,7 @@ func fill(ctx context.Context, f *os.File, body io.Reader, limit int64) (digest 
 // isn't hashed a second time.
 func copyBody(ctx context.Context, w io.Writer, body io.Reader, limit int64) (digest string, size int64, err error) {
 	sum := sha256.New()
-	_, named := body.(pod.Digested)
+	_, named := body.(store.Digested)
 	buf := make([]byte, 128<<10)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -227,7 +227,7 @@ func copyBody(ctx context.Context, w io.Writer, body io.Reader, limit int64) (di
 
 // nameOf returns the digest of a body that has ended.
 func nameOf(body io.Reader, sum []byte) (string, error) {
-	d, ok := body.(pod.Digested)
+	d, ok := body.(store.Digested)
 	if !ok {
 		return hex.EncodeToString(sum), nil
 	}
@@ -259,7 +259,7 @@ func (d *Dir) place(name, dir, digest string) error {
 	return nil
 }
 
-// Open implements pod.Blobs.
+// Open implements store.Blobs.
 func (d *Dir) Open(ctx context.Context, id, digest string) (io.ReadSeekCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -270,7 +270,7 @@ func (d *Dir) Open(ctx context.Context, id, digest string) (io.ReadSeekCloser, e
 	}
 	f, err := d.root.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, pod.ErrNoBlob
+		return nil, store.ErrNoBlob
 	}
 	if err != nil {
 		return nil, failed("open", err)
@@ -278,7 +278,7 @@ func (d *Dir) Open(ctx context.Context, id, digest string) (io.ReadSeekCloser, e
 	return f, nil
 }
 
-// Delete implements pod.Blobs. It is durable when it returns.
+// Delete implements store.Blobs. It is durable when it returns.
 func (d *Dir) Delete(ctx context.Context, id, digest string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -304,7 +304,7 @@ func (d *Dir) Delete(ctx context.Context, id, digest string) error {
 	return nil
 }
 
-// List implements pod.Blobs. The order is none.
+// List implements store.Blobs. The order is none.
 func (d *Dir) List(ctx context.Context, id string, each func(digest string, stored time.Time) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"skrin/pod"
 	"skrin/pod/blob"
 	"skrin/pod/podtest"
+	"skrin/pod/store"
 )
 
 func must(t testing.TB, err error) {
@@ -28,11 +28,11 @@ func open(t testing.TB, dir string) *blob.Dir {
 }
 
 func TestBlobs(t *testing.T) {
-	podtest.TestBlobs(t, func(t testing.TB) (pod.Blobs, func() pod.Blobs) {
+	podtest.TestBlobs(t, func(t testing.TB) (store.Blobs, func() store.Blobs) {
 		dir := t.TempDir()
 		d := open(t, dir)
 		t.Cleanup(func() { must(t, d.Close()) })
-		return d, func() pod.Blobs {
+		return d, func() store.Blobs {
 			must(t, d.Close())
 			d = open(t, dir)
 			return d

@@ -20,7 +20,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // Options says which bucket is opened.
@@ -42,7 +42,7 @@ type Options struct {
 	Spool string
 }
 
-// A Bucket is pod.Blobs in a bucket of an S3 server. Any number of processes may
+// A Bucket is store.Blobs in a bucket of an S3 server. Any number of processes may
 // use one. It is safe for concurrent use. What Open returned ends with its ctx.
 type Bucket struct {
 	s3    minio.Core
@@ -51,7 +51,7 @@ type Bucket struct {
 	spool string
 }
 
-var _ pod.Blobs = (*Bucket)(nil)
+var _ store.Blobs = (*Bucket)(nil)
 
 const (
 	inMemory = 1 << 20  // bytes of a body that is kept there
@@ -126,7 +126,7 @@ func (b *Bucket) check(ctx context.Context, prefix string) error {
 		{"doesn't delete", func() (bool, error) { err := b.remove(ctx, name); return err == nil, err }},
 		{"returns what was just deleted", func() (bool, error) {
 			_, err := b.whole(ctx, name)
-			return errors.Is(err, pod.ErrNoBlob), nil
+			return errors.Is(err, store.ErrNoBlob), nil
 		}},
 		{"lists what was just deleted", func() (bool, error) { n, err := b.count(ctx, folder); return n == 0, err }},
 	} {
@@ -156,7 +156,7 @@ func (b *Bucket) whole(ctx context.Context, name string) (string, error) {
 // object returns the name of a blob's object; ErrNoBlob if none can be.
 func (b *Bucket) object(id, digest string) (string, error) {
 	if !isPod(id) || !isDigest(digest) {
-		return "", pod.ErrNoBlob
+		return "", store.ErrNoBlob
 	}
 	return b.inner + id + "/" + digest, nil
 }
@@ -168,7 +168,7 @@ func trouble(doing string, err error) error {
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("pod/blob: %s: %w", doing, err)
 	case r.Code == minio.NoSuchKey || r.StatusCode == http.StatusNotFound && r.Code != minio.NoSuchBucket:
-		return pod.ErrNoBlob
+		return store.ErrNoBlob
 	case r.StatusCode != 0:
 		return fmt.Errorf("pod/blob: %s: %w: S3 answers %d %s", doing, ldp.Unavailable, r.StatusCode, r.Code)
 	}
@@ -178,7 +178,7 @@ func trouble(doing string, err error) error {
 	return fmt.Errorf("pod/blob: %s: %w: %w", doing, ldp.Unavailable, err)
 }
 
-// Put implements pod.Blobs.
+// Put implements store.Blobs.
 func (b *Bucket) Put(ctx context.Context, id string, body io.Reader, limit int64) (digest string, size int64, err error) {
 	if !isPod(id) {
 		return "", 0, errors.New("pod/blob: the pod's id can't be part of an object's name")
@@ -261,7 +261,7 @@ func (s *spool) close() {
 	}
 }
 
-// Open implements pod.Blobs.
+// Open implements store.Blobs.
 func (b *Bucket) Open(ctx context.Context, id, digest string) (io.ReadSeekCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -357,7 +357,7 @@ func (o *object) Close() error {
 	return o.body.Close()
 }
 
-// Delete implements pod.Blobs.
+// Delete implements store.Blobs.
 func (b *Bucket) Delete(ctx context.Context, id, digest string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -371,13 +371,13 @@ func (b *Bucket) Delete(ctx context.Context, id, digest string) error {
 
 func (b *Bucket) remove(ctx context.Context, name string) error {
 	err := b.s3.RemoveObject(ctx, b.name, name, minio.RemoveObjectOptions{})
-	if err == nil || errors.Is(trouble("delete", err), pod.ErrNoBlob) {
+	if err == nil || errors.Is(trouble("delete", err), store.ErrNoBlob) {
 		return nil
 	}
 	return trouble("delete", err)
 }
 
-// List implements pod.Blobs. The times are the server's, mostly whole seconds.
+// List implements store.Blobs. The times are the server's, mostly whole seconds.
 func (b *Bucket) List(ctx context.Context, id string, each func(digest string, stored time.Time) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

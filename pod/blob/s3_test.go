@@ -11,9 +11,9 @@ import (
 	"testing"
 
 	"skrin/ldp"
-	"skrin/pod"
 	"skrin/pod/blob"
 	"skrin/pod/podtest"
+	"skrin/pod/store"
 )
 
 func openBucket(t testing.TB, o blob.Options) *blob.Bucket {
@@ -25,9 +25,9 @@ func openBucket(t testing.TB, o blob.Options) *blob.Bucket {
 
 func TestBucket(t *testing.T) {
 	s3 := podtest.NewS3(t)
-	podtest.TestBlobs(t, func(t testing.TB) (pod.Blobs, func() pod.Blobs) {
+	podtest.TestBlobs(t, func(t testing.TB) (store.Blobs, func() store.Blobs) {
 		o := s3.Options(t)
-		return openBucket(t, o), func() pod.Blobs { return openBucket(t, o) }
+		return openBucket(t, o), func() store.Blobs { return openBucket(t, o) }
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // Limits of streams on one node.
@@ -33,7 +34,7 @@ const (
 // how the topic is, so nothing that matters is lost.
 type Hub struct {
 	Pod  *pod.Pod
-	Feed pod.Feed // tells of commits, of this node and of others
+	Feed store.Feed // tells of commits, of this node and of others
 	Log  *slog.Logger
 	Max  int                 // streams at once; 0 for 50,000
 	Told func(ids ...string) // is told too; nil for nobody
@@ -77,6 +78,7 @@ type notice struct {
 // Why a stream ends, apart from its subscriber.
 var (
 	errWithdrawn = errors.New("the subscriber may no longer read the topic, or the channel has ended")
+	errElsewhere = errors.New("the channel was connected to again")
 	errClosing   = errors.New("the server closes")
 	errCrowded   = ldp.Refuse(ldp.Unavailable, "As many are connected to this server as it takes. Try again in a while.")
 )
@@ -159,7 +161,7 @@ func (r *room) hear(ctx context.Context) {
 		heard, err := r.hub.Pod.Hear(ctx, r.pod, after, r)
 		r.hub.mu.Lock()
 		switch {
-		case errors.Is(err, pod.ErrNoPod) || errors.Is(err, pod.ErrNoKey):
+		case errors.Is(err, store.ErrNoPod) || errors.Is(err, store.ErrNoKey):
 			r.end(errWithdrawn)
 		case err != nil:
 			r.dirty = true
@@ -246,7 +248,7 @@ func (r *room) Topics() (all []ldp.ID) {
 }
 
 // join makes a stream of a channel, for which leave must be called. A second one
-// of the same channel ends the first.
+// of the same channel ends the first: who has one channel has one stream of a node's.
 func (h *Hub) join(at pod.Attached) (s *stream, leave func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -268,6 +270,11 @@ func (h *Hub) join(at pod.Attached) (s *stream, leave func(), err error) {
 	s = &stream{Subscription: at.Subscription, after: at.Seq, wake: make(chan struct{}, 1)}
 	if r.topics[s.Topic] == nil {
 		r.topics[s.Topic] = map[*stream]bool{}
+	}
+	for before := range r.topics[s.Topic] {
+		if before.ID == s.ID {
+			before.end(errElsewhere)
+		}
 	}
 	r.topics[s.Topic][s] = true
 	h.streams++

@@ -19,6 +19,7 @@ import (
 
 	"skrin/pod"
 	"skrin/pod/notify"
+	"skrin/pod/store"
 )
 
 // A slowly is a party's side of the line, on which each attempt takes nine seconds;
@@ -75,7 +76,7 @@ func TestOneAttemptAtATime(t *testing.T) {
 		w.want("alva", fmt.Sprint("p", i))
 	}
 	var id string
-	must(t, w.pod.Store.View(t.Context(), "person/alva", func(tx pod.Tx) error { id = tx.Pod(); return nil }))
+	must(t, w.pod.Store.View(t.Context(), "person/alva", func(tx store.Tx) error { id = tx.Pod(); return nil }))
 	s := &slowly{clock: &clock}
 	taken := map[string]bool{}
 	s.other = func(underway string) {

@@ -14,7 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"skrin/auth"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // The transaction of these benchmarks: 2 keys are read, 3 written, 1.2 kB.
@@ -28,7 +28,7 @@ func benchStore(b *testing.B, pods int) *Store {
 	var wg sync.WaitGroup
 	for i := range pods {
 		wg.Go(func() {
-			must(b, s.Create(context.Background(), fmt.Sprint("p", i), func(tx pod.Tx) error {
+			must(b, s.Create(context.Background(), fmt.Sprint("p", i), func(tx store.Tx) error {
 				for k := range 1000 / pods {
 					tx.Put(fmt.Sprintf("k%04d", k), benchValue)
 				}
@@ -83,7 +83,7 @@ func BenchmarkUpdate(b *testing.B) {
 		b.Run(fmt.Sprintf("%d-on-%d-pods", row.writers, row.pods), func(b *testing.B) {
 			s := benchStore(b, row.pods)
 			spread(b, row.writers, func(w, i int) error {
-				return s.Update(context.Background(), pod.Name(fmt.Sprint("id/p", w%row.pods)), func(tx pod.Tx) error {
+				return s.Update(context.Background(), store.Name(fmt.Sprint("id/p", w%row.pods)), func(tx store.Tx) error {
 					if _, err := tx.Get("k0001", "k0002"); err != nil {
 						return err
 					}
@@ -102,7 +102,7 @@ func BenchmarkView(b *testing.B) {
 		b.Run(fmt.Sprintf("5-keys-%d", n), func(b *testing.B) {
 			s := benchStore(b, 1)
 			spread(b, n, func(w, i int) error {
-				return s.View(context.Background(), "id/p0", func(tx pod.Tx) error {
+				return s.View(context.Background(), "id/p0", func(tx store.Tx) error {
 					_, err := tx.Get("k0001", "k0300", "k0500", "none", "k0900")
 					return err
 				})
@@ -112,7 +112,7 @@ func BenchmarkView(b *testing.B) {
 	b.Run("scan-1000", func(b *testing.B) {
 		s := benchStore(b, 1)
 		spread(b, 1, func(w, i int) error {
-			return s.View(context.Background(), "id/p0", func(tx pod.Tx) error {
+			return s.View(context.Background(), "id/p0", func(tx store.Tx) error {
 				found, err := tx.Scan("", "", 1000)
 				if len(found) != 1000 {
 					return fmt.Errorf("%d keys", len(found))

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"skrin/auth"
-	"skrin/pod"
 	"skrin/pod/pebble"
 	"skrin/pod/podtest"
+	"skrin/pod/store"
 )
 
 const crashWriters = 32
@@ -27,8 +27,8 @@ func TestCrash(t *testing.T) {
 	podtest.Crash(t, crashWrite, func(dir string, acked []string) { checkCrash(t, dir, acked) })
 }
 
-func crashPod(w int) pod.Name         { return pod.Name(fmt.Sprint("id/p", w)) }
-func crashName(w int, n int) pod.Name { return pod.Name(fmt.Sprint("pod/", w, "-", n)) }
+func crashPod(w int) store.Name         { return store.Name(fmt.Sprint("id/p", w)) }
+func crashName(w int, n int) store.Name { return store.Name(fmt.Sprint("pod/", w, "-", n)) }
 
 func large(n int) []byte { return []byte(strings.Repeat(fmt.Sprintf("%08d", n), 1+n%5000)) }
 
@@ -39,26 +39,26 @@ func crashWrite(dir string, acked func(string)) {
 	}
 	ctx := context.Background()
 	never := func(err error) {
-		if err != nil && !errors.Is(err, pod.ErrTaken) {
+		if err != nil && !errors.Is(err, store.ErrTaken) {
 			panic(err)
 		}
 	}
-	never(s.Create(ctx, "all", func(tx pod.Tx) error { tx.Put("n", []byte("0")); return nil }))
+	never(s.Create(ctx, "all", func(tx store.Tx) error { tx.Put("n", []byte("0")); return nil }))
 	var wg sync.WaitGroup
 	for w := range crashWriters {
 		wg.Go(func() {
-			never(s.Create(ctx, fmt.Sprint("p", w), func(tx pod.Tx) error {
+			never(s.Create(ctx, fmt.Sprint("p", w), func(tx store.Tx) error {
 				tx.Put("n", []byte("0"))
 				tx.Put("large", large(0))
 				return nil
 			}))
 			for {
 				n := 0
-				never(s.Update(ctx, crashPod(w), func(tx pod.Tx) (err error) { n, err = crashStep(tx, w); return err }))
+				never(s.Update(ctx, crashPod(w), func(tx store.Tx) (err error) { n, err = crashStep(tx, w); return err }))
 				acked(fmt.Sprint("step,", w, ",", n))
 				never(s.Save(ctx, "crash", fmt.Sprint(w, "-", n), auth.Record{Value: fmt.Append(nil, n)}))
 				acked(fmt.Sprint("record,", w, ",", n))
-				never(s.Update(ctx, "id/all", func(tx pod.Tx) error { _, err := next(tx); return err }))
+				never(s.Update(ctx, "id/all", func(tx store.Tx) error { _, err := next(tx); return err }))
 				acked("all,0,0")
 			}
 		})
@@ -67,7 +67,7 @@ func crashWrite(dir string, acked func(string)) {
 }
 
 // next adds one to the number under n.
-func next(tx pod.Tx) (int, error) {
+func next(tx store.Tx) (int, error) {
 	values, err := tx.Get("n")
 	if err != nil {
 		return 0, err
@@ -77,7 +77,7 @@ func next(tx pod.Tx) (int, error) {
 	return n + 1, err
 }
 
-func crashStep(tx pod.Tx, w int) (int, error) {
+func crashStep(tx store.Tx, w int) (int, error) {
 	n, err := next(tx)
 	tx.Put("large", large(n))
 	tx.Release(crashName(w, n-1))
@@ -115,7 +115,7 @@ func checkCrash(t *testing.T, dir string, acked []string) {
 	}
 	// All rounds add to one number; this round's are the latest.
 	var all int
-	must(t, s.Update(t.Context(), "id/all", func(tx pod.Tx) error {
+	must(t, s.Update(t.Context(), "id/all", func(tx store.Tx) error {
 		values, err := tx.Get("n")
 		all, _ = strconv.Atoi(string(values[0]))
 		tx.Put("n", []byte("0"))
@@ -130,7 +130,7 @@ func checkCrash(t *testing.T, dir string, acked []string) {
 // there, or the one after, and it is whole.
 func checkStep(t *testing.T, s *pebble.Store, w, acked int) {
 	t.Helper()
-	err := s.View(t.Context(), crashPod(w), func(tx pod.Tx) error {
+	err := s.View(t.Context(), crashPod(w), func(tx store.Tx) error {
 		values, err := tx.Get("n", "large")
 		if err != nil {
 			return err
@@ -143,14 +143,14 @@ func checkStep(t *testing.T, s *pebble.Store, w, acked int) {
 			t.Errorf("writer %d: step %d is half there", w, n)
 		}
 		for step := max(1, n-1); step <= n+1; step++ {
-			err := s.View(t.Context(), crashName(w, step), func(pod.Tx) error { return nil })
-			if errors.Is(err, pod.ErrNoPod) == (step == n) {
+			err := s.View(t.Context(), crashName(w, step), func(store.Tx) error { return nil })
+			if errors.Is(err, store.ErrNoPod) == (step == n) {
 				t.Errorf("writer %d: at step %d the name of step %d: %v", w, n, step, err)
 			}
 		}
 		return nil
 	})
-	if err != nil && !(errors.Is(err, pod.ErrNoPod) && acked == 0) {
+	if err != nil && !(errors.Is(err, store.ErrNoPod) && acked == 0) {
 		t.Errorf("writer %d: %v", w, err)
 	}
 }

@@ -4,7 +4,7 @@ package pebble
 
 import "context"
 
-// Follow implements pod.Feed. There is one process, so it is told directly.
+// Follow implements store.Feed. There is one process, so it is told directly.
 func (s *Store) Follow(ctx context.Context, told func(ids ...string)) error {
 	leave := s.followers.Add(told)
 	defer leave()

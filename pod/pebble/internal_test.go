@@ -24,7 +24,7 @@ import (
 
 	"skrin/auth"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 func must(t testing.TB, err error) {
@@ -42,15 +42,15 @@ func openOn(t testing.TB, fs vfs.FS, log *slog.Logger) *Store {
 	return s
 }
 
-func nothing(pod.Tx) error { return nil }
+func nothing(store.Tx) error { return nil }
 
 func put(s *Store, id, key, value string) error {
-	return s.Update(context.Background(), pod.Name("id/"+id), func(tx pod.Tx) error { tx.Put(key, []byte(value)); return nil })
+	return s.Update(context.Background(), store.Name("id/"+id), func(tx store.Tx) error { tx.Put(key, []byte(value)); return nil })
 }
 
 func value(t testing.TB, s *Store, id, key string) (v string) {
 	t.Helper()
-	must(t, s.View(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error {
+	must(t, s.View(t.Context(), store.Name("id/"+id), func(tx store.Tx) error {
 		values, err := tx.Get(key)
 		v = string(values[0])
 		return err
@@ -155,7 +155,7 @@ func TestPowerCut(t *testing.T) {
 			wg.Go(func() { // writes 1, 2, 3… twice into each pod
 				for n := 1; ctx.Err() == nil; n++ {
 					p := (n + w) % pods
-					err := s.Update(ctx, pod.Name(fmt.Sprint("id/p", p)), func(tx pod.Tx) error {
+					err := s.Update(ctx, store.Name(fmt.Sprint("id/p", p)), func(tx store.Tx) error {
 						tx.Put(fmt.Sprint("k", w), fmt.Append(nil, n))
 						tx.Put(fmt.Sprint("l", w), fmt.Append(nil, n))
 						return nil
@@ -169,7 +169,7 @@ func TestPowerCut(t *testing.T) {
 		wg.Go(func() { // reads what writer 0 writes
 			for ctx.Err() == nil {
 				for p := range pods {
-					_ = s.View(t.Context(), pod.Name(fmt.Sprint("id/p", p)), func(tx pod.Tx) error {
+					_ = s.View(t.Context(), store.Name(fmt.Sprint("id/p", p)), func(tx store.Tx) error {
 						seen[p].Store(number(t, tx, "k0"))
 						return nil
 					})
@@ -191,7 +191,7 @@ func TestPowerCut(t *testing.T) {
 
 		s = openOn(t, crashed, nil)
 		for p := range pods {
-			must(t, s.View(t.Context(), pod.Name(fmt.Sprint("id/p", p)), func(tx pod.Tx) error {
+			must(t, s.View(t.Context(), store.Name(fmt.Sprint("id/p", p)), func(tx store.Tx) error {
 				for w := range writers {
 					k, l := number(t, tx, fmt.Sprint("k", w)), number(t, tx, fmt.Sprint("l", w))
 					if k != l {
@@ -210,7 +210,7 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-func number(t testing.TB, tx pod.Tx, key string) (n int64) {
+func number(t testing.TB, tx store.Tx, key string) (n int64) {
 	t.Helper()
 	values, err := tx.Get(key)
 	if err == nil && values[0] != nil {
@@ -281,13 +281,13 @@ func TestUnsynced(t *testing.T) {
 	for what, call := range map[string]func(context.Context) error{
 		"View": func(ctx context.Context) error { return s.View(ctx, "id/a", nothing) },
 		"Update": func(ctx context.Context) error {
-			return s.Update(ctx, "id/a", func(tx pod.Tx) error { tx.Put("l", nil); return nil })
+			return s.Update(ctx, "id/a", func(tx store.Tx) error { tx.Put("l", nil); return nil })
 		},
 		"Update without a write":  func(ctx context.Context) error { return s.Update(ctx, "id/a", nothing) },
-		"Update that fails":       func(ctx context.Context) error { return s.Update(ctx, "id/a", func(pod.Tx) error { return mine }) },
+		"Update that fails":       func(ctx context.Context) error { return s.Update(ctx, "id/a", func(store.Tx) error { return mine }) },
 		"Create of what is taken": func(ctx context.Context) error { return s.Create(ctx, "c", nothing) },
 		"Claim of what is taken": func(ctx context.Context) error {
-			return s.Update(ctx, pod.Name("id/"+other), func(tx pod.Tx) error { tx.Claim("id/c"); return nil })
+			return s.Update(ctx, store.Name("id/"+other), func(tx store.Tx) error { tx.Claim("id/c"); return nil })
 		},
 		"Load":                    func(ctx context.Context) error { _, err := s.Load(ctx, "kind", "key"); return err },
 		"Save of a stale version": func(ctx context.Context) error { return s.Save(ctx, "kind", "key", auth.Record{Version: 1}) },

@@ -6,7 +6,7 @@ import (
 	"encoding/binary"
 	"time"
 
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // The first byte of a key says what it is of; see the package's comment.
@@ -33,7 +33,7 @@ func podPrefix(id string) []byte {
 	return append([]byte{keyPod, byte(len(id))}, id...)
 }
 
-func nameKey(name pod.Name) []byte { return append([]byte{keyName}, name...) }
+func nameKey(name store.Name) []byte { return append([]byte{keyName}, name...) }
 
 func dueOf(id string) []byte { return append([]byte{keyDueOf}, id...) }
 

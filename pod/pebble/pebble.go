@@ -3,7 +3,7 @@
 // Package pebble keeps pods, and what auth must remember, in one directory of
 // one machine: the embedded engine, on cockroachdb/pebble.
 //
-// A [Store] is a pod.Store and an auth.Records. A commit is synced to the disk
+// A [Store] is a store.Store and an auth.Records. A commit is synced to the disk
 // before it is acknowledged; commits that come at the same time share a sync,
 // also those of one pod. What no sync has reached yet is never shown: a View
 // that has seen an unsynced commit returns when that is synced. Updates of one
@@ -36,6 +36,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -45,7 +46,7 @@ import (
 
 	"skrin/auth"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // format is the layout of keys and values that this package writes, and pod above
@@ -87,7 +88,9 @@ type Store struct {
 	log  *slog.Logger
 
 	pods, names, records stripes
-	followers            pod.Followers
+	turn                 atomic.Uint64 // the number that was last given to a state
+	known                claims
+	followers            store.Followers
 
 	gate   sync.RWMutex // read-locked by every call; Close shuts it
 	closed bool
@@ -96,9 +99,9 @@ type Store struct {
 }
 
 var (
-	_ pod.Store    = (*Store)(nil)
-	_ pod.Pods     = (*Store)(nil)
-	_ pod.Feed     = (*Store)(nil)
+	_ store.Store  = (*Store)(nil)
+	_ store.Pods   = (*Store)(nil)
+	_ store.Feed   = (*Store)(nil)
 	_ auth.Records = (*Store)(nil)
 )
 
@@ -140,6 +143,7 @@ func open(dir string, fs vfs.FS, o Options) (*Store, error) {
 	for _, set := range []*stripes{&s.pods, &s.names, &s.records} {
 		set.init()
 	}
+	s.turn.Store(1)
 	s.work.Go(s.sweep)
 	return s, nil
 }

@@ -8,9 +8,9 @@ import (
 
 	"skrin/auth"
 	"skrin/auth/authtest"
-	"skrin/pod"
 	"skrin/pod/pebble"
 	"skrin/pod/podtest"
+	"skrin/pod/store"
 )
 
 // opened opens a store in a directory, and again when reopen is called.
@@ -41,9 +41,9 @@ func must(t testing.TB, err error) {
 }
 
 func TestStore(t *testing.T) {
-	podtest.TestStore(t, func(t testing.TB) (pod.Store, func() pod.Store) {
+	podtest.TestStore(t, func(t testing.TB) (store.Store, func() store.Store) {
 		s, reopen := opened(t, time.Now)
-		return s, func() pod.Store { return reopen() }
+		return s, func() store.Store { return reopen() }
 	})
 }
 

@@ -140,7 +140,7 @@ func (s *Store) change(ctx context.Context, label string, fn func(b *pebble.Batc
 	b := s.db.NewBatch()
 	err = fn(b, old)
 	if err == nil && !b.Empty() {
-		return s.commit(ctx, b, &h, nil)
+		return s.commit(ctx, b, &h, new(commit))
 	}
 	_ = b.Close()
 	if err := s.settled(ctx, h...); err != nil {

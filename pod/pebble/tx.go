@@ -11,17 +11,18 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // A tx is one pod as it is, and what shall change.
 type tx struct {
-	pod.Changes
-	ctx    context.Context
-	from   pebble.Reader
-	id     string
-	prefix []byte
-	iter   *pebble.Iterator // for Get; made when it is needed
+	store.Changes
+	ctx       context.Context
+	db        *pebble.DB
+	id        string
+	prefix    []byte
+	iter      *pebble.Iterator // the moment that is read; an Update's is made when it is needed
+	now, next uint64           // see State
 }
 
 // close gives up what a tx holds.
@@ -32,39 +33,59 @@ func (x *tx) close() {
 	}
 }
 
+// State tells who caches what the transaction reads: the number of the pod's state
+// that it sees, and that of the state after it, if it is committed. In one process
+// a number of one pod stands for one state; 0 for one that isn't known.
+func (x *tx) State() (now, next uint64) { return x.now, x.next }
+
+// begin makes sure that there is an iterator. An Update's pod is locked, so that it
+// doesn't matter when it is made.
+func (x *tx) begin() error {
+	if x.iter != nil {
+		return nil
+	}
+	iter, err := x.db.NewIterWithContext(x.ctx, nil)
+	if err != nil {
+		return fmt.Errorf("pod/pebble: read: %w", err)
+	}
+	x.iter = iter
+	return nil
+}
+
 // find returns a copy of the value under a key of the pod, nil if there is none.
 // All of a pod is near together, so that one iterator, which stays where it is,
 // finds the next key in the block that it has.
 func (x *tx) find(key string) ([]byte, error) {
-	if x.iter == nil {
-		iter, err := x.from.NewIterWithContext(x.ctx, &pebble.IterOptions{LowerBound: slices.Clone(x.prefix), UpperBound: after(x.prefix)})
-		if err != nil {
-			return nil, fmt.Errorf("pod/pebble: read: %w", err)
-		}
-		x.iter = iter
+	if err := x.begin(); err != nil {
+		return nil, err
 	}
-	at := append(x.prefix, key...)
-	if !x.iter.SeekPrefixGE(at) || !bytes.Equal(x.iter.Key(), at) {
-		if err := x.iter.Error(); err != nil {
+	return seek(x.iter, append(x.prefix, key...))
+}
+
+// seek returns a copy of the value under a key of the database, nil if there is
+// none.
+func seek(iter *pebble.Iterator, at []byte) ([]byte, error) {
+	if !iter.SeekPrefixGE(at) || !bytes.Equal(iter.Key(), at) {
+		if err := iter.Error(); err != nil {
 			return nil, fmt.Errorf("pod/pebble: read: %w", err)
 		}
 		return nil, nil
 	}
-	found, err := x.iter.ValueAndErr()
+	found, err := iter.ValueAndErr()
 	if err != nil {
 		return nil, fmt.Errorf("pod/pebble: read: %w", err)
 	}
 	return append(make([]byte, 0, len(found)), found...), nil
 }
 
-func newTx(ctx context.Context, from pebble.Reader, id string, view bool) *tx {
-	return &tx{Changes: pod.Changes{View: view}, ctx: ctx, from: from, id: id, prefix: slices.Clip(podPrefix(id))}
+func newTx(ctx context.Context, db *pebble.DB, id string, view bool) *tx {
+	return &tx{Changes: store.Changes{View: view}, ctx: ctx, db: db, id: id, prefix: slices.Clip(podPrefix(id))}
 }
 
-// Pod implements pod.Tx.
+// Pod implements store.Tx.
 func (x *tx) Pod() string { return x.id }
 
-// Get implements pod.Tx.
+// Get implements store.Tx.
 func (x *tx) Get(keys ...string) ([][]byte, error) {
 	if err := x.ctx.Err(); err != nil {
 		return nil, err
@@ -88,8 +109,8 @@ func (x *tx) Get(keys ...string) ([][]byte, error) {
 	return values, nil
 }
 
-// Scan implements pod.Tx.
-func (x *tx) Scan(prefix, from string, limit int) ([]pod.Pair, error) {
+// Scan implements store.Tx.
+func (x *tx) Scan(prefix, from string, limit int) ([]store.Pair, error) {
 	if err := x.ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -101,7 +122,10 @@ func (x *tx) Scan(prefix, from string, limit int) ([]pod.Pair, error) {
 	if limit <= 0 || bytes.Compare(bounds.LowerBound, bounds.UpperBound) >= 0 {
 		return nil, nil
 	}
-	iter, err := x.from.NewIterWithContext(x.ctx, &bounds)
+	if err := x.begin(); err != nil {
+		return nil, err
+	}
+	iter, err := x.iter.CloneWithContext(x.ctx, pebble.CloneOptions{IterOptions: &bounds})
 	if err != nil {
 		return nil, fmt.Errorf("pod/pebble: scan: %w", err)
 	}
@@ -113,8 +137,8 @@ func (x *tx) Scan(prefix, from string, limit int) ([]pod.Pair, error) {
 }
 
 // merge returns the first pairs of iter and written, which goes before.
-func (x *tx) merge(iter *pebble.Iterator, written []string, limit int) []pod.Pair {
-	var found []pod.Pair
+func (x *tx) merge(iter *pebble.Iterator, written []string, limit int) []store.Pair {
+	var found []store.Pair
 	stored := iter.First()
 	for len(found) < limit && (stored || len(written) > 0) {
 		var key string
@@ -126,7 +150,7 @@ func (x *tx) merge(iter *pebble.Iterator, written []string, limit int) []pod.Pai
 				stored = iter.Next()
 			}
 			if value := x.Values[written[0]]; value != nil {
-				found = append(found, pod.Pair{Key: written[0], Value: value})
+				found = append(found, store.Pair{Key: written[0], Value: value})
 			}
 			written = written[1:]
 			continue
@@ -135,7 +159,7 @@ func (x *tx) merge(iter *pebble.Iterator, written []string, limit int) []pod.Pai
 		if err != nil {
 			break // iter.Close returns it
 		}
-		found = append(found, pod.Pair{Key: key, Value: bytes.Clone(value)})
+		found = append(found, store.Pair{Key: key, Value: bytes.Clone(value)})
 		stored = iter.Next()
 	}
 	return found

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"skrin/auth"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // TestUpgrade: a store of each earlier format, as that version wrote it, opens with
@@ -50,7 +50,7 @@ func clock() time.Time { return time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC) }
 func made(t *testing.T, s *Store) {
 	t.Helper()
 	ctx := context.Background()
-	must(t, s.View(ctx, "pod/alva", func(tx pod.Tx) error {
+	must(t, s.View(ctx, "pod/alva", func(tx store.Tx) error {
 		all, err := tx.Scan("", "", 10)
 		if got := fmt.Sprintf("%s %q", tx.Pod(), all); got != `one [{"p" "\x01whose it is"} {"r/alva/" "a record"} {"r/alva/note" "another"}]` {
 			t.Errorf("the pod is %s", got)

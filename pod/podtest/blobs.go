@@ -20,15 +20,15 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
-// TestBlobs holds Blobs to the contract of pod.Blobs. open opens an empty one
+// TestBlobs holds Blobs to the contract of store.Blobs. open opens an empty one
 // for one test; reopen closes it and opens what it left behind.
-func TestBlobs(t *testing.T, open func(t testing.TB) (b pod.Blobs, reopen func() pod.Blobs)) {
+func TestBlobs(t *testing.T, open func(t testing.TB) (b store.Blobs, reopen func() store.Blobs)) {
 	rows := []struct {
 		sentence string
-		test     func(*testing.T, pod.Blobs)
+		test     func(*testing.T, store.Blobs)
 	}{
 		{"what was put is read back", putsAndOpens},
 		{"what is opened can be read from any place", seeks},
@@ -59,7 +59,7 @@ func TestBlobs(t *testing.T, open func(t testing.TB) (b pod.Blobs, reopen func()
 	})
 }
 
-func putBlob(t testing.TB, b pod.Blobs, id, content string) string {
+func putBlob(t testing.TB, b store.Blobs, id, content string) string {
 	t.Helper()
 	digest, size, err := b.Put(t.Context(), id, strings.NewReader(content), int64(len(content)))
 	must(t, err)
@@ -69,7 +69,7 @@ func putBlob(t testing.TB, b pod.Blobs, id, content string) string {
 	return digest
 }
 
-func wantBlob(t testing.TB, b pod.Blobs, id, digest, want string) {
+func wantBlob(t testing.TB, b store.Blobs, id, digest, want string) {
 	t.Helper()
 	r, err := b.Open(t.Context(), id, digest)
 	must(t, err)
@@ -79,16 +79,16 @@ func wantBlob(t testing.TB, b pod.Blobs, id, digest, want string) {
 	}
 }
 
-func wantNoBlob(t testing.TB, b pod.Blobs, id, digest string) {
+func wantNoBlob(t testing.TB, b store.Blobs, id, digest string) {
 	t.Helper()
 	r, err := b.Open(t.Context(), id, digest)
 	if err == nil {
 		_ = r.Close()
 	}
-	wantIs(t, err, pod.ErrNoBlob)
+	wantIs(t, err, store.ErrNoBlob)
 }
 
-func listBlobs(t testing.TB, b pod.Blobs, id string) []string {
+func listBlobs(t testing.TB, b store.Blobs, id string) []string {
 	t.Helper()
 	var digests []string
 	must(t, b.List(t.Context(), id, func(digest string, _ time.Time) error {
@@ -99,7 +99,7 @@ func listBlobs(t testing.TB, b pod.Blobs, id string) []string {
 	return digests
 }
 
-func wantList(t testing.TB, b pod.Blobs, id string, want ...string) {
+func wantList(t testing.TB, b store.Blobs, id string, want ...string) {
 	t.Helper()
 	slices.Sort(want)
 	if got := listBlobs(t, b, id); !slices.Equal(got, want) {
@@ -107,13 +107,13 @@ func wantList(t testing.TB, b pod.Blobs, id string, want ...string) {
 	}
 }
 
-func putsAndOpens(t *testing.T, b pod.Blobs) {
+func putsAndOpens(t *testing.T, b store.Blobs) {
 	for _, content := range []string{"", "a", "hello\x00\xff", strings.Repeat("skrin", 100_000)} {
 		wantBlob(t, b, "a", putBlob(t, b, "a", content), content)
 	}
 }
 
-func seeks(t *testing.T, b pod.Blobs) {
+func seeks(t *testing.T, b store.Blobs) {
 	r, err := b.Open(t.Context(), "a", putBlob(t, b, "a", "0123456789"))
 	must(t, err)
 	defer func() { must(t, r.Close()) }()
@@ -131,7 +131,7 @@ func seeks(t *testing.T, b pod.Blobs) {
 	}
 }
 
-func missesBlob(t *testing.T, b pod.Blobs) {
+func missesBlob(t *testing.T, b store.Blobs) {
 	absent := strings.Repeat("0", 64)
 	wantNoBlob(t, b, "a", absent)
 	putBlob(t, b, "a", "something")
@@ -139,7 +139,7 @@ func missesBlob(t *testing.T, b pod.Blobs) {
 	wantList(t, b, "nobody")
 }
 
-func keepsBlobsApart(t *testing.T, b pod.Blobs) {
+func keepsBlobsApart(t *testing.T, b store.Blobs) {
 	digest := putBlob(t, b, "a", "mine")
 	wantNoBlob(t, b, "b", digest)
 	wantList(t, b, "b")
@@ -147,7 +147,7 @@ func keepsBlobsApart(t *testing.T, b pod.Blobs) {
 	wantBlob(t, b, "a", digest, "mine")
 }
 
-func putsTwice(t *testing.T, b pod.Blobs) {
+func putsTwice(t *testing.T, b store.Blobs) {
 	stored := func() (at time.Time) {
 		must(t, b.List(t.Context(), "a", func(_ string, s time.Time) error { at = s; return nil }))
 		return at
@@ -165,7 +165,7 @@ func putsTwice(t *testing.T, b pod.Blobs) {
 	}
 }
 
-func limitsBlob(t *testing.T, b pod.Blobs) {
+func limitsBlob(t *testing.T, b store.Blobs) {
 	putBlob(t, b, "a", "12345") // just within
 	for _, body := range []string{"123456", strings.Repeat("x", 1<<20)} {
 		_, _, err := b.Put(t.Context(), "b", strings.NewReader(body), 5)
@@ -176,7 +176,7 @@ func limitsBlob(t *testing.T, b pod.Blobs) {
 	wantList(t, b, "b")
 }
 
-func failsWithBody(t *testing.T, b pod.Blobs) {
+func failsWithBody(t *testing.T, b store.Blobs) {
 	broken := errors.New("the line broke")
 	body := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken))
 	_, _, err := b.Put(t.Context(), "a", body, 100)
@@ -184,7 +184,7 @@ func failsWithBody(t *testing.T, b pod.Blobs) {
 	wantList(t, b, "a")
 }
 
-func hidesHalf(t *testing.T, b pod.Blobs) {
+func hidesHalf(t *testing.T, b store.Blobs) {
 	digest := putBlob(t, b, "a", "half")
 	must(t, b.Delete(t.Context(), "a", digest))
 	r, w := io.Pipe()
@@ -201,7 +201,7 @@ func hidesHalf(t *testing.T, b pod.Blobs) {
 	wantBlob(t, b, "a", digest, "half")
 }
 
-func deletesBlob(t *testing.T, b pod.Blobs) {
+func deletesBlob(t *testing.T, b store.Blobs) {
 	digest, other := putBlob(t, b, "a", "gone"), putBlob(t, b, "a", "stays")
 	for range 2 {
 		must(t, b.Delete(t.Context(), "a", digest))
@@ -216,7 +216,7 @@ func deletesBlob(t *testing.T, b pod.Blobs) {
 	wantBlob(t, b, "a", putBlob(t, b, "a", "gone"), "gone")
 }
 
-func readsOnWhileDeleted(t *testing.T, b pod.Blobs) {
+func readsOnWhileDeleted(t *testing.T, b store.Blobs) {
 	content := strings.Repeat("skrin", 1<<18)
 	digest := putBlob(t, b, "a", content)
 	r, err := b.Open(t.Context(), "a", digest)
@@ -231,7 +231,7 @@ func readsOnWhileDeleted(t *testing.T, b pod.Blobs) {
 	}
 }
 
-func listsBlobs(t *testing.T, b pod.Blobs) {
+func listsBlobs(t *testing.T, b store.Blobs) {
 	before := time.Now().Add(-time.Minute)
 	var want []string
 	for i := range 300 {
@@ -254,7 +254,7 @@ func listsBlobs(t *testing.T, b pod.Blobs) {
 	}
 }
 
-func refusesBadNames(t *testing.T, b pod.Blobs) {
+func refusesBadNames(t *testing.T, b store.Blobs) {
 	digest := putBlob(t, b, "a", "mine")
 	for _, id := range []string{"", ".", "..", "../a", "a/../a", "a/", "/a", "a\x00", "./a", "tmp", "lock", strings.Repeat("a", 300)} {
 		if _, _, err := b.Put(t.Context(), id, strings.NewReader("x"), 1); err == nil && listBlobs(t, b, "a")[0] != digest {
@@ -273,7 +273,7 @@ func refusesBadNames(t *testing.T, b pod.Blobs) {
 	}
 }
 
-func blobsStopWhenDone(t *testing.T, b pod.Blobs) {
+func blobsStopWhenDone(t *testing.T, b store.Blobs) {
 	digest := putBlob(t, b, "a", "mine")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -298,7 +298,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-func racesBlobs(t *testing.T, b pod.Blobs) {
+func racesBlobs(t *testing.T, b store.Blobs) {
 	content := strings.Repeat("same", 10_000)
 	race(t, 8, nil, func(i int) error {
 		for range 10 {
@@ -308,7 +308,7 @@ func racesBlobs(t *testing.T, b pod.Blobs) {
 					t.Errorf("it reads %d bytes, %v", len(got), err)
 				}
 				_ = r.Close()
-			} else if !errors.Is(err, pod.ErrNoBlob) {
+			} else if !errors.Is(err, store.ErrNoBlob) {
 				return err
 			}
 			if i%2 == 0 {
@@ -324,7 +324,7 @@ func racesBlobs(t *testing.T, b pod.Blobs) {
 	wantList(t, b, "a", digest)
 }
 
-func streams(t *testing.T, b pod.Blobs) {
+func streams(t *testing.T, b store.Blobs) {
 	const size = 96 << 20
 	block := make([]byte, 1<<20)
 	_, _ = rand.Read(block)

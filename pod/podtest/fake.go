@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // An Outcome is what a commit of a Fake comes to.
@@ -30,7 +30,7 @@ const (
 // and Create twice, the first time for nothing. It fails the test if fn writes
 // in a View, or uses a Tx that has ended. It is safe for concurrent use.
 type Fake struct {
-	pod.Store
+	store.Store
 	t testing.TB
 
 	mu   sync.Mutex
@@ -38,7 +38,7 @@ type Fake struct {
 }
 
 // NewFake returns a Fake in front of s.
-func NewFake(t testing.TB, s pod.Store) *Fake { return &Fake{Store: s, t: t} }
+func NewFake(t testing.TB, s store.Store) *Fake { return &Fake{Store: s, t: t} }
 
 // Next says what the next commits come to, in order; those after succeed.
 func (f *Fake) Next(outcomes ...Outcome) {
@@ -58,27 +58,27 @@ func (f *Fake) outcome() Outcome {
 	return o
 }
 
-// View implements pod.Store.
-func (f *Fake) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// View implements store.Store.
+func (f *Fake) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	return f.Store.View(ctx, name, f.checked(fn, false))
 }
 
-// Update implements pod.Store.
-func (f *Fake) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
-	return f.twice(fn, func(fn func(pod.Tx) error) error { return f.Store.Update(ctx, name, fn) })
+// Update implements store.Store.
+func (f *Fake) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
+	return f.twice(fn, func(fn func(store.Tx) error) error { return f.Store.Update(ctx, name, fn) })
 }
 
-// Create implements pod.Store.
-func (f *Fake) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
-	return f.twice(fn, func(fn func(pod.Tx) error) error { return f.Store.Create(ctx, id, fn) })
+// Create implements store.Store.
+func (f *Fake) Create(ctx context.Context, id string, fn func(store.Tx) error) error {
+	return f.twice(fn, func(fn func(store.Tx) error) error { return f.Store.Create(ctx, id, fn) })
 }
 
 var errRehearsal = errors.New("podtest: rolled back, as an engine may")
 
 // twice runs a transaction for nothing, and then for what its outcome shall be.
-func (f *Fake) twice(fn func(pod.Tx) error, run func(func(pod.Tx) error) error) error {
+func (f *Fake) twice(fn func(store.Tx) error, run func(func(store.Tx) error) error) error {
 	fn = f.checked(fn, true)
-	err := run(func(tx pod.Tx) error {
+	err := run(func(tx store.Tx) error {
 		if err := fn(tx); err != nil {
 			return fmt.Errorf("%w: %w", errRehearsal, err)
 		}
@@ -89,7 +89,7 @@ func (f *Fake) twice(fn func(pod.Tx) error, run func(func(pod.Tx) error) error) 
 	}
 	failure := fmt.Errorf("podtest: the commit: %w", ldp.Unavailable)
 	outcome := f.outcome()
-	err = run(func(tx pod.Tx) error {
+	err = run(func(tx store.Tx) error {
 		if err := fn(tx); err != nil || outcome != Fails {
 			return err
 		}
@@ -102,8 +102,8 @@ func (f *Fake) twice(fn func(pod.Tx) error, run func(func(pod.Tx) error) error) 
 }
 
 // checked returns fn with a Tx that is watched.
-func (f *Fake) checked(fn func(pod.Tx) error, writes bool) func(pod.Tx) error {
-	return func(tx pod.Tx) error {
+func (f *Fake) checked(fn func(store.Tx) error, writes bool) func(store.Tx) error {
+	return func(tx store.Tx) error {
 		w := &watched{Tx: tx, t: f.t, writes: writes}
 		defer w.ended.Store(true)
 		return fn(w)
@@ -112,7 +112,7 @@ func (f *Fake) checked(fn func(pod.Tx) error, writes bool) func(pod.Tx) error {
 
 // A watched Tx fails the test if it is used wrongly.
 type watched struct {
-	pod.Tx
+	store.Tx
 	t      testing.TB
 	writes bool
 	ended  atomic.Bool
@@ -128,56 +128,56 @@ func (w *watched) use(write bool) {
 	}
 }
 
-// Get implements pod.Tx.
+// Get implements store.Tx.
 func (w *watched) Get(keys ...string) ([][]byte, error) {
 	w.t.Helper()
 	w.use(false)
 	return w.Tx.Get(keys...)
 }
 
-// Scan implements pod.Tx.
-func (w *watched) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
+// Scan implements store.Tx.
+func (w *watched) Scan(prefix, after string, limit int) ([]store.Pair, error) {
 	w.t.Helper()
 	w.use(false)
 	return w.Tx.Scan(prefix, after, limit)
 }
 
-// Put implements pod.Tx.
+// Put implements store.Tx.
 func (w *watched) Put(key string, value []byte) {
 	w.t.Helper()
 	w.use(true)
 	w.Tx.Put(key, value)
 }
 
-// Delete implements pod.Tx.
+// Delete implements store.Tx.
 func (w *watched) Delete(key string) {
 	w.t.Helper()
 	w.use(true)
 	w.Tx.Delete(key)
 }
 
-// Claim implements pod.Tx.
-func (w *watched) Claim(name pod.Name) {
+// Claim implements store.Tx.
+func (w *watched) Claim(name store.Name) {
 	w.t.Helper()
 	w.use(true)
 	w.Tx.Claim(name)
 }
 
-// Release implements pod.Tx.
-func (w *watched) Release(name pod.Name) {
+// Release implements store.Tx.
+func (w *watched) Release(name store.Name) {
 	w.t.Helper()
 	w.use(true)
 	w.Tx.Release(name)
 }
 
-// Stir implements pod.Tx.
+// Stir implements store.Tx.
 func (w *watched) Stir() {
 	w.t.Helper()
 	w.use(true)
 	w.Tx.Stir()
 }
 
-// Due implements pod.Tx.
+// Due implements store.Tx.
 func (w *watched) Due(at time.Time) {
 	w.t.Helper()
 	w.use(true)

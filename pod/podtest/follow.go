@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
-func tellsFollowers(t *testing.T, s pod.Store) {
-	feed, ok := s.(pod.Feed)
+func tellsFollowers(t *testing.T, s store.Store) {
+	feed, ok := s.(store.Feed)
 	if !ok {
 		t.Skip("this is no engine, but stands in front of one")
 	}
@@ -19,9 +19,9 @@ func tellsFollowers(t *testing.T, s pod.Store) {
 }
 
 // FollowTest holds a Feed to its contract, where s writes: perhaps another node.
-func FollowTest(t *testing.T, feed pod.Feed, s pod.Store) {
+func FollowTest(t *testing.T, feed store.Feed, s store.Store) {
 	for _, id := range []string{"quiet", "loud", "failed"} {
-		must(t, s.Create(t.Context(), id, func(pod.Tx) error { return nil }))
+		must(t, s.Create(t.Context(), id, func(store.Tx) error { return nil }))
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	told, ended := make(chan string, 1000), make(chan error, 1)
@@ -35,15 +35,15 @@ func FollowTest(t *testing.T, feed pod.Feed, s pod.Store) {
 			}
 		})
 	}()
-	update := func(id string, fn func(pod.Tx) error) error { return s.Update(t.Context(), pod.Name("id/"+id), fn) }
-	must(t, update("quiet", func(tx pod.Tx) error { tx.Put("k", []byte("v")); return nil }))
-	if err := update("failed", func(tx pod.Tx) error { tx.Stir(); return errRehearsal }); err == nil {
+	update := func(id string, fn func(store.Tx) error) error { return s.Update(t.Context(), store.Name("id/"+id), fn) }
+	must(t, update("quiet", func(tx store.Tx) error { tx.Put("k", []byte("v")); return nil }))
+	if err := update("failed", func(tx store.Tx) error { tx.Stir(); return errRehearsal }); err == nil {
 		t.Fatal("the update did not fail")
 	}
 	seen := func() bool {
 		deadline := time.After(5 * time.Second)
 		for {
-			must(t, update("loud", func(tx pod.Tx) error { tx.Put("k", []byte("v")); tx.Stir(); return nil }))
+			must(t, update("loud", func(tx store.Tx) error { tx.Put("k", []byte("v")); tx.Stir(); return nil }))
 			for waiting := true; waiting; {
 				select {
 				case id := <-told:

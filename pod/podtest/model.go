@@ -11,11 +11,12 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
-	"skrin/pod"
+
+	"skrin/pod/store"
 )
 
 // agreesWithModel runs random transactions on two pods and on two maps.
-func agreesWithModel(t *testing.T, s pod.Store) {
+func agreesWithModel(t *testing.T, s store.Store) {
 	run := 0
 	rapid.Check(t, func(r *rapid.T) {
 		run++
@@ -46,7 +47,7 @@ type step struct {
 }
 
 // transact runs one random transaction in the pod and in the model.
-func transact(r *rapid.T, s pod.Store, id string, model map[string]pairs) {
+func transact(r *rapid.T, s store.Store, id string, model map[string]pairs) {
 	text := awkward(1, 3)
 	steps := rapid.SliceOfN(rapid.Custom(func(r *rapid.T) step {
 		return step{rapid.Bool().Draw(r, "delete"), text.Draw(r, "key"), text.Draw(r, "value")}
@@ -56,7 +57,7 @@ func transact(r *rapid.T, s pod.Store, id string, model map[string]pairs) {
 		outcome = errModel
 	}
 	var has pairs
-	err := s.Update(r.Context(), pod.Name("id/"+id), func(tx pod.Tx) error {
+	err := s.Update(r.Context(), store.Name("id/"+id), func(tx store.Tx) error {
 		has = maps.Clone(model[id])
 		for _, st := range steps {
 			if st.delete {
@@ -76,14 +77,14 @@ func transact(r *rapid.T, s pod.Store, id string, model map[string]pairs) {
 	if err == nil {
 		model[id] = has
 	}
-	err = s.View(r.Context(), pod.Name("id/"+id), func(tx pod.Tx) error { sameScan(r, tx, model[id]); return nil })
+	err = s.View(r.Context(), store.Name("id/"+id), func(tx store.Tx) error { sameScan(r, tx, model[id]); return nil })
 	if err != nil {
 		r.Fatal(err)
 	}
 }
 
 // sameScan fails unless Scan and Get find what the model holds.
-func sameScan(r *rapid.T, tx pod.Tx, has pairs) {
+func sameScan(r *rapid.T, tx store.Tx, has pairs) {
 	text := awkward(0, 2)
 	prefix, after, limit := text.Draw(r, "prefix"), text.Draw(r, "after"), rapid.IntRange(1, 5).Draw(r, "limit")
 	var want []string

@@ -6,13 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"skrin/pod"
 	"skrin/pod/blob"
 	"skrin/pod/pebble"
+	"skrin/pod/store"
 )
 
 // New returns an empty, real Store in memory, which is lost when the test ends.
-func New(t testing.TB) pod.Store {
+func New(t testing.TB) store.Store {
 	t.Helper()
 	s, err := pebble.OpenMemory(pebble.Options{Now: time.Now})
 	must(t, err)
@@ -22,7 +22,7 @@ func New(t testing.TB) pod.Store {
 
 // NewBlobs returns empty, real Blobs in a directory that is removed when the test
 // ends.
-func NewBlobs(t testing.TB) pod.Blobs {
+func NewBlobs(t testing.TB) store.Blobs {
 	t.Helper()
 	d, err := blob.Open(t.TempDir())
 	must(t, err)

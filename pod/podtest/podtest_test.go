@@ -9,16 +9,16 @@ import (
 	"testing"
 
 	"skrin/ldp"
-	"skrin/pod"
 	"skrin/pod/podtest"
+	"skrin/pod/store"
 )
 
-func nothing(pod.Tx) error { return nil }
+func nothing(store.Tx) error { return nil }
 
 // value returns what the pod a holds under k.
-func value(t *testing.T, s pod.Store) (v string) {
+func value(t *testing.T, s store.Store) (v string) {
 	t.Helper()
-	err := s.View(t.Context(), "id/a", func(tx pod.Tx) error {
+	err := s.View(t.Context(), "id/a", func(tx store.Tx) error {
 		values, err := tx.Get("k")
 		v = string(values[0])
 		return err
@@ -29,8 +29,8 @@ func value(t *testing.T, s pod.Store) (v string) {
 	return v
 }
 
-func set(s pod.Store, v string) error {
-	return s.Update(context.Background(), "id/a", func(tx pod.Tx) error { tx.Put("k", []byte(v)); return nil })
+func set(s store.Store, v string) error {
+	return s.Update(context.Background(), "id/a", func(tx store.Tx) error { tx.Put("k", []byte(v)); return nil })
 }
 
 func TestNewBlobs(t *testing.T) {
@@ -41,21 +41,21 @@ func TestNewBlobs(t *testing.T) {
 }
 
 func TestFake(t *testing.T) {
-	store := podtest.New(t)
-	f := podtest.NewFake(t, store)
+	engine := podtest.New(t)
+	f := podtest.NewFake(t, engine)
 	runs := 0
-	err := f.Create(t.Context(), "a", func(tx pod.Tx) error { runs++; tx.Put("k", []byte("old")); return nil })
+	err := f.Create(t.Context(), "a", func(tx store.Tx) error { runs++; tx.Put("k", []byte("old")); return nil })
 	if err != nil || runs != 2 || value(t, f) != "old" {
 		t.Errorf("Create ran fn %d times: %v", runs, err)
 	}
-	if err := set(f, "new"); err != nil || value(t, store) != "new" {
+	if err := set(f, "new"); err != nil || value(t, engine) != "new" {
 		t.Errorf("Update: %v", err)
 	}
 	mine := errors.New("mine")
-	if err := f.Update(t.Context(), "id/a", func(pod.Tx) error { return mine }); err != mine {
+	if err := f.Update(t.Context(), "id/a", func(store.Tx) error { return mine }); err != mine {
 		t.Errorf("Update returns %v", err)
 	}
-	if err := f.Create(t.Context(), "a", nothing); !errors.Is(err, pod.ErrTaken) {
+	if err := f.Create(t.Context(), "a", nothing); !errors.Is(err, store.ErrTaken) {
 		t.Errorf("a second Create: %v", err)
 	}
 	for _, row := range []struct {
@@ -93,11 +93,11 @@ func TestFakeFinds(t *testing.T) {
 	}{
 		{"a View that writes", func(f *podtest.Fake) {
 			defer func() { _ = recover() }()
-			_ = f.View(context.Background(), "id/a", func(tx pod.Tx) error { tx.Put("k", nil); return nil })
+			_ = f.View(context.Background(), "id/a", func(tx store.Tx) error { tx.Put("k", nil); return nil })
 		}},
 		{"a Tx used after its end", func(f *podtest.Fake) {
-			var kept pod.Tx
-			_ = f.Update(context.Background(), "id/a", func(tx pod.Tx) error { kept = tx; return nil })
+			var kept store.Tx
+			_ = f.Update(context.Background(), "id/a", func(tx store.Tx) error { kept = tx; return nil })
 			kept.Delete("k")
 		}},
 	} {

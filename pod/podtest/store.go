@@ -17,18 +17,18 @@ import (
 	"testing"
 	"time"
 
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // An Opener opens an empty Store for one test, and closes it when the test ends.
 // reopen closes it and opens what it left behind.
-type Opener func(t testing.TB) (s pod.Store, reopen func() pod.Store)
+type Opener func(t testing.TB) (s store.Store, reopen func() store.Store)
 
-// TestStore holds a Store to the contract of pod.Store and pod.Tx.
+// TestStore holds a Store to the contract of store.Store and store.Tx.
 func TestStore(t *testing.T, open Opener) {
 	rows := []struct {
 		sentence string
-		test     func(*testing.T, pod.Store)
+		test     func(*testing.T, store.Store)
 	}{
 		{"Pod returns the id, under whatever name the pod was asked for", knowsItsPod},
 		{"Get returns the values in the order of the keys, nil where there is none", getsInOrder},
@@ -78,12 +78,12 @@ func TestStore(t *testing.T, open Opener) {
 // pairs are keys and their values.
 type pairs map[string]string
 
-func create(t testing.TB, s pod.Store, id string, has pairs) {
+func create(t testing.TB, s store.Store, id string, has pairs) {
 	t.Helper()
-	must(t, s.Create(t.Context(), id, func(tx pod.Tx) error { put(tx, has); return nil }))
+	must(t, s.Create(t.Context(), id, func(tx store.Tx) error { put(tx, has); return nil }))
 }
 
-func put(tx pod.Tx, has pairs) {
+func put(tx store.Tx, has pairs) {
 	for k, v := range has {
 		tx.Put(k, []byte(v))
 	}
@@ -96,12 +96,12 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func update(t testing.TB, s pod.Store, id string, fn func(pod.Tx)) {
+func update(t testing.TB, s store.Store, id string, fn func(store.Tx)) {
 	t.Helper()
-	must(t, s.Update(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error { fn(tx); return nil }))
+	must(t, s.Update(t.Context(), store.Name("id/"+id), func(tx store.Tx) error { fn(tx); return nil }))
 }
 
-func get(t testing.TB, tx pod.Tx, keys ...string) [][]byte {
+func get(t testing.TB, tx store.Tx, keys ...string) [][]byte {
 	t.Helper()
 	values, err := tx.Get(keys...)
 	if err != nil {
@@ -111,9 +111,9 @@ func get(t testing.TB, tx pod.Tx, keys ...string) [][]byte {
 }
 
 // wantGet fails unless the pod holds exactly has under has's keys.
-func wantGet(t testing.TB, s pod.Store, id string, has pairs) {
+func wantGet(t testing.TB, s store.Store, id string, has pairs) {
 	t.Helper()
-	must(t, s.View(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error {
+	must(t, s.View(t.Context(), store.Name("id/"+id), func(tx store.Tx) error {
 		for k, v := range has {
 			if got := get(t, tx, k)[0]; got == nil || string(got) != v {
 				t.Errorf("%.40q is %.40q, want %.40q", k, got, v)
@@ -124,7 +124,7 @@ func wantGet(t testing.TB, s pod.Store, id string, has pairs) {
 }
 
 // wantScan fails unless a Scan finds these pairs, each "key=value".
-func wantScan(t testing.TB, tx pod.Tx, prefix, after string, limit int, want ...string) {
+func wantScan(t testing.TB, tx store.Tx, prefix, after string, limit int, want ...string) {
 	t.Helper()
 	found, err := tx.Scan(prefix, after, limit)
 	if err != nil {
@@ -146,16 +146,16 @@ func wantIs(t testing.TB, err, target error) {
 	}
 }
 
-func knowsItsPod(t *testing.T, s pod.Store) {
-	must(t, s.Create(t.Context(), "a", func(tx pod.Tx) error {
+func knowsItsPod(t *testing.T, s store.Store) {
+	must(t, s.Create(t.Context(), "a", func(tx store.Tx) error {
 		if tx.Pod() != "a" {
 			t.Errorf("in Create it is %q", tx.Pod())
 		}
 		tx.Claim("pod/alva")
 		return nil
 	}))
-	for _, name := range []pod.Name{"id/a", "pod/alva"} {
-		look := func(tx pod.Tx) error {
+	for _, name := range []store.Name{"id/a", "pod/alva"} {
+		look := func(tx store.Tx) error {
 			if tx.Pod() != "a" {
 				t.Errorf("through %s it is %q", name, tx.Pod())
 			}
@@ -166,9 +166,9 @@ func knowsItsPod(t *testing.T, s pod.Store) {
 	}
 }
 
-func getsInOrder(t *testing.T, s pod.Store) {
+func getsInOrder(t *testing.T, s store.Store) {
 	create(t, s, "a", pairs{"x": "1", "y": "2"})
-	look := func(tx pod.Tx) error {
+	look := func(tx store.Tx) error {
 		got := get(t, tx, "y", "none", "x", "y", "")
 		if len(got) != 5 || string(got[0]) != "2" || got[1] != nil || string(got[2]) != "1" || string(got[3]) != "2" || got[4] != nil {
 			t.Errorf("got %q", got)
@@ -182,8 +182,8 @@ func getsInOrder(t *testing.T, s pod.Store) {
 	must(t, s.Update(t.Context(), "id/a", look))
 }
 
-func keepsEmptyValues(t *testing.T, s pod.Store) {
-	must(t, s.Create(t.Context(), "a", func(tx pod.Tx) error {
+func keepsEmptyValues(t *testing.T, s store.Store) {
+	must(t, s.Create(t.Context(), "a", func(tx store.Tx) error {
 		tx.Put("nil", nil)
 		tx.Put("empty", []byte{})
 		if got := get(t, tx, "nil", "empty"); got[0] == nil || got[1] == nil {
@@ -194,9 +194,9 @@ func keepsEmptyValues(t *testing.T, s pod.Store) {
 	wantGet(t, s, "a", pairs{"nil": "", "empty": ""})
 }
 
-func readsItsWrites(t *testing.T, s pod.Store) {
+func readsItsWrites(t *testing.T, s store.Store) {
 	create(t, s, "a", pairs{"k1": "old", "k3": "old", "k5": "old", "z": "old"})
-	update(t, s, "a", func(tx pod.Tx) {
+	update(t, s, "a", func(tx store.Tx) {
 		tx.Put("k2", []byte("new"))
 		tx.Put("k3", []byte("new"))
 		tx.Delete("k1")
@@ -214,15 +214,15 @@ func readsItsWrites(t *testing.T, s pod.Store) {
 		wantScan(t, tx, "k", "k2", 1, "k3=new")
 		wantScan(t, tx, "", "k5", 10, "z=old")
 	})
-	must(t, s.View(t.Context(), "id/a", func(tx pod.Tx) error {
+	must(t, s.View(t.Context(), "id/a", func(tx store.Tx) error {
 		wantScan(t, tx, "", "", 10, "k2=new", "k3=new", "k5=again", "z=old")
 		return nil
 	}))
 }
 
-func scans(t *testing.T, s pod.Store) {
+func scans(t *testing.T, s store.Store) {
 	create(t, s, "a", pairs{"a": "0", "b": "1", "b/": "2", "b/x": "3", "b/y": "4", "b0": "5", "b\xff": "6", "c": "7", "b\xff\xff": "8"})
-	look := func(tx pod.Tx) error {
+	look := func(tx store.Tx) error {
 		wantScan(t, tx, "", "", 100, "a=0", "b=1", "b/=2", "b/x=3", "b/y=4", "b0=5", "b\xff=6", "b\xff\xff=8", "c=7")
 		wantScan(t, tx, "b/", "", 100, "b/=2", "b/x=3", "b/y=4")
 		wantScan(t, tx, "b/", "b/", 100, "b/x=3", "b/y=4")
@@ -246,7 +246,7 @@ func scans(t *testing.T, s pod.Store) {
 	must(t, s.Update(t.Context(), "id/a", look))
 }
 
-func keepsBinaryKeys(t *testing.T, s pod.Store) {
+func keepsBinaryKeys(t *testing.T, s store.Store) {
 	keys := []string{"\x00", "\x00\x00", "\x00a", "\x01", "é", "\xc3", "\xff", "\xff\xff\xff"}
 	ids := []string{"a", "a\x00", "a\x00a", "\xff", "\xff\xff", strings.Repeat("i", 253)}
 	for _, id := range ids {
@@ -262,18 +262,18 @@ func keepsBinaryKeys(t *testing.T, s pod.Store) {
 			want = append(want, k+"="+id+k)
 		}
 		want[4], want[5] = want[5], want[4] // "\xc3" is a prefix of "é"
-		must(t, s.View(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error {
+		must(t, s.View(t.Context(), store.Name("id/"+id), func(tx store.Tx) error {
 			wantScan(t, tx, "", "", 100, want...)
 			return nil
 		}))
 	}
 }
 
-func keepsTheLargest(t *testing.T, s pod.Store) {
+func keepsTheLargest(t *testing.T, s store.Store) {
 	has := pairs{strings.Repeat("k", 4096): strings.Repeat("v", 1<<20), strings.Repeat("k", 4095): "short"}
 	create(t, s, "a", has)
 	wantGet(t, s, "a", has)
-	must(t, s.View(t.Context(), "id/a", func(tx pod.Tx) error {
+	must(t, s.View(t.Context(), "id/a", func(tx store.Tx) error {
 		if found, err := tx.Scan("kk", strings.Repeat("k", 4095), 10); err != nil || len(found) != 1 || len(found[0].Value) != 1<<20 {
 			t.Errorf("Scan finds %d, %v", len(found), err)
 		}
@@ -281,16 +281,16 @@ func keepsTheLargest(t *testing.T, s pod.Store) {
 	}))
 }
 
-func refusesTheTooLarge(t *testing.T, s pod.Store) {
+func refusesTheTooLarge(t *testing.T, s store.Store) {
 	create(t, s, "a", pairs{"k": "old"})
-	for what, write := range map[string]func(pod.Tx){
-		"a key of 4097 bytes":         func(tx pod.Tx) { tx.Put(strings.Repeat("k", 4097), nil) },
-		"the empty key":               func(tx pod.Tx) { tx.Put("", nil) },
-		"a value of 1 MiB + 65 bytes": func(tx pod.Tx) { tx.Put("large", make([]byte, 1<<20+65)) },
-		"a name of 257 bytes":         func(tx pod.Tx) { tx.Claim(pod.Name("pod/" + strings.Repeat("n", 253))) },
-		"the empty name":              func(tx pod.Tx) { tx.Claim("") },
+	for what, write := range map[string]func(store.Tx){
+		"a key of 4097 bytes":         func(tx store.Tx) { tx.Put(strings.Repeat("k", 4097), nil) },
+		"the empty key":               func(tx store.Tx) { tx.Put("", nil) },
+		"a value of 1 MiB + 65 bytes": func(tx store.Tx) { tx.Put("large", make([]byte, 1<<20+65)) },
+		"a name of 257 bytes":         func(tx store.Tx) { tx.Claim(store.Name("pod/" + strings.Repeat("n", 253))) },
+		"the empty name":              func(tx store.Tx) { tx.Claim("") },
 	} {
-		err := s.Update(t.Context(), "id/a", func(tx pod.Tx) error {
+		err := s.Update(t.Context(), "id/a", func(tx store.Tx) error {
 			tx.Put("k", []byte("new"))
 			write(tx)
 			return nil
@@ -300,32 +300,32 @@ func refusesTheTooLarge(t *testing.T, s pod.Store) {
 		}
 		wantGet(t, s, "a", pairs{"k": "old"})
 	}
-	nothing := func(pod.Tx) error { return nil }
+	nothing := func(store.Tx) error { return nil }
 	if s.Create(t.Context(), "", nothing) == nil || s.Create(t.Context(), strings.Repeat("i", 254), nothing) == nil {
 		t.Error("an empty or too long id was accepted")
 	}
-	wantIs(t, s.View(t.Context(), pod.Name("id/"+strings.Repeat("i", 254)), nothing), pod.ErrNoPod)
-	wantIs(t, s.View(t.Context(), "", nothing), pod.ErrNoPod)
+	wantIs(t, s.View(t.Context(), store.Name("id/"+strings.Repeat("i", 254)), nothing), store.ErrNoPod)
+	wantIs(t, s.View(t.Context(), "", nothing), store.ErrNoPod)
 }
 
-func keepsPodsApart(t *testing.T, s pod.Store) {
+func keepsPodsApart(t *testing.T, s store.Store) {
 	create(t, s, "a", pairs{"k": "a's"})
 	create(t, s, "aa", pairs{"k": "aa's"})
 	create(t, s, "b", nil)
-	update(t, s, "aa", func(tx pod.Tx) { tx.Delete("k") })
+	update(t, s, "aa", func(tx store.Tx) { tx.Delete("k") })
 	wantGet(t, s, "a", pairs{"k": "a's"})
 	for _, id := range []string{"aa", "b"} {
-		must(t, s.View(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error {
+		must(t, s.View(t.Context(), store.Name("id/"+id), func(tx store.Tx) error {
 			wantScan(t, tx, "", "", 10)
 			return nil
 		}))
 	}
 }
 
-func rollsBack(t *testing.T, s pod.Store) {
+func rollsBack(t *testing.T, s store.Store) {
 	create(t, s, "a", pairs{"k": "old"})
 	mine := errors.New("mine")
-	write := func(tx pod.Tx) error {
+	write := func(tx store.Tx) error {
 		tx.Put("k", []byte("new"))
 		tx.Put("l", []byte("new"))
 		tx.Claim("pod/alva")
@@ -340,45 +340,45 @@ func rollsBack(t *testing.T, s pod.Store) {
 	}
 	func() {
 		defer func() { _ = recover() }()
-		_ = s.Update(t.Context(), "id/a", func(tx pod.Tx) error { _ = write(tx); panic("a fault in fn") })
+		_ = s.Update(t.Context(), "id/a", func(tx store.Tx) error { _ = write(tx); panic("a fault in fn") })
 	}()
-	nothing := func(pod.Tx) error { return nil }
-	wantIs(t, s.View(t.Context(), "id/b", nothing), pod.ErrNoPod)
-	wantIs(t, s.View(t.Context(), "pod/alva", nothing), pod.ErrNoPod)
+	nothing := func(store.Tx) error { return nil }
+	wantIs(t, s.View(t.Context(), "id/b", nothing), store.ErrNoPod)
+	wantIs(t, s.View(t.Context(), "pod/alva", nothing), store.ErrNoPod)
 	wantDue(t, s, time.Unix(2, 0), 10)
-	must(t, s.View(t.Context(), "id/a", func(tx pod.Tx) error {
+	must(t, s.View(t.Context(), "id/a", func(tx store.Tx) error {
 		wantScan(t, tx, "", "", 10, "k=old")
 		return nil
 	}))
 	create(t, s, "b", nil)
-	update(t, s, "a", func(tx pod.Tx) { tx.Put("k", []byte("new")) }) // nothing is left locked
+	update(t, s, "a", func(tx store.Tx) { tx.Put("k", []byte("new")) }) // nothing is left locked
 }
 
-func returnsViewError(t *testing.T, s pod.Store) {
+func returnsViewError(t *testing.T, s store.Store) {
 	create(t, s, "a", nil)
 	mine := errors.New("mine")
-	if err := s.View(t.Context(), "id/a", func(pod.Tx) error { return mine }); err != mine {
+	if err := s.View(t.Context(), "id/a", func(store.Tx) error { return mine }); err != mine {
 		t.Errorf("View returns %v", err)
 	}
 }
 
-func missesPod(t *testing.T, s pod.Store) {
+func missesPod(t *testing.T, s store.Store) {
 	create(t, s, "a", nil)
-	ran := func(pod.Tx) error { t.Error("fn ran"); return nil }
-	for _, name := range []pod.Name{"id/b", "a", "id/", "pod/a", "id/aa"} {
-		wantIs(t, s.View(t.Context(), name, ran), pod.ErrNoPod)
-		wantIs(t, s.Update(t.Context(), name, ran), pod.ErrNoPod)
+	ran := func(store.Tx) error { t.Error("fn ran"); return nil }
+	for _, name := range []store.Name{"id/b", "a", "id/", "pod/a", "id/aa"} {
+		wantIs(t, s.View(t.Context(), name, ran), store.ErrNoPod)
+		wantIs(t, s.Update(t.Context(), name, ran), store.ErrNoPod)
 	}
 }
 
-func panicsInView(t *testing.T, s pod.Store) {
+func panicsInView(t *testing.T, s store.Store) {
 	create(t, s, "a", pairs{"k": "old"})
-	for what, write := range map[string]func(pod.Tx){
-		"Put":     func(tx pod.Tx) { tx.Put("k", []byte("new")) },
-		"Delete":  func(tx pod.Tx) { tx.Delete("k") },
-		"Claim":   func(tx pod.Tx) { tx.Claim("pod/alva") },
-		"Release": func(tx pod.Tx) { tx.Release("id/a") },
-		"Due":     func(tx pod.Tx) { tx.Due(time.Unix(1, 0)) },
+	for what, write := range map[string]func(store.Tx){
+		"Put":     func(tx store.Tx) { tx.Put("k", []byte("new")) },
+		"Delete":  func(tx store.Tx) { tx.Delete("k") },
+		"Claim":   func(tx store.Tx) { tx.Claim("pod/alva") },
+		"Release": func(tx store.Tx) { tx.Release("id/a") },
+		"Due":     func(tx store.Tx) { tx.Due(time.Unix(1, 0)) },
 	} {
 		func() {
 			defer func() {
@@ -386,17 +386,17 @@ func panicsInView(t *testing.T, s pod.Store) {
 					t.Errorf("%s in a View does not panic", what)
 				}
 			}()
-			_ = s.View(t.Context(), "id/a", func(tx pod.Tx) error { write(tx); return nil })
+			_ = s.View(t.Context(), "id/a", func(tx store.Tx) error { write(tx); return nil })
 		}()
 	}
 	wantGet(t, s, "a", pairs{"k": "old"})
 }
 
-func isolatesView(t *testing.T, s pod.Store) {
+func isolatesView(t *testing.T, s store.Store) {
 	create(t, s, "a", pairs{"k1": "old", "k2": "old"})
-	must(t, s.View(t.Context(), "id/a", func(tx pod.Tx) error {
+	must(t, s.View(t.Context(), "id/a", func(tx store.Tx) error {
 		get(t, tx, "k1") // the moment is now at the latest
-		update(t, s, "a", func(tx pod.Tx) {
+		update(t, s, "a", func(tx store.Tx) {
 			tx.Put("k1", []byte("new"))
 			tx.Delete("k2")
 			tx.Put("k3", []byte("new"))
@@ -418,11 +418,11 @@ func isolatesView(t *testing.T, s pod.Store) {
 				return
 			default:
 			}
-			update(t, s, "a", func(tx pod.Tx) { put(tx, pairs{"k1": fmt.Sprint(i), "k2": fmt.Sprint(i)}) })
+			update(t, s, "a", func(tx store.Tx) { put(tx, pairs{"k1": fmt.Sprint(i), "k2": fmt.Sprint(i)}) })
 		}
 	})
 	for range 300 {
-		must(t, s.View(t.Context(), "id/a", func(tx pod.Tx) error {
+		must(t, s.View(t.Context(), "id/a", func(tx store.Tx) error {
 			one, two := get(t, tx, "k1")[0], get(t, tx, "k2")[0]
 			if two != nil && !bytes.Equal(one, two) {
 				t.Errorf("one View sees %q and %q", one, two)
@@ -434,10 +434,10 @@ func isolatesView(t *testing.T, s pod.Store) {
 	wg.Wait()
 }
 
-func createsOnce(t *testing.T, s pod.Store) {
+func createsOnce(t *testing.T, s store.Store) {
 	create(t, s, "a", pairs{"k": "first"})
-	err := s.Create(t.Context(), "a", func(tx pod.Tx) error { put(tx, pairs{"k": "second"}); return nil })
-	wantIs(t, err, pod.ErrTaken)
+	err := s.Create(t.Context(), "a", func(tx store.Tx) error { put(tx, pairs{"k": "second"}); return nil })
+	wantIs(t, err, store.ErrTaken)
 	wantGet(t, s, "a", pairs{"k": "first"})
 }
 
@@ -464,16 +464,16 @@ func race(t testing.TB, n int, lost error, fn func(i int) error) int {
 	return int(won.Load())
 }
 
-func racesCreates(t *testing.T, s pod.Store) {
+func racesCreates(t *testing.T, s store.Store) {
 	for round := range 10 {
 		id := fmt.Sprint("a", round)
-		won := race(t, 8, pod.ErrTaken, func(i int) error {
-			return s.Create(t.Context(), id, func(tx pod.Tx) error { put(tx, pairs{fmt.Sprint("k", i): "mine"}); return nil })
+		won := race(t, 8, store.ErrTaken, func(i int) error {
+			return s.Create(t.Context(), id, func(tx store.Tx) error { put(tx, pairs{fmt.Sprint("k", i): "mine"}); return nil })
 		})
 		if won != 1 {
 			t.Errorf("%d Creates won", won)
 		}
-		must(t, s.View(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error {
+		must(t, s.View(t.Context(), store.Name("id/"+id), func(tx store.Tx) error {
 			if found, err := tx.Scan("", "", 10); err != nil || len(found) != 1 {
 				t.Errorf("the pod holds %v, %v", found, err)
 			}
@@ -482,17 +482,17 @@ func racesCreates(t *testing.T, s pod.Store) {
 	}
 }
 
-func racesClaims(t *testing.T, s pod.Store) {
+func racesClaims(t *testing.T, s store.Store) {
 	for i := range 8 {
 		create(t, s, fmt.Sprint(i), nil)
 	}
 	for round := range 10 {
 		// Two names, asked for in either order: an engine that locks them as they
 		// come would stand still.
-		names := []pod.Name{pod.Name(fmt.Sprint("pod/x", round)), pod.Name(fmt.Sprint("pod/y", round))}
+		names := []store.Name{store.Name(fmt.Sprint("pod/x", round)), store.Name(fmt.Sprint("pod/y", round))}
 		key := fmt.Sprint("won", round)
-		won := race(t, 8, pod.ErrTaken, func(i int) error {
-			return s.Update(t.Context(), pod.Name(fmt.Sprint("id/", i)), func(tx pod.Tx) error {
+		won := race(t, 8, store.ErrTaken, func(i int) error {
+			return s.Update(t.Context(), store.Name(fmt.Sprint("id/", i)), func(tx store.Tx) error {
 				tx.Put(key, nil)
 				tx.Claim(names[i%2])
 				tx.Claim(names[1-i%2])
@@ -501,7 +501,7 @@ func racesClaims(t *testing.T, s pod.Store) {
 		})
 		winners := 0
 		for i := range 8 {
-			must(t, s.View(t.Context(), pod.Name(fmt.Sprint("id/", i)), func(tx pod.Tx) error {
+			must(t, s.View(t.Context(), store.Name(fmt.Sprint("id/", i)), func(tx store.Tx) error {
 				if get(t, tx, key)[0] != nil {
 					winners++
 				}
@@ -514,27 +514,27 @@ func racesClaims(t *testing.T, s pod.Store) {
 	}
 }
 
-func claims(t *testing.T, s pod.Store) {
+func claims(t *testing.T, s store.Store) {
 	create(t, s, "a", nil)
 	create(t, s, "b", nil)
-	update(t, s, "a", func(tx pod.Tx) { tx.Claim("pod/alva") })
-	update(t, s, "a", func(tx pod.Tx) { tx.Claim("pod/alva"); tx.Claim("pod/alva"); tx.Claim("id/a") })
-	err := s.Update(t.Context(), "id/b", func(tx pod.Tx) error {
+	update(t, s, "a", func(tx store.Tx) { tx.Claim("pod/alva") })
+	update(t, s, "a", func(tx store.Tx) { tx.Claim("pod/alva"); tx.Claim("pod/alva"); tx.Claim("id/a") })
+	err := s.Update(t.Context(), "id/b", func(tx store.Tx) error {
 		tx.Put("k", []byte("new"))
 		tx.Claim("pod/beda")
 		tx.Claim("pod/alva")
 		return nil
 	})
-	wantIs(t, err, pod.ErrTaken)
-	wantIs(t, s.View(t.Context(), "pod/beda", func(pod.Tx) error { return nil }), pod.ErrNoPod)
+	wantIs(t, err, store.ErrTaken)
+	wantIs(t, s.View(t.Context(), "pod/beda", func(store.Tx) error { return nil }), store.ErrNoPod)
 	wantHolder(t, s, "pod/alva", "a")
-	wantIs(t, s.Create(t.Context(), "c", func(tx pod.Tx) error { tx.Claim("pod/alva"); return nil }), pod.ErrTaken)
-	wantIs(t, s.View(t.Context(), "id/c", func(pod.Tx) error { return nil }), pod.ErrNoPod)
+	wantIs(t, s.Create(t.Context(), "c", func(tx store.Tx) error { tx.Claim("pod/alva"); return nil }), store.ErrTaken)
+	wantIs(t, s.View(t.Context(), "id/c", func(store.Tx) error { return nil }), store.ErrNoPod)
 }
 
-func wantHolder(t testing.TB, s pod.Store, name pod.Name, id string) {
+func wantHolder(t testing.TB, s store.Store, name store.Name, id string) {
 	t.Helper()
-	must(t, s.View(t.Context(), name, func(tx pod.Tx) error {
+	must(t, s.View(t.Context(), name, func(tx store.Tx) error {
 		if tx.Pod() != id {
 			t.Errorf("%s is %q's, want %q's", name, tx.Pod(), id)
 		}
@@ -542,50 +542,50 @@ func wantHolder(t testing.TB, s pod.Store, name pod.Name, id string) {
 	}))
 }
 
-func forgetsFailedClaims(t *testing.T, s pod.Store) {
+func forgetsFailedClaims(t *testing.T, s store.Store) {
 	create(t, s, "a", nil)
 	create(t, s, "b", nil)
-	_ = s.Update(t.Context(), "id/a", func(tx pod.Tx) error { tx.Claim("pod/alva"); return errors.New("no") })
-	update(t, s, "b", func(tx pod.Tx) { tx.Claim("pod/alva") })
+	_ = s.Update(t.Context(), "id/a", func(tx store.Tx) error { tx.Claim("pod/alva"); return errors.New("no") })
+	update(t, s, "b", func(tx store.Tx) { tx.Claim("pod/alva") })
 	wantHolder(t, s, "pod/alva", "b")
 }
 
-func releases(t *testing.T, s pod.Store) {
+func releases(t *testing.T, s store.Store) {
 	create(t, s, "a", nil)
 	create(t, s, "b", nil)
-	update(t, s, "a", func(tx pod.Tx) { tx.Claim("pod/alva") })
-	update(t, s, "b", func(tx pod.Tx) { tx.Release("pod/alva"); tx.Release("pod/none") })
+	update(t, s, "a", func(tx store.Tx) { tx.Claim("pod/alva") })
+	update(t, s, "b", func(tx store.Tx) { tx.Release("pod/alva"); tx.Release("pod/none") })
 	wantHolder(t, s, "pod/alva", "a")
-	update(t, s, "a", func(tx pod.Tx) { tx.Release("pod/alva") })
-	wantIs(t, s.View(t.Context(), "pod/alva", func(pod.Tx) error { return nil }), pod.ErrNoPod)
-	update(t, s, "b", func(tx pod.Tx) { tx.Claim("pod/alva") })
+	update(t, s, "a", func(tx store.Tx) { tx.Release("pod/alva") })
+	wantIs(t, s.View(t.Context(), "pod/alva", func(store.Tx) error { return nil }), store.ErrNoPod)
+	update(t, s, "b", func(tx store.Tx) { tx.Claim("pod/alva") })
 	wantHolder(t, s, "pod/alva", "b")
 }
 
-func lastClaimCounts(t *testing.T, s pod.Store) {
+func lastClaimCounts(t *testing.T, s store.Store) {
 	create(t, s, "a", nil)
-	update(t, s, "a", func(tx pod.Tx) {
+	update(t, s, "a", func(tx store.Tx) {
 		tx.Claim("pod/one")
 		tx.Release("pod/one")
 		tx.Release("pod/two")
 		tx.Claim("pod/two")
 	})
-	wantIs(t, s.View(t.Context(), "pod/one", func(pod.Tx) error { return nil }), pod.ErrNoPod)
+	wantIs(t, s.View(t.Context(), "pod/one", func(store.Tx) error { return nil }), store.ErrNoPod)
 	wantHolder(t, s, "pod/two", "a")
 }
 
-func losesOnlyTheReleased(t *testing.T, s pod.Store) {
+func losesOnlyTheReleased(t *testing.T, s store.Store) {
 	create(t, s, "a", pairs{"k": "v"})
-	update(t, s, "a", func(tx pod.Tx) { tx.Claim("pod/alva") })
-	update(t, s, "a", func(tx pod.Tx) { tx.Release("id/a"); tx.Delete("k") })
-	wantIs(t, s.Update(t.Context(), "id/a", func(pod.Tx) error { return nil }), pod.ErrNoPod)
+	update(t, s, "a", func(tx store.Tx) { tx.Claim("pod/alva") })
+	update(t, s, "a", func(tx store.Tx) { tx.Release("id/a"); tx.Delete("k") })
+	wantIs(t, s.Update(t.Context(), "id/a", func(store.Tx) error { return nil }), store.ErrNoPod)
 	wantHolder(t, s, "pod/alva", "a")
-	must(t, s.Update(t.Context(), "pod/alva", func(tx pod.Tx) error { tx.Release("pod/alva"); return nil }))
+	must(t, s.Update(t.Context(), "pod/alva", func(tx store.Tx) error { tx.Release("pod/alva"); return nil }))
 	create(t, s, "a", nil) // a new pod with the old one's id
-	must(t, s.View(t.Context(), "id/a", func(tx pod.Tx) error { wantScan(t, tx, "", "", 10); return nil }))
+	must(t, s.View(t.Context(), "id/a", func(tx store.Tx) error { wantScan(t, tx, "", "", 10); return nil }))
 }
 
-func wantDue(t testing.TB, s pod.Store, before time.Time, limit int, want ...string) {
+func wantDue(t testing.TB, s store.Store, before time.Time, limit int, want ...string) {
 	t.Helper()
 	got, err := s.Due(t.Context(), before, limit)
 	if err != nil || fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
@@ -593,7 +593,7 @@ func wantDue(t testing.TB, s pod.Store, before time.Time, limit int, want ...str
 	}
 }
 
-func due(t *testing.T, s pod.Store) {
+func due(t *testing.T, s store.Store) {
 	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	for id, at := range map[string]time.Time{
 		"noon":  noon.In(time.FixedZone("CET", 3600)),
@@ -603,7 +603,7 @@ func due(t *testing.T, s pod.Store) {
 		"far":   time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC),
 		"never": {},
 	} {
-		must(t, s.Create(t.Context(), id, func(tx pod.Tx) error { tx.Due(at); return nil }))
+		must(t, s.Create(t.Context(), id, func(tx store.Tx) error { tx.Due(at); return nil }))
 	}
 	create(t, s, "unset", nil)
 	wantDue(t, s, noon, 10, "old", "early", "noon")
@@ -615,25 +615,25 @@ func due(t *testing.T, s pod.Store) {
 	wantDue(t, s, time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC), 10, "old", "early", "noon", "later", "far")
 }
 
-func movesDue(t *testing.T, s pod.Store) {
+func movesDue(t *testing.T, s store.Store) {
 	at := func(sec int64) time.Time { return time.Unix(sec, 0) }
-	must(t, s.Create(t.Context(), "a", func(tx pod.Tx) error { tx.Due(at(10)); return nil }))
-	update(t, s, "a", func(tx pod.Tx) { tx.Due(at(30)) })
+	must(t, s.Create(t.Context(), "a", func(tx store.Tx) error { tx.Due(at(10)); return nil }))
+	update(t, s, "a", func(tx store.Tx) { tx.Due(at(30)) })
 	wantDue(t, s, at(29), 10)
 	wantDue(t, s, at(30), 10, "a")
-	update(t, s, "a", func(tx pod.Tx) { tx.Put("k", nil) })
+	update(t, s, "a", func(tx store.Tx) { tx.Put("k", nil) })
 	wantDue(t, s, at(30), 10, "a")
-	update(t, s, "a", func(tx pod.Tx) { tx.Due(at(5)); tx.Due(at(20)) })
+	update(t, s, "a", func(tx store.Tx) { tx.Due(at(5)); tx.Due(at(20)) })
 	wantDue(t, s, at(19), 10)
 	wantDue(t, s, at(40), 10, "a")
-	update(t, s, "a", func(tx pod.Tx) { tx.Due(at(20)) })
+	update(t, s, "a", func(tx store.Tx) { tx.Due(at(20)) })
 	wantDue(t, s, at(40), 10, "a")
-	update(t, s, "a", func(tx pod.Tx) { tx.Due(time.Time{}) })
+	update(t, s, "a", func(tx store.Tx) { tx.Due(time.Time{}) })
 	wantDue(t, s, at(1e9), 10)
 }
 
-func listsPods(t *testing.T, s pod.Store) {
-	l, ok := s.(pod.Pods)
+func listsPods(t *testing.T, s store.Store) {
+	l, ok := s.(store.Pods)
 	if !ok {
 		t.Skip("this Store is of several")
 	}
@@ -646,9 +646,9 @@ func listsPods(t *testing.T, s pod.Store) {
 	}
 	want("", 10)
 	for _, id := range []string{"b", "a", "a\x00", "\xff", "gone"} {
-		must(t, s.Create(t.Context(), id, func(tx pod.Tx) error { tx.Claim(pod.Name("pod/" + id)); return nil }))
+		must(t, s.Create(t.Context(), id, func(tx store.Tx) error { tx.Claim(store.Name("pod/" + id)); return nil }))
 	}
-	update(t, s, "gone", func(tx pod.Tx) { tx.Release("id/gone") })
+	update(t, s, "gone", func(tx store.Tx) { tx.Release("id/gone") })
 	want("", 10, "a", "a\x00", "b", "\xff")
 	want("a", 2, "a\x00", "b")
 	want("aa", 1, "b")
@@ -657,7 +657,7 @@ func listsPods(t *testing.T, s pod.Store) {
 }
 
 // add is one increment of the number that k holds, as text.
-func add(tx pod.Tx) error {
+func add(tx store.Tx) error {
 	values, err := tx.Get("k")
 	if err != nil {
 		return err
@@ -672,7 +672,7 @@ func add(tx pod.Tx) error {
 
 const adders, additions = 32, 20
 
-func addsOnOne(t *testing.T, s pod.Store) {
+func addsOnOne(t *testing.T, s store.Store) {
 	create(t, s, "a", pairs{"k": "0"})
 	race(t, adders, nil, func(int) error {
 		for range additions {
@@ -685,13 +685,13 @@ func addsOnOne(t *testing.T, s pod.Store) {
 	wantGet(t, s, "a", pairs{"k": fmt.Sprint(adders * additions)})
 }
 
-func addsOnMany(t *testing.T, s pod.Store) {
+func addsOnMany(t *testing.T, s store.Store) {
 	for i := range additions {
 		create(t, s, fmt.Sprint("p", i), pairs{"k": "0"})
 	}
 	race(t, adders, nil, func(j int) error {
 		for i := range additions {
-			if err := s.Update(t.Context(), pod.Name(fmt.Sprint("id/p", (i+j)%additions)), add); err != nil {
+			if err := s.Update(t.Context(), store.Name(fmt.Sprint("id/p", (i+j)%additions)), add); err != nil {
 				return err
 			}
 		}
@@ -702,32 +702,32 @@ func addsOnMany(t *testing.T, s pod.Store) {
 	}
 }
 
-func seesCommitted(t *testing.T, s pod.Store) {
+func seesCommitted(t *testing.T, s store.Store) {
 	create(t, s, "a", nil)
 	race(t, 8, nil, func(i int) error {
 		key := fmt.Sprint("k", i)
 		for n := range 30 {
-			update(t, s, "a", func(tx pod.Tx) { tx.Put(key, fmt.Append(nil, n)) })
+			update(t, s, "a", func(tx store.Tx) { tx.Put(key, fmt.Append(nil, n)) })
 			wantGet(t, s, "a", pairs{key: fmt.Sprint(n)})
 		}
 		return nil
 	})
 }
 
-func stopsWhenDone(t *testing.T, s pod.Store) {
+func stopsWhenDone(t *testing.T, s store.Store) {
 	create(t, s, "a", pairs{"k": "old"})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	ran := func(pod.Tx) error { t.Error("fn ran"); return nil }
+	ran := func(store.Tx) error { t.Error("fn ran"); return nil }
 	wantIs(t, s.View(ctx, "id/a", ran), context.Canceled)
 	wantIs(t, s.Update(ctx, "id/a", ran), context.Canceled)
 	wantIs(t, s.Create(ctx, "b", ran), context.Canceled)
 	_, err := s.Due(ctx, time.Unix(1, 0), 1)
 	wantIs(t, err, context.Canceled)
 
-	for _, run := range []func(context.Context, pod.Name, func(pod.Tx) error) error{s.View, s.Update} {
+	for _, run := range []func(context.Context, store.Name, func(store.Tx) error) error{s.View, s.Update} {
 		ctx, cancel := context.WithCancel(t.Context())
-		wantIs(t, run(ctx, "id/a", func(tx pod.Tx) error {
+		wantIs(t, run(ctx, "id/a", func(tx store.Tx) error {
 			cancel()
 			_, err := tx.Get("k")
 			wantIs(t, err, context.Canceled)
@@ -738,13 +738,13 @@ func stopsWhenDone(t *testing.T, s pod.Store) {
 	}
 }
 
-func stopsWaiting(t *testing.T, s pod.Store) {
+func stopsWaiting(t *testing.T, s store.Store) {
 	create(t, s, "a", pairs{"k": "0"})
 	inside, leave := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	var once sync.Once
 	wg.Go(func() {
-		update(t, s, "a", func(tx pod.Tx) {
+		update(t, s, "a", func(tx store.Tx) {
 			get(t, tx, "k")
 			tx.Put("first", nil)
 			once.Do(func() { close(inside) })
@@ -754,7 +754,7 @@ func stopsWaiting(t *testing.T, s pod.Store) {
 	<-inside
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	err := s.Update(ctx, "id/a", func(tx pod.Tx) error { tx.Put("second", nil); return nil })
+	err := s.Update(ctx, "id/a", func(tx store.Tx) error { tx.Put("second", nil); return nil })
 	if err != nil { // an engine that doesn't lock may have let it through
 		wantIs(t, err, context.DeadlineExceeded)
 	}
@@ -763,21 +763,21 @@ func stopsWaiting(t *testing.T, s pod.Store) {
 	wantGet(t, s, "a", pairs{"first": ""})
 }
 
-func reopens(t *testing.T, s pod.Store, reopen func() pod.Store) {
-	must(t, s.Create(t.Context(), "a", func(tx pod.Tx) error {
+func reopens(t *testing.T, s store.Store, reopen func() store.Store) {
+	must(t, s.Create(t.Context(), "a", func(tx store.Tx) error {
 		put(tx, pairs{"k": "v", "gone": "v"})
 		tx.Claim("pod/alva")
 		tx.Claim("pod/gone")
 		tx.Due(time.Unix(10, 0))
 		return nil
 	}))
-	update(t, s, "a", func(tx pod.Tx) { tx.Delete("gone"); tx.Release("pod/gone"); tx.Due(time.Unix(20, 0)) })
+	update(t, s, "a", func(tx store.Tx) { tx.Delete("gone"); tx.Release("pod/gone"); tx.Due(time.Unix(20, 0)) })
 	for range 2 {
 		s = reopen()
-		must(t, s.View(t.Context(), "pod/alva", func(tx pod.Tx) error { wantScan(t, tx, "", "", 10, "k=v"); return nil }))
-		wantIs(t, s.View(t.Context(), "pod/gone", func(pod.Tx) error { return nil }), pod.ErrNoPod)
+		must(t, s.View(t.Context(), "pod/alva", func(tx store.Tx) error { wantScan(t, tx, "", "", 10, "k=v"); return nil }))
+		wantIs(t, s.View(t.Context(), "pod/gone", func(store.Tx) error { return nil }), store.ErrNoPod)
 		wantDue(t, s, time.Unix(19, 0), 10)
 		wantDue(t, s, time.Unix(20, 0), 10, "a")
-		wantIs(t, s.Create(t.Context(), "a", func(pod.Tx) error { return nil }), pod.ErrTaken)
+		wantIs(t, s.Create(t.Context(), "a", func(store.Tx) error { return nil }), store.ErrTaken)
 	}
 }

@@ -28,3 +28,16 @@ func Payload(s *Store, ids ...string) string {
 
 // Heard has a node hear an announcement.
 func Heard(s *Store, payload string, told func(ids ...string)) { s.heard(payload, told) }
+
+// MaxWaiting is how many Updates of one pod may be under way.
+const MaxWaiting = abreast + maxQueue
+
+// Waiting is how many are.
+func Waiting(s *Store, id string) int {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	if l := s.queue.lines[id]; l != nil {
+		return l.in
+	}
+	return 0
+}

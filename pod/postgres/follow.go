@@ -82,7 +82,7 @@ func (s *Store) payload() string {
 	return string(b)
 }
 
-// Follow implements pod.Feed.
+// Follow implements store.Feed.
 func (s *Store) Follow(ctx context.Context, told func(ids ...string)) error {
 	leave := s.followers.Add(told)
 	defer leave()

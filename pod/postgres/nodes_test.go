@@ -14,32 +14,32 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
 	"skrin/pod/podtest"
 	"skrin/pod/postgres"
+	"skrin/pod/store"
 )
 
 // nodes are the Stores of several nodes on one database; each call goes to any.
-type nodes []pod.Store
+type nodes []store.Store
 
-func (n nodes) any() pod.Store { return n[rand.IntN(len(n))] }
+func (n nodes) any() store.Store { return n[rand.IntN(len(n))] }
 
-// View implements pod.Store.
-func (n nodes) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// View implements store.Store.
+func (n nodes) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	return n.any().View(ctx, name, fn)
 }
 
-// Update implements pod.Store.
-func (n nodes) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// Update implements store.Store.
+func (n nodes) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	return n.any().Update(ctx, name, fn)
 }
 
-// Create implements pod.Store.
-func (n nodes) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
+// Create implements store.Store.
+func (n nodes) Create(ctx context.Context, id string, fn func(store.Tx) error) error {
 	return n.any().Create(ctx, id, fn)
 }
 
-// Due implements pod.Store.
+// Due implements store.Store.
 func (n nodes) Due(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	return n.any().Due(ctx, before, limit)
 }
@@ -47,9 +47,9 @@ func (n nodes) Due(ctx context.Context, before time.Time, limit int) ([]string, 
 // TestNodes: two nodes keep the contract as one does, whichever is asked.
 func TestNodes(t *testing.T) {
 	server := podtest.NewPostgres(t)
-	podtest.TestStore(t, func(t testing.TB) (pod.Store, func() pod.Store) {
+	podtest.TestStore(t, func(t testing.TB) (store.Store, func() store.Store) {
 		one, reopen := opened(t, server, time.Now)
-		return nodes{one, beside(t, server)}, func() pod.Store { return reopen() }
+		return nodes{one, beside(t, server)}, func() store.Store { return reopen() }
 	})
 }
 
@@ -90,7 +90,7 @@ func TestLinearizable(t *testing.T) {
 	server := podtest.NewPostgres(t)
 	one, _ := opened(t, server, time.Now)
 	n := nodes{one, beside(t, server)}
-	must(t, n.Create(t.Context(), "a", func(tx pod.Tx) error { tx.Put("n", []byte("0")); return nil }))
+	must(t, n.Create(t.Context(), "a", func(tx store.Tx) error { tx.Put("n", []byte("0")); return nil }))
 	var mu sync.Mutex
 	var ops []op
 	var wg sync.WaitGroup
@@ -100,9 +100,9 @@ func TestLinearizable(t *testing.T) {
 				o := op{adds: i%3 == 0, begin: time.Now()}
 				var err error
 				if o.adds {
-					err = n.Update(t.Context(), "id/a", func(tx pod.Tx) (err error) { o.value, err = count(tx, 1); return err })
+					err = n.Update(t.Context(), "id/a", func(tx store.Tx) (err error) { o.value, err = count(tx, 1); return err })
 				} else {
-					err = n.View(t.Context(), "id/a", func(tx pod.Tx) (err error) { o.value, err = count(tx, 0); return err })
+					err = n.View(t.Context(), "id/a", func(tx store.Tx) (err error) { o.value, err = count(tx, 0); return err })
 				}
 				o.end = time.Now()
 				if err != nil {
@@ -132,7 +132,7 @@ func TestLinearizable(t *testing.T) {
 }
 
 // count adds to the number under n, and returns it.
-func count(tx pod.Tx, more int) (int, error) {
+func count(tx store.Tx, more int) (int, error) {
 	values, err := tx.Get("n")
 	if err != nil {
 		return 0, err
@@ -152,7 +152,7 @@ func TestFailsClosed(t *testing.T) {
 	s, err := postgres.Open(t.Context(), postgres.Options{URL: server.Schema(), Now: time.Now, Timeout: 500 * time.Millisecond})
 	must(t, err)
 	defer func() { must(t, s.Close()) }()
-	must(t, s.Create(t.Context(), "a", func(tx pod.Tx) error { tx.Put("n", []byte("0")); return nil }))
+	must(t, s.Create(t.Context(), "a", func(tx store.Tx) error { tx.Put("n", []byte("0")); return nil }))
 	for _, row := range []struct {
 		sentence   string
 		fail, mend func()
@@ -165,8 +165,8 @@ func TestFailsClosed(t *testing.T) {
 			began := time.Now()
 			_, load := s.Load(t.Context(), "kind", "key")
 			for what, err := range map[string]error{
-				"View":   s.View(t.Context(), "id/a", func(tx pod.Tx) error { _, err := count(tx, 0); return err }),
-				"Update": s.Update(t.Context(), "id/a", func(tx pod.Tx) error { _, err := count(tx, 1); return err }),
+				"View":   s.View(t.Context(), "id/a", func(tx store.Tx) error { _, err := count(tx, 0); return err }),
+				"Update": s.Update(t.Context(), "id/a", func(tx store.Tx) error { _, err := count(tx, 1); return err }),
 				"Load":   load,
 			} {
 				if !errors.Is(err, ldp.Unavailable) {
@@ -179,7 +179,7 @@ func TestFailsClosed(t *testing.T) {
 			row.mend()
 			began = time.Now()
 			for {
-				err := s.Update(t.Context(), "id/a", func(tx pod.Tx) error { _, err := count(tx, 1); return err })
+				err := s.Update(t.Context(), "id/a", func(tx store.Tx) error { _, err := count(tx, 1); return err })
 				if err == nil {
 					break
 				}
@@ -204,9 +204,9 @@ func TestMigrate(t *testing.T) {
 		must(t, postgres.Migrate(t.Context(), o, version))
 		s := openURL(t, o.URL, time.Now)
 		if version > 0 {
-			must(t, s.View(t.Context(), "id/kept", func(pod.Tx) error { return nil }))
+			must(t, s.View(t.Context(), "id/kept", func(store.Tx) error { return nil }))
 		} else {
-			must(t, s.Create(t.Context(), "kept", func(pod.Tx) error { return nil }))
+			must(t, s.Create(t.Context(), "kept", func(store.Tx) error { return nil }))
 		}
 		must(t, s.Close())
 	}

@@ -4,7 +4,7 @@
 // database that speaks its protocol: the engine of a cluster, through
 // jackc/pgx.
 //
-// A [Store] is a pod.Store and an auth.Records. Any number of processes use one
+// A [Store] is a store.Store and an auth.Records. Any number of processes use one
 // database; nothing is cached in them, so what one has committed the next View
 // of every other sees. The SQL is plain: no advisory locks, no functions,
 // and LISTEN only to be faster, so that databases which are distributed themselves can stand in.
@@ -14,7 +14,9 @@
 // side. It takes three round trips and one for each Get or Scan: begin, lock and
 // look the name up in one; all writes and the commit in one. Where the database
 // ends a transaction for the sake of another one, it is run again, ten times at
-// most. A View is a REPEATABLE READ, READ ONLY transaction.
+// most. A View is a REPEATABLE READ, READ ONLY transaction. Of one pod's Updates
+// two at most have a connection of this process, the others wait for them before
+// they take one: so a pod that is locked for long keeps no other from working.
 //
 // Keys and names are bytea, which sorts by bytes. The index of PostgreSQL holds
 // at most 2704 bytes of a row, so a key's first 1024 bytes are its head, the
@@ -40,7 +42,7 @@ import (
 
 	"skrin/auth"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // Options says how a Store is opened.
@@ -67,11 +69,12 @@ type Store struct {
 	now     func() time.Time
 	log     *slog.Logger
 	timeout time.Duration
+	queue   *queue
 
 	stop context.CancelFunc
 	work sync.WaitGroup // the sweeper and the announcer
 
-	followers pod.Followers
+	followers store.Followers
 	node      string        // tells this process's announcements from others'
 	wake      chan struct{} // there is something to announce
 
@@ -80,9 +83,9 @@ type Store struct {
 }
 
 var (
-	_ pod.Store    = (*Store)(nil)
-	_ pod.Pods     = (*Store)(nil)
-	_ pod.Feed     = (*Store)(nil)
+	_ store.Store  = (*Store)(nil)
+	_ store.Pods   = (*Store)(nil)
+	_ store.Feed   = (*Store)(nil)
 	_ auth.Records = (*Store)(nil)
 )
 
@@ -103,7 +106,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, now: o.Now, log: o.Log, timeout: o.Timeout, node: rand.Text(), wake: make(chan struct{}, 1)}
+	s := &Store{db: db, now: o.Now, log: o.Log, timeout: o.Timeout, queue: newQueue(), node: rand.Text(), wake: make(chan struct{}, 1)}
 	if err := s.prepare(ctx); err != nil {
 		db.Close()
 		return nil, err
@@ -168,7 +171,7 @@ var errSlow = fmt.Errorf("pod/postgres: the database doesn't answer: %w", ldp.Un
 func (s *Store) failed(doing string, err error) error {
 	switch {
 	case isCode(err, uniqueViolation):
-		return pod.ErrTaken
+		return store.ErrTaken
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("pod/postgres: %s: %w", doing, err)
 	}

@@ -11,9 +11,9 @@ import (
 
 	"skrin/auth"
 	"skrin/auth/authtest"
-	"skrin/pod"
 	"skrin/pod/podtest"
 	"skrin/pod/postgres"
+	"skrin/pod/store"
 )
 
 func must(t testing.TB, err error) {
@@ -82,9 +82,9 @@ func TestEndedRecordsAreSwept(t *testing.T) {
 
 func TestStore(t *testing.T) {
 	server := podtest.NewPostgres(t)
-	podtest.TestStore(t, func(t testing.TB) (pod.Store, func() pod.Store) {
+	podtest.TestStore(t, func(t testing.TB) (store.Store, func() store.Store) {
 		s, reopen := opened(t, server, time.Now)
-		return s, func() pod.Store { return reopen() }
+		return s, func() store.Store { return reopen() }
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // maxTries is how often a transaction is run that the database ends.
@@ -29,8 +29,8 @@ const (
 // errMoved is that a name has got another pod between two looks at it.
 var errMoved = errors.New("the name has moved")
 
-// View implements pod.Store.
-func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// View implements store.Store.
+func (s *Store) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	return s.run(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
 		b := new(pgx.Batch)
 		b.Queue(beginView)
@@ -40,9 +40,9 @@ func (s *Store) View(ctx context.Context, name pod.Name, fn func(pod.Tx) error) 
 			return s.failed("view", err)
 		}
 		if id == nil {
-			return pod.ErrNoPod
+			return store.ErrNoPod
 		}
-		x := &tx{Changes: pod.Changes{View: true}, ctx: ctx, s: s, conn: conn, id: string(id)}
+		x := &tx{Changes: store.Changes{View: true}, ctx: ctx, s: s, conn: conn, id: string(id)}
 		return x.call(fn)
 	})
 }
@@ -74,8 +74,18 @@ func one(to *[]byte) func(pgx.Rows) error {
 	}
 }
 
-// Update implements pod.Store.
-func (s *Store) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error) error {
+// Update implements store.Store.
+func (s *Store) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := s.within(ctx)
+	defer cancel()
+	leave, err := s.queue.join(ctx, name)
+	if err != nil {
+		return fmt.Errorf("pod/postgres: update: %w", err)
+	}
+	defer leave()
 	return s.run(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
 		b := new(pgx.Batch)
 		b.Queue(beginUpdate)
@@ -87,20 +97,21 @@ func (s *Store) Update(ctx context.Context, name pod.Name, fn func(pod.Tx) error
 		}
 		switch {
 		case id == nil:
-			return pod.ErrNoPod
+			return store.ErrNoPod
 		case string(locked) != string(id):
 			return errMoved
 		}
+		s.queue.found(name, string(id))
 		return s.update(&tx{ctx: ctx, s: s, conn: conn, id: string(id)}, fn)
 	})
 }
 
-// Create implements pod.Store.
-func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) error {
-	if id == "" || len(id) > pod.MaxID {
-		return fmt.Errorf("pod/postgres: a pod's id has 1 to %d bytes", pod.MaxID)
+// Create implements store.Store.
+func (s *Store) Create(ctx context.Context, id string, fn func(store.Tx) error) error {
+	if id == "" || len(id) > store.MaxID {
+		return fmt.Errorf("pod/postgres: a pod's id has 1 to %d bytes", store.MaxID)
 	}
-	name := pod.Name("id/" + id)
+	name := store.Name("id/" + id)
 	return s.run(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
 		b := new(pgx.Batch)
 		b.Queue(beginUpdate)
@@ -112,7 +123,7 @@ func (s *Store) Create(ctx context.Context, id string, fn func(pod.Tx) error) er
 			return s.failed("create", err)
 		}
 		if taken != nil {
-			return pod.ErrTaken
+			return store.ErrTaken
 		}
 		x := &tx{ctx: ctx, s: s, conn: conn, id: id}
 		x.Claim(name)
@@ -159,7 +170,7 @@ func (s *Store) once(ctx context.Context, transact func(context.Context, *pgxpoo
 }
 
 // update runs fn on a pod that is locked, and commits.
-func (s *Store) update(x *tx, fn func(pod.Tx) error) error {
+func (s *Store) update(x *tx, fn func(store.Tx) error) error {
 	if err := x.call(fn); err != nil {
 		return err
 	}
@@ -227,12 +238,12 @@ func (x *tx) queueDue(b *pgx.Batch) {
 	}
 }
 
-// Due implements pod.Store.
+// Due implements store.Store.
 func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	return s.query(ctx, "due", "select id from pod where due <= $1 order by due, id limit $2", timeBytes(before), max(limit, 0))
 }
 
-// Pods implements pod.Pods.
+// Pods implements store.Pods.
 func (s *Store) Pods(ctx context.Context, after string, limit int) ([]string, error) {
 	return s.query(ctx, "pods", "select substring(name from 4) from name where name > $1 and name < $2 order by name limit $3",
 		[]byte("id/"+after), next([]byte("id/")), max(limit, 0))

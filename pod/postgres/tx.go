@@ -8,12 +8,12 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // A tx is one pod as it is, in a transaction, and what shall change.
 type tx struct {
-	pod.Changes
+	store.Changes
 	ctx   context.Context
 	s     *Store
 	conn  *pgxpool.Conn
@@ -23,7 +23,7 @@ type tx struct {
 
 // call runs fn, and returns its error, unless the database has ended the
 // transaction for the sake of another one.
-func (x *tx) call(fn func(pod.Tx) error) error {
+func (x *tx) call(fn func(store.Tx) error) error {
 	err := fn(x)
 	if x.ended != nil {
 		return x.ended
@@ -32,15 +32,15 @@ func (x *tx) call(fn func(pod.Tx) error) error {
 }
 
 // query reads pairs of the pod, by their columns head, tail and value.
-func (x *tx) query(doing, sql string, args ...any) ([]pod.Pair, error) {
+func (x *tx) query(doing, sql string, args ...any) ([]store.Pair, error) {
 	if err := x.ctx.Err(); err != nil {
 		return nil, context.Cause(x.ctx)
 	}
 	rows, _ := x.conn.Query(x.ctx, sql, args...) // CollectRows returns its error
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (pod.Pair, error) {
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (store.Pair, error) {
 		var head, tail, value []byte
 		err := row.Scan(&head, &tail, &value)
-		return pod.Pair{Key: string(head) + string(tail), Value: value}, err
+		return store.Pair{Key: string(head) + string(tail), Value: value}, err
 	})
 	if again(err) {
 		x.ended = err
@@ -51,10 +51,10 @@ func (x *tx) query(doing, sql string, args ...any) ([]pod.Pair, error) {
 	return found, nil
 }
 
-// Pod implements pod.Tx.
+// Pod implements store.Tx.
 func (x *tx) Pod() string { return x.id }
 
-// Get implements pod.Tx.
+// Get implements store.Tx.
 func (x *tx) Get(keys ...string) ([][]byte, error) {
 	has, err := x.stored(keys)
 	if err != nil {
@@ -95,8 +95,8 @@ func (x *tx) stored(keys []string) (map[string][]byte, error) {
 	return has, nil
 }
 
-// Scan implements pod.Tx.
-func (x *tx) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
+// Scan implements store.Tx.
+func (x *tx) Scan(prefix, after string, limit int) ([]store.Pair, error) {
 	if limit <= 0 {
 		return nil, x.ctx.Err()
 	}
@@ -113,7 +113,7 @@ func (x *tx) Scan(prefix, after string, limit int) ([]pod.Pair, error) {
 }
 
 // between reads the pairs whose keys begin with prefix, from first on.
-func (x *tx) between(prefix, first string, limit int) ([]pod.Pair, error) {
+func (x *tx) between(prefix, first string, limit int) ([]store.Pair, error) {
 	head, tail := cut(first)
 	// Of the last bounds at most one is more than a bound of heads: keys that
 	// differ only in their tails.
@@ -134,8 +134,8 @@ func orNull(b []byte) []byte {
 }
 
 // merge returns the first pairs of stored and written, which goes before.
-func (x *tx) merge(stored []pod.Pair, written []string, limit int) []pod.Pair {
-	var found []pod.Pair
+func (x *tx) merge(stored []store.Pair, written []string, limit int) []store.Pair {
+	var found []store.Pair
 	for len(found) < limit && (len(stored) > 0 || len(written) > 0) {
 		if len(written) == 0 || len(stored) > 0 && stored[0].Key < written[0] {
 			found = append(found, stored[0])
@@ -146,7 +146,7 @@ func (x *tx) merge(stored []pod.Pair, written []string, limit int) []pod.Pair {
 			stored = stored[1:]
 		}
 		if value := x.Values[written[0]]; value != nil {
-			found = append(found, pod.Pair{Key: written[0], Value: value})
+			found = append(found, store.Pair{Key: written[0], Value: value})
 		}
 		written = written[1:]
 	}

@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/store"
 )
 
 // A sealed blob, in bytes:
@@ -36,16 +36,16 @@ const (
 	endSize     = sha256.Size
 )
 
-// Blobs is pod.Blobs that hides contents from the one it wraps.
+// Blobs is store.Blobs that hides contents from the one it wraps.
 type Blobs struct {
-	inner pod.Blobs
+	inner store.Blobs
 	keys  *Keys
 }
 
-var _ pod.Blobs = (*Blobs)(nil)
+var _ store.Blobs = (*Blobs)(nil)
 
 // NewBlobs returns Blobs in front of inner.
-func NewBlobs(inner pod.Blobs, keys *Keys) *Blobs { return &Blobs{inner, keys} }
+func NewBlobs(inner store.Blobs, keys *Keys) *Blobs { return &Blobs{inner, keys} }
 
 // blobAEAD returns what seals the segments of one blob.
 func (k *podKeys) blobAEAD(random []byte) cipher.AEAD {
@@ -80,7 +80,7 @@ func (k *podKeys) end(random []byte, name string, size int64) []byte {
 	return mac.Sum(nil)
 }
 
-// Put implements pod.Blobs. A pod whose key is gone is an error.
+// Put implements store.Blobs. A pod whose key is gone is an error.
 func (b *Blobs) Put(ctx context.Context, id string, body io.Reader, limit int64) (digest string, size int64, err error) {
 	if err := ctx.Err(); err != nil {
 		return "", 0, err
@@ -114,7 +114,7 @@ type sealer struct {
 	err       error
 }
 
-// Digest implements pod.Digested.
+// Digest implements store.Digested.
 func (s *sealer) Digest() string {
 	s.named <- struct{}{}
 	defer func() { <-s.named }()
@@ -193,14 +193,14 @@ func (s *sealer) fetch() error {
 	return err
 }
 
-// Open implements pod.Blobs.
+// Open implements store.Blobs.
 func (b *Blobs) Open(ctx context.Context, id, digest string) (io.ReadSeekCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	k, err := b.keys.of(ctx, id)
-	if errors.Is(err, pod.ErrNoKey) {
-		return nil, pod.ErrNoBlob
+	if errors.Is(err, store.ErrNoKey) {
+		return nil, store.ErrNoBlob
 	}
 	if err != nil {
 		return nil, err
@@ -326,12 +326,12 @@ func (o *opener) Seek(offset int64, whence int) (int64, error) {
 // Close implements io.Closer.
 func (o *opener) Close() error { return o.inner.Close() }
 
-// Delete implements pod.Blobs.
+// Delete implements store.Blobs.
 func (b *Blobs) Delete(ctx context.Context, id, digest string) error {
 	return b.inner.Delete(ctx, id, digest)
 }
 
-// List implements pod.Blobs.
+// List implements store.Blobs.
 func (b *Blobs) List(ctx context.Context, id string, each func(digest string, stored time.Time) error) error {
 	return b.inner.List(ctx, id, each)
 }

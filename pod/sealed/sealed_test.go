@@ -22,6 +22,7 @@ import (
 	"skrin/pod/pebble"
 	"skrin/pod/podtest"
 	"skrin/pod/sealed"
+	"skrin/pod/store"
 )
 
 func must(t testing.TB, err error) {
@@ -78,9 +79,9 @@ func newPlace(t testing.TB) *place {
 func (p *place) keys(m sealed.Master) *sealed.Keys { return sealed.NewKeys(p.ring, m) }
 
 func TestStore(t *testing.T) {
-	podtest.TestStore(t, func(t testing.TB) (pod.Store, func() pod.Store) {
+	podtest.TestStore(t, func(t testing.TB) (store.Store, func() store.Store) {
 		p := newPlace(t)
-		return sealed.NewStore(p.store, p.keys(master(t, 1))), func() pod.Store {
+		return sealed.NewStore(p.store, p.keys(master(t, 1))), func() store.Store {
 			p.close(t)
 			*p = *openPlace(t, p.dir)
 			return sealed.NewStore(p.store, p.keys(master(t, 1)))
@@ -89,13 +90,13 @@ func TestStore(t *testing.T) {
 }
 
 func TestBlobs(t *testing.T) {
-	podtest.TestBlobs(t, func(t testing.TB) (pod.Blobs, func() pod.Blobs) {
+	podtest.TestBlobs(t, func(t testing.TB) (store.Blobs, func() store.Blobs) {
 		p := newPlace(t)
 		k := p.keys(master(t, 1))
 		for _, id := range []string{"a", "b"} {
-			must(t, sealed.NewStore(p.store, k).Create(t.Context(), id, func(pod.Tx) error { return nil }))
+			must(t, sealed.NewStore(p.store, k).Create(t.Context(), id, func(store.Tx) error { return nil }))
 		}
-		return sealed.NewBlobs(p.dirs, k), func() pod.Blobs {
+		return sealed.NewBlobs(p.dirs, k), func() store.Blobs {
 			p.close(t)
 			*p = *openPlace(t, p.dir)
 			return sealed.NewBlobs(p.dirs, p.keys(master(t, 1)))
@@ -141,9 +142,9 @@ func found(t testing.TB, dir string) (files []string) {
 }
 
 // fill makes the pod "a" with the canary in a value and in two blobs.
-func (p *place) fill(t testing.TB, s pod.Store, b pod.Blobs) (small, large string) {
+func (p *place) fill(t testing.TB, s store.Store, b store.Blobs) (small, large string) {
 	t.Helper()
-	must(t, s.Create(t.Context(), "a", func(tx pod.Tx) error { tx.Put("k", []byte(canary)); return nil }))
+	must(t, s.Create(t.Context(), "a", func(tx store.Tx) error { tx.Put("k", []byte(canary)); return nil }))
 	small, _, err := b.Put(t.Context(), "a", strings.NewReader(canary), 1000)
 	must(t, err)
 	large, _, err = b.Put(t.Context(), "a", strings.NewReader(strings.Repeat(canary, 10_000)), 1<<20)
@@ -169,10 +170,10 @@ func TestNothingInClear(t *testing.T) {
 	}
 }
 
-func value(t testing.TB, s pod.Store, id, key string) (string, error) {
+func value(t testing.TB, s store.Store, id, key string) (string, error) {
 	t.Helper()
 	var v []byte
-	err := s.View(t.Context(), pod.Name("id/"+id), func(tx pod.Tx) error {
+	err := s.View(t.Context(), store.Name("id/"+id), func(tx store.Tx) error {
 		values, err := tx.Get(key)
 		if err == nil {
 			v = values[0]
@@ -188,7 +189,7 @@ func TestMovedIsRefused(t *testing.T) {
 	p := newPlace(t)
 	s := sealed.NewStore(p.store, p.keys(master(t, 1)))
 	for _, id := range []string{"a", "b"} {
-		must(t, s.Create(t.Context(), id, func(tx pod.Tx) error {
+		must(t, s.Create(t.Context(), id, func(tx store.Tx) error {
 			tx.Put("k", []byte("k of "+id))
 			tx.Put("l", []byte("l of "+id))
 			return nil
@@ -214,15 +215,15 @@ func TestMovedIsRefused(t *testing.T) {
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
 			honest := raw("a", "k")
-			must(t, p.store.Update(t.Context(), "id/a", func(tx pod.Tx) error { tx.Put("k", row.forged); return nil }))
+			must(t, p.store.Update(t.Context(), "id/a", func(tx store.Tx) error { tx.Put("k", row.forged); return nil }))
 			if v, err := value(t, s, "a", "k"); err == nil {
 				t.Errorf("it reads %q", v)
 			}
-			err := s.View(t.Context(), "id/a", func(tx pod.Tx) error { _, err := tx.Scan("", "", 10); return err })
+			err := s.View(t.Context(), "id/a", func(tx store.Tx) error { _, err := tx.Scan("", "", 10); return err })
 			if err == nil {
 				t.Error("Scan reads it")
 			}
-			must(t, p.store.Update(t.Context(), "id/a", func(tx pod.Tx) error { tx.Put("k", honest); return nil }))
+			must(t, p.store.Update(t.Context(), "id/a", func(tx store.Tx) error { tx.Put("k", honest); return nil }))
 			if v, err := value(t, s, "a", "k"); v != "k of a" {
 				t.Errorf("put back it reads %q, %v", v, err)
 			}
@@ -236,7 +237,7 @@ func TestMovedBlobIsRefused(t *testing.T) {
 	k := p.keys(master(t, 1))
 	s, b := sealed.NewStore(p.store, k), sealed.NewBlobs(p.dirs, k)
 	_, digest := p.fill(t, s, b)
-	must(t, s.Create(t.Context(), "b", func(pod.Tx) error { return nil }))
+	must(t, s.Create(t.Context(), "b", func(store.Tx) error { return nil }))
 	other, _, err := b.Put(t.Context(), "a", strings.NewReader(strings.Repeat("other", 70_000)), 1<<20)
 	must(t, err)
 	foreign, _, err := b.Put(t.Context(), "b", strings.NewReader(strings.Repeat(canary, 10_000)), 1<<20)
@@ -312,20 +313,20 @@ func TestErased(t *testing.T) {
 	k := p.keys(master(t, 1))
 	s, b := sealed.NewStore(p.store, k), sealed.NewBlobs(p.dirs, k)
 	small, _ := p.fill(t, s, b)
-	must(t, s.Create(t.Context(), "kept", func(tx pod.Tx) error { tx.Put("k", []byte("kept")); return nil }))
+	must(t, s.Create(t.Context(), "kept", func(tx store.Tx) error { tx.Put("k", []byte("kept")); return nil }))
 	copied := t.TempDir()
 	must(t, p.store.Backup(filepath.Join(copied, "store")))
-	must(t, p.dirs.Backup(filepath.Join(copied, "blobs")))
+	must(t, p.dirs.Backup(filepath.Join(copied, "blobs"), nil))
 
 	must(t, pod.Erase(t.Context(), s, b, k, "a"))
-	if _, err := value(t, s, "a", "k"); !errors.Is(err, pod.ErrNoPod) {
+	if _, err := value(t, s, "a", "k"); !errors.Is(err, store.ErrNoPod) {
 		t.Errorf("erased, it answers %v", err)
 	}
-	must(t, p.store.Update(t.Context(), "id/kept", func(pod.Tx) error { return nil }))
-	if _, err := b.Open(t.Context(), "a", small); !errors.Is(err, pod.ErrNoBlob) {
+	must(t, p.store.Update(t.Context(), "id/kept", func(store.Tx) error { return nil }))
+	if _, err := b.Open(t.Context(), "a", small); !errors.Is(err, store.ErrNoBlob) {
 		t.Errorf("its blob: %v", err)
 	}
-	if err := pod.Erase(t.Context(), s, b, k, "a"); !errors.Is(err, pod.ErrNoPod) {
+	if err := pod.Erase(t.Context(), s, b, k, "a"); !errors.Is(err, store.ErrNoPod) {
 		t.Errorf("erased again: %v", err)
 	}
 
@@ -336,10 +337,10 @@ func TestErased(t *testing.T) {
 	if v, err := value(t, restored, "kept", "k"); v != "kept" || err != nil {
 		t.Errorf("the pod that was kept is %q, %v in the backup", v, err)
 	}
-	if v, err := value(t, restored, "a", "k"); !errors.Is(err, pod.ErrNoKey) {
+	if v, err := value(t, restored, "a", "k"); !errors.Is(err, store.ErrNoKey) {
 		t.Errorf("the erased pod is %q, %v in the backup", v, err)
 	}
-	if _, err := sealed.NewBlobs(old.dirs, fresh).Open(t.Context(), "a", small); !errors.Is(err, pod.ErrNoBlob) {
+	if _, err := sealed.NewBlobs(old.dirs, fresh).Open(t.Context(), "a", small); !errors.Is(err, store.ErrNoBlob) {
 		t.Errorf("its blob in the backup: %v", err)
 	}
 	must(t, pod.Erase(t.Context(), restored, sealed.NewBlobs(old.dirs, fresh), fresh, "a"))
@@ -361,7 +362,7 @@ func TestEraseIsFinished(t *testing.T) {
 			}
 			f.Next(append(outcomes, podtest.SeemsToFail)...)
 			_ = pod.Erase(t.Context(), f, b, k, "a")
-			if err := pod.Erase(t.Context(), s, b, k, "a"); err != nil && !errors.Is(err, pod.ErrNoPod) {
+			if err := pod.Erase(t.Context(), s, b, k, "a"); err != nil && !errors.Is(err, store.ErrNoPod) {
 				t.Error(err)
 			}
 			if _, err := p.ring.Load(t.Context(), "pod key", "61"); !errors.Is(err, auth.ErrNoRecord) {
@@ -377,7 +378,7 @@ func TestRotation(t *testing.T) {
 	p := newPlace(t)
 	s := sealed.NewStore(p.store, p.keys(master(t, 1)))
 	for i := range 600 {
-		must(t, s.Create(t.Context(), fmt.Sprint("p", i), func(tx pod.Tx) error { tx.Put("k", []byte("mine")); return nil }))
+		must(t, s.Create(t.Context(), fmt.Sprint("p", i), func(tx store.Tx) error { tx.Put("k", []byte("mine")); return nil }))
 	}
 	readable := func(m sealed.Master) (n int) {
 		s := sealed.NewStore(p.store, p.keys(m))
@@ -394,10 +395,10 @@ func TestRotation(t *testing.T) {
 	if n := readable(master(t, 2, 1)); n != 600 {
 		t.Errorf("before, %d pods are read with both", n)
 	}
-	if n, err := p.keys(master(t, 2, 1)).Rotate(t.Context()); n != 600 || err != nil {
+	if n, err := p.keys(master(t, 2, 1)).Rotate(t.Context(), nil); n != 600 || err != nil {
 		t.Errorf("%d were rotated, %v", n, err)
 	}
-	if n, err := p.keys(master(t, 2, 1)).Rotate(t.Context()); n != 0 || err != nil {
+	if n, err := p.keys(master(t, 2, 1)).Rotate(t.Context(), nil); n != 0 || err != nil {
 		t.Errorf("again, %d were rotated, %v", n, err)
 	}
 	if n := readable(master(t, 2)); n != 600 {
@@ -411,8 +412,8 @@ func TestRotation(t *testing.T) {
 func BenchmarkSeal(b *testing.B) {
 	p := openPlace(b, b.TempDir())
 	defer p.close(b)
-	for name, s := range map[string]pod.Store{"clear": p.store, "sealed": sealed.NewStore(p.store, p.keys(master(b, 1)))} {
-		must(b, s.Create(b.Context(), name, func(tx pod.Tx) error { tx.Put("k", make([]byte, 1<<10)); return nil }))
+	for name, s := range map[string]store.Store{"clear": p.store, "sealed": sealed.NewStore(p.store, p.keys(master(b, 1)))} {
+		must(b, s.Create(b.Context(), name, func(tx store.Tx) error { tx.Put("k", make([]byte, 1<<10)); return nil }))
 		b.Run("read 1 KiB "+name, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := value(b, s, name, "k"); err != nil {
@@ -422,9 +423,9 @@ func BenchmarkSeal(b *testing.B) {
 		})
 	}
 	k := p.keys(master(b, 1))
-	must(b, sealed.NewStore(p.store, k).Create(b.Context(), "blobs", func(pod.Tx) error { return nil }))
+	must(b, sealed.NewStore(p.store, k).Create(b.Context(), "blobs", func(store.Tx) error { return nil }))
 	content := make([]byte, 16<<20)
-	for name, blobs := range map[string]pod.Blobs{"clear": p.dirs, "sealed": sealed.NewBlobs(p.dirs, k)} {
+	for name, blobs := range map[string]store.Blobs{"clear": p.dirs, "sealed": sealed.NewBlobs(p.dirs, k)} {
 		b.Run("blob of 16 MiB, up and down, "+name, func(b *testing.B) {
 			b.SetBytes(int64(len(content)))
 			for b.Loop() {
@@ -461,7 +462,7 @@ func BenchmarkUpload(b *testing.B) {
 	const size = 100 << 20
 	p := openPlace(b, b.TempDir())
 	k := p.keys(master(b, 1))
-	must(b, sealed.NewStore(p.store, k).Create(b.Context(), "a", func(pod.Tx) error { return nil }))
+	must(b, sealed.NewStore(p.store, k).Create(b.Context(), "a", func(store.Tx) error { return nil }))
 	blobs := sealed.NewBlobs(p.dirs, k)
 	block := make([]byte, 1<<20)
 	_, _ = rand.Read(block)

@@ -193,6 +193,9 @@ func (in *Insurer) open(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if r.PostFormValue("ask") == "much" {
+		return in.askMuch(w, r, c)
+	}
 	return in.ask(w, r, c)
 }
 
@@ -213,6 +216,17 @@ func (in *Insurer) ask(w http.ResponseWriter, r *http.Request, c claim) error {
 		Fields: []string{theFact}, Optional: []string{"registered"},
 		Purpose: "https://w3id.org/dpv#CustomerClaimsManagement",
 		Until:   in.today().AddDate(0, 0, askedDays).Format(time.DateOnly),
+	})
+}
+
+// askMuch asks for more than it needs, so that one sees how the person is warned.
+// What is no yes or no is read, and not kept.
+func (in *Insurer) askMuch(w http.ResponseWriter, r *http.Request, c claim) error {
+	return in.begin(w, r, in.client, c.ID, detail{
+		Type: "evidence_request", Reference: c.Reference(), Use: "uppfoljning-2026", EvidenceType: in.kind.ID,
+		Fields:  []string{theFact, "registered", "registration_date"},
+		Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Standing: true,
+		Until: in.today().AddDate(0, 0, askedDays).Format(time.DateOnly),
 	})
 }
 
@@ -394,7 +408,7 @@ func (in *Insurer) verify(compact, nonce string, fields []string) (claim, error)
 	}
 	found := claim{Facts: map[string]bool{}, Issued: v.Issued, Expires: v.Expires}
 	for _, name := range fields {
-		if value, ok := v.Claims[name].(bool); ok { // as is all that we ask for
+		if value, ok := v.Claims[name].(bool); ok { // as is all that we need
 			found.Facts[name] = value
 		}
 	}

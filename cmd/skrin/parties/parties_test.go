@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -151,6 +152,35 @@ func registered(r *Register) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// TestARegistrationIsKeptWhole: nothing that an operator registers is left out.
+func TestARegistrationIsKeptWhole(t *testing.T) {
+	w := newTown(t)
+	r := w.node()
+	var f pod.PartyFile
+	w.add(r, insurer(t, func(file *pod.PartyFile) {
+		file.Initiate, file.Notify, file.StatusLists = "https://example.se/begin", "https://example.se/told", "https://example.se/lists"
+		file.Issuer, file.MayIssue, file.Identity = "https://example.se", []string{"se:af:arbetsloshetsintyg:1"}, true
+		file.Renumbers = []pod.Renumbering{{From: "xx:passport", To: "no:dnummer"}}
+		f = *file
+	}))
+	l, err := r.Show(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, kept := reflect.ValueOf(f), reflect.ValueOf(*l.File)
+	for i := range sent.NumField() {
+		name := sent.Type().Field(i).Name
+		if sent.Field(i).IsZero() && name != "KeysAt" {
+			t.Errorf("%s isn't tried", name)
+		}
+		a, _ := json.Marshal(sent.Field(i).Interface())
+		b, _ := json.Marshal(kept.Field(i).Interface())
+		if string(a) != string(b) {
+			t.Errorf("%s: %s is kept of %s", name, b, a)
+		}
+	}
 }
 
 // TestEveryNodeKnowsWithinASecond: what is added, renewed and revoked on one node

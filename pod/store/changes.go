@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package store
 
 import (
 	"errors"
@@ -35,7 +35,7 @@ type Changes struct {
 // mayWrite panics in a View, and remembers a limit that is passed.
 func (c *Changes) mayWrite(what string, size, limit int) {
 	if c.View {
-		panic("pod: a View writes")
+		panic("store: a View writes")
 	}
 	if size > limit && c.Err == nil {
 		c.Err = fmt.Errorf("%s is %d bytes long, over the limit of %d: %w", what, size, limit, ldp.TooLarge)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package store
 
 import (
 	"context"
@@ -123,3 +123,12 @@ type Pods interface {
 	// most limit.
 	Pods(ctx context.Context, after string, limit int) ([]string, error)
 }
+
+// Keys destroys the key under which a pod is encrypted; what is left of the pod
+// anywhere can't be read any more.
+type Keys interface {
+	Destroy(ctx context.Context, pod string) error
+}
+
+// ErrNoKey is that a pod's key has been destroyed: it can be erased, and no more.
+var ErrNoKey = errors.New("the pod has no key: it was erased")
