@@ -58,18 +58,25 @@ func newShell(t *testing.T) *shell {
 	return s
 }
 
-// serve runs the server until the test ends.
-func (s *shell) serve() {
+// serve runs the server until the test ends, and returns the process.
+func (s *shell) serve(flags ...string) (pid int) {
 	s.t.Helper()
-	cmd := s.command(context.WithoutCancel(s.t.Context()), "serve --config skrin.yaml")
+	cmd := s.command(context.WithoutCancel(s.t.Context()), "serve --config skrin.yaml "+strings.Join(flags, " "))
 	cmd.Stderr = os.Stderr
 	must(s.t, cmd.Start())
 	s.t.Cleanup(func() {
 		must(s.t, cmd.Process.Signal(syscall.SIGTERM))
 		must(s.t, cmd.Wait())
 	})
-	until(s.t, "the server is ready", func() bool {
-		resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", s.port))
+	s.answers()
+	return cmd.Process.Pid
+}
+
+// answers waits until the server does.
+func (s *shell) answers() {
+	s.t.Helper()
+	until(s.t, "the server answers", func() bool {
+		resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/ns/core", s.port))
 		if err != nil {
 			return false
 		}
