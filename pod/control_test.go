@@ -10,13 +10,14 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/registry"
 )
 
 // TestFreeze: a frozen party reads nothing, nor does a new agreement help it;
 // others go on; and after the thaw all is as it was.
 func TestFreeze(t *testing.T) {
 	w := newTown(t)
-	parties := w.pod.Registry.(*pod.Parties)
+	parties := w.pod.Registry.(*registry.Parties)
 	other, err := parties.Party(t.Context(), insurer)
 	must(t, err)
 	other.ID, other.WebID = "andra-forsakring", base+"/.parties/andra-forsakring#org"
