@@ -24,12 +24,13 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/podtest"
+	"skrin/pod/vouch"
 )
 
 // check verifies a checkpoint with the town's key.
 func (w *town) check(jws string) ([]byte, error) {
 	private := w.pod.Sign.(sign).key
-	return pod.CheckSigned(jws, pod.TypeCheckpoint, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private.Public()}})
+	return vouch.Check(jws, pod.TypeCheckpoint, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private.Public()}})
 }
 
 func (w *town) export(form pod.LogForm) []byte {

@@ -37,6 +37,7 @@ import (
 	"skrin/ldp/client"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/registry"
 )
 
 // A crowd is a server with many people, each of whom shares the same evidence
@@ -46,7 +47,7 @@ import (
 // browsers that they send here, go through HTTP.
 type crowd struct {
 	*server
-	issuer     pod.Party
+	issuer     registry.Party
 	key        jose.JSONWebKey // the issuer's
 	recipients []*recipient
 	persons    []*member
@@ -148,7 +149,7 @@ func (w *crowd) registerIssuer() (err error) {
 	if err != nil {
 		return err
 	}
-	if w.issuer, err = pod.ReadParty(b, w.Base); err != nil {
+	if w.issuer, err = registry.ReadParty(b, w.Base); err != nil {
 		return err
 	}
 	if w.key, err = crowdKey("af-1"); err != nil {
@@ -167,7 +168,7 @@ func (w *crowd) registerRecipient(id string, persons int, hears bool) error {
 	if err != nil {
 		return err
 	}
-	p, err := pod.ReadParty(bytes.ReplaceAll(b, []byte(`"exempel-forsakring"`), []byte(strconv.Quote(id))), w.Base)
+	p, err := registry.ReadParty(bytes.ReplaceAll(b, []byte(`"exempel-forsakring"`), []byte(strconv.Quote(id))), w.Base)
 	if err != nil {
 		return err
 	}

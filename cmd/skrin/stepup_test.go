@@ -19,7 +19,7 @@ import (
 	"skrin/auth/login"
 	"skrin/cmd/skrin/demo"
 	"skrin/fixtures"
-	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 const loa2, loa3 = "http://id.elegnamnden.se/loa/1.0/loa2", "http://id.elegnamnden.se/loa/1.0/loa3"
@@ -254,7 +254,7 @@ func numberOf(t *testing.T, name string) string {
 // TestStepsThatProtectNothingStopTheServer: a level or an action that isn't known
 // would protect nothing.
 func TestStepsThatProtectNothingStopTheServer(t *testing.T) {
-	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	types, err := registry.LoadCatalogue(fixtures.Files, "types")
 	if err != nil {
 		t.Fatal(err)
 	}
