@@ -156,9 +156,12 @@ func (s *settled) check() {
 		refuse("log-level", "it is debug, info, warn or error")
 	}
 	for _, o := range s.options() {
-		if o.value.Interface() == any(size(0)) && o.name != "limit-quota" {
+		if o.value.Interface() == any(size(0)) && o.name != "limit-quota" && o.name != "limit-memory" {
 			refuse(o.name, "it must be more than 0")
 		}
+	}
+	if s.Limit.Memory != 0 && s.Limit.Memory < leastMemory {
+		refuse("limit-memory", "it must be at least "+leastMemory.String()+", or 0 for no bound")
 	}
 	if s.Limit.Registrations.N == 0 {
 		refuse("limit-registrations", "open registration of apps is for the demo only: anybody could fill the store")

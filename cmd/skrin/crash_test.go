@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, serveAsMember(text))
 		os.Exit(1)
 	}
+	if at := os.Getenv(asCrowd); at != "" {
+		crowdAt(at)
+	}
 	if conf := os.Getenv(asNode); conf != "" {
 		writeAsNode(conf)
 	}

@@ -140,6 +140,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err := level.UnmarshalText([]byte(conf.Log.Level)); err != nil {
 		return err
 	}
+	bound(conf.Limit.Memory)
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	s, err := newServer(ctx, conf, log)
 	if err != nil {

@@ -166,6 +166,10 @@ type limitSettings struct {
 	Connections int `standard:"20000"`
 	// Requests that are answered at once; others are told to come back (503).
 	Requests int `standard:"1024"`
+	// Memory that the process may take, of which each open connection counts with what
+	// its header fields may have. Near it, requests are told to come back (503) and new
+	// connections are closed, until there is more again. 256MiB at least; 0 for no bound.
+	Memory size `standard:"0"`
 	// Requests from one address (of IPv6, from one /64). Behind a proxy whose
 	// X-Forwarded-For isn't believed, all people have one address.
 	Address rate `standard:"1800/1m"`
