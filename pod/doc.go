@@ -13,11 +13,12 @@
 //	Store, Tx     store/         ordered keys, one transaction per pod; an engine provides them
 //	Blobs         store/         large immutable bytes
 //	right         may.go         what an agent may do to a resource of the standard pod, and what decides it
-//	record        record.go      a resource of the standard pod, as the store keeps it
-//	change        keys.go        the time and randomness of one write
-//	Party         party.go       a registered organisation: provider (gives evidence), consumer (asks for it)
-//	Use           party.go       what a consumer may ask for, and why: one purpose of one registration
-//	EvidenceType  catalogue.go   what a provider can attest: fields, titles, SD-JWT type
+//	Home          record/        what a pod knows about itself
+//	State         record/        a resource of the standard pod, as the store keeps it
+//	Change        record/        the time and randomness of one write
+//	Party         registry/      a registered organisation: provider (gives evidence), consumer (asks for it)
+//	Use           registry/      what a consumer may ask for, and why: one purpose of one registration
+//	EvidenceType  registry/      what a provider can attest: fields, titles, SD-JWT type
 //	Evidence      evidence.go    one attested statement about the person, with its signed forms
 //	Space         space.go       the pod as one counterpart sees it, at /w/{id}/
 //	Request       request.go     what a party asks of the person: to deposit, or to read
@@ -25,6 +26,7 @@
 //	Answer        request.go     what the person decided
 //	Consent       consent.go     the immutable record of an answer; its Grants are the truth
 //	Share         consent.go     a consent as the person sees it: active, ended, withdrawn
+//	Excess        excess.go      a way in which a request asks for more than it needs
 //	View          view.go        what a counterpart receives: the only function that maps space to pod
 //	Entry         log.go         one line of the person's log, chained by hash
 //	Checkpoint    export.go      the signed end of an exported log
@@ -63,7 +65,9 @@
 //	f{evidence}\0w{space}    the signed form that a space was given
 //	k{type}\0{issuer}        the id of the current evidence
 //	q{id}                    a Request
+//	Q{answerby}{id}          that there is an open Request
 //	c{id}                    a Consent
+//	C{ends}{id}              that there is the Consent, what lasts longest first; what is read under it
 //	g{space}\0{id}           a Grant to a space's party
 //	h, l{seq}                the log's head; an Entry
 //	P{place}                 the id of the evidence that has a place in a status list; also a Name of the pod

@@ -83,7 +83,9 @@ func formKey(id string, i int) string      { return fmt.Sprintf("f%s\x00%04d", i
 func givenKey(id, space string) string     { return "f" + id + "\x00w" + space }
 func currentKey(typ, issuer string) string { return "k" + typ + "\x00" + issuer }
 
-// supersede makes e the current evidence of its type and issuer.
+// supersede makes e the current evidence of its type and issuer; or what was
+// superseded already, if it was issued before what is good now: forms that were asked
+// for earlier may come later.
 func (p *Pod) supersede(tx store.Tx, e *Evidence) error {
 	key := currentKey(e.Type, e.Issuer)
 	id, err := store.Load[string](tx, key)
@@ -92,10 +94,14 @@ func (p *Pod) supersede(tx store.Tx, e *Evidence) error {
 	}
 	if id != nil {
 		old, err := store.Load[Evidence](tx, evidenceKey(*id))
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if old != nil && old.Ended == Current {
+		case old == nil:
+		case e.Issued.Before(old.Issued) && p.good(*old):
+			e.Ended = Superseded
+			return nil
+		case old.Ended == Current:
 			old.Ended = Superseded
 			if err := store.Save(tx, evidenceKey(old.ID), old); err != nil {
 				return err
@@ -103,6 +109,12 @@ func (p *Pod) supersede(tx store.Tx, e *Evidence) error {
 		}
 	}
 	return store.Save(tx, key, e.ID)
+}
+
+// good reports whether evidence is current, and its issuer's lists say nothing else.
+func (p *Pod) good(e Evidence) bool {
+	p.listed(&e)
+	return e.State(p.Now()) == Current
 }
 
 // A given is a signed form that a space was given, with the top-level claim of each
@@ -235,10 +247,39 @@ func (p *Pod) holdings(tx store.Tx) ([]Evidence, error) {
 		all = append(all, *e)
 		return true
 	})
-	slices.SortFunc(all, func(a, b Evidence) int {
-		return cmp.Or(b.Received.Compare(a.Received), cmp.Compare(b.ID, a.ID))
-	})
+	slices.SortFunc(all, newerFirst)
 	return all, err
+}
+
+// newestOf returns the evidence of a type that no newer one of its issuer has
+// replaced, newest first, with what status lists say of it now.
+func (p *Pod) newestOf(tx store.Tx, typ string) ([]Evidence, error) {
+	var keys []string
+	if err := store.Each(tx, currentKey(typ, ""), func(id *string) bool { keys = append(keys, evidenceKey(*id)); return true }); err != nil || keys == nil {
+		return nil, err
+	}
+	values, err := tx.Get(keys...)
+	if err != nil {
+		return nil, err
+	}
+	var all []Evidence
+	for i, value := range values {
+		if value == nil {
+			continue
+		}
+		e, err := store.Decode[Evidence](keys[i], value)
+		if err != nil {
+			return nil, err
+		}
+		p.listed(e)
+		all = append(all, *e)
+	}
+	slices.SortFunc(all, newerFirst)
+	return all, nil
+}
+
+func newerFirst(a, b Evidence) int {
+	return cmp.Or(b.Received.Compare(a.Received), cmp.Compare(b.ID, a.ID))
 }
 
 // Pieces returns at most n of the owner's evidence, from the one numbered from on,

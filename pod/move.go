@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -32,7 +33,7 @@ func (p *Pod) MoveTo(ctx context.Context, who acl.Agent, to Imported) error {
 	var id string
 	err = p.updateOwn(ctx, who, func(tx store.Tx) error {
 		id = tx.Pod()
-		h, err := ownerOf(tx)
+		h, err := record.HomeOf(tx)
 		switch {
 		case err != nil || h.Moved == to.Root:
 			return err
@@ -42,7 +43,7 @@ func (p *Pod) MoveTo(ctx context.Context, who acl.Agent, to Imported) error {
 			return ldp.Refuse(ldp.Conflict, "What was imported there is not this pod.")
 		}
 		h.Moved = to.Root
-		tx.Put(homeKey, h.encode())
+		tx.Put(record.HomeKey, h.Encode())
 		if err := p.moveSpaces(ctx, tx, u.Scheme+"://"+u.Host, to.Spaces); err != nil {
 			return err
 		}
@@ -81,7 +82,7 @@ func (p *Pod) moveSpaces(ctx context.Context, tx store.Tx, base string, ids map[
 // commit is large.
 func (p *Pod) emptyMoved(ctx context.Context, id string) error {
 	const page = 500
-	for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "c", "g", "i", "j", "u", "x", "d", "tp", "th", "v", "z", "R", settingsKey, usedKey, helpedKey} {
+	for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "Q", "c", "C", "g", "i", "j", "u", "x", "d", "tp", "th", "v", "z", "R", settingsKey, usedKey, helpedKey} {
 		for n := page; n == page; {
 			err := p.Store.Update(ctx, store.Name("id/"+id), func(tx store.Tx) error {
 				pairs, err := tx.Scan(prefix, "", page)

@@ -7,12 +7,15 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/record"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -71,13 +74,13 @@ type Asked struct {
 // An Offer is a request with all that the person needs to decide on it.
 type Offer struct {
 	Request   Request
-	Party     Party
-	Use       Use             // ToRead
-	Types     []*EvidenceType // of Request.Types
-	Along     []*EvidenceType // of Request.Along
-	Connected bool            // ToDeposit: the party is connected already, for these types
-	Choices   []Choice        // ToRead: the evidence that would answer, newest first; empty if there is none
-	Suppliers []Supplier      // ToRead: who could deliver evidence of the type
+	Party     registry.Party
+	Use       registry.Use             // ToRead
+	Types     []*registry.EvidenceType // of Request.Types
+	Along     []*registry.EvidenceType // of Request.Along
+	Connected bool                     // ToDeposit: the party is connected already, for these types
+	Choices   []Choice                 // ToRead: the evidence that would answer, newest first; empty if there is none
+	Suppliers []Supplier               // ToRead: who could deliver evidence of the type
 }
 
 // A Choice is one piece of evidence and what of it would be released.
@@ -92,7 +95,7 @@ type Choice struct {
 
 // A Supplier is a provider of a type of evidence that is asked for.
 type Supplier struct {
-	Party     Party
+	Party     registry.Party
 	Connected bool
 	Asked     time.Time // zero if it wasn't asked for this request
 	Trouble   string    // as in Asked
@@ -122,6 +125,21 @@ type Outcome struct {
 
 func requestKey(id string) string { return "q" + id }
 
+// openFrom comes before the keys that find the open requests which are to be answered
+// after t.
+func openFrom(t time.Time) string { return fmt.Sprintf("Q%016x", t.Unix()) }
+
+// keepRequest stores a request, so that it is found as long as it is open.
+func keepRequest(tx store.Tx, r *Request) error {
+	found := openFrom(r.AnswerBy) + r.ID
+	if r.State != Open {
+		tx.Delete(found)
+	} else if err := store.Save(tx, found, r.ID); err != nil {
+		return err
+	}
+	return store.Save(tx, requestKey(r.ID), r)
+}
+
 // Begin puts what a party asks before the owner and returns the request's id.
 // The same key again gives the same request.
 func (p *Pod) Begin(ctx context.Context, who acl.Agent, key, party string, details []json.RawMessage) (string, error) {
@@ -137,7 +155,7 @@ func (p *Pod) Begin(ctx context.Context, who acl.Agent, key, party string, detai
 		if err != nil || old != nil {
 			return err
 		}
-		return store.Save(tx, requestKey(r.ID), r)
+		return keepRequest(tx, r)
 	})
 	return r.ID, err
 }
@@ -147,15 +165,22 @@ func (p *Pod) Requests(ctx context.Context, who acl.Agent) ([]Offer, error) {
 	var offers []Offer
 	err := p.viewPart(ctx, who, requestsPart, func(tx store.Tx) error {
 		offers = nil
+		var ids []string
 		var open []*Request
-		err := store.Each(tx, requestKey(""), func(r *Request) bool {
-			if r.State == Open && p.Now().Before(r.AnswerBy) {
-				open = append(open, r)
-			}
-			return true
-		})
+		err := store.EachAfter(tx, "Q", openFrom(p.Now())+"\xff", func(id *string) bool { ids = append(ids, requestKey(*id)); return true })
 		if err != nil {
 			return err
+		}
+		values, err := tx.Get(ids...)
+		if err != nil {
+			return err
+		}
+		for i, value := range values {
+			r, err := store.Decode[Request](ids[i], value)
+			if err != nil {
+				return err
+			}
+			open = append(open, r)
 		}
 		slices.SortFunc(open, func(a, b *Request) int { return b.Created.Compare(a.Created) })
 		for _, r := range open {
@@ -218,7 +243,7 @@ func (p *Pod) offer(ctx context.Context, tx store.Tx, r *Request) (*Offer, error
 }
 
 // typesOf returns the types with the ids, of those that are in the catalogue.
-func (p *Pod) typesOf(ids []string) (types []*EvidenceType) {
+func (p *Pod) typesOf(ids []string) (types []*registry.EvidenceType) {
 	for _, id := range ids {
 		if t, ok := p.Types.Type(id); ok {
 			types = append(types, t)
@@ -233,11 +258,11 @@ func containsAll(all, some []string) bool {
 
 // choices fills in what current evidence would answer the request.
 func (p *Pod) choices(tx store.Tx, o *Offer) error {
-	all, err := p.holdings(tx)
+	r, t := &o.Request, o.Types[0]
+	all, err := p.newestOf(tx, t.ID)
 	if err != nil {
 		return err
 	}
-	r, t := &o.Request, o.Types[0]
 	for _, e := range all {
 		if e.Type != t.ID || e.State(p.Now()) != Current || tooOld(&e, r.MaxAge, p.Now()) {
 			continue
@@ -261,7 +286,7 @@ func (p *Pod) suppliers(ctx context.Context, tx store.Tx, o *Offer) error {
 	}
 	for _, id := range ids {
 		party, err := p.Registry.Party(ctx, id)
-		if errors.Is(err, ErrNoParty) {
+		if errors.Is(err, registry.ErrNoParty) {
 			continue
 		}
 		if err != nil {
@@ -337,7 +362,7 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 		if r.State != Open || !p.Now().Before(r.AnswerBy) || a.Agree && r.Kind == ToRead && !p.Now().Before(r.Until) {
 			return ldp.Refuse(ldp.Conflict, "This request has been answered, or its time has passed.")
 		}
-		if h, err := ownerOf(tx); err != nil {
+		if h, err := record.HomeOf(tx); err != nil {
 			return err
 		} else if a.Agree && !h.Leaves.IsZero() {
 			return ldp.Refuse(ldp.Conflict, "All of it is about to be erased. Stay first, and then answer.")
@@ -358,7 +383,7 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 		if err := p.tellAnswer(ctx, tx, r, d.consent); err != nil {
 			return err
 		}
-		return store.Save(tx, requestKey(id), r)
+		return keepRequest(tx, r)
 	})
 	p.wake(err)
 	if err != nil {
@@ -532,7 +557,7 @@ func (p *Pod) agree(ctx context.Context, tx store.Tx, r *Request, a Answer, d *d
 	if err := store.Save(tx, grantKey(s.ID, g.ID), g); err != nil {
 		return err
 	}
-	if err := store.Save(tx, consentKey(c.ID), c); err != nil {
+	if err := keepConsent(tx, c); err != nil {
 		return err
 	}
 	return p.enter(tx, Entry{Action: DidAgree, Party: r.Party, Type: g.Type, Fields: c.Fields, Purpose: o.Use.Purpose, Consent: c.ID})

@@ -134,7 +134,7 @@ func (s *settled) check() {
 	s.checkBase(refuse)
 	for name, value := range map[string]string{
 		"dir":      s.Dir,
-		"key-file": s.KeyFile,
+		"key-file": s.KeyFile + string(s.Key),
 	} {
 		if value == "" {
 			refuse(name, map[string]string{
@@ -171,6 +171,12 @@ func (s *settled) check() {
 	}
 	if (s.Postgres == "") != (s.S3 == "") {
 		refuse("postgres", "a cluster needs both a database (postgres) and a bucket (s3)")
+	}
+	if s.KeyFile != "" && s.Key != "" {
+		refuse("key-file", "the master key comes from this file or from the environment, not from both")
+	}
+	if (s.KMS.URL == "") != (s.KMS.Key == "") || (s.KMS.URL == "") != (s.KMS.TokenFile+string(s.KMS.Token) == "") {
+		refuse("kms-url", "a key management service needs its URL, the name of a key and a token")
 	}
 	if (s.Backups == "") != (s.BackupKeys == "") || s.Backups != "" && s.Backups == s.BackupKeys {
 		refuse("backups", "backups and backup-keys belong together, and are two folders")

@@ -31,10 +31,13 @@ type settings struct {
 	// File with the master key, as "skrin key" prints it. Whoever has it can read
 	// what is encrypted: keep a copy, apart from the data.
 	KeyFile string `type:"path"`
+	// The master key itself, where there is no such file.
+	Key secret `kong:"-"`
 	// Files with master keys of the pods' keys, the one to use first. Without, one is
 	// derived from the master key. To rotate: put a new one first, run "skrin rotate",
 	// take the old one away.
-	PodKeyFile []string `type:"path"`
+	PodKeyFile []string    `type:"path"`
+	KMS        kmsSettings `embed:"" prefix:"kms-"`
 
 	// Folder of registrations of authorities and consumers (.json).
 	Parties string `type:"path"`
@@ -106,6 +109,21 @@ type settings struct {
 	S3AccessKey secret `name:"s3-access-key" kong:"-"`
 	// The bucket's secret key, where there is no such file.
 	S3SecretKey secret `name:"s3-secret-key" kong:"-"`
+}
+
+// The kmsSettings say which key management service wraps the pods' keys, with a key
+// that never leaves it, instead of a master key that is here: one that speaks the
+// Transit API of OpenBao and Vault. What was wrapped before is still read; "skrin
+// rotate" has the service wrap it, and what an older version of its key has wrapped.
+type kmsSettings struct {
+	// URL of the engine, like https://vault.example.se:8200/v1/transit.
+	URL string `name:"url"`
+	// Name of the key, of a type that takes associated data, like aes256-gcm96.
+	Key string
+	// File with the token, which may encrypt and decrypt with that key.
+	TokenFile string `type:"path"`
+	// The token, where there is no such file.
+	Token secret `kong:"-"`
 }
 
 // The tlsSettings say how people's connections are encrypted. Without any, the

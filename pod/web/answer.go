@@ -17,6 +17,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // patience is how long a page waits for evidence by itself. After it the person
@@ -36,6 +37,7 @@ type question struct {
 	Basis    string   // ToRead: the legal basis, in plain words
 	Options  []option // ToRead: the evidence that would answer
 	Ends     []end    // ToRead: how long, the longest first
+	Excess   []string // ToRead: in what it asks for too much
 	Sources  []source // ToRead: who could deliver what is missing
 	Waiting  bool     // one of them was asked a moment ago
 	Chosen   chosen   // what the person had filled in
@@ -289,7 +291,7 @@ func (v *visit) put(status int, id string, q question) error {
 	if !v.Now().Before(o.Request.AnswerBy) || len(o.Types) == 0 {
 		return v.problem(endedAsk)
 	}
-	if _, err := v.Registry.Party(v.r.Context(), o.Request.Party); errors.Is(err, pod.ErrNoParty) {
+	if _, err := v.Registry.Party(v.r.Context(), o.Request.Party); errors.Is(err, registry.ErrNoParty) {
 		return v.problem(endedAsk) // the page says that who asks is registered
 	} else if err != nil {
 		return fmt.Errorf("find who asks: %w", err)
@@ -323,6 +325,9 @@ func (v *visit) fill(q *question) {
 		})
 	}
 	q.Ends = v.ends(o.Request.Until)
+	for _, e := range o.Excess() {
+		q.Excess = append(q.Excess, v.t(excesses[e.Kind], "fields", v.list(v.titles(t, e.Fields)), "instead", v.list(v.titles(t, e.Instead))))
+	}
 	for _, s := range o.Suppliers {
 		age := v.Now().Sub(s.Asked)
 		asked := !s.Asked.IsZero() && s.Trouble == ""
@@ -336,7 +341,7 @@ func (v *visit) fill(q *question) {
 
 // initiate returns where a connection to a provider begins that leads back to this
 // question (OpenID Connect Core 1.0, section 4: initiated by a third party).
-func (v *visit) initiate(p pod.Party) string {
+func (v *visit) initiate(p registry.Party) string {
 	u, err := url.Parse(webAddress(p.Initiate))
 	if err != nil || u.Host == "" {
 		return ""
@@ -365,6 +370,12 @@ func (v *visit) ends(asked time.Time) []end {
 		}
 	}
 	return all
+}
+
+// excesses are keys of messages that warn of what asks for too much.
+var excesses = map[pod.ExcessKind]string{
+	pod.Unregistered: "excess.unregistered", pod.Everything: "excess.everything", pod.YesOrNo: "excess.yesorno",
+	pod.Needless: "excess.needless", pod.Later: "excess.later", pod.Long: "excess.long",
 }
 
 var troubles = map[string]string{

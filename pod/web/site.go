@@ -29,6 +29,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // A Pod is what the pages use of a pod.Pod.
@@ -77,7 +78,10 @@ type Asked interface {
 
 // Given is what came of the answers.
 type Given interface {
-	Shares(ctx context.Context, who acl.Agent) ([]pod.Share, error)
+	SharesAfter(ctx context.Context, who acl.Agent, after string, n int) (some []pod.Share, more string, err error)
+	Ending(ctx context.Context, who acl.Agent, by time.Time, n int) ([]pod.Share, error)
+	SharesOf(ctx context.Context, who acl.Agent, e *pod.Evidence, n int) (some []pod.Share, total int, err error)
+	Share(ctx context.Context, who acl.Agent, id string) (pod.Share, error)
 	Withdraw(ctx context.Context, who acl.Agent, consent string) error
 	Connections(ctx context.Context, who acl.Agent) ([]pod.Connection, error)
 	Counterparts(ctx context.Context, who acl.Agent) ([]pod.Connection, error)
@@ -160,8 +164,8 @@ type Asks interface {
 // are required.
 type Site struct {
 	Pod      Pod
-	Registry pod.Registry   // names of parties
-	Types    *pod.Catalogue // names of evidence and its fields
+	Registry registry.Registry   // names of parties
+	Types    *registry.Catalogue // names of evidence and its fields
 	Sessions Sessions
 	Asks     Asks
 	Apps     Apps
@@ -250,6 +254,7 @@ func (s *site) routes() *mux.Router {
 		}
 	}
 	r.Path(Ended).Methods("GET", "HEAD").Handler(s.public(func(v *visit) error { return v.problem(endedAsk) }))
+	r.Path("/me/words").Methods("GET", "HEAD").Handler(s.public((*visit).glossary))
 	r.Path("/me/sign-in").Methods("GET", "HEAD").Handler(s.public((*visit).signIn))
 	r.Path("/me/sign-out").Methods("POST").Handler(s.public((*visit).signOut))
 	r.Path("/me/language").Methods("POST").Handler(s.public((*visit).chooseLanguage))

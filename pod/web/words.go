@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"golang.org/x/text/language"
 
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 //go:embed layout pages messages static
@@ -177,8 +179,40 @@ func (g *tongue) count(key string, n int) (string, error) {
 	return g.say(key+".other", "n", n)
 }
 
+// A term is a word of the pages that not everybody knows, with what it means.
+type term struct{ ID, Word, Text string }
+
+// terms are keys of messages: the word, and what it means.
+var terms = [][2]string{
+	{"words.evidence", "words.evidence.text"},
+	{"words.signed", "words.signed.text"},
+	{"words.state", "words.state.text"},
+	{"words.connection", "words.connection.text"},
+	{"words.share", "words.share.text"},
+	{"words.withdraw", "words.withdraw.text"},
+	{"words.pause", "words.pause.text"},
+	{"words.receipt", "words.receipt.text"},
+	{"words.basis", "words.basis.text"},
+	{"words.registered", "words.registered.text"},
+	{"words.event", "words.event.text"},
+	{"words.app", "words.app.text"},
+	{"words.eid", "words.eid.text"},
+	{"words.passkey", "words.passkey.text"},
+}
+
+// glossary explains the words, in the order of the alphabet.
+func (v *visit) glossary() error {
+	var all []term
+	for _, key := range terms {
+		all = append(all, term{strings.TrimPrefix(key[0], "words."), v.t(key[0]), v.t(key[1])})
+	}
+	order := alphabetical(v.lang)
+	slices.SortFunc(all, func(a, b term) int { return order(a.Word, b.Word) })
+	return v.show(http.StatusOK, "words", v.t("site.words"), "", all)
+}
+
 // text returns a foreign text in the language, fit to be shown.
-func (g *tongue) text(t pod.Text) string { return plain(t.In(g.lang)) }
+func (g *tongue) text(t registry.Text) string { return plain(t.In(g.lang)) }
 
 // plain makes what controls the direction of writing, or nothing visible,
 // visible: nobody shall read something else than what is there.
@@ -225,7 +259,7 @@ func (g *tongue) list(all []string) string {
 type fact struct{ Field, Label, Value string }
 
 // facts puts facts of a type into words, exactly as many as there are.
-func (g *tongue) facts(t *pod.EvidenceType, all []pod.Fact) []fact {
+func (g *tongue) facts(t *registry.EvidenceType, all []pod.Fact) []fact {
 	var out []fact
 	for _, f := range all {
 		field, _ := t.Field(f.Field)
@@ -235,7 +269,7 @@ func (g *tongue) facts(t *pod.EvidenceType, all []pod.Fact) []fact {
 }
 
 // label returns what a field asks, or else what it is called.
-func (g *tongue) label(t *pod.EvidenceType, name string) string {
+func (g *tongue) label(t *registry.EvidenceType, name string) string {
 	field, _ := t.Field(name)
 	if q := g.text(field.Question); q != "" {
 		return q
@@ -244,7 +278,7 @@ func (g *tongue) label(t *pod.EvidenceType, name string) string {
 }
 
 // title returns what a field is called.
-func (g *tongue) title(t *pod.EvidenceType, name string) string {
+func (g *tongue) title(t *registry.EvidenceType, name string) string {
 	field, ok := t.Field(name)
 	if !ok {
 		return plain(name)
@@ -253,7 +287,7 @@ func (g *tongue) title(t *pod.EvidenceType, name string) string {
 }
 
 // titles returns what fields are called.
-func (g *tongue) titles(t *pod.EvidenceType, names []string) []string {
+func (g *tongue) titles(t *registry.EvidenceType, names []string) []string {
 	var out []string
 	for _, name := range names {
 		out = append(out, g.title(t, name))
