@@ -13,11 +13,12 @@
 //	Store, Tx     store/         ordered keys, one transaction per pod; an engine provides them
 //	Blobs         store/         large immutable bytes
 //	right         may.go         what an agent may do to a resource of the standard pod, and what decides it
-//	record        record.go      a resource of the standard pod, as the store keeps it
-//	change        keys.go        the time and randomness of one write
-//	Party         party.go       a registered organisation: provider (gives evidence), consumer (asks for it)
-//	Use           party.go       what a consumer may ask for, and why: one purpose of one registration
-//	EvidenceType  catalogue.go   what a provider can attest: fields, titles, SD-JWT type
+//	Home          record/        what a pod knows about itself
+//	State         record/        a resource of the standard pod, as the store keeps it
+//	Change        record/        the time and randomness of one write
+//	Party         registry/      a registered organisation: provider (gives evidence), consumer (asks for it)
+//	Use           registry/      what a consumer may ask for, and why: one purpose of one registration
+//	EvidenceType  registry/      what a provider can attest: fields, titles, SD-JWT type
 //	Evidence      evidence.go    one attested statement about the person, with its signed forms
 //	Space         space.go       the pod as one counterpart sees it, at /w/{id}/
 //	Request       request.go     what a party asks of the person: to deposit, or to read
@@ -37,6 +38,7 @@
 //	MailedRequest mail.go        a request that a party posts to its inbox/
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
 //	Mandate       mandate.go     somebody acts for the owner, as far as it says, until it ends
+//	Holding       holding.go     what an operator may know of one pod: how much it holds
 //	Loan          lend.go        what the owner lets others do to a file or folder, by its ACL document
 //	holderKey     holder.go      a private key of the person's, of one signed form
 //	Notification  outbox.go      what a counterpart must be told, until it has been

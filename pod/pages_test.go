@@ -14,9 +14,9 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
-	"skrin/pod"
 	"skrin/pod/credential"
 	"skrin/pod/pebble"
+	"skrin/pod/registry"
 	"skrin/pod/web"
 )
 
@@ -51,7 +51,7 @@ func (w *town) crowded(evidence, entries int) {
 	w.pod.Store = store
 	w.alva, err = w.pod.Make(w.t.Context(), "person-alva")
 	must(w.t, err)
-	parties := w.pod.Registry.(*pod.Parties)
+	parties := w.pod.Registry.(*registry.Parties)
 	like, err := parties.Party(w.t.Context(), insurer)
 	must(w.t, err)
 	deposit := w.connect()

@@ -9,6 +9,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -31,7 +32,9 @@ import (
 const evidences = "evidence/"
 
 // isEvidence reports whether a path is evidence/, or in it.
-func isEvidence(id ldp.ID) bool { return strings.HasPrefix(string(id), string(rootOf(id))+evidences) }
+func isEvidence(id ldp.ID) bool {
+	return strings.HasPrefix(string(id), string(record.RootOf(id))+evidences)
+}
 
 // fixed refuses what can't be done under evidence/.
 func fixed() error {

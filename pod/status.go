@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -134,12 +136,12 @@ func (s *Statuses) at(places Places, now time.Time) (EndState, bool) {
 // the server calls it at the start and every minute; it tells nobody's data, and
 // so needs no agent. One list that fails holds up no other.
 func (p *Pod) RefreshStatuses(ctx context.Context) error {
-	return p.eachRevoker(ctx, func(party Party) error { return p.follow(ctx, party, false) })
+	return p.eachRevoker(ctx, func(party registry.Party) error { return p.follow(ctx, party, false) })
 }
 
 // eachRevoker visits each party that may issue something, once. An error holds up
 // no other.
-func (p *Pod) eachRevoker(ctx context.Context, visit func(Party) error) error {
+func (p *Pod) eachRevoker(ctx context.Context, visit func(registry.Party) error) error {
 	var errs []error
 	seen := map[string]bool{}
 	for _, t := range p.Types.All() {
@@ -147,7 +149,7 @@ func (p *Pod) eachRevoker(ctx context.Context, visit func(Party) error) error {
 		errs = append(errs, err)
 		for _, id := range ids {
 			party, err := p.Registry.Party(ctx, id)
-			if errors.Is(err, ErrNoParty) || seen[id] {
+			if errors.Is(err, registry.ErrNoParty) || seen[id] {
 				continue
 			}
 			seen[id] = true
@@ -164,7 +166,7 @@ func (p *Pod) eachRevoker(ctx context.Context, visit func(Party) error) error {
 
 // follow fetches what is due of a party's lists; soon also its aggregation, if
 // that is some seconds old.
-func (p *Pod) follow(ctx context.Context, party Party, soon bool) error {
+func (p *Pod) follow(ctx context.Context, party registry.Party, soon bool) error {
 	s, now := p.Statuses, p.Now()
 	if s == nil || party.StatusLists == "" {
 		return nil
@@ -179,7 +181,7 @@ func (p *Pod) follow(ctx context.Context, party Party, soon bool) error {
 }
 
 // followList fetches a list, and tells the pods in whose places it has changed.
-func (p *Pod) followList(ctx context.Context, party Party, uri string, now time.Time) error {
+func (p *Pod) followList(ctx context.Context, party registry.Party, uri string, now time.Time) error {
 	token, changed, err := p.Statuses.refresh(ctx, party, uri, now)
 	if err != nil {
 		return err
@@ -205,7 +207,7 @@ func (s *Statuses) owe(uri string, places []int) {
 }
 
 // aggregate learns which lists a party has, if it is time.
-func (s *Statuses) aggregate(ctx context.Context, party Party, now time.Time, soon bool) error {
+func (s *Statuses) aggregate(ctx context.Context, party registry.Party, now time.Time, soon bool) error {
 	s.mu.Lock()
 	s.begin()
 	due := s.tries[party.ID]
@@ -222,7 +224,7 @@ func (s *Statuses) aggregate(ctx context.Context, party Party, now time.Time, so
 	if err == nil {
 		var uris []string
 		if uris, err = readAggregation(body); err == nil {
-			s.set(party.ID, uris)
+			s.set(party.ID, uris, now)
 			if s.Kept == nil {
 				return nil
 			}
@@ -262,8 +264,8 @@ func readAggregation(body []byte) ([]string, error) {
 }
 
 // set makes a party's lists those of the aggregation. A list that is no longer
-// there is fetched no more, and out of date when it is out of date.
-func (s *Statuses) set(party string, uris []string) {
+// there is fetched no more, and forgotten when it is out of date.
+func (s *Statuses) set(party string, uris []string, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin()
@@ -274,6 +276,13 @@ func (s *Statuses) set(party string, uris []string) {
 			s.lists[uri] = new(followed)
 		}
 	}
+	wanted := map[string]bool{}
+	for _, uris := range s.asked {
+		for uri := range uris {
+			wanted[uri] = true
+		}
+	}
+	maps.DeleteFunc(s.lists, func(uri string, f *followed) bool { return !wanted[uri] && !now.Before(f.until) })
 }
 
 func (s *Statuses) due(party string, now time.Time) []string {
@@ -291,11 +300,11 @@ func (s *Statuses) due(party string, now time.Time) []string {
 
 // refresh fetches a list, and returns it and the places in it of which it says
 // something else than before, or of which a pod is still to be told.
-func (s *Statuses) refresh(ctx context.Context, party Party, uri string, now time.Time) (token []byte, changed []int, err error) {
+func (s *Statuses) refresh(ctx context.Context, party registry.Party, uri string, now time.Time) (token []byte, changed []int, err error) {
 	token, err = s.Fetch(ctx, uri, credential.TypeStatusList)
 	var list *credential.StatusList
 	if err == nil {
-		list, err = credential.ReadStatusList(string(token), uri, party.Issuer, party.key, now)
+		list, err = credential.ReadStatusList(string(token), uri, party.Issuer, party.Key, now)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -341,7 +350,7 @@ func (s *Statuses) fits(f *followed, list *credential.StatusList) error {
 
 // checkPlace refuses, at a delivery, a place that can't be followed, or that says
 // that the form is not good. Its error is for the provider.
-func (p *Pod) checkPlace(ctx context.Context, party Party, status *credential.Status) (*Place, error) {
+func (p *Pod) checkPlace(ctx context.Context, party registry.Party, status *credential.Status) (*Place, error) {
 	if status == nil || p.Statuses == nil {
 		return nil, nil
 	}

@@ -5,12 +5,16 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +24,99 @@ import (
 	"skrin/pod"
 	"skrin/pod/podtest"
 )
+
+// A tape is a connection on which a client has sent all requests beforehand, and which
+// takes the answers. It costs nothing, so that what is measured is the server.
+type tape struct {
+	request []byte
+	left    int // times that the request is sent
+	rest    []byte
+	end     sync.Once
+	ended   chan struct{}
+}
+
+// Read implements net.Conn.
+func (c *tape) Read(p []byte) (int, error) {
+	if len(c.rest) == 0 {
+		if c.left == 0 {
+			return 0, io.EOF
+		}
+		c.rest = c.request
+		c.left--
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+// Close implements net.Conn.
+func (c *tape) Close() error                       { c.end.Do(func() { close(c.ended) }); return nil }
+func (c *tape) Write(p []byte) (int, error)        { return len(p), nil }
+func (c *tape) LocalAddr() net.Addr                { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+func (c *tape) RemoteAddr() net.Addr               { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1024} }
+func (c *tape) SetDeadline(time.Time) error        { return nil }
+func (c *tape) SetReadDeadline(t time.Time) error  { return nil }
+func (c *tape) SetWriteDeadline(t time.Time) error { return nil }
+
+// Accept implements net.Listener: there is one connection.
+func (c *tape) Accept() (net.Conn, error) {
+	if c.rest == nil {
+		c.rest = []byte{}
+		return c, nil
+	}
+	<-c.ended
+	return nil, net.ErrClosed
+}
+
+// Addr implements net.Listener.
+func (c *tape) Addr() net.Addr { return c.LocalAddr() }
+
+// BenchmarkGetTurtle is a GET of a public kilobyte, as it is served but for the
+// system's share, and beside it a handler that answers the same bytes.
+func BenchmarkGetTurtle(b *testing.B) {
+	c := config{Base: "https://pod.example.se", Dir: b.TempDir(), Key: make([]byte, keySize), Token: time.Minute}
+	s, err := newServer(b.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	owner, err := s.pod.Make(b.Context(), "person")
+	if err != nil {
+		b.Fatal(err)
+	}
+	body := "<> <urn:n> \"" + strings.Repeat("x", 1000) + "\"."
+	path := strings.TrimPrefix(strings.TrimSuffix(string(owner.ID), "#me"), c.Base) // everybody may read it
+	if _, err := s.pod.Put(b.Context(), owner, ldp.Put{ID: ldp.ID(path), Type: "text/turtle", Size: -1, Body: strings.NewReader(
+		fmt.Sprintf("<#me> <http://www.w3.org/ns/solid/terms#oidcIssuer> <%s>. %s", c.Base, body))}); err != nil {
+		b.Fatal(err)
+	}
+	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/turtle")
+		io.WriteString(w, body)
+	})
+	for _, row := range []struct {
+		name string
+		http.Handler
+	}{{"skrin", deadlines(s.handler, stall, nil)}, {"bare", bare}} {
+		b.Run(row.name, func(b *testing.B) {
+			b.ReportAllocs()
+			request := []byte("GET " + path + " HTTP/1.1\r\nHost: pod.example.se\r\nAccept: text/turtle\r\n\r\n")
+			t := &tape{request: request, left: b.N, ended: make(chan struct{})}
+			srv := &http.Server{Handler: row, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+			began := cpuTime()
+			b.ResetTimer()
+			_ = srv.Serve(t)
+			b.ReportMetric(float64(cpuTime()-began)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+// cpuTime is how long this process has run.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // fails never
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
 
 // BenchmarkPut is a small PUT that is durable when it is answered, as the server does
 // it but for who asks: 64 clients write at once, each to the pod of one of 64

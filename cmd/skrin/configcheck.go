@@ -14,8 +14,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-
-	"github.com/alecthomas/kong"
 )
 
 // configCommand is about the settings.
@@ -122,23 +120,6 @@ func wrapped(text, indent string) string {
 	return b.String()
 }
 
-// helpful gives the flags of the settings the manual as help.
-func helpful(k *kong.Kong) error {
-	told := manual()
-	all := new(settings).options()
-	return kong.Visit(k.Model, func(n kong.Visitable, next kong.Next) error {
-		if f, ok := n.(*kong.Flag); ok && f.Help == "" {
-			f.Help = told[f.Name]
-			for _, o := range all {
-				if o.name == f.Name && o.standard != "" {
-					f.Help += " (" + o.standard + ")"
-				}
-			}
-		}
-		return next(nil)
-	})
-}
-
 // check adds what is wrong with the settings, or unsafe, to the faults.
 func (s *settled) check() {
 	refuse := func(name, says string) {
@@ -153,7 +134,7 @@ func (s *settled) check() {
 	s.checkBase(refuse)
 	for name, value := range map[string]string{
 		"dir":      s.Dir,
-		"key-file": s.KeyFile,
+		"key-file": s.KeyFile + string(s.Key),
 	} {
 		if value == "" {
 			refuse(name, map[string]string{
@@ -175,9 +156,12 @@ func (s *settled) check() {
 		refuse("log-level", "it is debug, info, warn or error")
 	}
 	for _, o := range s.options() {
-		if o.value.Interface() == any(size(0)) && o.name != "limit-quota" {
+		if o.value.Interface() == any(size(0)) && o.name != "limit-quota" && o.name != "limit-memory" {
 			refuse(o.name, "it must be more than 0")
 		}
+	}
+	if s.Limit.Memory != 0 && s.Limit.Memory < leastMemory {
+		refuse("limit-memory", "it must be at least "+leastMemory.String()+", or 0 for no bound")
 	}
 	if s.Limit.Registrations.N == 0 {
 		refuse("limit-registrations", "open registration of apps is for the demo only: anybody could fill the store")
@@ -187,6 +171,15 @@ func (s *settled) check() {
 	}
 	if (s.Postgres == "") != (s.S3 == "") {
 		refuse("postgres", "a cluster needs both a database (postgres) and a bucket (s3)")
+	}
+	if s.KeyFile != "" && s.Key != "" {
+		refuse("key-file", "the master key comes from this file or from the environment, not from both")
+	}
+	if (s.KMS.URL == "") != (s.KMS.Key == "") || (s.KMS.URL == "") != (s.KMS.TokenFile+string(s.KMS.Token) == "") {
+		refuse("kms-url", "a key management service needs its URL, the name of a key and a token")
+	}
+	if (s.Backups == "") != (s.BackupKeys == "") || s.Backups != "" && s.Backups == s.BackupKeys {
+		refuse("backups", "backups and backup-keys belong together, and are two folders")
 	}
 	s.checkListeners(refuse)
 }

@@ -28,9 +28,20 @@ import (
 const asDemo = "SKRIN_TEST_AS_DEMO"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asSkrin) == ordinary {
+		fmt.Fprintln(os.Stderr, becomeOrdinary())
+		os.Exit(1)
+	}
 	if os.Getenv(asSkrin) != "" {
 		main()
 		os.Exit(0)
+	}
+	if text := os.Getenv(asMember); text != "" {
+		fmt.Fprintln(os.Stderr, serveAsMember(text))
+		os.Exit(1)
+	}
+	if at := os.Getenv(asCrowd); at != "" {
+		crowdAt(at)
 	}
 	if conf := os.Getenv(asNode); conf != "" {
 		writeAsNode(conf)

@@ -17,7 +17,7 @@ import (
 	"skrin/auth/login"
 	"skrin/auth/provider"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -44,7 +44,7 @@ type steps struct {
 
 // loadSteps reads the file. What isn't known stops the server: it would protect
 // nothing.
-func loadSteps(file string, levels login.Levels, types *pod.Catalogue) (steps, error) {
+func loadSteps(file string, levels login.Levels, types *registry.Catalogue) (steps, error) {
 	s := steps{levels: levels}
 	if file == "" {
 		return s, nil
@@ -59,7 +59,7 @@ func loadSteps(file string, levels login.Levels, types *pod.Catalogue) (steps, e
 	return s, nil
 }
 
-func (s *steps) read(text []byte, types *pod.Catalogue) error {
+func (s *steps) read(text []byte, types *registry.Catalogue) error {
 	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&s.enough); err != nil {
 		return err
 	}
@@ -240,7 +240,7 @@ func (s *server) typesOf(r *http.Request, mandate, id string) ([]string, error) 
 		}
 	}
 	offer, err := s.pod.Offer(r.Context(), who, id)
-	return offer.Request.Types, gone(err)
+	return slices.Concat(offer.Request.Types, offer.Request.Along), gone(err)
 }
 
 // gone leaves out an error of whoever asks: the page says what it is.

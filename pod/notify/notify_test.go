@@ -26,6 +26,7 @@ import (
 	"skrin/pod"
 	"skrin/pod/notify"
 	"skrin/pod/podtest"
+	"skrin/pod/registry"
 )
 
 const certificate = "se:af:arbetsloshetsintyg:1"
@@ -43,6 +44,7 @@ type town struct {
 type hook struct {
 	mu     sync.Mutex
 	status func(n int) int // of the n-th attempt, from 1
+	to     string          // Location of its answers; "" for none
 	tokens []notify.Token
 	kinds  []string
 }
@@ -61,6 +63,9 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if status == 0 {
 		<-r.Context().Done() // a dead one: it takes the request, and never answers
 		return
+	}
+	if h.to != "" {
+		w.Header().Set("Location", h.to)
 	}
 	w.WriteHeader(status)
 }
@@ -88,10 +93,10 @@ func newTown(t *testing.T, status func(n int) int) *town {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	w := &town{t: t, key: jose.JSONWebKey{Key: k, KeyID: "1", Algorithm: "ES256"}, hook: &hook{status: status}}
-	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	types, err := registry.LoadCatalogue(fixtures.Files, "types")
 	must(t, err)
 	w.pod = &pod.Pod{
-		Store: podtest.New(t), Registry: pod.NewParties(time.Now), Types: types, Sign: w,
+		Store: podtest.New(t), Registry: registry.NewParties(time.Now), Types: types, Sign: w,
 		Base: "https://pod.example", Issuer: "https://pod.example", Now: time.Now, Rand: rand.Reader,
 	}
 	w.register("provider", w.hook)
@@ -107,10 +112,10 @@ func newTown(t *testing.T, status func(n int) int) *town {
 func (w *town) register(id string, hook http.Handler) {
 	srv := httptest.NewServer(hook)
 	w.t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
-	must(w.t, w.pod.Registry.(*pod.Parties).Add(pod.Party{
-		ID: id, WebID: acl.WebID("http://pod.example/.parties/" + id + "#org"), Name: pod.Text{"en": id}, Issuer: "https://" + id + ".example",
+	must(w.t, w.pod.Registry.(*registry.Parties).Add(registry.Party{
+		ID: id, WebID: acl.WebID("http://pod.example/.parties/" + id + "#org"), Name: registry.Text{"en": id}, Issuer: "https://" + id + ".example",
 		Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{w.key.Public()}}, MayIssue: []string{certificate}, Notify: srv.URL,
-		Uses:  []pod.Use{{ID: "u", Purpose: "https://w3id.org/dpv#X", Why: pod.Text{"en": "x"}, Basis: "x", Type: certificate, Fields: []string{"registered"}, Days: 10}},
+		Uses:  []registry.Use{{ID: "u", Purpose: "https://w3id.org/dpv#X", Why: registry.Text{"en": "x"}, Basis: "x", Type: certificate, Fields: []string{"registered"}, Days: 10}},
 		Until: time.Now().AddDate(1, 0, 0),
 	}))
 }
@@ -182,6 +187,28 @@ func TestWhatIsNotReceivedIsTriedAgain(t *testing.T) {
 	eventually(t, "it is delivered at the second try", func() bool { return len(w.hook.got()) == 2 && w.waiting() == 0 })
 	if got := w.hook.got(); got[0].ID != got[1].ID {
 		t.Error("the second try has another jti")
+	}
+}
+
+// TestARedirectIsNoReceipt: what stands where it leads to, as a page to sign in
+// does, has not received anything, and isn't told.
+func TestARedirectIsNoReceipt(t *testing.T) {
+	page := &hook{status: func(int) int { return http.StatusOK }}
+	srv := httptest.NewServer(page)
+	t.Cleanup(srv.Close)
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		w := newTown(t, func(int) int { return status })
+		w.hook.to = srv.URL
+		who, id := w.want("alva", "provider")
+		eventually(t, "the person is told of the trouble", func() bool {
+			o, err := w.pod.Offer(t.Context(), who, id)
+			must(t, err)
+			return o.Suppliers[0].Trouble == "refused" || w.waiting() == 0
+		})
+		w.stop()
+		if w.waiting() != 1 || len(page.got()) != 0 {
+			t.Errorf("%d: %d notifications wait, and %d came where it leads to", status, w.waiting(), len(page.got()))
+		}
 	}
 }
 

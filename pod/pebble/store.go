@@ -5,8 +5,11 @@ package pebble
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -23,28 +26,130 @@ func holder(from pebble.Reader, name store.Name) (string, error) {
 	return string(id), err
 }
 
-// View implements store.Store.
+// claims remembers which pods had claimed the names that were asked for of late.
+type claims struct {
+	mu  sync.RWMutex
+	all map[store.Name]claim
+}
+
+// A claim is that the pod with the id had a name when the name's state had the
+// number at.
+type claim struct {
+	id string
+	at uint64
+}
+
+const maxClaims = 16 << 10 // some 150 bytes each; then all are forgotten
+
+func (c *claims) find(name store.Name) claim {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.all[name]
+}
+
+func (c *claims) learn(name store.Name, found claim) {
+	if found.id == "" || found.at == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all == nil || len(c.all) >= maxClaims {
+		c.all = map[store.Name]claim{}
+	}
+	c.all[name] = found
+}
+
+// holder is the function holder at this moment, which needs no look if the name is
+// known and its state is still the one in which it was.
+func (s *Store) holder(name store.Name) (string, error) {
+	state := s.names.state(string(name))
+	at := state.Load()
+	if known := s.known.find(name); known.at == at && at != 0 {
+		return known.id, nil
+	}
+	id, err := holder(s.db, name)
+	if err == nil && state.Load() == at {
+		s.known.learn(name, claim{id, at})
+	}
+	return id, err
+}
+
+// View implements store.Store. Its moment is that of an iterator: a snapshot costs
+// more, since to end it is to look for something to compact.
 func (s *Store) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	snapshot := s.db.NewSnapshot()
-	defer func() { _ = snapshot.Close() }() // only forgets it
-	id, err := holder(snapshot, name)
+	x, err := s.look(ctx, name)
 	if err != nil {
 		return err
 	}
-	if err := s.settled(ctx, s.names.of(string(name)), s.pods.of(id)); err != nil {
+	defer x.close()
+	if err := s.settled(ctx, s.names.of(string(name)), s.pods.of(x.id)); err != nil {
 		return err
 	}
-	if id == "" {
+	if x.id == "" {
 		return store.ErrNoPod
 	}
-	x := newTx(ctx, snapshot, id, true)
-	defer x.close()
 	return fn(x)
+}
+
+// A sight is what is known of a name before a view of the database is taken.
+type sight struct {
+	claim
+	named, pod *atomic.Uint64
+	is         uint64 // the number of the pod's state
+}
+
+func (s *Store) sight(name store.Name) sight {
+	g := sight{claim: s.known.find(name), named: s.names.state(string(name))}
+	g.pod = s.pods.state(g.id)
+	g.is = g.pod.Load()
+	if at := g.named.Load(); at != g.at {
+		g.claim = claim{at: at}
+	}
+	return g
+}
+
+// holds reports, when a view was taken, whether the pod that was known has the name
+// in it, and the number of the state in which the view has the pod.
+func (g sight) holds() (known bool, state uint64) {
+	if g.id == "" || g.named.Load() != g.at {
+		return false, 0
+	}
+	if g.pod.Load() != g.is {
+		return true, 0
+	}
+	return true, g.is
+}
+
+// look returns a transaction that sees this moment. Its id is "" if nobody has the
+// name.
+func (s *Store) look(ctx context.Context, name store.Name) (*tx, error) {
+	before := s.sight(name)
+	iter, err := s.db.NewIterWithContext(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("pod/pebble: read: %w", err)
+	}
+	if known, state := before.holds(); known {
+		x := newTx(ctx, s.db, before.id, true)
+		x.iter, x.now = iter, state
+		return x, nil
+	}
+	var id []byte
+	if len(name) <= store.MaxName {
+		if id, err = seek(iter, nameKey(name)); err != nil {
+			return nil, errors.Join(err, iter.Close())
+		}
+	}
+	if before.named.Load() == before.at {
+		s.known.learn(name, claim{string(id), before.at})
+	}
+	x := newTx(ctx, s.db, string(id), true)
+	x.iter = iter
+	return x, nil
 }
 
 // Update implements store.Store.
@@ -64,7 +169,7 @@ func (s *Store) Update(ctx context.Context, name store.Name, fn func(store.Tx) e
 		if err := h.lock(ctx, &s.pods, id); err != nil {
 			return err
 		}
-		actual, err := holder(s.db, name)
+		actual, err := s.holder(name)
 		switch {
 		case err != nil:
 			return err
@@ -74,11 +179,19 @@ func (s *Store) Update(ctx context.Context, name store.Name, fn func(store.Tx) e
 			}
 			return store.ErrNoPod
 		case actual == id: // and stays it: only this pod's Updates release it
-			return s.run(newTx(ctx, s.db, id, false), &h, fn)
+			return s.run(s.begin(ctx, id), &h, fn)
 		}
 		h.release()
 		id = actual
 	}
+}
+
+// begin returns the transaction of an Update or Create on a pod that is locked, so
+// that its state doesn't change.
+func (s *Store) begin(ctx context.Context, id string) *tx {
+	x := newTx(ctx, s.db, id, false)
+	x.now, x.next = s.pods.state(id).Load(), s.turn.Add(1)
+	return x
 }
 
 // guess returns the id of the pod that has, most likely, claimed name.
@@ -86,7 +199,7 @@ func (s *Store) guess(name store.Name) (string, error) {
 	if id, ok := strings.CutPrefix(string(name), "id/"); ok {
 		return id, nil
 	}
-	return holder(s.db, name)
+	return s.holder(name)
 }
 
 // Create implements store.Store.
@@ -112,7 +225,7 @@ func (s *Store) Create(ctx context.Context, id string, fn func(store.Tx) error) 
 	if taken != "" {
 		return s.taken(ctx, name)
 	}
-	x := newTx(ctx, s.db, id, false)
+	x := s.begin(ctx, id)
 	x.Claim(name)
 	return s.run(x, &h, fn)
 }
@@ -153,11 +266,14 @@ func (s *Store) run(x *tx, h *held, fn func(store.Tx) error) error {
 		_ = b.Close()
 		return err
 	}
-	var then func()
-	if x.Stirs {
-		then = func() { s.followers.Tell(x.id) }
+	c := &commit{states: []*atomic.Uint64{s.pods.state(x.id)}, next: x.next}
+	for name := range x.Names {
+		c.states = append(c.states, s.names.state(string(name)))
 	}
-	return s.commit(x.ctx, b, h, then)
+	if x.Stirs {
+		c.then = func() { s.followers.Tell(x.id) }
+	}
+	return s.commit(x.ctx, b, h, c)
 }
 
 // fill writes what the transaction changes into b.

@@ -17,11 +17,12 @@ import (
 // A tx is one pod as it is, and what shall change.
 type tx struct {
 	store.Changes
-	ctx    context.Context
-	from   pebble.Reader
-	id     string
-	prefix []byte
-	iter   *pebble.Iterator // for Get; made when it is needed
+	ctx       context.Context
+	db        *pebble.DB
+	id        string
+	prefix    []byte
+	iter      *pebble.Iterator // the moment that is read; an Update's is made when it is needed
+	now, next uint64           // see State
 }
 
 // close gives up what a tx holds.
@@ -32,33 +33,53 @@ func (x *tx) close() {
 	}
 }
 
+// State tells who caches what the transaction reads: the number of the pod's state
+// that it sees, and that of the state after it, if it is committed. In one process
+// a number of one pod stands for one state; 0 for one that isn't known.
+func (x *tx) State() (now, next uint64) { return x.now, x.next }
+
+// begin makes sure that there is an iterator. An Update's pod is locked, so that it
+// doesn't matter when it is made.
+func (x *tx) begin() error {
+	if x.iter != nil {
+		return nil
+	}
+	iter, err := x.db.NewIterWithContext(x.ctx, nil)
+	if err != nil {
+		return fmt.Errorf("pod/pebble: read: %w", err)
+	}
+	x.iter = iter
+	return nil
+}
+
 // find returns a copy of the value under a key of the pod, nil if there is none.
 // All of a pod is near together, so that one iterator, which stays where it is,
 // finds the next key in the block that it has.
 func (x *tx) find(key string) ([]byte, error) {
-	if x.iter == nil {
-		iter, err := x.from.NewIterWithContext(x.ctx, &pebble.IterOptions{LowerBound: slices.Clone(x.prefix), UpperBound: after(x.prefix)})
-		if err != nil {
-			return nil, fmt.Errorf("pod/pebble: read: %w", err)
-		}
-		x.iter = iter
+	if err := x.begin(); err != nil {
+		return nil, err
 	}
-	at := append(x.prefix, key...)
-	if !x.iter.SeekPrefixGE(at) || !bytes.Equal(x.iter.Key(), at) {
-		if err := x.iter.Error(); err != nil {
+	return seek(x.iter, append(x.prefix, key...))
+}
+
+// seek returns a copy of the value under a key of the database, nil if there is
+// none.
+func seek(iter *pebble.Iterator, at []byte) ([]byte, error) {
+	if !iter.SeekPrefixGE(at) || !bytes.Equal(iter.Key(), at) {
+		if err := iter.Error(); err != nil {
 			return nil, fmt.Errorf("pod/pebble: read: %w", err)
 		}
 		return nil, nil
 	}
-	found, err := x.iter.ValueAndErr()
+	found, err := iter.ValueAndErr()
 	if err != nil {
 		return nil, fmt.Errorf("pod/pebble: read: %w", err)
 	}
 	return append(make([]byte, 0, len(found)), found...), nil
 }
 
-func newTx(ctx context.Context, from pebble.Reader, id string, view bool) *tx {
-	return &tx{Changes: store.Changes{View: view}, ctx: ctx, from: from, id: id, prefix: slices.Clip(podPrefix(id))}
+func newTx(ctx context.Context, db *pebble.DB, id string, view bool) *tx {
+	return &tx{Changes: store.Changes{View: view}, ctx: ctx, db: db, id: id, prefix: slices.Clip(podPrefix(id))}
 }
 
 // Pod implements store.Tx.
@@ -101,7 +122,10 @@ func (x *tx) Scan(prefix, from string, limit int) ([]store.Pair, error) {
 	if limit <= 0 || bytes.Compare(bounds.LowerBound, bounds.UpperBound) >= 0 {
 		return nil, nil
 	}
-	iter, err := x.from.NewIterWithContext(x.ctx, &bounds)
+	if err := x.begin(); err != nil {
+		return nil, err
+	}
+	iter, err := x.iter.CloneWithContext(x.ctx, pebble.CloneOptions{IterOptions: &bounds})
 	if err != nil {
 		return nil, fmt.Errorf("pod/pebble: scan: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"skrin/auth"
 	"skrin/pod/store"
@@ -107,8 +108,9 @@ type Keys struct {
 	records auth.Records
 	master  Master
 
-	mu    sync.Mutex
-	known map[string]*podKeys
+	mu     sync.Mutex
+	known  map[string]*podKeys
+	opened atomic.Int64 // bytes of the images
 }
 
 // podKeys are the keys that a pod's is made into.
@@ -116,6 +118,7 @@ type podKeys struct {
 	values cipher.AEAD
 	blobs  []byte
 	names  []byte // of blobs
+	image  image  // of what was opened with them
 }
 
 const (
@@ -174,32 +177,62 @@ func (k *Keys) of(ctx context.Context, id string) (*podKeys, error) {
 		values: gcm(derive(key, "", "skrin values")),
 		blobs:  derive(key, "", "skrin blobs"),
 		names:  derive(key, "", "skrin blob names"),
+		image:  image{all: &k.opened},
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if other := k.known[id]; other != nil { // somebody else was faster
+		return other, nil
+	}
 	for other := range k.known { // any
 		if len(k.known) < maxKnown {
 			break
 		}
-		delete(k.known, other)
+		k.forget(other)
 	}
 	k.known[id] = known
 	return known, nil
 }
 
+// forget forgets the keys of a pod, and what was opened with them. It is called
+// with mu locked.
+func (k *Keys) forget(id string) {
+	if known := k.known[id]; known != nil {
+		delete(k.known, id)
+		known.image.end()
+	}
+}
+
+// trim makes room for more images, if there is none.
+func (k *Keys) trim() {
+	if k.opened.Load() <= maxImages {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, known := range k.known { // any
+		if k.opened.Load() <= maxImages*7/8 {
+			return
+		}
+		known.image.clear()
+	}
+}
+
 // Destroy destroys the key of a pod, and so all that was ever sealed with it.
 func (k *Keys) Destroy(ctx context.Context, pod string) error {
 	k.mu.Lock()
-	delete(k.known, pod)
+	k.forget(pod)
 	k.mu.Unlock()
 	return k.records.Delete(ctx, keyKind, label(pod))
 }
 
 // Rotate wraps the keys of all pods anew that another master key than the first
 // has wrapped, and returns how many. It may run while nodes serve, and again
-// after it was interrupted.
-func (k *Keys) Rotate(ctx context.Context) (n int, err error) {
+// after it was interrupted. told, which may be nil, hears how many keys it has
+// looked at.
+func (k *Keys) Rotate(ctx context.Context, told func(seen int)) (n int, err error) {
 	const page = 256
+	seen := 0
 	for after := ""; ; {
 		labels, err := k.records.List(ctx, keyKind, "", after, page)
 		if err != nil {
@@ -214,6 +247,9 @@ func (k *Keys) Rotate(ctx context.Context) (n int, err error) {
 				n++
 			}
 			after = label
+			if seen++; told != nil {
+				told(seen)
+			}
 		}
 		if len(labels) < page {
 			return n, nil

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-// Package sealed encrypts pods at rest: it wraps any store.Store and store.Blobs, so
+// Package sealed encrypts pods at rest: it wraps any store.Store and pod.Blobs, so
 // that what they write, what is backed up, and what an operator of the database
 // or the object store sees, can't be read without two keys.
 //
@@ -37,7 +37,6 @@ package sealed
 
 import (
 	"context"
-	"crypto/cipher"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -60,12 +59,14 @@ func NewStore(inner store.Store, keys *Keys) *Store { return &Store{inner, keys}
 
 // View implements store.Store.
 func (s *Store) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
-	return s.inner.View(ctx, name, s.open(ctx, fn))
+	return s.inner.View(ctx, name, func(inner store.Tx) error { return s.run(ctx, inner, fn, nil) })
 }
 
 // Update implements store.Store.
 func (s *Store) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
-	return s.inner.Update(ctx, name, s.open(ctx, fn))
+	return s.commit(func(last **tx) error {
+		return s.inner.Update(ctx, name, func(inner store.Tx) error { return s.run(ctx, inner, fn, last) })
+	})
 }
 
 // Create implements store.Store. It makes the pod's key first: a crash between
@@ -80,7 +81,20 @@ func (s *Store) Create(ctx context.Context, id string, fn func(store.Tx) error) 
 	if err := s.keys.make(ctx, id); err != nil {
 		return err
 	}
-	return s.inner.Create(ctx, id, s.open(ctx, fn))
+	return s.commit(func(last **tx) error {
+		return s.inner.Create(ctx, id, func(inner store.Tx) error { return s.run(ctx, inner, fn, last) })
+	})
+}
+
+// commit runs an Update or Create. If it fails, the state that it would have made
+// may never be.
+func (s *Store) commit(run func(last **tx) error) error {
+	var last *tx
+	err := run(&last)
+	if last != nil && err != nil {
+		last.keys.image.fail(last.next)
+	}
+	return err
 }
 
 // Due implements store.Store.
@@ -88,30 +102,41 @@ func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string,
 	return s.inner.Due(ctx, before, limit)
 }
 
-// open returns fn with a Tx that seals and opens.
-func (s *Store) open(ctx context.Context, fn func(store.Tx) error) func(store.Tx) error {
-	return func(inner store.Tx) error {
-		k, err := s.keys.of(ctx, inner.Pod())
-		switch {
-		case errors.Is(err, store.ErrNoKey):
-			return fn(&noKey{inner})
-		case err != nil:
-			return err
-		}
-		x := &tx{Tx: inner, seal: k.values, bound: boundTo(inner.Pod())}
-		if err := fn(x); err != nil {
-			return err
-		}
-		return x.err
+// run runs fn with a Tx that seals and opens. last is nil in a View; else what it
+// points to is set when fn has succeeded, and the image is that of what it has
+// written, before anybody can see that.
+func (s *Store) run(ctx context.Context, inner store.Tx, fn func(store.Tx) error, last **tx) error {
+	k, err := s.keys.of(ctx, inner.Pod())
+	switch {
+	case errors.Is(err, store.ErrNoKey):
+		return fn(&noKey{inner})
+	case err != nil:
+		return err
 	}
+	x := &tx{Tx: inner, ctx: ctx, keys: k, bound: boundTo(inner.Pod())}
+	if engine, ok := inner.(stated); ok {
+		x.now, x.next = engine.State()
+	}
+	if err := fn(x); err != nil {
+		return err
+	}
+	if x.err == nil && last != nil && x.now != 0 && x.written != nil {
+		*last = x
+		k.image.follow(x.now, x.next, x.written)
+	}
+	s.keys.trim()
+	return x.err
 }
 
 // A tx seals what is put and opens what is got.
 type tx struct {
 	store.Tx
-	seal  cipher.AEAD
-	bound []byte // what all values are bound to, with room for a key
-	err   error  // the first write that can't be
+	ctx       context.Context
+	keys      *podKeys
+	bound     []byte // what all values are bound to, with room for a key
+	err       error  // the first write that can't be
+	now, next uint64 // see stated; 0 where there are no numbers
+	written   map[string][]byte
 }
 
 // boundTo is what the values of a pod are bound to; the key follows.
@@ -121,7 +146,7 @@ func boundTo(id string) []byte {
 }
 
 func (x *tx) value(key string, sealed []byte) ([]byte, error) {
-	value, err := x.seal.Open(nil, nil, sealed, append(x.bound, key...))
+	value, err := x.keys.values.Open(nil, nil, sealed, append(x.bound, key...))
 	if err != nil {
 		return nil, errDamaged
 	}
@@ -135,20 +160,51 @@ var errDamaged = errors.New("pod/sealed: what is stored was not sealed here, for
 
 // Get implements store.Tx.
 func (x *tx) Get(keys ...string) ([][]byte, error) {
-	sealed, err := x.Tx.Get(keys...)
-	if err != nil {
+	if err := x.ctx.Err(); err != nil {
 		return nil, err
 	}
-	values := make([][]byte, len(sealed))
-	for i, b := range sealed {
-		if b == nil {
-			continue
-		}
-		if values[i], err = x.value(keys[i], b); err != nil {
-			return nil, err
+	values, places := make([][]byte, len(keys)), make([]int, 0, len(keys))
+	for i, key := range keys {
+		if value, ok := x.written[key]; ok {
+			values[i] = value
+		} else {
+			places = append(places, i)
 		}
 	}
+	if x.now != 0 {
+		places = x.keys.image.get(x.now, keys, values, places)
+	}
+	if len(places) == 0 {
+		return values, nil
+	}
+	if err := x.fetch(keys, values, places); err != nil {
+		return nil, err
+	}
+	if x.now != 0 {
+		x.keys.image.learn(x.now, keys, values, places)
+	}
 	return values, nil
+}
+
+// fetch gets and opens the values in these places.
+func (x *tx) fetch(keys []string, values [][]byte, places []int) error {
+	asked := make([]string, len(places))
+	for n, i := range places {
+		asked[n] = keys[i]
+	}
+	sealed, err := x.Tx.Get(asked...)
+	if err != nil {
+		return err
+	}
+	for n, i := range places {
+		if sealed[n] == nil {
+			continue
+		}
+		if values[i], err = x.value(keys[i], sealed[n]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Scan implements store.Tx.
@@ -171,7 +227,24 @@ func (x *tx) Put(key string, value []byte) {
 		x.err = fmt.Errorf("pod/sealed: a value is %d bytes long, over the limit of %d: %w", len(value), store.MaxValue, ldp.TooLarge)
 		value = nil
 	}
-	x.Tx.Put(key, x.seal.Seal(nil, nil, value, append(x.bound, key...)))
+	if value == nil {
+		value = []byte{}
+	}
+	x.write(key, value)
+	x.Tx.Put(key, x.keys.values.Seal(nil, nil, value, append(x.bound, key...)))
+}
+
+// Delete implements store.Tx.
+func (x *tx) Delete(key string) {
+	x.write(key, nil)
+	x.Tx.Delete(key)
+}
+
+func (x *tx) write(key string, value []byte) {
+	if x.written == nil {
+		x.written = map[string][]byte{}
+	}
+	x.written[key] = value
 }
 
 // A noKey is a pod whose key is gone: of use only to end it.

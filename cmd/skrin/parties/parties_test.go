@@ -15,6 +15,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,19 +24,29 @@ import (
 	"skrin/auth"
 	"skrin/fixtures"
 	"skrin/ldp"
-	"skrin/pod"
 	"skrin/pod/pebble"
+	"skrin/pod/registry"
 )
 
 // counted are records that count what they are asked, and can be out of reach.
 type counted struct {
 	auth.Records
-	mu    sync.Mutex
-	loads int
-	down  bool
+	mu     sync.Mutex
+	loads  int
+	down   bool
+	loaded func(kind string)       // is told of each Load, when it has been done
+	saving func(kind string) error // can fail a Save
 }
 
 func (c *counted) Load(ctx context.Context, kind, key string) (auth.Record, error) {
+	r, err := c.load(ctx, kind, key)
+	if c.loaded != nil {
+		c.loaded(kind)
+	}
+	return r, err
+}
+
+func (c *counted) load(ctx context.Context, kind, key string) (auth.Record, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.loads++
@@ -45,12 +56,21 @@ func (c *counted) Load(ctx context.Context, kind, key string) (auth.Record, erro
 	return c.Records.Load(ctx, kind, key)
 }
 
+func (c *counted) Save(ctx context.Context, kind, key string, r auth.Record) error {
+	if c.saving != nil {
+		if err := c.saving(kind); err != nil {
+			return err
+		}
+	}
+	return c.Records.Save(ctx, kind, key, r)
+}
+
 // A town is a cluster of nodes on one store, at a time of its own.
 type town struct {
 	t       *testing.T
 	now     time.Time
 	records *counted
-	fixed   *pod.Parties
+	fixed   *registry.Parties
 }
 
 const base = "https://pod.example.se"
@@ -62,14 +82,14 @@ func newTown(t *testing.T) *town {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	w.records, w.fixed = &counted{Records: store}, pod.NewParties(w.clock)
+	w.records, w.fixed = &counted{Records: store}, registry.NewParties(w.clock)
 	return w
 }
 
 func (w *town) clock() time.Time { return w.now }
 
 func (w *town) node() *Register {
-	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	types, err := registry.LoadCatalogue(fixtures.Files, "types")
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -97,12 +117,12 @@ func publicKey(t testing.TB, kid string) jose.JSONWebKey {
 }
 
 // insurer returns a registration, changed.
-func insurer(t testing.TB, change func(f *pod.PartyFile)) []byte {
+func insurer(t testing.TB, change func(f *registry.PartyFile)) []byte {
 	text, err := fixtures.Files.ReadFile("parties/forsakring.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var f pod.PartyFile
+	var f registry.PartyFile
 	if err := json.Unmarshal(text, &f); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +148,7 @@ func (w *town) add(r *Register, text []byte) {
 
 func registered(r *Register) (bool, error) {
 	_, err := r.Party(context.Background(), id)
-	if errors.Is(err, pod.ErrNoParty) {
+	if errors.Is(err, registry.ErrNoParty) {
 		return false, nil
 	}
 	return err == nil, err
@@ -138,11 +158,11 @@ func registered(r *Register) (bool, error) {
 func TestARegistrationIsKeptWhole(t *testing.T) {
 	w := newTown(t)
 	r := w.node()
-	var f pod.PartyFile
-	w.add(r, insurer(t, func(file *pod.PartyFile) {
+	var f registry.PartyFile
+	w.add(r, insurer(t, func(file *registry.PartyFile) {
 		file.Initiate, file.Notify, file.StatusLists = "https://example.se/begin", "https://example.se/told", "https://example.se/lists"
 		file.Issuer, file.MayIssue, file.Identity = "https://example.se", []string{"se:af:arbetsloshetsintyg:1"}, true
-		file.Renumbers = []pod.Renumbering{{From: "xx:passport", To: "no:dnummer"}}
+		file.Renumbers = []registry.Renumbering{{From: "xx:passport", To: "no:dnummer"}}
 		f = *file
 	}))
 	l, err := r.Show(t.Context(), id)
@@ -204,11 +224,77 @@ func TestEveryNodeKnowsWithinASecond(t *testing.T) {
 	}
 }
 
+// TestARevocationOvertakesACopyThatIsBeingMade: a request that began to read the
+// register before a revocation, and ends after it, leaves no copy behind in which
+// the party is still registered.
+func TestARevocationOvertakesACopyThatIsBeingMade(t *testing.T) {
+	w := newTown(t)
+	r := w.node()
+	w.add(r, insurer(t, nil))
+	read, goOn, told := make(chan bool), make(chan bool), make(chan bool)
+	var first atomic.Bool
+	w.records.loaded = func(kind string) {
+		if kind == kindParty && first.CompareAndSwap(false, true) {
+			close(read)
+			<-goOn
+		}
+	}
+	w.records.saving = func(kind string) error {
+		if kind == kindVersion {
+			close(told)
+		}
+		return nil
+	}
+	slow, revoked := make(chan bool), make(chan error)
+	go func() { got, _ := registered(r); slow <- got }()
+	<-read // as it was before
+	go func() { revoked <- r.Revoke(t.Context(), id, "anna") }()
+	<-told
+	close(goOn)
+	if got := <-slow; !got {
+		t.Error("the test is wrong: the request has not read what was before")
+	}
+	if err := <-revoked; err != nil {
+		t.Fatal(err)
+	}
+	if got, err := registered(r); got || err != nil {
+		t.Errorf("when the revocation is done: %t, %v", got, err)
+	}
+}
+
+// TestARevocationThatFailedIsDoneAgain: if it was kept, and the other nodes could
+// not be told, the operator hears of it, and the second try tells them.
+func TestARevocationThatFailedIsDoneAgain(t *testing.T) {
+	w := newTown(t)
+	here, there := w.node(), w.node()
+	w.add(here, insurer(t, nil))
+	if got, err := registered(there); !got || err != nil {
+		t.Fatal(got, err)
+	}
+	w.records.saving = func(kind string) error {
+		if kind == kindVersion {
+			return errors.New("the store can't be reached")
+		}
+		return nil
+	}
+	if err := here.Revoke(t.Context(), id, "anna"); !errors.Is(err, ldp.Unavailable) {
+		t.Errorf("the operator is told %v", err)
+	}
+	w.records.saving = nil
+	if err := here.Revoke(t.Context(), id, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(time.Second)
+	if got, err := registered(there); got || err != nil {
+		t.Errorf("there, a second later: %t, %v", got, err)
+	}
+}
+
 // TestAFileIsWorthLessThanTheRecords: a party that is registered in a file on each
 // node is revoked on all, and stays so.
 func TestAFileIsWorthLessThanTheRecords(t *testing.T) {
 	w := newTown(t)
-	p, err := pod.ReadParty(insurer(t, nil), base)
+	p, err := registry.ReadParty(insurer(t, nil), base)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +357,7 @@ func TestARequestCostsNoRead(t *testing.T) {
 		w := newTown(t)
 		r := w.node()
 		for i := range parties {
-			text := insurer(t, func(f *pod.PartyFile) { f.ID = fmt.Sprintf("party-%d", i) })
+			text := insurer(t, func(f *registry.PartyFile) { f.ID = fmt.Sprintf("party-%d", i) })
 			if _, _, err := r.Add(t.Context(), text, "anna", true); err != nil {
 				t.Fatal(err)
 			}
@@ -297,29 +383,29 @@ func TestARequestCostsNoRead(t *testing.T) {
 func TestWhatIsNotRegistered(t *testing.T) {
 	w := newTown(t)
 	r := w.node()
-	for name, change := range map[string]func(f *pod.PartyFile){
-		"without a name":                      func(f *pod.PartyFile) { f.Name = nil },
-		"without keys":                        func(f *pod.PartyFile) { f.Keys.Keys = nil },
-		"with a private key":                  func(f *pod.PartyFile) { f.Keys.Keys = []jose.JSONWebKey{newKey(t, "1")} },
-		"with a shared secret for a key":      func(f *pod.PartyFile) { f.Keys.Keys = []jose.JSONWebKey{{Key: []byte("secret"), KeyID: "1"}} },
-		"with a key without a kid":            func(f *pod.PartyFile) { f.Keys.Keys[0].KeyID = "" },
-		"with keys inline and by URL":         func(f *pod.PartyFile) { f.KeysAt = "https://example.se/jwks" },
-		"with keys at an address without TLS": func(f *pod.PartyFile) { f.Keys.Keys, f.KeysAt = nil, "http://example.se/jwks" },
-		"returning without TLS":               func(f *pod.PartyFile) { f.Redirects = []string{"http://example.se/back"} },
-		"returning to a fragment":             func(f *pod.PartyFile) { f.Redirects = []string{"https://example.se/back#x"} },
-		"returning to a script":               func(f *pod.PartyFile) { f.Redirects = []string{"javascript:alert(1)"} },
-		"notified without TLS":                func(f *pod.PartyFile) { f.Notify = "http://example.se/" },
-		"without a contact for erasure":       func(f *pod.PartyFile) { f.Contact = "" },
-		"with nothing to do":                  func(f *pod.PartyFile) { f.Uses = nil },
-		"for evidence that there isn't":       func(f *pod.PartyFile) { f.Uses[0].Type = "se:nobody:nothing:1" },
-		"for a field that there isn't":        func(f *pod.PartyFile) { f.Uses[0].Fields = []string{"all"} },
-		"without a legal basis":               func(f *pod.PartyFile) { f.Uses[0].Basis = "" },
-		"issuing what there isn't":            func(f *pod.PartyFile) { f.Issuer, f.MayIssue = "https://example.se", []string{"nothing"} },
-		"without an end":                      func(f *pod.PartyFile) { f.Until = "" },
-		"that has ended":                      func(f *pod.PartyFile) { f.Until = "2026-09-30" },
-		"for ever":                            func(f *pod.PartyFile) { f.Until = "2099-12-31" },
-		"as an operator":                      func(f *pod.PartyFile) { f.ID = "anna" },
-		"under an app's id":                   func(f *pod.PartyFile) { f.ID = "app_x" },
+	for name, change := range map[string]func(f *registry.PartyFile){
+		"without a name":                      func(f *registry.PartyFile) { f.Name = nil },
+		"without keys":                        func(f *registry.PartyFile) { f.Keys.Keys = nil },
+		"with a private key":                  func(f *registry.PartyFile) { f.Keys.Keys = []jose.JSONWebKey{newKey(t, "1")} },
+		"with a shared secret for a key":      func(f *registry.PartyFile) { f.Keys.Keys = []jose.JSONWebKey{{Key: []byte("secret"), KeyID: "1"}} },
+		"with a key without a kid":            func(f *registry.PartyFile) { f.Keys.Keys[0].KeyID = "" },
+		"with keys inline and by URL":         func(f *registry.PartyFile) { f.KeysAt = "https://example.se/jwks" },
+		"with keys at an address without TLS": func(f *registry.PartyFile) { f.Keys.Keys, f.KeysAt = nil, "http://example.se/jwks" },
+		"returning without TLS":               func(f *registry.PartyFile) { f.Redirects = []string{"http://example.se/back"} },
+		"returning to a fragment":             func(f *registry.PartyFile) { f.Redirects = []string{"https://example.se/back#x"} },
+		"returning to a script":               func(f *registry.PartyFile) { f.Redirects = []string{"javascript:alert(1)"} },
+		"notified without TLS":                func(f *registry.PartyFile) { f.Notify = "http://example.se/" },
+		"without a contact for erasure":       func(f *registry.PartyFile) { f.Contact = "" },
+		"with nothing to do":                  func(f *registry.PartyFile) { f.Uses = nil },
+		"for evidence that there isn't":       func(f *registry.PartyFile) { f.Uses[0].Type = "se:nobody:nothing:1" },
+		"for a field that there isn't":        func(f *registry.PartyFile) { f.Uses[0].Fields = []string{"all"} },
+		"without a legal basis":               func(f *registry.PartyFile) { f.Uses[0].Basis = "" },
+		"issuing what there isn't":            func(f *registry.PartyFile) { f.Issuer, f.MayIssue = "https://example.se", []string{"nothing"} },
+		"without an end":                      func(f *registry.PartyFile) { f.Until = "" },
+		"that has ended":                      func(f *registry.PartyFile) { f.Until = "2026-09-30" },
+		"for ever":                            func(f *registry.PartyFile) { f.Until = "2099-12-31" },
+		"as an operator":                      func(f *registry.PartyFile) { f.ID = "anna" },
+		"under an app's id":                   func(f *registry.PartyFile) { f.ID = "app_x" },
 	} {
 		if _, _, err := r.Add(t.Context(), insurer(t, change), "anna", false); !errors.Is(err, ldp.Unprocessable) {
 			t.Errorf("%s: %v", name, err)
@@ -355,7 +441,7 @@ func TestWhatIsNotRegistered(t *testing.T) {
 // TestARecordThatCanNotBeReadIsNobody: also where a file says otherwise.
 func TestARecordThatCanNotBeReadIsNobody(t *testing.T) {
 	w := newTown(t)
-	p, err := pod.ReadParty(insurer(t, nil), base)
+	p, err := registry.ReadParty(insurer(t, nil), base)
 	if err != nil {
 		t.Fatal(err)
 	}
