@@ -174,6 +174,9 @@ func (s *server) joinPod(ctx context.Context) error {
 	s.pod = &pod.Pod{
 		Store: meteredStore{s.store, s.guard.m, s.guard.traces}, Blobs: s.blobs, Registry: s.register, Types: s.types, Sign: s.provider,
 		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: groups, Channels: notify.ChannelTypes(),
+		Dismissed: func(ctx context.Context, who acl.Agent) (bool, error) {
+			return s.provider.Revoked(ctx, auth.Token{Agent: who})
+		},
 		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF), Quota: int64(s.Limit.Quota),
 		Statuses: &pod.Statuses{Key: places, Kept: keptLists{s.records}, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
 			doc, err := auth.Fetch(ctx, lists, url, accept)
@@ -249,7 +252,7 @@ func (s *server) issuer(ctx context.Context, name string, webID acl.WebID) (auth
 
 func (s *server) pages() (http.Handler, error) {
 	site := web.Site{
-		Pod: s.pod, Registry: s.register, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider, s.pod}, Accounts: accounts{s},
+		Pod: s.pod, Registry: s.register, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider, s.pod, s.hub}, Accounts: accounts{s},
 		Base: s.Base, Name: "Skrin", Contact: s.Contact, Zone: zone(), Now: s.now, Log: s.log,
 	}
 	var err error
