@@ -106,7 +106,7 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 		}
 		return err
 	}
-	small := p.smallOfOwner(who, req.ID, req.Size)
+	small := req.Fault == nil && p.smallOfOwner(who, req.ID, req.Size)
 	if !small {
 		if err := p.view(ctx, who, req.ID, early); err != nil {
 			return ldp.Written{}, err

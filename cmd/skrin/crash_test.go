@@ -36,6 +36,13 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
+	if text := os.Getenv(asMember); text != "" {
+		fmt.Fprintln(os.Stderr, serveAsMember(text))
+		os.Exit(1)
+	}
+	if at := os.Getenv(asCrowd); at != "" {
+		crowdAt(at)
+	}
 	if conf := os.Getenv(asNode); conf != "" {
 		writeAsNode(conf)
 	}
@@ -100,7 +107,7 @@ func (p *process) check(pods int) {
 }
 
 // freePorts returns the first of three ports that nobody listens on.
-func freePorts(t *testing.T) int {
+func freePorts(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		port := 20000 + rand.IntN(20000)

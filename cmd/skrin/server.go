@@ -288,7 +288,7 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	wg.Go(func() { s.jobs.run(ctx) })
 	err := front{
 		Limit: s.Limit, TLS: s.encrypt, Drain: s.Drain, Grace: s.Grace, Ending: func() { s.ready.draining.Store(true) },
-		Conns: s.guard.m.connState, Gave: s.guard.m.stalled.Inc,
+		Conns: s.guard.memory.connState, Gave: s.guard.m.stalled.Inc, Full: s.guard.memory.crowded,
 	}.serve(ctx, l, s.handler, s.log)
 	stop()
 	end()

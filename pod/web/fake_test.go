@@ -258,7 +258,7 @@ func (p *fakePod) ReadCounts(context.Context, acl.Agent, time.Time) ([]pod.ReadC
 func (p *fakePod) Hooks(context.Context, acl.Agent) ([]pod.Subscription, error) {
 	return []pod.Subscription{
 		{ID: "h1", Topic: "/alva/notes/", Hook: "https://told.example/hook?secret=1", End: now.Add(time.Hour)},
-		{ID: "h2", Topic: "/alva/notes/a", Hook: "https://late.example/", End: now.Add(time.Hour), Parked: true},
+		{ID: "h2", Topic: "/alva/", Hook: "https://late.example/", End: now.Add(time.Hour), Parked: true},
 		{ID: "h3", Topic: "/alva/", Hook: "https://over.example/", End: now},
 	}, p.err
 }
