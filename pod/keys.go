@@ -32,7 +32,13 @@ func membersKey(container ldp.ID) string { return "m" + string(container) + "\x0
 const spaces = "w"
 
 // rootOf returns the root container of the pod that a path is in, "/{pod}/".
-func rootOf(id ldp.ID) ldp.ID { return "/" + ldp.ID(id.First()) + "/" }
+func rootOf(id ldp.ID) ldp.ID {
+	first := id.First()
+	if n := len("/") + len(first) + len("/"); len(id) >= n {
+		return id[:n]
+	}
+	return "/" + ldp.ID(first) + "/"
+}
 
 // A home is what a pod knows about itself.
 type home struct {
@@ -75,7 +81,7 @@ func (h home) encode() []byte {
 }
 
 func decodeHome(b []byte) (home, error) {
-	in := store.Reader{Rest: b}
+	in := store.NewReader(b)
 	in.Layout()
 	h := home{Owner: acl.WebID(in.Text()), Name: in.Text(), Person: in.Text()}
 	if in.Err == nil && len(in.Rest) > 0 {

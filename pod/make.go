@@ -221,7 +221,10 @@ func (p *Pod) protect(r *right, c *content) error {
 	return nil
 }
 
-func isStorageDescription(id ldp.ID) bool { return id == rootOf(id)+storageDescription }
+func isStorageDescription(id ldp.ID) bool {
+	path, ok := strings.CutPrefix(string(id), string(rootOf(id)))
+	return ok && path == storageDescription
+}
 
 // storageDescription answers for the description of a storage (Solid Protocol,
 // section 4.1.1). It says what follows from the URL, for pods that there are and

@@ -64,15 +64,17 @@ func (p *Pod) look(tx store.Tx, who acl.Agent, id ldp.ID, writing bool) (*right,
 	root := rootOf(id)
 	depth := strings.Count(string(subject), "/")
 	r.line = make([]link, 0, depth)
-	keys := append(make([]string, 0, 3+3*depth), homeKey, recordKey(id))
+	// A container's path begins that of what it holds, and so do their keys.
+	record, rules := recordKey(id), rulesKey(subject)
+	keys := append(make([]string, 0, 3+3*depth), homeKey, record)
 	if writing {
 		keys = append(keys, usedKey)
 	}
 	for up := subject; len(up) >= len(root); up = up.Parent() {
 		r.line = append(r.line, link{id: up})
-		keys = append(keys, rulesKey(up))
+		keys = append(keys, rules[:len("a")+len(up)])
 		if writing && up != id {
-			keys = append(keys, recordKey(up))
+			keys = append(keys, record[:len("r")+len(up)])
 		}
 		if writing {
 			keys = append(keys, recordKey(up.Twin()))

@@ -58,9 +58,25 @@ func decodeRecord(b []byte) (*record, error) {
 	r := new(record)
 	copy(r.tag[:], in.Bytes(len(r.tag)))
 	r.modified, r.size = in.Varint(), in.Varint()
-	r.media, r.digest = in.Text(), in.Text()
+	r.media, r.digest = mediaIn(&in), in.Text()
 	r.body = in.Rest
 	return r, in.Err
+}
+
+// mediaIn reads a media type. Those of most resources are not made anew each time.
+func mediaIn(in *store.Reader) string {
+	switch b := in.Bytes(in.Count()); string(b) {
+	case "text/turtle":
+		return "text/turtle"
+	case "text/plain":
+		return "text/plain"
+	case "application/ld+json":
+		return "application/ld+json"
+	case "application/octet-stream":
+		return "application/octet-stream"
+	default:
+		return string(b)
+	}
 }
 
 // member returns the line that the container's listing has of the resource.
@@ -75,7 +91,7 @@ func (r *record) member() []byte {
 func decodeMember(id ldp.ID, b []byte) (ldp.Member, error) {
 	in := store.Reader{Rest: b}
 	in.Layout()
-	m := ldp.Member{ID: id, Modified: time.Unix(in.Varint(), 0).UTC(), Size: in.Varint(), Type: in.Text()}
+	m := ldp.Member{ID: id, Modified: time.Unix(in.Varint(), 0).UTC(), Size: in.Varint(), Type: mediaIn(&in)}
 	return m, in.Err
 }
 
@@ -103,7 +119,7 @@ func decodeRules(of ldp.ID, b []byte) ([]acl.Grant, error) {
 	if b == nil {
 		return nil, nil
 	}
-	in := store.Reader{Rest: b}
+	in := store.NewReader(b)
 	in.Layout()
 	n := in.Count()
 	grants := make([]acl.Grant, 0, min(n, acl.MaxGrants))

@@ -31,7 +31,10 @@ import (
 const evidences = "evidence/"
 
 // isEvidence reports whether a path is evidence/, or in it.
-func isEvidence(id ldp.ID) bool { return strings.HasPrefix(string(id), string(rootOf(id))+evidences) }
+func isEvidence(id ldp.ID) bool {
+	path, ok := strings.CutPrefix(string(id), string(rootOf(id)))
+	return ok && strings.HasPrefix(path, evidences)
+}
 
 // fixed refuses what can't be done under evidence/.
 func fixed() error {

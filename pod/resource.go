@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"strings"
 
 	"skrin/acl"
 	"skrin/ldp"
@@ -65,19 +66,20 @@ func (p *Pod) Get(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resourc
 // offers returns the media types in which a resource can be had: as it is stored
 // first.
 func offers(r *right) []string {
-	if r.id.IsContainer() {
-		return []string{rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()}
+	switch format, ok := rdf.FormatOf(r.rec.media); {
+	case r.id.IsContainer() || ok && r.rec.media == turtleFirst[0]:
+		return turtleFirst
+	case ok && format == rdf.JSONLD:
+		return []string{r.rec.media, rdf.Turtle.MediaType()}
+	case ok && format == rdf.Turtle:
+		return []string{r.rec.media, rdf.JSONLD.MediaType()}
+	case ok:
+		return []string{r.rec.media, rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()}
 	}
-	all := []string{r.rec.media}
-	if format, ok := rdf.FormatOf(r.rec.media); ok {
-		for _, f := range []rdf.Format{rdf.Turtle, rdf.JSONLD} {
-			if f != format {
-				all = append(all, f.MediaType())
-			}
-		}
-	}
-	return all
+	return []string{r.rec.media}
 }
+
+var turtleFirst = []string{rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()}
 
 // describe returns the resource without its content.
 func (p *Pod) describe(r *right) *ldp.Resource {
@@ -566,7 +568,7 @@ func (p *Pod) Describe(id ldp.ID) ldp.Description {
 	d := ldp.Description{
 		Storage: root + storageDescription,
 		Root:    id == root,
-		Methods: []string{"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"},
+		Methods: documentMethods,
 	}
 	switch {
 	case aux == "":
@@ -576,10 +578,10 @@ func (p *Pod) Describe(id ldp.ID) ldp.Description {
 	case aux == ldp.ACLSuffix:
 		d.Conditions = []string{acl.ClientCondition, acl.IssuerCondition}
 	}
-	switch id {
-	case root, root + card:
+	switch strings.TrimPrefix(string(id), string(root)) {
+	case "", card:
 		d.Inbox = root + inbox
-	case root + inbox:
+	case inbox:
 		d.AcceptPost = []string{rdf.JSONLD.MediaType(), rdf.Turtle.MediaType()}
 	}
 	if id.IsContainer() {
@@ -595,6 +597,9 @@ func (p *Pod) Describe(id ldp.ID) ldp.Description {
 	}
 	return d
 }
+
+// documentMethods are those of a document that is RDF.
+var documentMethods = []string{"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"}
 
 func without(list []string, s string) []string {
 	var rest []string
