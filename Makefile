@@ -9,8 +9,12 @@ BIN := bin
 
 all: build
 
+# What is used seldom is compiled without inlining: that saves a megabyte of 40.
+SMALL := github.com/luikyv github.com/minio github.com/go-webauthn github.com/gogo google.golang.org \
+	github.com/alecthomas github.com/prometheus github.com/cockroachdb/errors
+
 build:
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o $(BIN)/skrin ./cmd/skrin
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w -buildid=' $(SMALL:%=-gcflags=%/...=-l) -o $(BIN)/skrin ./cmd/skrin
 
 # What the binary is made of, as CycloneDX.
 sbom: build

@@ -11,6 +11,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,15 +54,32 @@ type view struct {
 	Name    string // the last segment, decoded
 	Modes   string
 	Listing bool
-	Triples []rdf.Triple
+	Said    []said // a triple each
+	Pages   bool   // it is a page of a container; First and Next are those beside it, "" for none
+	First   string
+	Next    string
 	err     error // what ended Members early
+}
+
+// A said is a triple as the page shows it, About what it is said. In a run of triples
+// about one thing, the first has it.
+type said struct{ About, Property, Value word }
+
+// A word is a term as the page shows it.
+type word struct {
+	rdf.Term
+	Text string // an IRI in short
+	Of   string // the host of the vocabulary that a property is of
 }
 
 type step struct{ Name, URL string }
 
 // page shows a container or an RDF document to a person.
 func (g *reading) page() error {
-	v := &view{g: g, Trail: trail(g.id), Name: plain(g.id.Name()), Modes: string(modes(nil, g.res.Modes|g.res.Public)), Listing: g.res.Members != nil}
+	v := &view{g: g, Trail: trail(g.id), Name: plain(g.id.Name()), Modes: string(modes(nil, g.res.Modes|g.res.Public)), Listing: g.res.Members != nil, Pages: g.shows != nil, Next: g.next}
+	if g.shows != nil && g.shows.after != "" {
+		v.First = g.url(window{size: g.shows.size})
+	}
 	if g.r.Method != http.MethodHead {
 		graph, err := g.graph()
 		if err != nil {
@@ -69,8 +87,9 @@ func (g *reading) page() error {
 		}
 		if graph != nil {
 			for t := range graph.All() {
-				v.Triples = append(v.Triples, t)
+				v.Said = append(v.Said, said{g.word(t.S), g.property(t.P), g.word(t.O)})
 			}
+			v.group()
 		}
 	}
 	g.pageHeaders()
@@ -86,6 +105,44 @@ func (g *reading) page() error {
 		return v.err
 	}
 	return g.flush(w.part)
+}
+
+// word shows an IRI of this server without the server.
+func (g *reading) word(t rdf.Term) word {
+	w := word{Term: t, Text: plain(t.Value)}
+	if path, ok := strings.CutPrefix(t.Value, g.Base); ok && strings.HasPrefix(path, "/") {
+		w.Text = plain(path)
+	}
+	return w
+}
+
+// property shows the last part of a property's IRI, and whose it is.
+func (g *reading) property(t rdf.Term) word {
+	w := g.word(t)
+	if i := strings.LastIndexAny(t.Value, "#/"); i >= 0 && i+1 < len(t.Value) {
+		w.Text = plain(t.Value[i+1:])
+		if u, err := url.Parse(t.Value); err == nil {
+			w.Of = u.Host
+		}
+	}
+	return w
+}
+
+// group puts what is said of one thing together, in the order in which the things
+// come first, and leaves About out where it is that of the line above.
+func (v *view) group() {
+	first := map[rdf.Term]int{}
+	for i, s := range v.Said {
+		if _, ok := first[s.About.Term]; !ok {
+			first[s.About.Term] = i
+		}
+	}
+	slices.SortStableFunc(v.Said, func(a, b said) int { return first[a.About.Term] - first[b.About.Term] })
+	for i := len(v.Said) - 1; i > 0; i-- {
+		if v.Said[i].About.Term == v.Said[i-1].About.Term {
+			v.Said[i].About = word{}
+		}
+	}
 }
 
 // paged collects a page and sends it in parts.

@@ -140,7 +140,8 @@ func (g *reading) turn() error {
 	b = append(b, `; etag=`+entityTag(g.res.Tag, short(g.picked))...)
 	b = link(b, "", g.url(window{size: w.size}), "first")
 	if more && !g.bare {
-		b = link(b, "", g.url(window{w.size, found[len(found)-1].ID}), "next")
+		g.next = g.url(window{w.size, found[len(found)-1].ID})
+		b = link(b, "", g.next, "next")
 	}
 	g.set("Link", string(b))
 	return nil

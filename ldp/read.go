@@ -22,6 +22,7 @@ type reading struct {
 	picked string // media type of the representation; "" until Choose was called
 	bare   bool   // a container without its containment triples
 	etag   string
+	next   string // URL of the page after this one; "" if there is none
 }
 
 func (x *exchange) get() error {

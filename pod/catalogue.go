@@ -25,7 +25,7 @@ type EvidenceType struct {
 
 	// LifeEvents are those in which people need it, as the vocabulary names
 	// them: "have-child" is the term life-event-have-child.
-	LifeEvents []string `json:"life_events"`
+	LifeEvents []string `json:"life_events,omitempty"`
 }
 
 // A Field is the smallest fact of a type.

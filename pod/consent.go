@@ -63,6 +63,7 @@ type Share struct {
 	Type    *EvidenceType
 	Use     Use
 	Active  bool
+	Paused  time.Time // when the owner stopped the party's reads; zero if she hasn't
 	Reads   int       // times that the party has read under it
 	Last    time.Time // when it last did; zero for never
 }
@@ -93,6 +94,7 @@ func (p *Pod) withdraw(ctx context.Context, tx store.Tx, c *Consent, tell time.T
 	if !c.Withdrawn.IsZero() {
 		return nil
 	}
+	tx.Delete(c.endsKey())
 	c.Withdrawn = p.Now().UTC().Truncate(time.Second)
 	c.EraseBy = day(c.Withdrawn).AddDate(0, 1, 0)
 	g, err := store.Load[Grant](tx, grantKey(c.Space, c.Grant))
@@ -103,7 +105,7 @@ func (p *Pod) withdraw(ctx context.Context, tx store.Tx, c *Consent, tell time.T
 	if err := store.Save(tx, grantKey(c.Space, c.Grant), g); err != nil {
 		return err
 	}
-	if err := store.Save(tx, consentKey(c.ID), c); err != nil {
+	if err := keepConsent(tx, c); err != nil {
 		return err
 	}
 	e := Entry{Action: DidWithdraw, Party: c.Request.Party, Type: g.Type, Fields: c.Fields, Purpose: g.Rule.Purpose, Consent: c.ID}
@@ -142,12 +144,28 @@ func (p *Pod) share(ctx context.Context, tx store.Tx, c Consent) (Share, error) 
 	if err != nil {
 		return Share{}, err
 	}
-	g, err := store.Load[Grant](tx, grantKey(c.Space, c.Grant))
+	values, err := tx.Get(grantKey(c.Space, c.Grant), spaceKey(c.Space))
 	if err != nil {
 		return Share{}, err
 	}
-	s := Share{Consent: c, Party: party, Active: c.Active(p.Now()), Reads: g.Reads, Last: g.Last}
-	s.Type, _ = p.Types.Type(g.Type)
+	s := Share{Consent: c, Party: party, Active: c.Active(p.Now())}
+	if len(c.Request.Types) > 0 {
+		s.Type, _ = p.Types.Type(c.Request.Types[0])
+	}
+	if values[0] != nil {
+		g, err := store.Decode[Grant](grantKey(c.Space, c.Grant), values[0])
+		if err != nil {
+			return Share{}, err
+		}
+		s.Reads, s.Last = g.Reads, g.Last
+	}
+	if values[1] != nil {
+		space, err := store.Decode[Space](spaceKey(c.Space), values[1])
+		if err != nil {
+			return Share{}, err
+		}
+		s.Paused = space.Frozen
+	}
 	s.Use, _ = party.Use(c.Request.Use)
 	return s, nil
 }

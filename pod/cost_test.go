@@ -55,6 +55,12 @@ func TestDecisionCostsTheSame(t *testing.T) {
 		id, err := w.pod.Begin(t.Context(), w.alva, "one more", insurer, []json.RawMessage{asks()})
 		must(t, err)
 		var o pod.Offer
+		measure("what is open", func() { _, err = w.pod.Requests(t.Context(), w.alva) })
+		must(t, err)
+		measure("a page of what is shared", func() { _, _, err = w.pod.SharesAfter(t.Context(), w.alva, "", 1) })
+		must(t, err)
+		measure("what ends soon", func() { _, err = w.pod.Ending(t.Context(), w.alva, w.now.AddDate(0, 0, 14), 5) })
+		must(t, err)
 		measure("the screen", func() { o, err = w.pod.Offer(t.Context(), w.alva, id) })
 		must(t, err)
 		measure("a yes", func() { _, err = w.pod.Answer(t.Context(), w.alva, id, agree(o)) })

@@ -25,6 +25,7 @@
 //	Answer        request.go     what the person decided
 //	Consent       consent.go     the immutable record of an answer; its Grants are the truth
 //	Share         consent.go     a consent as the person sees it: active, ended, withdrawn
+//	Excess        excess.go      a way in which a request asks for more than it needs
 //	View          view.go        what a counterpart receives: the only function that maps space to pod
 //	Entry         log.go         one line of the person's log, chained by hash
 //	Checkpoint    export.go      the signed end of an exported log
@@ -36,6 +37,7 @@
 //	MailedRequest mail.go        a request that a party posts to its inbox/
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
 //	Mandate       mandate.go     somebody acts for the owner, as far as it says, until it ends
+//	Holding       holding.go     what an operator may know of one pod: how much it holds
 //	Loan          lend.go        what the owner lets others do to a file or folder, by its ACL document
 //	holderKey     holder.go      a private key of the person's, of one signed form
 //	Notification  outbox.go      what a counterpart must be told, until it has been
@@ -62,7 +64,9 @@
 //	f{evidence}\0w{space}    the signed form that a space was given
 //	k{type}\0{issuer}        the id of the current evidence
 //	q{id}                    a Request
+//	Q{answerby}{id}          that there is an open Request
 //	c{id}                    a Consent
+//	C{ends}{id}              that there is the Consent, what lasts longest first; what is read under it
 //	g{space}\0{id}           a Grant to a space's party
 //	h, l{seq}                the log's head; an Entry
 //	P{place}                 the id of the evidence that has a place in a status list; also a Name of the pod

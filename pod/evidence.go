@@ -235,10 +235,39 @@ func (p *Pod) holdings(tx store.Tx) ([]Evidence, error) {
 		all = append(all, *e)
 		return true
 	})
-	slices.SortFunc(all, func(a, b Evidence) int {
-		return cmp.Or(b.Received.Compare(a.Received), cmp.Compare(b.ID, a.ID))
-	})
+	slices.SortFunc(all, newerFirst)
 	return all, err
+}
+
+// newestOf returns the evidence of a type that no newer one of its issuer has
+// replaced, newest first, with what status lists say of it now.
+func (p *Pod) newestOf(tx store.Tx, typ string) ([]Evidence, error) {
+	var keys []string
+	if err := store.Each(tx, currentKey(typ, ""), func(id *string) bool { keys = append(keys, evidenceKey(*id)); return true }); err != nil || keys == nil {
+		return nil, err
+	}
+	values, err := tx.Get(keys...)
+	if err != nil {
+		return nil, err
+	}
+	var all []Evidence
+	for i, value := range values {
+		if value == nil {
+			continue
+		}
+		e, err := store.Decode[Evidence](keys[i], value)
+		if err != nil {
+			return nil, err
+		}
+		p.listed(e)
+		all = append(all, *e)
+	}
+	slices.SortFunc(all, newerFirst)
+	return all, nil
+}
+
+func newerFirst(a, b Evidence) int {
+	return cmp.Or(b.Received.Compare(a.Received), cmp.Compare(b.ID, a.ID))
 }
 
 // Pieces returns at most n of the owner's evidence, from the one numbered from on,

@@ -42,7 +42,7 @@ func (p *Pod) Check(ctx context.Context, id string) (Inventory, []Finding, error
 	c := &check{Pod: p, ctx: ctx, id: id}
 	err := p.Store.View(ctx, store.Name("id/"+id), func(tx store.Tx) error {
 		c.seen, c.found, c.tx = Inventory{}, nil, tx
-		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.evidence, c.used} {
+		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.evidence, c.consents, c.used} {
 			if err := look(); err != nil {
 				return err
 			}
@@ -271,18 +271,43 @@ func (c *check) grants() error {
 
 // evidence looks whether each piece is found by when it came.
 func (c *check) evidence() error {
-	listed, pieces := map[string]bool{}, 0
-	if err := c.keys("R", func(rest string, _ []byte) { listed["R"+rest] = true }); err != nil {
+	return c.listed("R", "evidence", func(is func(key, by string)) error {
+		return store.Each(c.tx, evidenceKey(""), func(e *Evidence) bool { is(evidenceKey(e.ID), newestKey(e)); return true })
+	})
+}
+
+// consents looks whether each is found by when it ends, and each open request.
+func (c *check) consents() error {
+	err := c.listed("C", "consents", func(is func(key, by string)) error {
+		return store.Each(c.tx, consentKey(""), func(x *Consent) bool { is(consentKey(x.ID), x.endsKey()); return true })
+	})
+	if err != nil {
 		return err
 	}
-	err := store.Each(c.tx, evidenceKey(""), func(e *Evidence) bool {
-		if pieces++; !listed[newestKey(e)] {
-			c.fault(evidenceKey(e.ID), "the evidence is not found by when it came")
-		}
-		return true
+	return c.listed("Q", "open requests", func(is func(key, by string)) error {
+		return store.Each(c.tx, requestKey(""), func(r *Request) bool {
+			if r.State == Open {
+				is(requestKey(r.ID), openFrom(r.AnswerBy)+r.ID)
+			}
+			return true
+		})
 	})
-	if err == nil && pieces != len(listed) {
-		c.fault("R", "%d pieces of evidence are found by when they came, and there are %d", len(listed), pieces)
+}
+
+// listed looks whether the keys under a prefix find just those of what that all
+// visits.
+func (c *check) listed(prefix, what string, all func(is func(key, by string)) error) error {
+	keys, n := map[string]bool{}, 0
+	if err := c.keys(prefix, func(rest string, _ []byte) { keys[prefix+rest] = true }); err != nil {
+		return err
+	}
+	err := all(func(key, by string) {
+		if n++; !keys[by] {
+			c.fault(key, "the %s are not all found in their order", what)
+		}
+	})
+	if err == nil && n != len(keys) {
+		c.fault(prefix, "%d of the %s are found in their order, and there are %d", len(keys), what, n)
 	}
 	return err
 }

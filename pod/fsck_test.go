@@ -83,6 +83,9 @@ func TestCheckFinds(t *testing.T) {
 				tx.Delete(p.Key)
 			}
 		}, "space that isn't there"},
+		{"a consent is not found by when it ends", edit("C", gone), "consents are not all found"},
+		{"what finds a consent outlives it", func(_ *testing.T, _ *town, tx store.Tx) { tx.Put("C0123456789abcdefx", []byte("{}")) }, "of the consents are found in their order"},
+		{"an answered request is still listed as open", func(_ *testing.T, _ *town, tx store.Tx) { tx.Put("Q0123456789abcdefx", []byte(`"x"`)) }, "of the open requests are found in their order"},
 		{"a consent's grant is gone", edit("g", gone), "without its grant"},
 		{"the pod is not found by its path", func(_ *testing.T, w *town, tx store.Tx) { tx.Release(store.Name("pod/" + strings.Trim(w.root(), "/"))) }, "of the kind pod/"},
 		{"nor by its owner", func(_ *testing.T, _ *town, tx store.Tx) { tx.Release("person/person-alva") }, "of the kind person/"},

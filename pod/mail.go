@@ -110,7 +110,7 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 		if err := p.countMail(tx, party.ID); err != nil {
 			return err
 		}
-		if err := store.Save(tx, requestKey(r.ID), r); err != nil {
+		if err := keepRequest(tx, r); err != nil {
 			return err
 		}
 		return p.enter(tx, Entry{Action: DidAsk, Party: party.ID, Type: r.Types[0], Fields: slices.Concat(r.Fields, r.Optional)})

@@ -98,7 +98,9 @@ type Use struct {
 	Basis   string // legal basis, an IRI
 	Type    string // id of the evidence type
 	Fields  []string
-	Days    int // a grant lasts at most so many days
+	Days    int      // a grant lasts at most so many days
+	Needs   []string // those of Fields without which the purpose can't be served; nil where that isn't said
+	Once    bool     // to read once is enough
 }
 
 // Use returns the use with the id.

@@ -80,6 +80,9 @@ func (p *Party) Check() error {
 		if u.ID == "" || u.Purpose == "" || u.Why.In("en") == "" || u.Basis == "" || u.Type == "" || len(u.Fields) == 0 || u.Days < 1 {
 			return fmt.Errorf("use %q: id, purpose, why, basis, type, fields and days are all needed", u.ID)
 		}
+		if !containsAll(u.Fields, u.Needs) {
+			return fmt.Errorf("use %q: needs must be among its fields", u.ID)
+		}
 	}
 	return p.checkURLs()
 }
@@ -192,6 +195,8 @@ type UseFile struct {
 	Type    string   `json:"type"`
 	Fields  []string `json:"fields"`
 	Days    int      `json:"days"`
+	Needs   []string `json:"needs,omitempty"`
+	Once    bool     `json:"once,omitempty"`
 }
 
 // ReadParty reads a registration. base is the server's, of which the party's own

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -122,6 +123,21 @@ type Outcome struct {
 
 func requestKey(id string) string { return "q" + id }
 
+// openFrom comes before the keys that find the open requests which are to be answered
+// after t.
+func openFrom(t time.Time) string { return fmt.Sprintf("Q%016x", t.Unix()) }
+
+// keepRequest stores a request, so that it is found as long as it is open.
+func keepRequest(tx store.Tx, r *Request) error {
+	found := openFrom(r.AnswerBy) + r.ID
+	if r.State != Open {
+		tx.Delete(found)
+	} else if err := store.Save(tx, found, r.ID); err != nil {
+		return err
+	}
+	return store.Save(tx, requestKey(r.ID), r)
+}
+
 // Begin puts what a party asks before the owner and returns the request's id.
 // The same key again gives the same request.
 func (p *Pod) Begin(ctx context.Context, who acl.Agent, key, party string, details []json.RawMessage) (string, error) {
@@ -137,7 +153,7 @@ func (p *Pod) Begin(ctx context.Context, who acl.Agent, key, party string, detai
 		if err != nil || old != nil {
 			return err
 		}
-		return store.Save(tx, requestKey(r.ID), r)
+		return keepRequest(tx, r)
 	})
 	return r.ID, err
 }
@@ -147,15 +163,22 @@ func (p *Pod) Requests(ctx context.Context, who acl.Agent) ([]Offer, error) {
 	var offers []Offer
 	err := p.viewPart(ctx, who, requestsPart, func(tx store.Tx) error {
 		offers = nil
+		var ids []string
 		var open []*Request
-		err := store.Each(tx, requestKey(""), func(r *Request) bool {
-			if r.State == Open && p.Now().Before(r.AnswerBy) {
-				open = append(open, r)
-			}
-			return true
-		})
+		err := store.EachAfter(tx, "Q", openFrom(p.Now())+"\xff", func(id *string) bool { ids = append(ids, requestKey(*id)); return true })
 		if err != nil {
 			return err
+		}
+		values, err := tx.Get(ids...)
+		if err != nil {
+			return err
+		}
+		for i, value := range values {
+			r, err := store.Decode[Request](ids[i], value)
+			if err != nil {
+				return err
+			}
+			open = append(open, r)
 		}
 		slices.SortFunc(open, func(a, b *Request) int { return b.Created.Compare(a.Created) })
 		for _, r := range open {
@@ -233,11 +256,11 @@ func containsAll(all, some []string) bool {
 
 // choices fills in what current evidence would answer the request.
 func (p *Pod) choices(tx store.Tx, o *Offer) error {
-	all, err := p.holdings(tx)
+	r, t := &o.Request, o.Types[0]
+	all, err := p.newestOf(tx, t.ID)
 	if err != nil {
 		return err
 	}
-	r, t := &o.Request, o.Types[0]
 	for _, e := range all {
 		if e.Type != t.ID || e.State(p.Now()) != Current || tooOld(&e, r.MaxAge, p.Now()) {
 			continue
@@ -358,7 +381,7 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 		if err := p.tellAnswer(ctx, tx, r, d.consent); err != nil {
 			return err
 		}
-		return store.Save(tx, requestKey(id), r)
+		return keepRequest(tx, r)
 	})
 	p.wake(err)
 	if err != nil {
@@ -532,7 +555,7 @@ func (p *Pod) agree(ctx context.Context, tx store.Tx, r *Request, a Answer, d *d
 	if err := store.Save(tx, grantKey(s.ID, g.ID), g); err != nil {
 		return err
 	}
-	if err := store.Save(tx, consentKey(c.ID), c); err != nil {
+	if err := keepConsent(tx, c); err != nil {
 		return err
 	}
 	return p.enter(tx, Entry{Action: DidAgree, Party: r.Party, Type: g.Type, Fields: c.Fields, Purpose: o.Use.Purpose, Consent: c.ID})

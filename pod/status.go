@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -222,7 +223,7 @@ func (s *Statuses) aggregate(ctx context.Context, party Party, now time.Time, so
 	if err == nil {
 		var uris []string
 		if uris, err = readAggregation(body); err == nil {
-			s.set(party.ID, uris)
+			s.set(party.ID, uris, now)
 			if s.Kept == nil {
 				return nil
 			}
@@ -262,8 +263,8 @@ func readAggregation(body []byte) ([]string, error) {
 }
 
 // set makes a party's lists those of the aggregation. A list that is no longer
-// there is fetched no more, and out of date when it is out of date.
-func (s *Statuses) set(party string, uris []string) {
+// there is fetched no more, and forgotten when it is out of date.
+func (s *Statuses) set(party string, uris []string, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin()
@@ -274,6 +275,13 @@ func (s *Statuses) set(party string, uris []string) {
 			s.lists[uri] = new(followed)
 		}
 	}
+	wanted := map[string]bool{}
+	for _, uris := range s.asked {
+		for uri := range uris {
+			wanted[uri] = true
+		}
+	}
+	maps.DeleteFunc(s.lists, func(uri string, f *followed) bool { return !wanted[uri] && !now.Before(f.until) })
 }
 
 func (s *Statuses) due(party string, now time.Time) []string {

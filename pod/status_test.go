@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +31,7 @@ type revoker struct {
 	fetched []string
 	down    bool
 	next    int
+	size    int // of lists besides the one
 }
 
 // newRevoker lets the authority revoke.
@@ -58,7 +60,7 @@ func (r *revoker) fetch(_ context.Context, url, _ string) ([]byte, error) {
 		return nil, errors.New("no such list")
 	}
 	if url != listed {
-		other := credential.NewStatusList(url, 0)
+		other := credential.NewStatusList(url, r.size)
 		other.Issued = r.now
 		token, err := other.Sign(r.keys[authority])
 		return []byte(token), err
@@ -198,6 +200,17 @@ func TestAListOutOfReach(t *testing.T) {
 	}
 	if told := r.told(); len(told) != 1 || told[0].Result != "revoked" {
 		t.Errorf("told %+v", told)
+	}
+}
+
+// TestListsThatAreGoneMakeRoom: an issuer that has other lists each day takes no more
+// room than what it has at once.
+func TestListsThatAreGoneMakeRoom(t *testing.T) {
+	r := newRevoker(t)
+	r.size = 1 << 23 // entries; of all lists together there may be 1<<28
+	for day := range 33 {
+		r.lists = []string{fmt.Sprintf("%s/%d", aggregation, 100+day)}
+		r.later(25 * time.Hour)
 	}
 }
 

@@ -56,7 +56,7 @@ func (s *Statuses) recall(ctx context.Context, party Party, now time.Time, left 
 	if err != nil {
 		return err
 	}
-	s.set(party.ID, uris)
+	s.set(party.ID, uris, now)
 	var errs []error
 	for _, uri := range uris {
 		b, err := s.Kept.Kept(ctx, listName(uri))

@@ -486,7 +486,7 @@ func (i *takein) request(b []byte) error {
 		return errID
 	}
 	r.Key = ""
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return store.Save(tx, requestKey(r.ID), r) })
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return keepRequest(tx, r) })
 }
 
 func (i *takein) consent(b []byte) error {
@@ -501,7 +501,7 @@ func (i *takein) consent(b []byte) error {
 	if c.Space != "" {
 		c.Space = i.from.spaceFor(c.Space)
 	}
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return store.Save(tx, consentKey(c.ID), c) })
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return keepConsent(tx, c) })
 }
 
 // grant takes a grant for the party as it is registered here. Where it is not,

@@ -149,6 +149,7 @@ const (
 
 // A flow is a sign-in that is under way.
 type flow struct {
+	At       string   `json:"at"`      // the Path of the eID that was asked
 	Browser  string   `json:"browser"` // digest of the cookie
 	Nonce    string   `json:"nonce"`
 	Verifier string   `json:"verifier"` // PKCE
@@ -192,7 +193,7 @@ func (e *EID) start(w http.ResponseWriter, r *http.Request) (string, error) {
 		return "", err
 	}
 	query := r.URL.Query()
-	f := flow{Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: query.Get("next"), Asked: query["level"], Least: e.least(query["level"]), Begun: e.o.Now().Unix()}
+	f := flow{At: e.o.Path, Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Next: query.Get("next"), Asked: query["level"], Least: e.least(query["level"]), Begun: e.o.Now().Unix()}
 	browser, state := rand.Text(), rand.Text()
 	f.Browser = digest(browser)
 	value, err := json.Marshal(f)
@@ -303,7 +304,7 @@ func (e *EID) back(w http.ResponseWriter, r *http.Request) {
 }
 
 // take returns the flow that the browser comes back to, once; nil if there is
-// none, or it is another browser's.
+// none, or it is another browser's or another eID's.
 func (e *EID) take(r *http.Request) (*flow, error) {
 	query := r.URL.Query()
 	cookie, err := r.Cookie(e.cookie("", 0).Name)
@@ -319,7 +320,7 @@ func (e *EID) take(r *http.Request) (*flow, error) {
 		return nil, err
 	}
 	f := new(flow)
-	if json.Unmarshal(record.Value, f) != nil || f.Browser != digest(cookie.Value) {
+	if json.Unmarshal(record.Value, f) != nil || f.At != e.o.Path || f.Browser != digest(cookie.Value) {
 		return nil, nil
 	}
 	record.Value = []byte("null") // whoever comes after finds no browser in it

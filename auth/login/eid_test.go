@@ -101,6 +101,8 @@ func (e *foreignEID) is(sub, acr string, claims map[string]any) {
 type eidWorld struct {
 	*foreignEID
 	base   string
+	mux    *http.ServeMux
+	o      login.EIDOptions
 	vault  *login.Vault
 	failed error
 
@@ -164,6 +166,7 @@ func newEIDWorld(t *testing.T, profile login.Profile, least string, byKey bool) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.mux, w.o = mux, o
 	mux.Handle("/me/sign-in/prov-eid", eid)
 	mux.Handle("/me/sign-in/prov-eid/", eid)
 	mux.HandleFunc("/me/sign-in", func(rw http.ResponseWriter, r *http.Request) {
@@ -323,5 +326,38 @@ func TestAnAnswerOfTheEIDBelongsToTheBrowserAndIsGoodOnce(t *testing.T) {
 	fresh.SetCookies(u, before)
 	if got, status := w.get(&http.Client{Jar: fresh}, back); status != http.StatusOK || got.Next != "" || got.Person != "" {
 		t.Errorf("a second time, the eID is asked: %+v, %d", got, status)
+	}
+}
+
+// TestAnAnswerOfTheEIDIsForTheOneThatWasAsked: what was begun at one eID doesn't end
+// at another, which knows nothing of the levels that the first demands.
+func TestAnAnswerOfTheEIDIsForTheOneThatWasAsked(t *testing.T) {
+	w := newEIDWorld(t, login.GenericProfile("oidc:example", "low", "high"), "high", false)
+	other := w.o
+	other.Path, other.Profile, other.Least = "other-eid", login.GenericProfile("oidc:other", "1", "2"), "2"
+	eid, err := login.NewEID(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.mux.Handle("/me/sign-in/other-eid", eid)
+	w.is("somebody", "low", nil)
+	jar, _ := cookiejar.New(nil)
+	to := ""
+	browser := &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		to = r.URL.String()
+		return http.ErrUseLastResponse
+	}}
+	w.get(browser, w.base+"/me/sign-in/other-eid")
+	u, err := url.Parse(to)
+	if err != nil || u.Query().Get("acr_values") != "2" {
+		t.Fatalf("sent to %s, %v", to, err)
+	}
+	q := u.Query()
+	q.Del("acr_values")
+	q.Set("redirect_uri", w.base+"/me/sign-in/prov-eid/back")
+	u.RawQuery = q.Encode()
+	browser.CheckRedirect = nil
+	if got, status := w.get(browser, u.String()); got.Person != "" {
+		t.Errorf("signed in as %+v, %d", got, status)
 	}
 }

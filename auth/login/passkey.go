@@ -70,22 +70,26 @@ var passkeyTexts = map[string]map[string]string{
 	"sv": {
 		"title": "Logga in med passkey", "go": "Använd passkey", "failed": "Det gick inte. Försök igen.", "back": "Avbryt",
 		"lost": "Har du ingen passkey kvar?", "code": "Återställningskod", "use": "Använd koden", "wrong": "Koden gäller inte.",
-		"yours": "Dina passkeys", "count": "Antal:", "add": "Lägg till en passkey", "codes": "Återställningskoder", "keep": "Spara koderna. Varje kod gäller en gång, och vi visar dem bara nu.", "new": "Skapa nya koder", "home": "Till dina sidor",
+		"yours": "Dina passkeys", "count": "Antal:", "add": "Lägg till en passkey", "codes": "Återställningskoder", "keep": "Spara koderna. Varje kod gäller en gång, och vi visar dem bara nu.", "new": "Skapa nya koder",
+		"about": "En passkey är en nyckel i din telefon eller dator. Du låser upp den med finger, ansikte eller kod.", "script": "Det här går bara i en webbläsare där JavaScript är på.", "none": "Du har ingen passkey här än.", "home": "Inställningar", "codes.about": "Med en kod kommer du in om du blir av med telefonen. Skriv upp koderna, och förvara dem på ett säkert ställe. Gör du nya gäller de gamla inte längre.",
 	},
 	"nb": {
 		"title": "Logg inn med passkey", "go": "Bruk passkey", "failed": "Det gikk ikke. Prøv igjen.", "back": "Avbryt",
 		"lost": "Har du ingen passkey igjen?", "code": "Gjenopprettingskode", "use": "Bruk koden", "wrong": "Koden gjelder ikke.",
-		"yours": "Dine passkeyer", "count": "Antall:", "add": "Legg til en passkey", "codes": "Gjenopprettingskoder", "keep": "Ta vare på kodene. Hver kode gjelder én gang, og vi viser dem bare nå.", "new": "Lag nye koder", "home": "Til sidene dine",
+		"yours": "Dine passkeyer", "count": "Antall:", "add": "Legg til en passkey", "codes": "Gjenopprettingskoder", "keep": "Ta vare på kodene. Hver kode gjelder én gang, og vi viser dem bare nå.", "new": "Lag nye koder",
+		"about": "En passkey er en nøkkel i telefonen eller datamaskinen din. Du låser den opp med finger, ansikt eller kode.", "script": "Dette går bare i en nettleser der JavaScript er på.", "none": "Du har ingen passkey her ennå.", "home": "Innstillinger", "codes.about": "Med en kode kommer du inn hvis du mister telefonen. Skriv ned kodene, og ta vare på dem på et trygt sted. Lager du nye, gjelder de gamle ikke lenger.",
 	},
 	"nn": {
 		"title": "Logg inn med passkey", "go": "Bruk passkey", "failed": "Det gjekk ikkje. Prøv igjen.", "back": "Avbryt",
 		"lost": "Har du ingen passkey att?", "code": "Gjenopprettingskode", "use": "Bruk koden", "wrong": "Koden gjeld ikkje.",
-		"yours": "Passkeyane dine", "count": "Tal:", "add": "Legg til ein passkey", "codes": "Gjenopprettingskodar", "keep": "Ta vare på kodane. Kvar kode gjeld éin gong, og vi viser dei berre no.", "new": "Lag nye kodar", "home": "Til sidene dine",
+		"yours": "Passkeyane dine", "count": "Tal:", "add": "Legg til ein passkey", "codes": "Gjenopprettingskodar", "keep": "Ta vare på kodane. Kvar kode gjeld éin gong, og vi viser dei berre no.", "new": "Lag nye kodar",
+		"about": "Ein passkey er ein nøkkel i telefonen eller datamaskina di. Du låser han opp med finger, ansikt eller kode.", "script": "Dette går berre i ein nettlesar der JavaScript er på.", "none": "Du har ingen passkey her enno.", "home": "Innstillingar", "codes.about": "Med ein kode kjem du inn dersom du mistar telefonen. Skriv ned kodane, og ta vare på dei på ein trygg stad. Lagar du nye, gjeld dei gamle ikkje lenger.",
 	},
 	"en": {
 		"title": "Sign in with a passkey", "go": "Use a passkey", "failed": "It did not work. Try again.", "back": "Cancel",
 		"lost": "Have you lost your passkeys?", "code": "Recovery code", "use": "Use the code", "wrong": "The code is not valid.",
-		"yours": "Your passkeys", "count": "Number:", "add": "Add a passkey", "codes": "Recovery codes", "keep": "Save the codes. Each is good once, and we show them only now.", "new": "Make new codes", "home": "To your pages",
+		"yours": "Your passkeys", "count": "Number:", "add": "Add a passkey", "codes": "Recovery codes", "keep": "Save the codes. Each is good once, and we show them only now.", "new": "Make new codes",
+		"about": "A passkey is a key in your phone or computer. You unlock it with your finger, your face or a code.", "script": "This works only in a browser where JavaScript is on.", "none": "You have no passkey here yet.", "home": "Settings", "codes.about": "With a code you can get in if you lose your phone. Write the codes down, and keep them in a safe place. If you make new ones, the old ones are no longer good.",
 	},
 }
 

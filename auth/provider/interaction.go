@@ -137,7 +137,10 @@ func idClaims(_ context.Context, g *goidc.Grant) map[string]any {
 		claims = map[string]any{}
 	}
 	claims["aud"], claims["azp"] = []string{g.ClientID, "solid"}, g.ClientID
-	claims["webid"], claims["auth_time"] = d.WebID, d.AuthTime.Unix()
+	claims["webid"] = d.WebID
+	if !d.AuthTime.IsZero() {
+		claims["auth_time"] = d.AuthTime.Unix()
+	}
 	if d.ACR != "" {
 		claims["acr"] = d.ACR
 	}
@@ -234,7 +237,9 @@ func (p *Provider) Decide(r *http.Request, id string, d Decision) (continueURL s
 		if err := p.checkDecision(r.Context(), s, &d); err != nil {
 			return "", fmt.Errorf("decide: %w", err)
 		}
-		if f.Decision, err = p.secrets.seal(d, id); err != nil {
+		told := d
+		told.AuthTime = p.authTime(s, d.AuthTime)
+		if f.Decision, err = p.secrets.seal(told, id); err != nil {
 			return "", fmt.Errorf("decide: %w", err)
 		}
 		err = store{p}.SaveSession(r.Context(), s)
@@ -246,6 +251,25 @@ func (p *Provider) Decide(r *http.Request, id string, d Decision) (continueURL s
 		}
 	}
 	return "", fmt.Errorf("decide: %w", auth.ErrChanged)
+}
+
+// authTime returns what a client is told of when the person signed in. A party is
+// told what it asks for and no more: nothing without max_age, and with it the
+// earliest time that is recent enough for it, though she may have signed in since.
+// Two parties that she answers in one sign-in would know her by its second.
+func (p *Provider) authTime(s *goidc.AuthnSession, at time.Time) time.Time {
+	switch {
+	case isApp(s.ClientID):
+		return at // which knows her by her WebID
+	case s.MaxAuthnAgeSecs == nil:
+		return time.Time{}
+	}
+	age := time.Duration(min(*s.MaxAuthnAgeSecs, 1<<30)) * time.Second
+	enough := p.Now().Add(p.CodeLife - age) // also when the code is redeemed
+	if at.Before(enough) {
+		return at
+	}
+	return enough
 }
 
 func (p *Provider) checkDecision(ctx context.Context, s *goidc.AuthnSession, d *Decision) error {

@@ -42,8 +42,8 @@
 // once; an app's are left out, as OpenID Connect Core, section 3.1.2.1, has it.
 // (Decided in November 2026: OpenID Connect lets a provider answer with less than
 // acr_values; RFC 9470 asks for that level or an error, and a client that would
-// take less can say so by naming less.) The ID token's acr and auth_time tell how
-// and when it was.
+// take less can say so by naming less.) The ID token's acr tells how it was, and
+// its auth_time when: a party as far as it asked, see authTime.
 //
 // The library looks at the wall clock by itself, so Options.Now must be it but
 // in tests.

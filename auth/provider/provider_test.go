@@ -39,14 +39,11 @@ func TestTheWholeJourney(t *testing.T) {
 	id := w.decode(got.text("id_token"), "JWT")
 	for name, want := range map[string]any{
 		"iss": w.Base, "azp": "af", "sub": "pairwise-1", "webid": "http://skrin.example/w/abc/card#me", "nonce": "no", "acr": "urn:high",
-		"aud": []any{"af", "solid"}, "cnf": nil, "https://id.oidc.se/claim/personalIdentityNumber": person,
+		"aud": []any{"af", "solid"}, "cnf": nil, "auth_time": nil, "https://id.oidc.se/claim/personalIdentityNumber": person,
 	} {
 		if !reflect.DeepEqual(id[name], want) {
 			t.Errorf("ID token: %s is %v, want %v", name, id[name], want)
 		}
-	}
-	if _, ok := id["auth_time"].(float64); !ok {
-		t.Error("ID token: no auth_time")
 	}
 	access := w.decode(got.text("access_token"), "at+jwt")
 	for name, want := range map[string]any{
@@ -59,6 +56,40 @@ func TestTheWholeJourney(t *testing.T) {
 	}
 	if text := fmt.Sprint(access); strings.Contains(text, "pairwise") || strings.Contains(text, "/w/abc") || strings.Contains(text, "insure") {
 		t.Errorf("the person is in the access token: %s", text)
+	}
+}
+
+// TestAPartyIsNotToldWhenThePersonSignedIn: but as far as it asks, and then not to
+// the second, by which two parties would know her.
+func TestAPartyIsNotToldWhenThePersonSignedIn(t *testing.T) {
+	w := newWorld(t)
+	decide := w.decide
+	for _, row := range []struct {
+		what        string
+		changes     claims
+		ago         time.Duration
+		told, exact bool
+	}{
+		{"without max_age it is told nothing", nil, 5 * time.Minute, false, false},
+		{"nor with prompt=login", claims{"prompt": "login"}, -time.Second, false, false},
+		{"with max_age it is told that it is late enough", claims{"max_age": 600}, 5 * time.Minute, true, false},
+		{"with one beyond all bounds too", claims{"max_age": 1 << 40}, time.Minute, true, false},
+		{"as the same for another sign-in", claims{"max_age": 600}, time.Minute, true, false},
+		{"what was only just late enough it is told", claims{"max_age": 600}, 595 * time.Second, true, true},
+		{"and what had to be at once", claims{"max_age": 30}, 10 * time.Second, true, true},
+	} {
+		at := time.Now().Add(-row.ago)
+		w.decide = func(i Interaction) Decision { d := decide(i); d.AuthTime = at; return d }
+		before := time.Now()
+		got := w.ins.redeem(w.ins.journey(w.ins.object(row.changes)).Get("code"))
+		seconds, told := w.decode(got.text("id_token"), "JWT")["auth_time"].(float64)
+		if told != row.told || told && (int64(seconds) == at.Unix()) != row.exact {
+			t.Errorf("%s: %v", row.what, seconds)
+		}
+		age, _ := row.changes["max_age"].(int)
+		if told && int64(seconds) < before.Unix()-int64(age) {
+			t.Errorf("%s: the party finds it too old", row.what)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,7 +170,7 @@ func TestOperatorsActTogether(t *testing.T) {
 	if !errors.Is(err, errUnapproved) || exitCode(err) != 5 || !strings.Contains(err.Error(), actID("erase", id)) {
 		t.Fatalf("alone: %v", err)
 	}
-	anna := registry{Server: w.base, Operator: "anna", Key: w.anna}
+	anna := anywhere{Server: w.base, Operator: "anna", Key: w.anna}
 	o, err := anna.outcome(t.Context(), errand{Do: "approvals"})
 	if err != nil || len(o.Approvals) != 1 || o.Approvals[0].On != id || o.Approvals[0].By != local {
 		t.Fatalf("anna sees %+v, %v", o.Approvals, err)
@@ -177,10 +178,10 @@ func TestOperatorsActTogether(t *testing.T) {
 	if err := (&approveCommand{ID: "x"}).Run(t.Context()); err == nil {
 		t.Error("who doesn't say who she is approves")
 	}
-	if err := (&approveCommand{registry: anna, ID: "000000000000"}).Run(t.Context()); err == nil {
+	if err := (&approveCommand{anywhere: anna, ID: "000000000000"}).Run(t.Context()); err == nil {
 		t.Error("what doesn't wait is approved")
 	}
-	must(t, (&approveCommand{registry: anna, ID: o.Approvals[0].ID}).Run(t.Context()))
+	must(t, (&approveCommand{anywhere: anna, ID: o.Approvals[0].ID}).Run(t.Context()))
 	if _, err := send(t.Context(), w.c, erase); err != nil {
 		t.Fatalf("together: %v", err)
 	}
@@ -215,6 +216,8 @@ func TestDangerousActsAsk(t *testing.T) {
 		"erase":         func() error { return (&eraseCommand{Pod: "x"}).Run(t.Context()) },
 		"stolen keys":   func() error { return (&keyRotateCommand{Stolen: true}).Run(t.Context()) },
 		"party revoked": func() error { return (&partyRevoke{ID: "x"}).Run(t.Context()) },
+		"exported":      func() error { return (&exportCommand{Pod: "x", To: filepath.Join(t.TempDir(), "x")}).Run(t.Context()) },
+		"moved":         func() error { return (&movedCommand{Pod: "x"}).Run(t.Context()) },
 	} {
 		if err := run(); !errors.Is(err, errUnsure) || exitCode(err) != 4 {
 			t.Errorf("%s: %v", what, err)

@@ -7,31 +7,48 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/gorilla/mux"
 
 	"skrin/auth"
 	"skrin/cmd/skrin/parties"
 	"skrin/ldp"
+	"skrin/pod/store"
 )
 
-// The admin API: an operator that is registered in the configuration changes the
-// register of parties, with a DPoP-bound token of client credentials that has the
-// scope adminScope, and is good here only.
+// The admin API: an operator that is registered in the configuration does what the
+// commands do, with a DPoP-bound token of client credentials that has the scope
+// adminScope, and is good here only. What an operator may do besides looking and
+// approving is in her file.
 //
 //	GET    /.admin/parties/            all registrations, and how they stand
 //	GET    /.admin/parties/{id}        one of them, with what it says
 //	PUT    /.admin/parties/{id}        register, or replace; If-None-Match: * to register only
 //	POST   /.admin/parties/{id}/renew  {"until": "2028-12-31"}
 //	DELETE /.admin/parties/{id}        revoke
+//	GET    /.admin/types/              the types of evidence
+//	GET    /.admin/types/{id}          one of them
+//	GET    /.admin/pods/?after={id}    pods, and how much each holds; ?at={url} the one that a URL is in
+//	GET    /.admin/pods/{id}           one of them
+//	DELETE /.admin/pods/{id}           erase
+//	POST   /.admin/keys/rotate         {"stolen": false}: new keys that sign
+//	POST   /.admin/jobs/               {"do": "fsck"}: also backup, rotate, stats
+//	GET    /.admin/jobs/{id}           how it goes, and what came of it
 //	GET    /.admin/approvals/          what waits for a second operator
 //	POST   /.admin/approvals/{id}      let another operator do it
 //	GET    /.admin/log?holds={hash}    verify the operators' log, and show its newest lines
 //
-// Failures are problem documents (RFC 9457). GET /.admin/openapi.json, for which no
-// token is needed, describes all of it (OpenAPI 3.1).
+// What waits for a second operator is answered with 202 and the approval. Failures
+// are problem documents (RFC 9457). GET /.admin/openapi.json, for which no token is
+// needed, describes all of it (OpenAPI 3.1).
+//
+// There is no export, import, restore or move: whoever gets hold of an operator's
+// key must not be able to carry people's papers off. They are done on the server's
+// machine.
 const (
 	adminPath  = "/.admin/"
 	adminScope = "parties"
@@ -53,10 +70,12 @@ func (s *server) adminRoutes(r *mux.Router) {
 	})
 	for _, route := range adminVerbs() {
 		r.Path(adminPath + route.path).Methods(route.method).HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			a := &administration{register: s.register, acts: s.acts, log: s.log, w: w, r: r}
-			if err := a.enter(who); err != nil {
-				a.fail(err)
-			} else if err := route.do(a); err != nil {
+			a := &administration{server: s, w: w, r: r}
+			err := a.enter(who, route.may)
+			if err == nil {
+				err = route.do(a)
+			}
+			if err != nil {
 				a.fail(err)
 			}
 		})
@@ -69,41 +88,50 @@ var adminDocument []byte
 // An adminVerb is one thing that the API does.
 type adminVerb struct {
 	method, path string
+	may          string // what an operator must be allowed; "" for nothing
 	do           func(a *administration) error
 }
 
 func adminVerbs() []adminVerb {
 	return []adminVerb{
-		{"GET", "parties/", (*administration).list},
-		{"GET", "parties/{id}", (*administration).show},
-		{"PUT", "parties/{id}", (*administration).add},
-		{"POST", "parties/{id}/renew", (*administration).renew},
-		{"DELETE", "parties/{id}", (*administration).revoke},
-		{"GET", "approvals/", (*administration).approvals},
-		{"POST", "approvals/{id}", (*administration).approve},
-		{"GET", "log", (*administration).operatorLog},
+		{"GET", "parties/", "", (*administration).list},
+		{"GET", "parties/{id}", "", (*administration).show},
+		{"PUT", "parties/{id}", mayParties, (*administration).add},
+		{"POST", "parties/{id}/renew", mayParties, (*administration).renew},
+		{"DELETE", "parties/{id}", mayParties, (*administration).revoke},
+		{"GET", "types/", "", (*administration).listTypes},
+		{"GET", "types/{id}", "", (*administration).showType},
+		{"GET", "pods/", mayPods, (*administration).listPods},
+		{"GET", "pods/{id}", mayPods, (*administration).showPod},
+		{"DELETE", "pods/{id}", mayPods, (*administration).erase},
+		{"POST", "keys/rotate", mayKeys, (*administration).rotateKeys},
+		{"POST", "jobs/", mayJobs, (*administration).startJob},
+		{"GET", "jobs/{id}", mayJobs, (*administration).showJob},
+		{"GET", "approvals/", "", (*administration).approvals},
+		{"POST", "approvals/{id}", "", (*administration).approve},
+		{"GET", "log", "", (*administration).operatorLog},
 	}
 }
 
 // An administration is one request of an operator.
 type administration struct {
-	register  *parties.Register
-	acts      *acts
-	log       *slog.Logger
+	*server
 	w         http.ResponseWriter
 	r         *http.Request
 	operator  string
 	challenge string // of a 401
 }
 
-// enter lets operators in.
-func (a *administration) enter(who *auth.Verifier) error {
+// enter lets operators in who may do it.
+func (a *administration) enter(who *auth.Verifier, may string) error {
 	agent, err := who.Identify(a.r)
 	if bad := new(auth.Error); errors.As(err, &bad) || err == nil && !agent.Known() {
 		a.challenge = who.Challenge(err)
 		return ldp.Refuse(ldp.Unauthenticated, "A token of a registered operator is needed, with the scope "+adminScope+", and a DPoP proof.")
 	}
-	a.operator = agent.Client
+	if a.operator = agent.Client; err == nil && !a.operators.may(a.operator, may) {
+		return ldp.Refuse(ldp.Forbidden, "Your registration as an operator doesn't say that you may do this ("+may+").")
+	}
 	return err
 }
 
@@ -152,17 +180,13 @@ func (a *administration) add() error {
 }
 
 func (a *administration) renew() error {
-	text, err := a.body()
-	if err != nil {
-		return err
-	}
 	var wish struct {
 		Until string `json:"until"`
 	}
-	if json.Unmarshal(text, &wish) != nil {
-		return ldp.Refuse(ldp.Invalid, `Want {"until": "2028-12-31"}.`)
+	if err := a.wish(&wish, `{"until": "2028-12-31"}`); err != nil {
+		return err
 	}
-	err = a.acts.do(a.r.Context(), a.operator, "party renew", a.id(), func() error {
+	err := a.acts.do(a.r.Context(), a.operator, "party renew", a.id(), func() error {
 		return a.register.Renew(a.r.Context(), a.id(), wish.Until, a.operator)
 	})
 	if err != nil {
@@ -179,6 +203,132 @@ func (a *administration) revoke() error {
 		return err
 	}
 	return a.changed("revoked", http.StatusOK)
+}
+
+func (a *administration) listTypes() error {
+	return a.answer(http.StatusOK, map[string]any{"types": a.types.All()})
+}
+
+func (a *administration) showType() error {
+	o, err := a.errand(errand{Do: "type show", Type: a.id()})
+	if err != nil {
+		return err
+	}
+	return a.answer(http.StatusOK, o.Types[0])
+}
+
+// errand does one as the operator who asks.
+func (a *administration) errand(e errand) (outcome, error) {
+	e.by = a.operator
+	o, err := a.run(a.r.Context(), e)
+	if errors.Is(err, store.ErrNoPod) || errors.Is(err, store.ErrNoKey) && e.Do == "pod show" {
+		err = ldp.Refuse(ldp.NotFound, "There is no such pod.")
+	}
+	return o, err
+}
+
+func (a *administration) listPods() error {
+	q := a.r.URL.Query()
+	e := errand{Do: "pod list", After: q.Get("after")}
+	if at := q.Get("at"); at != "" {
+		if !strings.HasPrefix(at, a.Base+"/") {
+			return ldp.Refuse(ldp.Invalid, "at: want a URL of this server.")
+		}
+		e = errand{Do: "pod show", Pod: at}
+	} else if n := q.Get("most"); n != "" {
+		var err error
+		if e.Most, err = strconv.Atoi(n); err != nil || e.Most < 0 {
+			return ldp.Refuse(ldp.Invalid, "most: want a number.")
+		}
+	}
+	o, err := a.errand(e)
+	if err != nil {
+		return err
+	}
+	return a.answer(http.StatusOK, map[string]any{"holdings": o.Holdings})
+}
+
+func (a *administration) showPod() error {
+	o, err := a.errand(errand{Do: "pod show", Pod: a.id()})
+	if err != nil {
+		return err
+	}
+	return a.answer(http.StatusOK, o.Holdings[0])
+}
+
+func (a *administration) erase() error { return a.dangerous(errand{Do: "erase", Pod: a.id()}) }
+
+func (a *administration) rotateKeys() error {
+	var wish struct {
+		Stolen bool `json:"stolen"`
+	}
+	if err := a.wish(&wish, `{"stolen": false}`); err != nil {
+		return err
+	}
+	if !wish.Stolen {
+		return a.dangerous(errand{Do: "sign anew"})
+	}
+	return a.dangerous(errand{Do: "replace signing keys"})
+}
+
+// dangerous does what may wait for a second operator: then it answers with what is
+// to be approved.
+func (a *administration) dangerous(e errand) error {
+	o, err := a.errand(e)
+	if errors.Is(err, errUnapproved) {
+		p, _, err := a.acts.asked(a.r.Context(), actID(e.Do, e.on()))
+		if err != nil {
+			return err
+		}
+		return a.answer(http.StatusAccepted, p)
+	}
+	if err != nil {
+		return err
+	}
+	return a.answer(http.StatusOK, o)
+}
+
+func (a *administration) startJob() error {
+	var wish struct {
+		Do string `json:"do"`
+	}
+	if err := a.wish(&wish, `{"do": "fsck"}`); err != nil {
+		return err
+	}
+	e := errand{Do: wish.Do, by: a.operator}
+	switch e.Do {
+	case "fsck", "rotate", "stats":
+	case "backup":
+		if a.Backups == "" {
+			return ldp.Refuse(ldp.Conflict, "The server's settings don't say where backups may be made (backups and backup-keys).")
+		}
+		e.To, e.Keys = filepath.Join(a.Backups, a.now().UTC().Format("20060102T150405Z")), a.BackupKeys
+	default:
+		return ldp.Refuse(ldp.Unprocessable, "do: backup, fsck, rotate or stats.")
+	}
+	j, err := a.jobs.start(a.r.Context(), e)
+	if err != nil {
+		return err
+	}
+	a.w.Header().Set("Location", adminPath+"jobs/"+j.ID)
+	return a.answer(http.StatusCreated, j)
+}
+
+func (a *administration) showJob() error {
+	j, err := a.jobs.look(a.r.Context(), a.id())
+	if err != nil {
+		return err
+	}
+	return a.answer(http.StatusOK, j)
+}
+
+// wish reads a body of JSON, of which form is an example.
+func (a *administration) wish(into any, form string) error {
+	text, err := a.body()
+	if err == nil && json.Unmarshal(text, into) != nil {
+		err = ldp.Refuse(ldp.Invalid, "Want "+form+".")
+	}
+	return err
 }
 
 // approvals lists what waits for a second operator.
@@ -261,7 +411,7 @@ func (a *administration) fail(err error) {
 	case kind == ldp.Unauthenticated:
 		a.w.Header().Set("WWW-Authenticate", a.challenge)
 	case kind >= ldp.Internal:
-		a.log.ErrorContext(a.r.Context(), "register of parties", "error", err)
+		a.log.ErrorContext(a.r.Context(), "admin API", "error", err)
 		a.w.Header().Set("Retry-After", "5")
 	}
 	a.header("application/problem+json", int(kind))

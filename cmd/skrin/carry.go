@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -25,7 +26,7 @@ func (s *chest) exportPod(ctx context.Context, p *pod.Pod, e errand) error {
 	if err != nil {
 		return err
 	}
-	err = p.Export(ctx, who, "operator", f)
+	err = p.Export(ctx, who, "operator", &counter{w: f, told: e.tell})
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(e.To+".part"))
 	}
@@ -55,7 +56,15 @@ func (s *chest) importPod(ctx context.Context, p *pod.Pod, e errand) (*pod.Impor
 		return nil, err
 	}
 	defer f.Close()
-	return p.Import(ctx, who, f, vouching)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	file := struct { // it is read twice
+		*counter
+		io.Seeker
+	}{&counter{r: f, of: 2 * info.Size(), told: e.tell}, f}
+	return p.Import(ctx, who, file, vouching)
 }
 
 // movePod says of a pod where it is now.
@@ -77,18 +86,23 @@ func (s *chest) movePod(ctx context.Context, p *pod.Pod, e errand) error {
 
 type movedCommand struct {
 	operated
-	Pod  string `arg:"" help:"The pod's id, here."`
+	dangerous
+	Pod  string `arg:"" help:"The pod's id here, or its URL."`
 	File string `arg:"" help:"What \"skrin import --json\" printed at the other server." type:"existingfile"`
 }
 
 // Run obeys kong.
 func (c *movedCommand) Run(ctx context.Context) error {
+	if err := c.sure("Whoever asks for this pod here is sent on from now on, and its counterparts are told."); err != nil {
+		return err
+	}
 	return c.do(ctx, errand{Do: "moved", Pod: c.Pod, From: c.File}, func(o outcome) string { return "whoever asks here is sent on; done in " + o.Took })
 }
 
 type exportCommand struct {
 	operated
-	Pod string `arg:"" help:"The pod's id."`
+	dangerous
+	Pod string `arg:"" help:"The pod's id, or its URL."`
 	To  string `arg:"" help:"File to make: a compressed tar file, sealed with the server's key." type:"path"`
 }
 
@@ -97,12 +111,15 @@ func (c *exportCommand) Run(ctx context.Context) error {
 	if _, err := os.Stat(c.To); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is there already", c.To)
 	}
+	if err := c.sure("The file will hold all that the person keeps here, for whoever has it to read. Her log will say so."); err != nil {
+		return err
+	}
 	return c.do(ctx, errand{Do: "export", Pod: c.Pod, To: c.To}, func(o outcome) string { return "exported in " + o.Took })
 }
 
 type importCommand struct {
 	operated
-	Pod    string `arg:"" help:"The id of the pod to fill: a new one, which its owner has by signing in."`
+	Pod    string `arg:"" help:"The pod to fill, by its id or URL: a new one, which its owner has by signing in."`
 	File   string `arg:"" help:"The file: made by export, or by fetch." type:"existingfile"`
 	Sealed string `help:"File with the public keys of the server that exported it, as it has them at /.oidc/jwks. Without, only documents and their rules are taken: nobody vouches for the rest. Make sure that it is the same person's pod: the seal doesn't say that." type:"existingfile"`
 }

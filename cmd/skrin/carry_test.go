@@ -92,7 +92,7 @@ func TestCarry(t *testing.T) {
 	}
 
 	file, keys, outcome := filepath.Join(dir, "alva.tar.gz"), filepath.Join(dir, "jwks"), filepath.Join(dir, "outcome")
-	old.skrin("export", old.only(), file)
+	old.skrin("export", old.only(), file, "--yes")
 	must(t, os.WriteFile(keys, old.get("/.oidc/jwks").Body.Bytes(), 0o600))
 	text := other.skrin("import", other.only(), file, "--sealed="+keys, "--json")
 	if !strings.Contains(text, `"imported"`) {
@@ -102,7 +102,7 @@ func TestCarry(t *testing.T) {
 	if w := old.get(path(old, who)); w.Code != http.StatusOK {
 		t.Errorf("before it has moved, the old server answers %d", w.Code)
 	}
-	old.skrin("moved", old.only(), outcome)
+	old.skrin("moved", old.only(), outcome, "--yes")
 	if w := old.get(path(old, who)); w.Code/100 != 3 || w.Header().Get("Location") != other.Base+path(other, there) {
 		t.Errorf("the old server answers %d, %s", w.Code, w.Header().Get("Location"))
 	}

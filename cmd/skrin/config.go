@@ -49,6 +49,7 @@ type config struct {
 	Trace                   traceSettings
 	Grace, Drain            time.Duration
 	TwoPeople               time.Duration
+	Backups, BackupKeys     string // folders, for backups that are started over HTTP; may be empty
 }
 
 func (c *config) check() error {

@@ -14,8 +14,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-
-	"github.com/alecthomas/kong"
 )
 
 // configCommand is about the settings.
@@ -122,23 +120,6 @@ func wrapped(text, indent string) string {
 	return b.String()
 }
 
-// helpful gives the flags of the settings the manual as help.
-func helpful(k *kong.Kong) error {
-	told := manual()
-	all := new(settings).options()
-	return kong.Visit(k.Model, func(n kong.Visitable, next kong.Next) error {
-		if f, ok := n.(*kong.Flag); ok && f.Help == "" {
-			f.Help = told[f.Name]
-			for _, o := range all {
-				if o.name == f.Name && o.standard != "" {
-					f.Help += " (" + o.standard + ")"
-				}
-			}
-		}
-		return next(nil)
-	})
-}
-
 // check adds what is wrong with the settings, or unsafe, to the faults.
 func (s *settled) check() {
 	refuse := func(name, says string) {
@@ -187,6 +168,9 @@ func (s *settled) check() {
 	}
 	if (s.Postgres == "") != (s.S3 == "") {
 		refuse("postgres", "a cluster needs both a database (postgres) and a bucket (s3)")
+	}
+	if (s.Backups == "") != (s.BackupKeys == "") || s.Backups != "" && s.Backups == s.BackupKeys {
+		refuse("backups", "backups and backup-keys belong together, and are two folders")
 	}
 	s.checkListeners(refuse)
 }

@@ -24,7 +24,7 @@ func (d dangerous) sure(follows string) error {
 	if d.Yes {
 		return nil
 	}
-	if info, err := os.Stdin.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+	if !isTerminal(os.Stdin) {
 		return errUnsure
 	}
 	fmt.Fprint(os.Stderr, follows+" Type yes to go on: ")

@@ -28,6 +28,10 @@ import (
 const asDemo = "SKRIN_TEST_AS_DEMO"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asSkrin) == ordinary {
+		fmt.Fprintln(os.Stderr, becomeOrdinary())
+		os.Exit(1)
+	}
 	if os.Getenv(asSkrin) != "" {
 		main()
 		os.Exit(0)

@@ -73,7 +73,7 @@ func verifyLog(file string, keys jose.JSONWebKeySet, since *pod.Checkpoint) (pod
 
 // logOperatorCommand shows the operators' log.
 type logOperatorCommand struct {
-	operated
+	anywhere
 	Holds string `help:"The hash of a line that was noted elsewhere, which the log must still have."`
 }
 

@@ -22,7 +22,9 @@ type commands struct {
 	Backup   backupCommand     `cmd:"" help:"Back up a directory that is served, or not."`
 	Restore  restoreCommand    `cmd:"" help:"Make a directory out of a backup."`
 	Fsck     fsckCommand       `cmd:"" help:"Check all that must hold of every pod."`
-	Erase    eraseCommand      `cmd:"" help:"Erase a pod, and its key."`
+	Pod      podCommand        `cmd:"" help:"List pods, show how much one holds, erase one."`
+	Type     typeCommand       `cmd:"" help:"List and show the types of evidence; check a folder of them."`
+	Stats    statsCommand      `cmd:"" help:"Tell how much there is, over all pods together."`
 	ROPA     ropaCommand       `cmd:"" name:"ropa" help:"Print the record of processing activities (GDPR, article 30), as Markdown or JSON."`
 	Rotate   rotateCommand     `cmd:"" help:"Wrap the pods' keys with the first of --pod-key-file."`
 	Approve  approveCommand    `cmd:"" help:"As a second operator, let another do a dangerous act; or list what waits."`
@@ -54,16 +56,30 @@ type commands struct {
 	Cp       cpCommand         `cmd:"" help:"Copy a resource, from or to a URL."`
 	ACL      aclCommand        `cmd:"" name:"acl" help:"Print a resource's ACL document, or replace it."`
 	Watch    watchCommand      `cmd:"" help:"Print what happens to a resource."`
+
+	Completion completionCommand `cmd:"" help:"Print what has a shell complete commands and flags."`
+	Complete   completeCommand   `cmd:"" hidden:"" help:"Print how a line can go on, for that."`
+}
+
+// newParser returns what reads command lines into c.
+func newParser(c *commands, more ...kong.Option) (*kong.Kong, error) {
+	return kong.New(c, append(more,
+		kong.Name("skrin"),
+		kong.Description("Skrin keeps people's papers, and lets each person decide who reads them."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.UsageOnError(),
+		kong.PostBuild(helpful),
+	)...)
 }
 
 func main() {
 	var c commands
-	k := kong.Parse(&c,
-		kong.Name("skrin"),
-		kong.Description("Skrin keeps people's papers, and lets each person decide who reads them."),
-		kong.UsageOnError(),
-		kong.PostBuild(helpful),
-	)
+	p, err := newParser(&c)
+	if err != nil {
+		panic(err) // the commands are wrong, whatever was typed
+	}
+	k, err := p.Parse(os.Args[1:])
+	p.FatalIfErrorf(err)
 	tune()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -122,7 +122,7 @@ func TestNotificationServices(t *testing.T) {
 		want                int
 	}{
 		{"GET", "/.notifications/", "", 200}, {"HEAD", "/.notifications/", "", 200}, {"OPTIONS", "/.notifications/", "", 204},
-		{"PUT", "/.notifications/", "", 405}, {"DELETE", "/.notifications/" + ws + "/", "", 405},
+		{"PUT", "/.notifications/", "", 405}, {"TIONS", "/.notifications/", "", 405}, {"T", "/.notifications/channels/x/y", "", 405}, {"DELETE", "/.notifications/" + ws + "/", "", 405},
 		{"POST", "/.notifications/" + ws + "/", "text/turtle", 415},
 		{"POST", "/.notifications/" + ws + "/", `application/ld+json; profile="https://evil.example/"`, 415},
 		{"POST", "/.notifications/" + ws + "/", "application/ld+json", 400},
@@ -272,6 +272,14 @@ func TestEventStreams(t *testing.T) {
 		}
 		if n := readTelling(t, []byte(strings.TrimPrefix(lines.Text(), row.before))); n.Type != "Update" || n.State != etag {
 			t.Errorf("%s: told %+v", row.service, n)
+		}
+		again, err := http.DefaultClient.Do(req.Clone(ctx))
+		must(t, err)
+		defer again.Body.Close()
+		for lines.Scan() {
+		}
+		if lines.Err() != nil || again.StatusCode != 200 {
+			t.Errorf("%s: who connects again doesn't end what was connected before: %d, %v", row.service, again.StatusCode, lines.Err())
 		}
 	}
 }

@@ -30,11 +30,17 @@ import (
 
 // An errand is what is asked of the server.
 type errand struct {
-	Do   string `json:"do"` // "backup", "fsck", "erase", "rotate", "export", "import" or "moved"; of signing keys, or about a party
+	Do   string `json:"do"` // as in run and perform
 	To   string `json:"to,omitempty"`
 	Keys string `json:"keys,omitempty"`
 	From string `json:"from,omitempty"`
-	Pod  string `json:"pod,omitempty"`
+	Pod  string `json:"pod,omitempty"` // its id, or the URL of something in it
+
+	// Of "pod list": those that come after an id, at most so many.
+	After string `json:"after,omitempty"`
+	Most  int    `json:"most,omitempty"`
+
+	Type string `json:"type,omitempty"` // of "type show": its id
 
 	// Of an errand about a party: "party add", "list", "show", "renew" or "revoke".
 	Party string `json:"party,omitempty"`
@@ -45,6 +51,16 @@ type errand struct {
 	Approve string `json:"-"` // of "approvals", on a server that is asked over HTTP: the one that is approved
 
 	Holds string `json:"holds,omitempty"` // of "log operator": the hash of a line that it must have
+
+	by   string     // the operator who asks over HTTP; "" for who works on the server's machine
+	told func(pace) // hears how far it has come; nil for nobody
+}
+
+// tell says how far an errand has come.
+func (e *errand) tell(s pace) {
+	if e.told != nil {
+		e.told(s)
+	}
 }
 
 // An outcome is what came of it.
@@ -56,9 +72,12 @@ type outcome struct {
 	Findings []pod.Finding  `json:"findings,omitempty"`
 	Rotated  *int           `json:"rotated,omitempty"`
 
-	Imported *pod.Imported     `json:"imported,omitempty"`
-	Parties  []parties.Listing `json:"parties,omitempty"`
-	Record   *ropa             `json:"record,omitempty"`
+	Imported *pod.Imported       `json:"imported,omitempty"`
+	Parties  []parties.Listing   `json:"parties,omitempty"`
+	Record   *ropa               `json:"record,omitempty"`
+	Holdings []holding           `json:"holdings,omitempty"`
+	Types    []*pod.EvidenceType `json:"types,omitempty"`
+	Tally    *tally              `json:"tally,omitempty"`
 
 	Acts      []act      `json:"acts,omitempty"`  // the newest lines of the operators' log
 	Lines     uint64     `json:"lines,omitempty"` // how many it has
@@ -70,9 +89,13 @@ type outcome struct {
 // local is who works on the server's machine, in the operators' log.
 const local = "local"
 
-// run does an errand of who works on the server's machine. What changes anything is
-// written down; what is dangerous may need a second operator.
+// run does an errand of an operator. What changes anything is written down; what is
+// dangerous may need a second operator.
 func (s *server) run(ctx context.Context, e errand) (o outcome, err error) {
+	if e.Pod, err = s.podID(ctx, e.Pod); err != nil {
+		return o, err
+	}
+	by := cmp.Or(e.by, local)
 	switch e.Do {
 	case "log operator":
 		o.Acts, o.Lines, err = s.acts.read(ctx, shownActs, e.Holds)
@@ -80,16 +103,16 @@ func (s *server) run(ctx context.Context, e errand) (o outcome, err error) {
 	case "approvals":
 		o.Approvals, err = s.acts.waiting(ctx)
 		return o, err
-	case "fsck", "party list", "party show", "ropa":
+	case "fsck", "party list", "party show", "pod list", "pod show", "type list", "type show", "stats", "ropa":
 		return s.perform(ctx, e)
 	case "erase", "export", "replace signing keys":
 		if s.TwoPeople > 0 {
-			if err := s.acts.approved(ctx, local, e.Do, e.on(), s.TwoPeople); err != nil {
+			if err := s.acts.approved(ctx, by, e.Do, e.on(), s.TwoPeople); err != nil {
 				return o, err
 			}
 		}
 	}
-	err = s.acts.do(ctx, local, e.Do, e.on(), func() error { o, err = s.perform(ctx, e); return err })
+	err = s.acts.do(ctx, by, e.Do, e.on(), func() error { o, err = s.perform(ctx, e); return err })
 	return o, err
 }
 
@@ -110,8 +133,10 @@ func (s *server) perform(ctx context.Context, e errand) (outcome, error) {
 	switch {
 	case strings.HasPrefix(e.Do, "party "):
 		return s.partyErrand(ctx, e)
+	case strings.HasPrefix(e.Do, "pod "), strings.HasPrefix(e.Do, "type "), e.Do == "stats":
+		return s.survey(ctx, e)
 	case e.Do == "ropa":
-		record, err := s.record(ctx)
+		record, err := s.record(ctx, e)
 		return outcome{Record: record}, err
 	case e.Do == "sign anew":
 		return outcome{}, s.provider.Rotate(ctx)
@@ -126,14 +151,14 @@ func (s *chest) run(ctx context.Context, p *pod.Pod, e errand) (o outcome, err e
 	began := time.Now()
 	switch e.Do {
 	case "backup":
-		err = s.backup(e.To, e.Keys)
+		err = s.backup(e)
 	case "fsck":
-		err = s.fsck(ctx, p, &o)
+		err = s.fsck(ctx, p, e, &o)
 	case "erase":
 		err = pod.Erase(ctx, s.store, s.blobs, s.keys, e.Pod)
 	case "rotate":
 		var n int
-		n, err = s.keys.Rotate(ctx)
+		n, err = s.keys.Rotate(ctx, func(seen int) { e.tell(pace{int64(seen), 0, "keys"}) })
 		o.Rotated = &n
 	case "export":
 		err = s.exportPod(ctx, p, e)
@@ -151,49 +176,84 @@ func (s *chest) run(ctx context.Context, p *pod.Pod, e errand) (o outcome, err e
 // backup writes all data to one directory, and the pods' keys to another, where
 // they take the place of the former: a key that was destroyed must not live on in
 // an older copy.
-func (s *chest) backup(to, keys string) error {
+func (s *chest) backup(e errand) error {
 	if s.data == nil {
 		return errors.New("a cluster is backed up by its database (pg_dump, without the keys) and its bucket")
 	}
-	if err := os.MkdirAll(to, 0o700); err != nil {
+	if err := os.MkdirAll(e.To, 0o700); err != nil {
 		return err
 	}
-	if err := s.data.Backup(filepath.Join(to, "store")); err != nil {
+	if err := s.data.Backup(filepath.Join(e.To, "store")); err != nil {
 		return err
 	}
-	if err := s.dir.Backup(filepath.Join(to, "blobs")); err != nil {
+	if err := s.dir.Backup(filepath.Join(e.To, "blobs"), func(copied int) { e.tell(pace{int64(copied), 0, "files"}) }); err != nil {
 		return err
 	}
-	fresh := keys + ".new"
-	if err := errors.Join(os.RemoveAll(fresh), s.ring.Backup(fresh), os.RemoveAll(keys)); err != nil {
+	fresh := e.Keys + ".new"
+	if err := errors.Join(os.RemoveAll(fresh), s.ring.Backup(fresh), os.RemoveAll(e.Keys)); err != nil {
 		return err
 	}
-	return os.Rename(fresh, keys)
+	return os.Rename(fresh, e.Keys)
 }
 
-// fsck checks all pods.
-func (s *chest) fsck(ctx context.Context, p *pod.Pod, o *outcome) error {
-	const page, most = 256, 1000
-	o.Checked, o.Findings = new(pod.Inventory), nil
+// eachPod calls do with the id of each pod. Who wants to be told how far it is has
+// them counted first.
+func (s *chest) eachPod(ctx context.Context, e errand, do func(id string) error) error {
+	all, seen := 0, 0
+	if e.told != nil {
+		if err := s.walk(ctx, func(string) error { all++; return nil }); err != nil {
+			return err
+		}
+	}
+	return s.walk(ctx, func(id string) error {
+		seen++
+		e.tell(pace{int64(seen), int64(max(all, seen)), "pods"})
+		return do(id)
+	})
+}
+
+func (s *chest) walk(ctx context.Context, do func(id string) error) error {
+	const page = 256
 	for after := ""; ; {
 		ids, err := s.engine.Pods(ctx, after, page)
 		if err != nil {
 			return err
 		}
 		for _, id := range ids {
-			seen, found, err := p.Check(ctx, id)
-			if err != nil && !errors.Is(err, store.ErrNoPod) { // erased meanwhile
-				found = append(found, pod.Finding{Pod: id, Fault: "it can't be read: " + err.Error()})
+			if err := do(id); err != nil {
+				return err
 			}
-			o.Pods++
-			o.add(seen)
-			o.Findings = append(o.Findings, found...)
 			after = id
 		}
-		if len(ids) < page || len(o.Findings) >= most {
+		if len(ids) < page {
 			return ctx.Err()
 		}
 	}
+}
+
+// errEnough is that fsck has found so much that it needn't go on.
+var errEnough = errors.New("enough was found")
+
+// fsck checks all pods.
+func (s *chest) fsck(ctx context.Context, p *pod.Pod, e errand, o *outcome) error {
+	const most = 1000
+	o.Checked, o.Findings = new(pod.Inventory), nil
+	err := s.eachPod(ctx, e, func(id string) error {
+		seen, found, err := p.Check(ctx, id)
+		if err != nil && !errors.Is(err, store.ErrNoPod) { // erased meanwhile
+			found = append(found, pod.Finding{Pod: id, Fault: "it can't be read: " + err.Error()})
+		}
+		o.Pods++
+		o.add(seen)
+		if o.Findings = append(o.Findings, found...); len(o.Findings) >= most {
+			return errEnough
+		}
+		return ctx.Err()
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
 }
 
 func (o *outcome) add(i pod.Inventory) {
@@ -228,16 +288,37 @@ func (s *server) operate(ctx context.Context) {
 		err := json.NewDecoder(io.LimitReader(r.Body, 1<<18)).Decode(&e)
 		var o outcome
 		if err == nil {
+			e.told = tellsOn(w)
 			o, err = s.run(r.Context(), e)
 		}
 		if err != nil {
 			o.Error, o.Waits, o.Broken = err.Error(), errors.Is(err, errUnapproved), errors.Is(err, errActs)
 		}
-		_ = json.NewEncoder(w).Encode(o)
+		_ = json.NewEncoder(w).Encode(report{outcome: o})
 	})}
 	go func() { <-ctx.Done(); _ = srv.Close() }()
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		s.log.Error("the operator's socket", "error", err)
+	}
+}
+
+// A report is what comes of an errand on the socket: steps, and then the outcome.
+type report struct {
+	Step *pace `json:"step,omitempty"`
+	outcome
+}
+
+// tellsOn returns what writes steps to w, some of many.
+func tellsOn(w http.ResponseWriter) func(pace) {
+	const every = 100 * time.Millisecond
+	var last time.Time
+	return func(s pace) {
+		if time.Since(last) < every {
+			return
+		}
+		last = time.Now()
+		_ = json.NewEncoder(w).Encode(report{Step: &s}) // who asked may have gone
+		_ = http.NewResponseController(w).Flush()
 	}
 }
 
@@ -264,10 +345,10 @@ func send(ctx context.Context, c config, e errand) (o outcome, err error) {
 		return o, err
 	}
 	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(&o); err != nil {
-		return o, err
-	}
+	o, err = readReports(resp.Body, e.told)
 	switch {
+	case err != nil:
+		return o, err
 	case o.Waits:
 		return o, toldError{o.Error, errUnapproved}
 	case o.Broken:
@@ -276,6 +357,20 @@ func send(ctx context.Context, c config, e errand) (o outcome, err error) {
 		return o, errors.New(o.Error)
 	}
 	return o, nil
+}
+
+// readReports reads steps, which told hears, up to the outcome.
+func readReports(from io.Reader, told func(pace)) (outcome, error) {
+	dec := json.NewDecoder(from)
+	for {
+		var r report
+		if err := dec.Decode(&r); err != nil || r.Step == nil {
+			return r.outcome, err
+		}
+		if told != nil {
+			told(*r.Step)
+		}
+	}
 }
 
 // A toldError is an error that a server told of, and what it is.
@@ -299,81 +394,87 @@ func doHere(ctx context.Context, c config, e errand) (o outcome, err error) {
 	return s.run(ctx, e)
 }
 
-// An operated is what all commands of the operator take.
+// An operated is what commands of the operator take that are done on the server's
+// machine.
 type operated struct {
 	serveOptions `embed:""`
-	JSON         bool `help:"Answer in JSON."`
+	JSON         bool `help:"Answer in JSON, and don't show how far it is."`
+}
+
+// outcome does an errand, and shows how far it is.
+func (c *operated) outcome(ctx context.Context, e errand) (outcome, error) {
+	conf, err := c.config()
+	if err != nil {
+		return outcome{}, err
+	}
+	shown := newBar(c.JSON)
+	defer shown.end()
+	if shown.out != nil {
+		e.told = shown.show
+	}
+	return send(ctx, conf, e)
 }
 
 // do does an errand and tells its outcome.
 func (c *operated) do(ctx context.Context, e errand, say func(outcome) string) error {
-	conf, err := c.config()
+	o, err := c.outcome(ctx, e)
 	if err != nil {
 		return err
 	}
-	o, err := send(ctx, conf, e)
-	if err != nil {
-		return err
-	}
+	return c.tell(o, say)
+}
+
+func (c *operated) tell(o outcome, say func(outcome) string) error {
 	if c.JSON {
 		return json.NewEncoder(os.Stdout).Encode(o)
 	}
-	_, err = fmt.Println(say(o))
+	_, err := fmt.Println(say(o))
 	return err
 }
 
 type backupCommand struct {
-	operated
-	To     string `arg:"" help:"Directory to make, with the data." type:"path"`
-	KeysTo string `required:"" help:"Directory for the pods' keys, which replaces the former. Keep only the newest copy: with an older one what was erased since can be read." type:"path"`
+	anywhere
+	To     string `arg:"" optional:"" help:"Directory to make, with the data. Over HTTP the server's settings say where it is (backups)." type:"path"`
+	KeysTo string `help:"Directory for the pods' keys, which replaces the former. Keep only the newest copy: with an older one what was erased since can be read." type:"path"`
 }
 
 // Run obeys kong.
 func (c *backupCommand) Run(ctx context.Context) error {
+	if c.Server == "" && (c.To == "" || c.KeysTo == "") {
+		return errors.New("say where to: a directory for the data, and another for the keys (--keys-to)")
+	}
 	return c.do(ctx, errand{Do: "backup", To: c.To, Keys: c.KeysTo}, func(o outcome) string { return "backed up in " + o.Took })
 }
 
-type fsckCommand struct{ operated }
+type fsckCommand struct{ anywhere }
 
 // errFaults is that fsck found something.
 var errFaults = errors.New("there are faults")
 
 // Run obeys kong.
 func (c *fsckCommand) Run(ctx context.Context) error {
-	faults := 0
-	err := c.do(ctx, errand{Do: "fsck"}, func(o outcome) string {
+	o, err := c.outcome(ctx, errand{Do: "fsck"})
+	if err != nil {
+		return err
+	}
+	err = c.tell(o, func(outcome) string {
 		text := ""
 		for _, f := range o.Findings {
 			text += fmt.Sprintf("pod %s: %q: %s\n", f.Pod, f.At, f.Fault)
 		}
-		faults = len(o.Findings)
 		i := o.Checked
 		return text + fmt.Sprintf("%d pods: %d resources, %d ACL documents, %d grants, %d consents, %d log entries, %d blobs (%d orphans): %d faults, in %s",
 			o.Pods, i.Resources, i.Rules, i.Grants, i.Consents, i.Entries, i.Blobs, i.Orphans, len(o.Findings), o.Took)
 	})
-	if err == nil && faults > 0 {
+	if err == nil && len(o.Findings) > 0 {
 		return errFaults
 	}
 	return err
 }
 
-type eraseCommand struct {
-	operated
-	dangerous
-	Pod string `arg:"" help:"The pod's id."`
-}
-
-// Run obeys kong.
-func (c *eraseCommand) Run(ctx context.Context) error {
-	if err := c.sure("The pod " + c.Pod + " and all that is in it will be gone for good."); err != nil {
-		return err
-	}
-	return c.do(ctx, errand{Do: "erase", Pod: c.Pod}, func(o outcome) string { return "erased in " + o.Took })
-}
-
 // keyRotateCommand makes new signing keys before it is their time.
 type keyRotateCommand struct {
-	operated
+	anywhere
 	dangerous
 	Stolen bool `help:"Somebody else has had the keys: sign with the new ones at once, and believe the old ones no more. Everybody needs new tokens, and old receipts can't be told from forged ones."`
 }
@@ -389,7 +490,7 @@ func (c *keyRotateCommand) Run(ctx context.Context) error {
 	return c.do(ctx, errand{Do: "sign anew"}, func(outcome) string { return "new keys are published, and sign in some minutes" })
 }
 
-type rotateCommand struct{ operated }
+type rotateCommand struct{ anywhere }
 
 // Run obeys kong.
 func (c *rotateCommand) Run(ctx context.Context) error {
@@ -400,17 +501,82 @@ type restoreCommand struct {
 	From string `arg:"" help:"Directory that backup made." type:"existingdir"`
 	Keys string `required:"" help:"Directory with the newest copy of the pods' keys." type:"existingdir"`
 	Dir  string `required:"" help:"Directory to make; serve it with --dir." type:"path"`
+	JSON bool   `help:"Answer in JSON."`
 }
 
 // Run obeys kong.
 func (c *restoreCommand) Run() error {
+	began := time.Now()
 	if _, err := os.Stat(c.Dir); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is there already", c.Dir)
 	}
-	for from, to := range map[string]string{filepath.Join(c.From, "store"): "store", filepath.Join(c.From, "blobs"): "blobs", c.Keys: "keys"} {
-		if err := os.CopyFS(filepath.Join(c.Dir, to), os.DirFS(from)); err != nil {
+	shown := newBar(c.JSON)
+	err := c.copy(shown.show)
+	shown.end()
+	if err != nil {
+		return err
+	}
+	o := outcome{Took: time.Since(began).Round(time.Millisecond).String()}
+	if c.JSON {
+		return json.NewEncoder(os.Stdout).Encode(o)
+	}
+	_, err = fmt.Println("restored in " + o.Took)
+	return err
+}
+
+// copy copies what the backup has to where it is served from.
+func (c *restoreCommand) copy(told func(pace)) error {
+	parts := map[string]string{"store": filepath.Join(c.From, "store"), "blobs": filepath.Join(c.From, "blobs"), "keys": c.Keys}
+	var of, done int64
+	for _, from := range parts {
+		if err := filepath.WalkDir(from, func(_ string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			info, err := d.Info()
+			of += info.Size()
+			return err
+		}); err != nil {
 			return err
 		}
 	}
-	return os.Chmod(c.Dir, 0o700)
+	for part, from := range parts {
+		if err := filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			rest, err := filepath.Rel(from, name)
+			if err != nil {
+				return err
+			}
+			n, err := restoreOne(name, filepath.Join(c.Dir, part, rest), d)
+			done += n
+			told(pace{done, of, "bytes"})
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restoreOne copies a folder's name, or a file, durably. Anything else is no backup's.
+func restoreOne(from, to string, d fs.DirEntry) (n int64, err error) {
+	switch {
+	case d.IsDir():
+		return 0, os.MkdirAll(to, 0o700)
+	case !d.Type().IsRegular():
+		return 0, fmt.Errorf("%s is no file", from)
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = in.Close() }() // only read
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	n, err = io.Copy(out, in)
+	return n, errors.Join(err, out.Sync(), out.Close())
 }

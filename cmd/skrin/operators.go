@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -20,14 +21,23 @@ import (
 	"skrin/cmd/skrin/parties"
 )
 
-// An operatorFile is who may change the register of parties over HTTP, as it is
-// written in a file of the folder --operators.
+// An operatorFile is who may use the admin API, as it is written in a file of the
+// folder --operators.
 type operatorFile struct {
 	ID    string             `json:"id"` // also the client_id
 	Name  string             `json:"name"`
 	Keys  jose.JSONWebKeySet `json:"jwks"`  // public
 	Until string             `json:"until"` // last day, "2027-12-31"
+	May   []string           `json:"may"`   // as below, besides looking and approving; without it, "parties"
 }
+
+// What an operator may do over HTTP.
+const (
+	mayParties = "parties" // change the register
+	mayPods    = "pods"    // list pods, see how much one holds, erase one
+	mayKeys    = "keys"    // rotate the keys that sign, or replace them
+	mayJobs    = "jobs"    // have work done that takes long: backup, fsck, rotate, stats
+)
 
 // operators are those of the folder, by id. Without a folder there are none, and
 // no admin API.
@@ -39,6 +49,9 @@ type operator struct {
 }
 
 func (o operators) has(id string) bool { _, ok := o[id]; return ok }
+
+// may says whether an operator may do that.
+func (o operators) may(id, what string) bool { return what == "" || slices.Contains(o[id].May, what) }
 
 // client shows an operator to the OpenID provider: it may have tokens for the
 // admin API, and nothing else. It is no agent that anybody could give rights to,
@@ -91,7 +104,15 @@ func readOperator(text []byte, now time.Time) (op operator, err error) {
 	}
 	last, err := time.Parse(time.DateOnly, op.Until)
 	op.until = last.AddDate(0, 0, 1)
+	if op.May == nil {
+		op.May = []string{mayParties}
+	}
+	unknown := func(what string) bool {
+		return !slices.Contains([]string{mayParties, mayPods, mayKeys, mayJobs}, what)
+	}
 	switch {
+	case slices.ContainsFunc(op.May, unknown):
+		return op, errors.New("may: parties, pods, keys and jobs are what there is")
 	case err != nil:
 		return op, errors.New("until: a day like 2027-12-31 is needed")
 	case op.until.After(now.AddDate(3, 0, 0)):

@@ -3,20 +3,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"skrin/cmd/skrin/parties"
 	"skrin/ldp"
-	"skrin/ldp/client"
 )
 
 // partyErrand changes the register, or tells of it, for the command line.
@@ -56,137 +52,17 @@ func said(err error) error {
 	return errors.New(text)
 }
 
-// A registry is where the commands of the register are sent: to a server, as an
-// operator; or to the directory, where whoever may open it may do it.
-type registry struct {
-	serveOptions `embed:""`
-	Server       string `help:"Issuer of a server that is to be asked over HTTP, like https://pod.example.se; then --operator and --key are needed, and nothing else."`
-	Operator     string `help:"The id with which the operator is registered."`
-	Key          string `help:"File with the operator's private key (JWK, or PKCS #8 in PEM)." type:"existingfile"`
-	JSON         bool   `help:"Answer in JSON."`
-}
-
-// do does an errand about a party, and tells how it stands.
-func (c *registry) do(ctx context.Context, e errand) error {
-	o, err := c.outcome(ctx, e)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return json.NewEncoder(os.Stdout).Encode(o.Parties)
-	}
+// standing writes registrations, and how they stand, a line each.
+func standing(o outcome) string {
+	var b strings.Builder
 	for _, l := range o.Parties {
 		until := ""
 		if l.File != nil {
 			until = "until " + l.File.Until
 		}
-		fmt.Printf("%-32s %-8s %s\n", l.ID, l.State, until)
+		fmt.Fprintf(&b, "%-32s %-8s %s\n", l.ID, l.State, until)
 	}
-	return nil
-}
-
-func (c *registry) outcome(ctx context.Context, e errand) (outcome, error) {
-	if c.Server != "" {
-		return c.remote(ctx, e)
-	}
-	conf, err := c.config()
-	if err != nil {
-		return outcome{}, fmt.Errorf("without --server, the directory's options are needed: %w", err)
-	}
-	return send(ctx, conf, e)
-}
-
-// remote sends an errand to the admin API.
-func (c *registry) remote(ctx context.Context, e errand) (o outcome, err error) {
-	as, err := c.client()
-	if err != nil {
-		return o, err
-	}
-	at := c.Server + adminPath + "parties/" + url.PathEscape(e.Party)
-	method, body := "GET", e.Text
-	switch {
-	case e.Do == "approvals" && e.Approve == "":
-		at = c.Server + adminPath + "approvals/"
-	case e.Do == "approvals":
-		method, at = "POST", c.Server+adminPath+"approvals/"+url.PathEscape(e.Approve)
-	}
-	header := http.Header{}
-	switch e.Do {
-	case "party add":
-		var f struct {
-			ID string `json:"id"`
-		}
-		if err := json.Unmarshal(e.Text, &f); err != nil {
-			return o, fmt.Errorf("the registration: %w", err)
-		}
-		method, at = "PUT", at+url.PathEscape(f.ID)
-		if e.Only {
-			header.Set("If-None-Match", "*")
-		}
-	case "party renew":
-		method, at = "POST", at+"/renew"
-		body, err = json.Marshal(map[string]string{"until": e.Until})
-	case "party revoke":
-		method = "DELETE"
-	}
-	if err != nil {
-		return o, err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(body))
-	if err != nil {
-		return o, err
-	}
-	req.Header = header
-	req.Header.Set("Content-Type", "application/json")
-	return adminOutcome(as.Do(req))
-}
-
-func (c *registry) client() (*client.Client, error) {
-	if c.Operator == "" || c.Key == "" {
-		return nil, errors.New("--server needs --operator and --key")
-	}
-	k := partyKey{c.Key}
-	key, err := k.signing()
-	if err != nil {
-		return nil, err
-	}
-	proofs, err := k.dpop()
-	if err != nil {
-		return nil, err
-	}
-	return &client.Client{
-		HTTP: &http.Client{Timeout: 20 * time.Second}, Issuer: c.Server, ID: c.Operator, Key: key, DPoP: proofs, Scope: adminScope, Now: time.Now,
-	}, nil
-}
-
-// adminOutcome reads an answer of the admin API: one registration, or all.
-func adminOutcome(resp *http.Response, err error) (o outcome, _ error) {
-	if err != nil {
-		return o, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 8<<20))
-	if err != nil {
-		return o, err
-	}
-	if resp.StatusCode >= 300 {
-		var p struct {
-			Detail string   `json:"detail"`
-			Errors []string `json:"errors"`
-		}
-		_ = json.Unmarshal(text, &p) // what else it may be is said by the status
-		return o, fmt.Errorf("the server answers %d. %w", resp.StatusCode, said(&ldp.Fault{Detail: p.Detail, Errors: p.Errors}))
-	}
-	var l parties.Listing
-	var p approval
-	err = errors.Join(json.Unmarshal(text, &o), json.Unmarshal(text, &l), json.Unmarshal(text, &p))
-	switch {
-	case p.Did != "":
-		o.Approvals = []approval{p}
-	case o.Parties == nil && l.ID != "":
-		o.Parties = []parties.Listing{l}
-	}
-	return o, err
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // partyCommand is "skrin party …".
@@ -199,7 +75,7 @@ type partyCommand struct {
 }
 
 type partyAdd struct {
-	registry
+	anywhere
 	File string `arg:"" help:"The registration (.json), as in the folder of serve --parties." type:"existingfile"`
 	New  bool   `help:"Refuse to replace a registration."`
 }
@@ -210,16 +86,18 @@ func (c *partyAdd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.do(ctx, errand{Do: "party add", Text: text, Only: c.New})
+	return c.do(ctx, errand{Do: "party add", Text: text, Only: c.New}, standing)
 }
 
-type partyList struct{ registry }
+type partyList struct{ anywhere }
 
 // Run obeys kong.
-func (c *partyList) Run(ctx context.Context) error { return c.do(ctx, errand{Do: "party list"}) }
+func (c *partyList) Run(ctx context.Context) error {
+	return c.do(ctx, errand{Do: "party list"}, standing)
+}
 
 type partyShow struct {
-	registry
+	anywhere
 	ID string `arg:"" help:"The party's id."`
 }
 
@@ -229,27 +107,27 @@ func (c *partyShow) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.JSON {
+		return c.tell(o, nil)
+	}
 	out := json.NewEncoder(os.Stdout)
 	out.SetIndent("", "  ")
-	if c.JSON {
-		return out.Encode(o.Parties)
-	}
 	return out.Encode(o.Parties[0].File)
 }
 
 type partyRenew struct {
-	registry
+	anywhere
 	ID    string `arg:"" help:"The party's id."`
 	Until string `required:"" help:"The last day, like 2028-12-31."`
 }
 
 // Run obeys kong.
 func (c *partyRenew) Run(ctx context.Context) error {
-	return c.do(ctx, errand{Do: "party renew", Party: c.ID, Until: c.Until})
+	return c.do(ctx, errand{Do: "party renew", Party: c.ID, Until: c.Until}, standing)
 }
 
 type partyRevoke struct {
-	registry
+	anywhere
 	dangerous
 	ID string `arg:"" help:"The party's id."`
 }
@@ -259,13 +137,13 @@ func (c *partyRevoke) Run(ctx context.Context) error {
 	if err := c.sure("The party " + c.ID + " is refused from now on, whatever people have let it do."); err != nil {
 		return err
 	}
-	return c.do(ctx, errand{Do: "party revoke", Party: c.ID})
+	return c.do(ctx, errand{Do: "party revoke", Party: c.ID}, standing)
 }
 
 // approveCommand approves, as an operator with a key of her own, what another asked
 // for; without an id it lists what waits.
 type approveCommand struct {
-	registry
+	anywhere
 	ID string `arg:"" optional:"" help:"What waits, by the id that it was given."`
 }
 
@@ -274,19 +152,15 @@ func (c *approveCommand) Run(ctx context.Context) error {
 	if c.ID != "" && c.Server == "" {
 		return errors.New("who approves must show who she is: --server, --operator and --key are needed")
 	}
-	o, err := c.outcome(ctx, errand{Do: "approvals", Approve: c.ID})
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return json.NewEncoder(os.Stdout).Encode(o.Approvals)
-	}
-	for _, p := range o.Approvals {
-		state := "waits until " + p.Until.Format(time.RFC3339)
-		if p.Other != "" {
-			state = "approved by " + p.Other
+	return c.do(ctx, errand{Do: "approvals", Approve: c.ID}, func(o outcome) string {
+		var b strings.Builder
+		for _, p := range o.Approvals {
+			state := "waits until " + p.Until.Format(time.RFC3339)
+			if p.Other != "" {
+				state = "approved by " + p.Other
+			}
+			fmt.Fprintf(&b, "%s  %s %s, asked by %s, %s\n", p.ID, p.Did, p.On, p.By, state)
 		}
-		fmt.Printf("%s  %s %s, asked by %s, %s\n", p.ID, p.Did, p.On, p.By, state)
-	}
-	return nil
+		return strings.TrimSuffix(b.String(), "\n")
+	})
 }

@@ -48,7 +48,7 @@ func newCounty(t *testing.T, n int, k keep) *county {
 	w := &county{t: t, dir: dir, anna: filepath.Join(dir, "anna.key")}
 	key := w.keyFile(w.anna)
 	last := time.Now().AddDate(1, 0, 0).Format(time.DateOnly)
-	write(t, filepath.Join(dir, "operators", "anna.json"), operatorFile{"anna", "Anna (exempel)", jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}}, last})
+	write(t, filepath.Join(dir, "operators", "anna.json"), operatorFile{"anna", "Anna (exempel)", jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}}, last, []string{mayParties, mayPods, mayKeys, mayJobs}})
 	master := make([]byte, keySize)
 	rand.Read(master)
 	for i := range n {
@@ -194,7 +194,7 @@ func TestParties(t *testing.T) {
 			last := len(w.at) - 1
 			file, at := w.party()
 			here, there := at(0), at(last)
-			anna := &registry{Server: w.base, Operator: "anna", Key: w.anna}
+			anna := &anywhere{Server: w.base, Operator: "anna", Key: w.anna}
 			do := func(e errand) parties.Listing {
 				t.Helper()
 				o, err := anna.outcome(t.Context(), e)
@@ -378,13 +378,14 @@ func TestWithoutOperatorsThereIsNoAdminAPI(t *testing.T) {
 	public := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}}
 	now := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
 	for name, f := range map[string]operatorFile{
-		"with a private key":   {"anna", "Anna", jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key}}, "2027-01-01"},
-		"with a shared secret": {"anna", "Anna", jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: []byte("secret"), KeyID: "1"}}}, "2027-01-01"},
-		"without keys":         {"anna", "Anna", jose.JSONWebKeySet{}, "2027-01-01"},
-		"without a name":       {"anna", "", public, "2027-01-01"},
-		"without an end":       {"anna", "Anna", public, ""},
-		"for ever":             {"anna", "Anna", public, "2099-01-01"},
-		"with an app's id":     {"app_anna", "Anna", public, "2027-01-01"},
+		"with a private key":       {"anna", "Anna", jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key}}, "2027-01-01", nil},
+		"with a shared secret":     {"anna", "Anna", jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: []byte("secret"), KeyID: "1"}}}, "2027-01-01", nil},
+		"without keys":             {"anna", "Anna", jose.JSONWebKeySet{}, "2027-01-01", nil},
+		"without a name":           {"anna", "", public, "2027-01-01", nil},
+		"without an end":           {"anna", "Anna", public, "", nil},
+		"for ever":                 {"anna", "Anna", public, "2099-01-01", nil},
+		"who may what there isn't": {"anna", "Anna", public, "2027-01-01", []string{"all"}},
+		"with an app's id":         {"app_anna", "Anna", public, "2027-01-01", nil},
 	} {
 		text, err := json.Marshal(f)
 		if err != nil {
@@ -394,7 +395,7 @@ func TestWithoutOperatorsThereIsNoAdminAPI(t *testing.T) {
 			t.Errorf("an operator %s is taken", name)
 		}
 	}
-	good, _ := json.Marshal(operatorFile{"anna", "Anna", public, "2027-01-01"})
+	good, _ := json.Marshal(operatorFile{"anna", "Anna", public, "2027-01-01", nil})
 	op, err := readOperator(good, now)
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
@@ -47,7 +46,9 @@ func (c *getCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close()
-	body := &progress{r: resp.Body, size: resp.ContentLength}
+	shown := newBar(c.JSON || isTerminal(os.Stdout))
+	defer shown.end()
+	body := &counter{r: resp.Body, of: resp.ContentLength, told: shown.show}
 	if !c.JSON {
 		_, err = io.Copy(os.Stdout, body)
 		return err
@@ -140,7 +141,9 @@ func (c *upload) send(ctx context.Context, method, usual string, header http.Hea
 }
 
 func (r remote) write(ctx context.Context, method, address, media string, body io.Reader, size int64, header http.Header) error {
-	req, err := http.NewRequestWithContext(ctx, method, address, io.NopCloser(&progress{r: body, size: size}))
+	shown := newBar(r.JSON)
+	defer shown.end()
+	req, err := http.NewRequestWithContext(ctx, method, address, io.NopCloser(&counter{r: body, of: size, told: shown.show}))
 	if err != nil {
 		return err
 	}
@@ -327,7 +330,10 @@ func (c *cpCommand) Run(ctx context.Context) error {
 	if isURL(to) {
 		return c.write(ctx, http.MethodPut, to, media, from, size, nil)
 	}
-	if err := save(to, &progress{r: from, size: size}); err != nil || !c.JSON {
+	shown := newBar(c.JSON)
+	err := save(to, &counter{r: from, of: size, told: shown.show})
+	shown.end()
+	if err != nil || !c.JSON {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(performed{URL: to, Status: http.StatusOK})
@@ -347,31 +353,6 @@ func save(file string, from io.Reader) error {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
-}
-
-// A progress says on the terminal how far a long transfer is.
-type progress struct {
-	r          io.Reader
-	size, done int64 // bytes; size -1 if not known
-	said       time.Time
-}
-
-// Read implements io.Reader.
-func (p *progress) Read(b []byte) (int, error) {
-	if p.said.IsZero() {
-		p.said = time.Now()
-	}
-	n, err := p.r.Read(b)
-	p.done += int64(n)
-	if time.Since(p.said) > time.Second {
-		p.said = time.Now()
-		if p.size > 0 {
-			fmt.Fprintf(os.Stderr, "%d of %d MB (%d %%)\n", p.done>>20, p.size>>20, 100*p.done/p.size)
-		} else {
-			fmt.Fprintf(os.Stderr, "%d MB\n", p.done>>20)
-		}
-	}
-	return n, err
 }
 
 // aclCommand prints the ACL document of a resource, or replaces it.

@@ -76,12 +76,12 @@ func (n *crowded) UnmarshalText(text []byte) error {
 }
 
 // record makes the record of now.
-func (s *server) record(ctx context.Context) (*ropa, error) {
+func (s *server) record(ctx context.Context, e errand) (*ropa, error) {
 	all, err := s.register.All(ctx)
 	if err != nil {
 		return nil, err
 	}
-	people, deals, err := s.deals(ctx)
+	people, deals, err := s.deals(ctx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -108,32 +108,23 @@ func (s *server) record(ctx context.Context) (*ropa, error) {
 }
 
 // deals counts the people, and those whom each deal concerns.
-func (s *server) deals(ctx context.Context) (people int, n map[pod.Deal]int, err error) {
-	const page = 256
+func (s *server) deals(ctx context.Context, e errand) (people int, n map[pod.Deal]int, err error) {
 	n = map[pod.Deal]int{}
-	for after := ""; ; {
-		ids, err := s.engine.Pods(ctx, after, page)
+	err = s.eachPod(ctx, e, func(id string) error {
+		found, err := s.pod.Deals(ctx, id)
+		if errors.Is(err, store.ErrNoPod) || errors.Is(err, store.ErrNoKey) {
+			return nil // erased
+		}
 		if err != nil {
-			return 0, nil, err
+			return err
 		}
-		for _, id := range ids {
-			after = id
-			found, err := s.pod.Deals(ctx, id)
-			if errors.Is(err, store.ErrNoPod) || errors.Is(err, store.ErrNoKey) {
-				continue // erased
-			}
-			if err != nil {
-				return 0, nil, err
-			}
-			people++
-			for d := range found {
-				n[d]++
-			}
+		people++
+		for d := range found {
+			n[d]++
 		}
-		if len(ids) < page {
-			return people, n, nil
-		}
-	}
+		return nil
+	})
+	return people, n, err
 }
 
 // activities are those of one party.
@@ -209,11 +200,7 @@ type ropaCommand struct{ operated }
 
 // Run obeys kong.
 func (c *ropaCommand) Run(ctx context.Context) error {
-	conf, err := c.config()
-	if err != nil {
-		return err
-	}
-	o, err := send(ctx, conf, errand{Do: "ropa"})
+	o, err := c.outcome(ctx, errand{Do: "ropa"})
 	if err != nil {
 		return err
 	}

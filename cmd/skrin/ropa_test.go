@@ -19,7 +19,7 @@ func TestROPA(t *testing.T) {
 	r.fetch(b)
 	b.press("Ja, dela")
 	evidence, deposit := r.granted("Alva Lindqvist")
-	people, deals, err := r.deals(t.Context())
+	people, deals, err := r.deals(t.Context(), errand{})
 	must(t, err)
 	if people != 1 || len(deals) != 2 { // a type that the authority may deposit, a use that the insurer reads for
 		t.Errorf("%d people, %v", people, deals)

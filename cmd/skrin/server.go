@@ -38,6 +38,7 @@ type server struct {
 	*chest
 	operators operators
 	acts      *acts
+	jobs      *jobs
 	steps     steps
 	parties   *pod.Parties // registered in files
 	register  *parties.Register
@@ -78,6 +79,7 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 		return nil, err
 	}
 	s.acts = &acts{records: s.records, key: key, now: s.now}
+	s.jobs = newJobs(s)
 	s.ready = newReadiness(s.chest)
 	s.guard.m.watchOutbox(s.store, s.now)
 	for _, join := range []func(context.Context) error{s.joinParties, s.joinLogin, s.joinProvider, s.joinPod, s.joinHandler} {
@@ -281,6 +283,7 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	wg.Go(func() { s.follow(ctx) })
 	wg.Go(func() { s.settle(after) })
 	wg.Go(func() { s.operate(after) })
+	wg.Go(func() { s.jobs.run(ctx) })
 	err := front{
 		Limit: s.Limit, TLS: s.encrypt, Drain: s.Drain, Grace: s.Grace, Ending: func() { s.ready.draining.Store(true) },
 		Conns: s.guard.m.connState, Gave: s.guard.m.stalled.Inc,

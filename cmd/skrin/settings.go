@@ -38,9 +38,15 @@ type settings struct {
 
 	// Folder of registrations of authorities and consumers (.json).
 	Parties string `type:"path"`
-	// Folder of operators who may register parties over HTTP (.json); without one
-	// nobody can.
+	// Folder of operators who may use the admin API (.json): each file says what its
+	// operator may do. Without one nobody can.
 	Operators string `type:"path"`
+	// Folder in which backups are made that are started over HTTP, each in a folder of
+	// its own. Without it there are none.
+	Backups string `type:"path"`
+	// Folder for the newest copy of the pods' keys that goes with them: on another
+	// disk. With an older copy, what was erased since could be read.
+	BackupKeys string `type:"path"`
 	// File that says what needs which level of assurance (.json): an object from an
 	// action to the levels that are enough.
 	Steps string `type:"path"`

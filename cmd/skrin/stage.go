@@ -156,7 +156,7 @@ func (c *stageCommand) open(ctx context.Context, base string) (*server, error) {
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	return newServer(ctx, config{
-		Base: base, Dir: c.Dir, Key: key, Demo: true, Cast: cast, Token: time.Hour,
+		Base: base, Dir: c.Dir, Key: key, Demo: true, Cast: cast, Token: time.Hour, Limit: limitSettings{Body: 4 << 30},
 		keep: keep{Postgres: c.Postgres, S3: c.S3, S3Region: "us-east-1", S3Access: os.Getenv("SKRIN_S3_ACCESS_KEY"), S3Secret: os.Getenv("SKRIN_S3_SECRET_KEY")},
 	}, log)
 }

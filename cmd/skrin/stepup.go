@@ -240,7 +240,7 @@ func (s *server) typesOf(r *http.Request, mandate, id string) ([]string, error) 
 		}
 	}
 	offer, err := s.pod.Offer(r.Context(), who, id)
-	return offer.Request.Types, gone(err)
+	return slices.Concat(offer.Request.Types, offer.Request.Along), gone(err)
 }
 
 // gone leaves out an error of whoever asks: the page says what it is.

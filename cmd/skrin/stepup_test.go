@@ -190,6 +190,34 @@ func TestStepUpForAnother(t *testing.T) {
 	}
 }
 
+// TestStepUpForWhatComesAlong: where a party asks and would answer with evidence of
+// its own, either may need a level, also where the question is opened from the
+// overview.
+func TestStepUpForWhatComesAlong(t *testing.T) {
+	r, _ := startWithSteps(t, map[string][]string{answerType + "no:udi:oppholdstillatelse:1": {loa3}})
+	text, err := fixtures.Files.ReadFile("parties/udi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = []byte(strings.Replace(string(text), `"home":`, `"jwks_uri": "https://udi.example.no/jwks", "home":`, 1))
+	if _, _, err := r.server.register.Add(t.Context(), text, "", false); err != nil {
+		t.Fatal(said(err))
+	}
+	b := newBrowser(t)
+	b.open(r.Base + "/me/")
+	b.signIn("Alva Lindqvist")
+	id, err := r.pod.Begin(t.Context(), r.owner("Alva Lindqvist"), "k", "udi", []json.RawMessage{
+		json.RawMessage(`{"type":"evidence_request","use":"arbeid-2026","evidence_type":"no:arbeidsgiver:ansettelsestilbud:1","fields":["salary_at_least_floor"],
+			"purpose":"https://w3id.org/dpv#PublicBenefit","until":"` + time.Now().AddDate(0, 0, 5).Format(time.DateOnly) + `"}`),
+		json.RawMessage(`{"type":"evidence_deposit","evidence_types":["no:udi:oppholdstillatelse:1"]}`),
+	})
+	if err != nil {
+		t.Fatal(said(err))
+	}
+	b.open(r.Base + "/me/requests/" + id)
+	b.sees("logga in igen", "Prov-eID")
+}
+
 // TestAClientAsksForASureOrFreshSignIn: an app that asks for a level, or for a
 // sign-in anew, has the person sign in again, whoever she is in this browser, and
 // gets its code after that; a level that nobody here has is left out.

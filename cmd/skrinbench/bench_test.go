@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -35,15 +34,15 @@ func TestEveryWorkload(t *testing.T) {
 		t.Skip("it starts a server, and stores 21,000 documents")
 	}
 	dir := t.TempDir()
-	program := filepath.Join(dir, "skrin")
-	if out, err := exec.Command("go", "build", "-o", program, "skrin/cmd/skrin").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	o := &opener{Scratch: dir}
+	if err := o.build(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	c := runCommand{
-		Target: "skrin", Vs: "skrin", Skrin: program, Limit: true, Conns: []int{8}, Rounds: 1, Lasting: time.Millisecond, Users: 4, Pods: 20, Scratch: dir,
+		Target: "skrin", Vs: "skrin", Skrin: o.Skrin, Limit: true, Conns: []int{8}, Rounds: 1, Lasting: time.Millisecond, Users: 4, Pods: 20, Scratch: dir,
 		JSON: filepath.Join(dir, "figures.json"), Picture: filepath.Join(dir, "picture.svg"),
 	}
-	chosen, err := choose(nil)
+	chosen, err := choose(nil, 20<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +79,33 @@ func TestEveryWorkload(t *testing.T) {
 		t.Fatal(err)
 	}
 	wellFormed(t, r.picture())
+	measuresScale(t, o.Skrin)
+}
+
+// measuresScale fills two servers, and holds one against the other; then once more,
+// when they are filled already.
+func measuresScale(t *testing.T, program string) {
+	c := scaleCommand{Keep: t.TempDir(), Pods: []int{20, 40}, Skrin: program, Known: 15, Conns: 4, Rounds: 1, Shots: 30}
+	for range 2 {
+		for _, pods := range c.Pods {
+			s, err := c.start(t.Context(), &opener{Skrin: program}, pods)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k := range asks {
+				if err := c.volley(t.Context(), s, k); err != nil || s.why != "" {
+					t.Error(err, s.why)
+				}
+			}
+			s.close()
+			if s.scale.Pods != pods || s.scale.Bytes < 1000 || s.idle == 0 || len(s.users) != 15 || s.p99[1][0] <= 0 {
+				t.Errorf("%d pods: %+v, %d bytes idle, %d known", pods, s.scale, s.idle, len(s.users))
+			}
+			var text bytes.Buffer
+			c.print(&text, []*scaled{s})
+			t.Log("\n" + text.String())
+		}
+	}
 }
 
 func wellFormed(t *testing.T, picture []byte) {

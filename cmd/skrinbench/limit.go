@@ -112,9 +112,9 @@ func keep(name string, from io.Reader) error {
 // bare starts the handler for a workload, with the answer that the site gave.
 func bare(ctx context.Context, w *workload, body []byte, scratch string) (*site, error) {
 	args := []string{"bare", "--signs", fmt.Sprint(w.signs)}
-	if w.large {
+	if w.large > 0 {
 		file := filepath.Join(scratch, "bare.bin")
-		if err := keep(file, io.LimitReader(zeroReader{}, largeSize)); err != nil {
+		if err := keep(file, io.LimitReader(zeroReader{}, w.large)); err != nil {
 			return nil, err
 		}
 		args = append(args, "--keep", file)

@@ -5,6 +5,7 @@
 //
 //	go run ./cmd/skrinbench                                   a server of ours, all workloads
 //	go run ./cmd/skrinbench get-dpop put-new --vs css:FOLDER  two workloads, and Community Solid Server beside it
+//	go run ./cmd/skrinbench scale FOLDER                      1,000, 100,000 and a million pods, side by side
 //
 // The requests are written, and their proofs signed, before the clock runs. Each
 // round fires the same number of them at the limit (a bare net/http handler that
@@ -26,9 +27,10 @@ import (
 )
 
 type commands struct {
-	Run  runCommand  `cmd:"" default:"withargs" help:"Measure."`
-	List listCommand `cmd:"" help:"List the workloads."`
-	Bare bareCommand `cmd:"" hidden:""`
+	Run   runCommand   `cmd:"" default:"withargs" help:"Measure."`
+	Scale scaleCommand `cmd:"" help:"Measure what the number of pods costs."`
+	List  listCommand  `cmd:"" help:"List the workloads."`
+	Bare  bareCommand  `cmd:"" hidden:""`
 }
 
 // runCommand measures.
@@ -45,6 +47,7 @@ type runCommand struct {
 	Lasting time.Duration `default:"2s" help:"About how long one volley lasts."`
 	Users   int           `default:"64" help:"How many users."`
 	Pods    int           `help:"How many pods a server of ours holds besides. It is filled, ended and started again, and the report tells what they cost."`
+	Large   int64         `default:"100" help:"MiB of a large body."`
 	Scratch string        `help:"Folder for what the servers keep; a temporary one if none is named." type:"path"`
 	JSON    string        `name:"json" help:"File for the figures." type:"path"`
 	Picture string        `help:"File for a picture of the ratios (SVG)." type:"path"`
@@ -57,7 +60,7 @@ type listCommand struct{}
 
 // Run obeys kong.
 func (listCommand) Run() error {
-	for _, w := range workloads() {
+	for _, w := range workloads(100 << 20) {
 		fmt.Printf("%-18s %s\n", w.name, w.says)
 	}
 	return nil
@@ -65,7 +68,7 @@ func (listCommand) Run() error {
 
 // Run obeys kong.
 func (c *runCommand) Run(ctx context.Context) (err error) {
-	chosen, err := choose(c.Workloads)
+	chosen, err := choose(c.Workloads, c.Large<<20)
 	if err != nil {
 		return err
 	}
@@ -86,14 +89,14 @@ func (c *runCommand) Run(ctx context.Context) (err error) {
 	return errors.Join(err, c.save(r))
 }
 
-func choose(names []string) ([]*workload, error) {
+func choose(names []string, large int64) ([]*workload, error) {
 	if len(names) == 0 {
-		return workloads(), nil
+		return workloads(large), nil
 	}
 	var out []*workload
 	for _, name := range names {
 		found := false
-		for _, w := range workloads() {
+		for _, w := range workloads(large) {
 			if w.name == name {
 				out, found = append(out, w), true
 			}

@@ -43,6 +43,7 @@ type row struct {
 	Server    float64 `json:"server_us"`    // CPU a request; 0 if it runs elsewhere
 	Generator float64 `json:"generator_us"` // the same of this program
 	Memory    int64   `json:"memory"`       // bytes, after it
+	More      int64   `json:"more_memory"`  // bytes that it held at most on top of what it had held before a volley
 	MBs       float64 `json:"mb_per_second"`
 	OfLimit   float64 `json:"of_limit,omitempty"` // median of the rounds' ratios
 	OfOther   float64 `json:"of_other,omitempty"`
@@ -102,7 +103,7 @@ func (m *match) run(ctx context.Context, sites []*site) ([]row, error) {
 // calibrate finds how many shots a volley has.
 func (m *match) calibrate(ctx context.Context, b *bench) (int, error) {
 	n := min(2*m.conns, 32)
-	if m.w.large {
+	if m.w.large > 0 {
 		return m.w.most, nil
 	}
 	upper := most
@@ -132,7 +133,7 @@ func (m *match) floor(ctx context.Context, benches []*bench) (*site, error) {
 	}
 	b := benches[0]
 	var body []byte
-	if !m.w.large {
+	if m.w.large == 0 {
 		var err error
 		if body, err = b.answer(ctx, m.w); err != nil {
 			return nil, err
@@ -194,6 +195,7 @@ func (m *match) volley(ctx context.Context, b *bench, at *site, n int, r *row) e
 		defer m.record(ctx, b)()
 	}
 	pids := at.pids()
+	before := unpeak(pids)
 	server, own := cpu(pids), self()
 	var v *volley
 	if m.w.act != nil {
@@ -210,6 +212,7 @@ func (m *match) volley(ctx context.Context, b *bench, at *site, n int, r *row) e
 	r.add(v, cpu(pids)-server, self()-own)
 	if pids != nil {
 		r.Memory = memory(pids)
+		r.More = max(r.More, peak(pids)-before)
 	}
 	return nil
 }
@@ -288,8 +291,8 @@ func (m *match) finish(benches []*bench, rows []row, limited bool, limit row) []
 		if r.Rate > 0 {
 			r.Spread = (slices.Max(r.rates) - slices.Min(r.rates)) / r.Rate
 		}
-		if m.w.large && r.MBs < 1 { // it was sent, not received
-			r.MBs = r.Rate * largeSize / 1e6
+		if m.w.large > 0 && r.MBs < 1 { // it was sent, not received
+			r.MBs = r.Rate * float64(m.w.large) / 1e6
 		}
 	}
 	return rows

@@ -33,14 +33,30 @@ func cpu(pids []int) (all time.Duration) {
 }
 
 // memory returns the bytes that the processes hold now.
-func memory(pids []int) (all int64) {
+func memory(pids []int) int64 { return status(pids, "VmRSS:") }
+
+// peak returns the bytes that the processes have held at most, each by itself, since
+// unpeak.
+func peak(pids []int) int64 { return status(pids, "VmHWM:") }
+
+// unpeak has the most that the processes have held be what they hold now, and returns
+// that.
+func unpeak(pids []int) int64 {
+	for _, pid := range pids {
+		_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0) // else the peak is that since its start
+	}
+	return memory(pids)
+}
+
+// status sums up a line of /proc/PID/status, in bytes.
+func status(pids []int, name string) (all int64) {
 	for _, pid := range pids {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 		if err != nil {
 			continue
 		}
 		for line := range strings.Lines(string(b)) {
-			if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			if rest, ok := strings.CutPrefix(line, name); ok {
 				n, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 				all += n << 10
 			}

@@ -53,14 +53,14 @@ func (r *report) print(w io.Writer) {
 		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "workload\tconns\tsite\t/s\t±\tp50 ms\tp99\tp99.9\tserver µs\tgenerator µs\tMB/s\tRSS MB\tof limit\tof other\tfailed\t")
+	fmt.Fprintln(t, "workload\tconns\tsite\t/s\t±\tp50 ms\tp99\tp99.9\tserver µs\tgenerator µs\tMB/s\tRSS MB\tmore\tof limit\tof other\tfailed\t")
 	for _, x := range r.Rows {
 		mark := ""
 		if x.Server > 0 && x.Generator > x.Server {
 			mark = "G"
 		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%.0f%s\t%.0f%%\t%.2f\t%.2f\t%.2f\t%.0f\t%.0f\t%.0f\t%.0f\t%s\t%s\t%s\t\n", x.Workload, x.Conns, x.Site, x.Rate, mark, 100*x.Spread/2,
-			x.P50, x.P99, x.P999, x.Server, x.Generator, x.MBs, float64(x.Memory)/1e6, times(x.OfLimit), times(x.OfOther), failures(x))
+		fmt.Fprintf(t, "%s\t%d\t%s\t%.0f%s\t%.0f%%\t%.2f\t%.2f\t%.2f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%s\t%s\t%s\t\n", x.Workload, x.Conns, x.Site, x.Rate, mark, 100*x.Spread/2,
+			x.P50, x.P99, x.P999, x.Server, x.Generator, x.MBs, float64(x.Memory)/1e6, float64(x.More)/1e6, times(x.OfLimit), times(x.OfOther), failures(x))
 	}
 	t.Flush()
 	for _, trouble := range r.Troubles {

@@ -73,6 +73,7 @@ type stage struct {
 	SignIn   string  `json:"sign_in"`
 	Newcomer int     `json:"newcomer"`
 	Last     int     `json:"last"`
+	Known    []*user `json:"known"`
 	Opened   float64 `json:"opened"`
 	Made     float64 `json:"made"`
 	MadePods int     `json:"made_pods"`
@@ -145,32 +146,41 @@ func (o *opener) running(base string) (*site, error) {
 }
 
 func (o *opener) skrin(ctx context.Context) (*site, error) {
-	program := o.Skrin
-	if program == "" {
-		program = filepath.Join(o.Scratch, "skrin")
-		build := exec.CommandContext(ctx, "go", "build", "-o", program, "skrin/cmd/skrin")
-		if out, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("build: %w\n%s", err, out)
-		}
+	if err := o.build(ctx); err != nil {
+		return nil, err
 	}
 	dir, err := os.MkdirTemp(o.Scratch, "skrin-")
 	if err != nil {
 		return nil, err
 	}
-	var full stage
-	args := []string{"stage", "--dir", dir}
 	if o.Pods > 0 {
-		if full, err = o.fill(ctx, program, args); err != nil {
+		if err := o.fill(ctx, dir, o.Pods); err != nil {
 			return nil, err
 		}
-		u, err := url.Parse(full.Base)
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, "--port", u.Port()) // the pods' URLs have it
 	}
-	args = append(append(args, "--people", fmt.Sprint(o.Users)), o.Stage...)
-	cmd := exec.CommandContext(ctx, program, args...)
+	s, err := o.stage(ctx, dir, append([]string{"--people", fmt.Sprint(o.Users)}, o.Stage...)...)
+	if err != nil || o.Pods == 0 {
+		return s, err
+	}
+	return s, s.first(ctx)
+}
+
+// build makes the program, unless there is one.
+func (o *opener) build(ctx context.Context) error {
+	if o.Skrin != "" {
+		return nil
+	}
+	o.Skrin = filepath.Join(o.Scratch, "skrin")
+	build := exec.CommandContext(ctx, "go", "build", "-o", o.Skrin, "skrin/cmd/skrin")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// stage starts a server of ours on a directory.
+func (o *opener) stage(ctx context.Context, dir string, args ...string) (*site, error) {
+	cmd := exec.CommandContext(ctx, o.Skrin, append([]string{"stage", "--dir", dir}, args...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -187,32 +197,45 @@ func (o *opener) skrin(ctx context.Context) (*site, error) {
 		return nil, fmt.Errorf("it doesn't start: %w", err)
 	}
 	s.base, s.users, s.stage = told.Base, told.People, &told
-	if err := s.wait(ctx, s.base+"/healthz", began); err != nil || o.Pods == 0 {
-		return s, err
+	if err := s.wait(ctx, s.base+"/healthz", began); err != nil {
+		s.close()
+		return nil, err
 	}
-	s.scale = scale{Pods: full.MadePods, Rate: float64(full.MadePods) / full.Made, Bytes: float64(full.Bytes) / float64(full.MadePods), Open: told.Opened}
-	began = time.Now()
-	resp, err := http.Get(full.Sample)
-	if err != nil {
-		return s, err
-	}
-	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusOK {
-		return s, fmt.Errorf("a read of %s is answered %s, %w", full.Sample, resp.Status, err)
-	}
-	s.scale.Cold = time.Since(began).Seconds()
 	return s, nil
 }
 
-// fill makes the pods, by a process that ends.
-func (o *opener) fill(ctx context.Context, program string, args []string) (told stage, err error) {
-	cmd := exec.CommandContext(ctx, program, append(args, "--people", "0", "--newcomers", "1", "--only", "--pods", fmt.Sprint(o.Pods))...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
+// first reads something of one of the pods that fill the server, and notes what they
+// cost.
+func (s *site) first(ctx context.Context) error {
+	t := s.stage
+	pods := float64(t.MadePods)
+	s.scale = scale{Pods: t.MadePods, Rate: pods / t.Made, Bytes: float64(t.Bytes) / pods, Open: t.Opened}
+	req, err := http.NewRequestWithContext(ctx, "GET", t.Sample, nil)
 	if err != nil {
-		return told, fmt.Errorf("fill it: %w", err)
+		return err
 	}
-	return told, json.Unmarshal(out, &told)
+	began := time.Now()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("a read of %s is answered %s, %w", t.Sample, resp.Status, err)
+	}
+	s.scale.Cold = time.Since(began).Seconds()
+	return nil
+}
+
+// fill makes pods in a directory, as many as there are not yet, by a process that
+// ends.
+func (o *opener) fill(ctx context.Context, dir string, pods int) error {
+	cmd := exec.CommandContext(ctx, o.Skrin, "stage", "--dir", dir, "--people", "0", "--newcomers", "1", "--only", "--pods", fmt.Sprint(pods))
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("fill %s: %w", dir, err)
+	}
+	return nil
 }
 
 // started starts a program that is a site until it is closed.

@@ -22,10 +22,10 @@ import (
 type workload struct {
 	name    string
 	says    string
-	signs   int  // P-256 verifications that the answer can't do without: its limit does as many
-	durable bool // the answer promises that something is on the disk
-	large   bool // a body of megabytes: the limit reads it from the disk, or writes it there
-	ours    bool // only servers of ours can do it
+	signs   int   // P-256 verifications that the answer can't do without: its limit does as many
+	durable bool  // the answer promises that something is on the disk
+	large   int64 // bytes of a large body: the limit reads it from the disk, or writes it there; 0 for none
+	ours    bool  // only servers of ours can do it
 
 	conns int // at most so many at once; 0 for as many as asked
 	most  int // at most so many in a volley; 0 for as many as the time allows
@@ -182,9 +182,9 @@ func into(name string) func(*bench, int) (shot, error) {
 	}
 }
 
-const largeSize = 100 << 20
-
-func workloads() []*workload {
+// workloads are all of them, with large bodies of so many bytes.
+func workloads(large int64) []*workload {
+	most, says := int(max(1, 400<<20/large)), fmt.Sprintf("%d MiB, one after the other", large>>20)
 	all := []*workload{
 		{name: "get-turtle", says: "public Turtle of 1 kB, by anybody", prepare: documents("public.ttl", true), shot: get("public.ttl", asRDF, false)},
 		{name: "get-jsonld", says: "the same as JSON-LD, stored as Turtle", prepare: documents("public.ttl", true), shot: get("public.ttl", asJSON, false)},
@@ -197,8 +197,8 @@ func workloads() []*workload {
 		{name: "patch-sparql", says: "SPARQL Update, documents in turn", signs: 1, durable: true, prepare: documents("patched.ttl", false), shot: patch("patched.ttl", "application/sparql-update", sparql, 1<<20)},
 		{name: "delete", says: "delete a document", signs: 1, durable: true, most: 5000, ready: toDelete, shot: remove},
 		{name: "token", says: "client credentials for an access token", signs: 1, shot: token},
-		{name: "upload", says: "100 MB, one after the other", signs: 1, durable: true, large: true, conns: 1, most: 4, shot: upload},
-		{name: "download", says: "100 MB, one after the other", signs: 1, large: true, conns: 1, most: 8, prepare: uploaded, shot: download},
+		{name: "upload", says: says, signs: 1, durable: true, large: large, conns: 1, most: most, shot: upload(large)},
+		{name: "download", says: says, signs: 1, large: large, conns: 1, most: 2 * most, prepare: uploaded(large), shot: download},
 		{name: "pod-create", says: "account, keys, containers, rights, profile", durable: true, conns: 4, most: 2000, act: podCreate},
 		{name: "consent", says: "ask, look, agree, token, first read", signs: 1, durable: true, ours: true, most: 2000, prepare: consumer, act: consent},
 		{name: "mixed", says: "70 % get-dpop, 15 % get-turtle, 10 % put-over, 5 % patch-n3", signs: 1, prepare: mixedReady, shot: mixed},
@@ -239,23 +239,27 @@ func token(b *bench, i int) (shot, error) {
 	return newShot("POST", b.endpoint, []byte(tokenForm), "Content-Type: application/x-www-form-urlencoded", "Authorization: "+req.Header.Get("Authorization"), "DPoP: "+proof)
 }
 
-func upload(b *bench, i int) (shot, error) {
-	u := b.users[0]
-	s, err := u.shot("PUT", u.at("large.bin"), nil, "Content-Type: application/octet-stream", fmt.Sprintf("Content-Length: %d", largeSize))
-	s.size = largeSize
-	return s, err
+func upload(size int64) func(*bench, int) (shot, error) {
+	return func(b *bench, _ int) (shot, error) {
+		u := b.users[0]
+		s, err := u.shot("PUT", u.at("large.bin"), nil, "Content-Type: application/octet-stream", fmt.Sprintf("Content-Length: %d", size))
+		s.size = size
+		return s, err
+	}
 }
 
-func uploaded(ctx context.Context, b *bench) error {
-	s, err := upload(b, 0)
-	if err != nil {
+func uploaded(size int64) func(context.Context, *bench) error {
+	return func(ctx context.Context, b *bench) error {
+		s, err := upload(size)(b, 0)
+		if err != nil {
+			return err
+		}
+		v, err := fire(ctx, b.base, []shot{s}, 1)
+		if err == nil && v.failed > 0 {
+			err = errors.New(v.why)
+		}
 		return err
 	}
-	v, err := fire(ctx, b.base, []shot{s}, 1)
-	if err == nil && v.failed > 0 {
-		err = errors.New(v.why)
-	}
-	return err
 }
 
 func download(b *bench, i int) (shot, error) {

@@ -14,9 +14,11 @@ import (
 // Backup makes dir a Dir that holds the blobs of this one, while this one goes
 // on. Make the store's backup first: then all that it refers to is here too. A
 // blob that dir holds already is not copied again, so that the next backup to the
-// same place is quick.
-func (d *Dir) Backup(dir string) error {
+// same place is quick. told, which may be nil, hears how many files it has copied,
+// or found there.
+func (d *Dir) Backup(dir string, told func(n int)) error {
 	var folders []string
+	n := 0
 	err := fs.WalkDir(d.root.FS(), pods, func(name string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) { // deleted meanwhile
 			return nil
@@ -25,6 +27,9 @@ func (d *Dir) Backup(dir string) error {
 		if err != nil || e.IsDir() {
 			folders = append(folders, to)
 			return errors.Join(err, os.MkdirAll(to, 0o700))
+		}
+		if n++; told != nil {
+			told(n)
 		}
 		return d.copyTo(to, name)
 	})

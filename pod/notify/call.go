@@ -150,9 +150,7 @@ func (c *Caller) post(ctx context.Context, hook string, body []byte) (trouble st
 	req.Header.Set("Content-Type", mediaType)
 	req.Header.Set("Authorization", "DPoP "+token)
 	req.Header.Set("DPoP", proof)
-	client := *c.Client
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // the proof is for one URL
-	resp, err := client.Do(req)
+	resp, err := send(c.Client, req) // the proof is for one URL
 	if err != nil {
 		return "unreachable", false
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,7 +81,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, allow string, d
 		w.Header().Set("Accept-Post", mediaType)
 		w.WriteHeader(http.StatusNoContent)
 		return nil
-	case strings.Contains(allow, r.Method):
+	case slices.Contains(strings.Split(allow, ", "), r.Method):
 		return do()
 	}
 	return &ldp.Fault{Kind: ldp.NotAllowed, Detail: "The resource does not support this method. Allow lists those that it does.", Header: "Allow: " + allow}
@@ -272,6 +273,8 @@ func (h *Handler) webSocket(w http.ResponseWriter, r *http.Request, s *stream) {
 		_ = c.Close(websocket.StatusGoingAway, "the server closes; connect again")
 	case errors.Is(err, errWithdrawn):
 		_ = c.Close(websocket.StatusPolicyViolation, "the channel has ended")
+	case errors.Is(err, errElsewhere):
+		_ = c.Close(websocket.StatusPolicyViolation, "the channel was connected to again")
 	case err == nil:
 		_ = c.Close(websocket.StatusNormalClosure, "endAt")
 	}

@@ -78,6 +78,7 @@ type notice struct {
 // Why a stream ends, apart from its subscriber.
 var (
 	errWithdrawn = errors.New("the subscriber may no longer read the topic, or the channel has ended")
+	errElsewhere = errors.New("the channel was connected to again")
 	errClosing   = errors.New("the server closes")
 	errCrowded   = ldp.Refuse(ldp.Unavailable, "As many are connected to this server as it takes. Try again in a while.")
 )
@@ -247,7 +248,7 @@ func (r *room) Topics() (all []ldp.ID) {
 }
 
 // join makes a stream of a channel, for which leave must be called. A second one
-// of the same channel ends the first.
+// of the same channel ends the first: who has one channel has one stream of a node's.
 func (h *Hub) join(at pod.Attached) (s *stream, leave func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -269,6 +270,11 @@ func (h *Hub) join(at pod.Attached) (s *stream, leave func(), err error) {
 	s = &stream{Subscription: at.Subscription, after: at.Seq, wake: make(chan struct{}, 1)}
 	if r.topics[s.Topic] == nil {
 		r.topics[s.Topic] = map[*stream]bool{}
+	}
+	for before := range r.topics[s.Topic] {
+		if before.ID == s.ID {
+			before.end(errElsewhere)
+		}
 	}
 	r.topics[s.Topic][s] = true
 	h.streams++

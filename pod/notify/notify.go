@@ -42,7 +42,7 @@ const (
 // changed after.
 type Deliverer struct {
 	Pod    *pod.Pod
-	Client *http.Client // the guarded one: it must not follow redirects, nor reach private addresses
+	Client *http.Client // the guarded one: it must not reach private addresses
 	Log    *slog.Logger
 	Calls  *Caller // calls the webhooks of subscribers; nil for nobody
 
@@ -221,7 +221,7 @@ func (d *Deliverer) deliver(ctx context.Context, n pod.Notification) (trouble st
 	}
 	req.Header.Set("Content-Type", MediaType)
 	req.Header.Set("Accept", "application/json")
-	resp, err := d.Client.Do(req)
+	resp, err := send(d.Client, req)
 	if err != nil {
 		return "unreachable", false
 	}
@@ -234,6 +234,14 @@ func (d *Deliverer) deliver(ctx context.Context, n pod.Notification) (trouble st
 		return "none", true
 	}
 	return "refused", false
+}
+
+// send sends a request, and follows no redirect: where that leads to isn't the
+// address that was registered, and what is answered there is no receipt.
+func send(client *http.Client, req *http.Request) (*http.Response, error) {
+	still := *client
+	still.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return still.Do(req)
 }
 
 // A Token is the payload of a notification (RFC 8417, section 2.2).

@@ -43,6 +43,7 @@ type town struct {
 type hook struct {
 	mu     sync.Mutex
 	status func(n int) int // of the n-th attempt, from 1
+	to     string          // Location of its answers; "" for none
 	tokens []notify.Token
 	kinds  []string
 }
@@ -61,6 +62,9 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if status == 0 {
 		<-r.Context().Done() // a dead one: it takes the request, and never answers
 		return
+	}
+	if h.to != "" {
+		w.Header().Set("Location", h.to)
 	}
 	w.WriteHeader(status)
 }
@@ -182,6 +186,28 @@ func TestWhatIsNotReceivedIsTriedAgain(t *testing.T) {
 	eventually(t, "it is delivered at the second try", func() bool { return len(w.hook.got()) == 2 && w.waiting() == 0 })
 	if got := w.hook.got(); got[0].ID != got[1].ID {
 		t.Error("the second try has another jti")
+	}
+}
+
+// TestARedirectIsNoReceipt: what stands where it leads to, as a page to sign in
+// does, has not received anything, and isn't told.
+func TestARedirectIsNoReceipt(t *testing.T) {
+	page := &hook{status: func(int) int { return http.StatusOK }}
+	srv := httptest.NewServer(page)
+	t.Cleanup(srv.Close)
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		w := newTown(t, func(int) int { return status })
+		w.hook.to = srv.URL
+		who, id := w.want("alva", "provider")
+		eventually(t, "the person is told of the trouble", func() bool {
+			o, err := w.pod.Offer(t.Context(), who, id)
+			must(t, err)
+			return o.Suppliers[0].Trouble == "refused" || w.waiting() == 0
+		})
+		w.stop()
+		if w.waiting() != 1 || len(page.got()) != 0 {
+			t.Errorf("%d: %d notifications wait, and %d came where it leads to", status, w.waiting(), len(page.got()))
+		}
 	}
 }
 

@@ -228,9 +228,11 @@ func (k *Keys) Destroy(ctx context.Context, pod string) error {
 
 // Rotate wraps the keys of all pods anew that another master key than the first
 // has wrapped, and returns how many. It may run while nodes serve, and again
-// after it was interrupted.
-func (k *Keys) Rotate(ctx context.Context) (n int, err error) {
+// after it was interrupted. told, which may be nil, hears how many keys it has
+// looked at.
+func (k *Keys) Rotate(ctx context.Context, told func(seen int)) (n int, err error) {
 	const page = 256
+	seen := 0
 	for after := ""; ; {
 		labels, err := k.records.List(ctx, keyKind, "", after, page)
 		if err != nil {
@@ -245,6 +247,9 @@ func (k *Keys) Rotate(ctx context.Context) (n int, err error) {
 				n++
 			}
 			after = label
+			if seen++; told != nil {
+				told(seen)
+			}
 		}
 		if len(labels) < page {
 			return n, nil

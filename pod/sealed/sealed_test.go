@@ -316,7 +316,7 @@ func TestErased(t *testing.T) {
 	must(t, s.Create(t.Context(), "kept", func(tx store.Tx) error { tx.Put("k", []byte("kept")); return nil }))
 	copied := t.TempDir()
 	must(t, p.store.Backup(filepath.Join(copied, "store")))
-	must(t, p.dirs.Backup(filepath.Join(copied, "blobs")))
+	must(t, p.dirs.Backup(filepath.Join(copied, "blobs"), nil))
 
 	must(t, pod.Erase(t.Context(), s, b, k, "a"))
 	if _, err := value(t, s, "a", "k"); !errors.Is(err, store.ErrNoPod) {
@@ -395,10 +395,10 @@ func TestRotation(t *testing.T) {
 	if n := readable(master(t, 2, 1)); n != 600 {
 		t.Errorf("before, %d pods are read with both", n)
 	}
-	if n, err := p.keys(master(t, 2, 1)).Rotate(t.Context()); n != 600 || err != nil {
+	if n, err := p.keys(master(t, 2, 1)).Rotate(t.Context(), nil); n != 600 || err != nil {
 		t.Errorf("%d were rotated, %v", n, err)
 	}
-	if n, err := p.keys(master(t, 2, 1)).Rotate(t.Context()); n != 0 || err != nil {
+	if n, err := p.keys(master(t, 2, 1)).Rotate(t.Context(), nil); n != 0 || err != nil {
 		t.Errorf("again, %d were rotated, %v", n, err)
 	}
 	if n := readable(master(t, 2)); n != 600 {

@@ -36,6 +36,7 @@ type question struct {
 	Basis    string   // ToRead: the legal basis, in plain words
 	Options  []option // ToRead: the evidence that would answer
 	Ends     []end    // ToRead: how long, the longest first
+	Excess   []string // ToRead: in what it asks for too much
 	Sources  []source // ToRead: who could deliver what is missing
 	Waiting  bool     // one of them was asked a moment ago
 	Chosen   chosen   // what the person had filled in
@@ -323,6 +324,9 @@ func (v *visit) fill(q *question) {
 		})
 	}
 	q.Ends = v.ends(o.Request.Until)
+	for _, e := range o.Excess() {
+		q.Excess = append(q.Excess, v.t(excesses[e.Kind], "fields", v.list(v.titles(t, e.Fields)), "instead", v.list(v.titles(t, e.Instead))))
+	}
 	for _, s := range o.Suppliers {
 		age := v.Now().Sub(s.Asked)
 		asked := !s.Asked.IsZero() && s.Trouble == ""
@@ -365,6 +369,12 @@ func (v *visit) ends(asked time.Time) []end {
 		}
 	}
 	return all
+}
+
+// excesses are keys of messages that warn of what asks for too much.
+var excesses = map[pod.ExcessKind]string{
+	pod.Unregistered: "excess.unregistered", pod.Everything: "excess.everything", pod.YesOrNo: "excess.yesorno",
+	pod.Needless: "excess.needless", pod.Later: "excess.later", pod.Long: "excess.long",
 }
 
 var troubles = map[string]string{

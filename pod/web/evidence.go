@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,6 +102,9 @@ func (v *visit) held() (pod.Evidence, error) {
 	return e, nil
 }
 
+// endsShown is how much of what ends with a piece of evidence is named.
+const endsShown = 12
+
 // piece shows one piece of evidence: where it can be taken, and what would end if
 // it were removed.
 func (v *visit) piece() error {
@@ -110,32 +112,20 @@ func (v *visit) piece() error {
 	if err != nil {
 		return err
 	}
-	ends, err := v.endsWith(e)
+	shares, total, err := v.Pod.SharesOf(v.r.Context(), v.who, &e, endsShown)
 	if err != nil {
-		return err
+		return fmt.Errorf("what is shared of evidence: %w", err)
+	}
+	var ends []share
+	for _, s := range shares {
+		ends = append(ends, v.share(s))
 	}
 	c := v.card(e)
 	return v.show(http.StatusOK, "piece", c.Title, "nav.evidence", struct {
 		card
-		Ends []share
-	}{c, ends})
-}
-
-// endsWith returns what is shared of a piece of evidence.
-func (v *visit) endsWith(e pod.Evidence) ([]share, error) {
-	all, err := v.Pod.Shares(v.r.Context(), v.who)
-	if err != nil {
-		return nil, fmt.Errorf("list shares: %w", err)
-	}
-	var out []share
-	for _, s := range all {
-		c := s.Consent
-		newer := c.Request.Standing && e.Ended == pod.Current && c.Issuer == e.Issuer && slices.Contains(c.Request.Types, e.Type)
-		if s.Active && (c.Evidence == e.ID || newer) {
-			out = append(out, v.share(s))
-		}
-	}
-	return out, nil
+		Ends  []share
+		Other int // that end too
+	}{c, ends, total - len(ends)})
 }
 
 // removePiece removes a piece of evidence.

@@ -22,7 +22,6 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
-	"skrin/pod/store"
 	"skrin/pod/web"
 )
 
@@ -40,7 +39,7 @@ const typeFile = `{
 		 "question": {"sv": "Är du inskriven?", "nb": "Er du registrert?", "nn": "Er du registrert?", "en": "Are you registered?"}, "derived": false},
 		{"name": "registrationDate", "concept": "https://af.example.se/evidence#registrationDate", "datatype": "http://www.w3.org/2001/XMLSchema#date",
 		 "title": {"sv": "Inskrivningsdatum", "nb": "Registreringsdato", "nn": "Registreringsdato", "en": "Registration date"}, "question": {}, "derived": false},
-		{"name": "registered30days", "concept": "https://af.example.se/evidence#registered30days", "datatype": "http://www.w3.org/2001/XMLSchema#boolean",
+		{"name": "registered30days", "concept": "https://af.example.se/evidence#registered30days", "datatype": "http://www.w3.org/2001/XMLSchema#boolean", "from": "registrationDate",
 		 "title": {"sv": "Inskriven i minst 30 dagar", "nb": "Registrert i minst 30 dager", "nn": "Registrert i minst 30 dagar", "en": "Registered for at least 30 days"},
 		 "question": {"sv": "Har du varit inskriven i minst 30 dagar?", "nb": "Har du vært registrert i minst 30 dager?", "nn": "Har du vore registrert i minst 30 dagar?", "en": "Have you been registered for at least 30 days?"}, "derived": true},
 		{"name": "office", "concept": "https://af.example.se/evidence#office", "datatype": "http://www.w3.org/2001/XMLSchema#string",
@@ -113,7 +112,7 @@ type fakePod struct {
 
 func (p *fakePod) Owner(context.Context, string) (acl.Agent, error) {
 	if !p.made {
-		return acl.Agent{}, store.ErrNoPod
+		return acl.Agent{}, pod.ErrNoPod
 	}
 	return acl.Agent{ID: "https://skrin.example/alva/profile/card#me"}, p.err
 }
@@ -190,7 +189,49 @@ func (p *fakePod) Requests(context.Context, acl.Agent) ([]pod.Offer, error) {
 	}
 	return all, p.err
 }
-func (p *fakePod) Shares(context.Context, acl.Agent) ([]pod.Share, error) { return p.shares, p.err }
+func (p *fakePod) SharesAfter(_ context.Context, _ acl.Agent, after string, n int) ([]pod.Share, string, error) {
+	from := 0
+	if after != "" {
+		if from = slices.IndexFunc(p.shares, func(s pod.Share) bool { return s.Consent.ID == after }) + 1; from == 0 {
+			return nil, "", ldp.NotFound
+		}
+	}
+	some, more := slices.Clone(p.shares[from:min(len(p.shares), from+n)]), ""
+	for i := range some {
+		some[i].Paused = p.frozen
+	}
+	if from+n < len(p.shares) {
+		more = some[n-1].Consent.ID
+	}
+	return some, more, p.err
+}
+
+func (p *fakePod) Ending(_ context.Context, _ acl.Agent, by time.Time, n int) (some []pod.Share, err error) {
+	for _, s := range p.shares {
+		if s.Active && !s.Consent.Until.After(by) {
+			some = append(some, s)
+		}
+	}
+	return some[:min(n, len(some))], p.err
+}
+
+func (p *fakePod) SharesOf(_ context.Context, _ acl.Agent, e *pod.Evidence, n int) (some []pod.Share, total int, err error) {
+	for _, s := range p.shares {
+		if s.Active && s.Consent.Evidence == e.ID {
+			some = append(some, s)
+		}
+	}
+	return some[:min(n, len(some))], len(some), p.err
+}
+
+func (p *fakePod) Share(_ context.Context, _ acl.Agent, id string) (pod.Share, error) {
+	i := slices.IndexFunc(p.shares, func(s pod.Share) bool { return s.Consent.ID == id })
+	if i < 0 {
+		return pod.Share{}, ldp.NotFound
+	}
+	return p.shares[i], p.err
+}
+
 func (p *fakePod) Connections(context.Context, acl.Agent) ([]pod.Connection, error) {
 	return p.conns, p.err
 }
@@ -395,6 +436,11 @@ func samplePod(types *pod.Catalogue) *fakePod {
 	struck.Party, struck.Request.Party = pod.Party{ID: "struck"}, "struck"
 	evil := toRead("r-evil", t, pod.Choice{Evidence: e1, Shown: `"><b>`, Released: []pod.Fact{{Field: "office", Value: "<script>alert(3)</script>\u202e"}}})
 	evil.Request.Party, evil.Party, evil.Use = "mallory", parties["mallory"], parties["mallory"].Uses[0]
+	much := toRead("r-much", t, choice(e1))
+	much.Request.Fields, much.Request.Optional, much.Use.Once = []string{"registered30days", "registrationDate", "registered", "office"}, nil, true
+	much.Use.Fields, much.Use.Needs = append([]string{"registrationDate"}, much.Use.Fields...), []string{"registered30days"}
+	muchMissing := much
+	muchMissing.Choices = nil
 	expired := evidence("e3", "2026-01-10", full...)
 	expired.Expires = day("2026-07-01")
 	revoked := evidence("e4", "2026-03-10", full...)
@@ -421,6 +467,7 @@ func samplePod(types *pod.Catalogue) *fakePod {
 	p := &fakePod{
 		made: true, files: newFiles(),
 		offers: map[string]pod.Offer{
+			"r-much": much, "r-much-missing": muchMissing,
 			"r-consent": toRead("r-consent", t, choice(e1)), "r-choose": toRead("r-choose", t, choice(e1), choice(e2)),
 			"r-timed-out": toRead("r-timed-out", t, choice(e1)), "r-missing": missing, "r-waiting": waiting, "r-slow": slow, "r-away": away, "r-trouble": trouble, "r-late": late, "r-struck": struck, "r-evil": evil,
 			"r-connect": {

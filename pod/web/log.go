@@ -96,6 +96,8 @@ func (v *visit) search() (*search, error) {
 	for _, c := range spaces {
 		s.Who = append(s.Who, choice{c.Party.ID, v.text(c.Party.Name), c.Party.ID == q.Get("who")})
 	}
+	order := alphabetical(v.lang)
+	slices.SortFunc(s.Who, func(a, b choice) int { return order(a.Words, b.Words) })
 	s.filter.Party = q.Get("who")
 	var bad bool
 	s.filter.From, bad = v.dayOf(s.From, 0)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"skrin/pod"
@@ -17,6 +18,7 @@ import (
 const (
 	recent   = 5                   // pieces of evidence on the home page
 	soon     = 14 * 24 * time.Hour // what ends within it is on the home page
+	soonest  = 20                  // so many of it
 	pageSize = 50                  // lines of the log
 )
 
@@ -65,11 +67,14 @@ func (v *visit) home() error {
 			cards = append(cards, v.card(e))
 		}
 	}
-	shares, err := v.shares()
+	ending, err := v.Pod.Ending(v.r.Context(), v.who, v.Now().Add(soon), soonest)
 	if err != nil {
-		return err
+		return fmt.Errorf("what ends soon: %w", err)
 	}
-	shares = slices.DeleteFunc(shares, func(s share) bool { return s.State != active || s.Until.After(v.Now().Add(soon)) })
+	var shares []share
+	for _, s := range slices.Backward(ending) { // what ends first
+		shares = append(shares, v.share(s))
+	}
 	var helped []pod.Mandate
 	if v.acts == nil {
 		if helped, err = v.Pod.Helped(v.r.Context(), v.who); err != nil {
@@ -90,7 +95,7 @@ func (v *visit) signIn() error {
 	query := v.r.URL.Query()
 	next := local(query.Get("next"))
 	levels := query["level"]
-	trouble := v.signInTrouble()
+	trouble, again, help := v.signInTrouble()
 	if v.person != "" && levels == nil && trouble == "" {
 		return v.seeOther(next)
 	}
@@ -106,10 +111,15 @@ func (v *visit) signIn() error {
 		status, title = http.StatusForbidden, v.t("signin.trouble.title")
 	}
 	return v.show(status, "sign-in", title, "", struct {
-		Ways                []way
-		Ended, Onward, Step bool
-		Trouble             string
-	}{ways, query.Has("ended"), next != "/me/", levels != nil, trouble})
+		Ways                 []way
+		Ended, Onward, Step  bool
+		Trouble, Again, Help string
+	}{ways, query.Has("ended"), asked(next), levels != nil, trouble, again, help})
+}
+
+// asked reports whether somebody's question is at a local address.
+func asked(path string) bool {
+	return strings.HasPrefix(path, "/me/answer/") || strings.HasPrefix(path, "/me/requests/")
 }
 
 // NotSignedIn returns the address of the page that tells a person why a way to sign
@@ -123,15 +133,22 @@ func NotSignedIn(method, next string, levels []string, low bool) string {
 	return "/me/sign-in?" + url.Values{"next": {next}, "level": levels, "by": {method}, "trouble": {why}}.Encode()
 }
 
-// signInTrouble says what NotSignedIn is about; "" for nothing.
-func (v *visit) signInTrouble() string {
+// signInTrouble says what NotSignedIn is about, what to do now, and who can help; ""
+// for nothing.
+func (v *visit) signInTrouble() (trouble, again, help string) {
 	query := v.r.URL.Query()
-	key, ok := map[string]string{"low": "signin.trouble.low", "nobody": "signin.trouble.nobody"}[query.Get("trouble")]
 	i := slices.IndexFunc(v.Methods, func(m Method) bool { return m.ID() == query.Get("by") })
-	if !ok || i < 0 {
-		return ""
+	if i < 0 {
+		return "", "", ""
 	}
-	return v.t(key, "name", v.Methods[i].Name())
+	name := v.Methods[i].Name()
+	switch query.Get("trouble") {
+	case "low":
+		return v.t("signin.trouble.low", "name", name), v.t("signin.again.low", "name", name), v.t("signin.help.low", "name", name)
+	case "nobody":
+		return v.t("signin.trouble.nobody", "name", name), v.t("signin.again.nobody"), v.t("signin.help.nobody", "name", name)
+	}
+	return "", "", ""
 }
 
 func (v *visit) signOut() error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -43,18 +44,6 @@ const (
 	withdrawn = "withdrawn"
 )
 
-func (v *visit) shares() ([]share, error) {
-	all, err := v.Pod.Shares(v.r.Context(), v.who)
-	if err != nil {
-		return nil, fmt.Errorf("list shares: %w", err)
-	}
-	var shares []share
-	for _, one := range all {
-		shares = append(shares, v.share(one))
-	}
-	return shares, nil
-}
-
 func (v *visit) share(s pod.Share) share {
 	c, t := s.Consent, s.Type
 	if t == nil {
@@ -64,7 +53,7 @@ func (v *visit) share(s pod.Share) share {
 		ID: c.ID, Party: v.text(s.Party.Name), Type: v.text(t.Title), Why: v.text(s.Use.Why), Fields: v.titles(t, c.Fields),
 		Given: c.Given, Until: c.Until, Withdrawn: c.Withdrawn, Standing: c.Request.Standing,
 		Reads: s.Reads, Last: s.Last, State: state(s), Contact: contact(s.Party.Contact),
-		EraseBy: c.EraseBy, Erased: c.Erased, Late: len(pod.Overdue([]pod.Share{s}, v.Now())) > 0,
+		EraseBy: c.EraseBy, Erased: c.Erased, Paused: !s.Paused.IsZero(), Late: len(pod.Overdue([]pod.Share{s}, v.Now())) > 0,
 	}
 	out.URL, out.Action, out.Ends = v.to("/me/sharing/"+c.ID), v.to("/me/sharing"), v.acts == nil || v.acts.Answers()
 	if c.By != "" {
@@ -75,9 +64,6 @@ func (v *visit) share(s pod.Share) share {
 	}
 	return out
 }
-
-// order is that of the states on the page.
-var order = []string{active, withdrawn, ended}
 
 func state(s pod.Share) string {
 	switch {
@@ -115,29 +101,28 @@ type reader struct {
 const sharingPage = 12
 
 func (v *visit) sharing() error {
-	all, err := v.Pod.Shares(v.r.Context(), v.who)
+	after := v.r.URL.Query().Get("after")
+	all, more, err := v.Pod.SharesAfter(v.r.Context(), v.who, after, sharingPage)
 	if err != nil {
 		return fmt.Errorf("list shares: %w", err)
 	}
-	slices.SortStableFunc(all, func(a, b pod.Share) int { return slices.Index(order, state(a)) - slices.Index(order, state(b)) })
-	p, err := v.part(v.to("/me/sharing"), len(all), sharingPage)
-	if err != nil {
-		return err
+	p := part{}
+	if after != "" {
+		p.Newer = v.to("/me/sharing")
 	}
-	readers, err := v.readers(all[p.from:p.to])
-	if err != nil {
-		return err
+	if more != "" {
+		p.Older = v.to("/me/sharing?" + url.Values{"after": {more}}.Encode())
 	}
+	readers := v.readers(all)
 	in := map[string][]share{}
-	for _, s := range all[p.from:p.to] {
+	for _, s := range all {
 		one := v.share(s)
-		one.Paused = slices.ContainsFunc(readers, func(r reader) bool { return r.ID == s.Party.ID && !r.Paused.IsZero() })
 		in[one.State] = append(in[one.State], one)
 	}
 	var loans []lent
 	if v.acts != nil {
 		readers = nil // to pause is the person's own
-	} else if p.Newer == "" {
+	} else if after == "" {
 		if loans, err = v.loans(); err != nil {
 			return err
 		}
@@ -156,19 +141,16 @@ func (v *visit) sharing() error {
 	})
 }
 
-// readers returns the parties of shares that hold.
-func (v *visit) readers(shares []pod.Share) ([]reader, error) {
-	spaces, err := v.Pod.Counterparts(v.r.Context(), v.who)
-	if err != nil {
-		return nil, fmt.Errorf("list counterparts: %w", err)
-	}
-	var all []reader
-	for _, c := range spaces {
-		if slices.ContainsFunc(shares, func(s pod.Share) bool { return s.Active && s.Party.ID == c.Party.ID }) {
-			all = append(all, reader{c.Party.ID, v.text(c.Party.Name), c.Space.Frozen})
+// readers returns the parties of shares that hold, by name.
+func (v *visit) readers(shares []pod.Share) (all []reader) {
+	for _, s := range shares {
+		if s.Active && !slices.ContainsFunc(all, func(r reader) bool { return r.ID == s.Party.ID }) {
+			all = append(all, reader{s.Party.ID, v.text(s.Party.Name), s.Paused})
 		}
 	}
-	return all, nil
+	order := alphabetical(v.lang)
+	slices.SortFunc(all, func(a, b reader) int { return order(a.Name, b.Name) })
+	return all
 }
 
 // changeSharing withdraws, pauses, or ends a pause.
@@ -194,15 +176,11 @@ func (v *visit) changeSharing() error {
 
 // agreed finds the consent that the address names.
 func (v *visit) agreed() (pod.Share, error) {
-	all, err := v.Pod.Shares(v.r.Context(), v.who)
+	s, err := v.Pod.Share(v.r.Context(), v.who, mux.Vars(v.r)["id"])
 	if err != nil {
-		return pod.Share{}, fmt.Errorf("list shares: %w", err)
+		return s, fmt.Errorf("find a consent: %w", err)
 	}
-	i := slices.IndexFunc(all, func(s pod.Share) bool { return s.Consent.ID == mux.Vars(v.r)["id"] })
-	if i < 0 {
-		return pod.Share{}, ldp.NotFound
-	}
-	return all[i], nil
+	return s, nil
 }
 
 // receipt shows what was agreed, to be kept or printed.
@@ -267,6 +245,9 @@ type connection struct {
 	Since       time.Time
 }
 
+// connectionsPage is how many connections are on a page.
+const connectionsPage = 20
+
 func (v *visit) connections() error {
 	all, err := v.Pod.Connections(v.r.Context(), v.who)
 	if err != nil {
@@ -285,7 +266,16 @@ func (v *visit) connections() error {
 		}
 		out = append(out, one)
 	}
-	return v.show(200, "connections", v.t("nav.connections"), "nav.connections", out)
+	order := alphabetical(v.lang)
+	slices.SortFunc(out, func(a, b connection) int { return order(a.Party, b.Party) })
+	p, err := v.part(v.to("/me/connections"), len(out), connectionsPage)
+	if err != nil {
+		return err
+	}
+	return v.show(200, "connections", v.t("nav.connections"), "nav.connections", struct {
+		All []connection
+		part
+	}{out[p.from:p.to], p})
 }
 
 // disconnect lets a party deliver no more.

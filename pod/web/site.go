@@ -77,7 +77,10 @@ type Asked interface {
 
 // Given is what came of the answers.
 type Given interface {
-	Shares(ctx context.Context, who acl.Agent) ([]pod.Share, error)
+	SharesAfter(ctx context.Context, who acl.Agent, after string, n int) (some []pod.Share, more string, err error)
+	Ending(ctx context.Context, who acl.Agent, by time.Time, n int) ([]pod.Share, error)
+	SharesOf(ctx context.Context, who acl.Agent, e *pod.Evidence, n int) (some []pod.Share, total int, err error)
+	Share(ctx context.Context, who acl.Agent, id string) (pod.Share, error)
 	Withdraw(ctx context.Context, who acl.Agent, consent string) error
 	Connections(ctx context.Context, who acl.Agent) ([]pod.Connection, error)
 	Counterparts(ctx context.Context, who acl.Agent) ([]pod.Connection, error)
@@ -250,6 +253,7 @@ func (s *site) routes() *mux.Router {
 		}
 	}
 	r.Path(Ended).Methods("GET", "HEAD").Handler(s.public(func(v *visit) error { return v.problem(endedAsk) }))
+	r.Path("/me/words").Methods("GET", "HEAD").Handler(s.public((*visit).glossary))
 	r.Path("/me/sign-in").Methods("GET", "HEAD").Handler(s.public((*visit).signIn))
 	r.Path("/me/sign-out").Methods("POST").Handler(s.public((*visit).signOut))
 	r.Path("/me/language").Methods("POST").Handler(s.public((*visit).chooseLanguage))

@@ -84,6 +84,7 @@ var every = []call{
 	{path: "/me/answer/away"}, {path: "/me/answer/trouble"}, {path: "/me/answer/connect"}, {path: "/me/answer/evil"}, {path: "/me/answer/app"}, {path: "/me/answer/evil-app"}, {path: "/me/answer/known-app"}, {path: "/me/answer/local-app"}, {path: "/me/answer/late"}, {path: "/me/answer/unknown"},
 	{path: "/me/requests/r-consent"}, {path: "/me/sign-in", stranger: true}, {path: "/me/sign-in?next=/me/log&ended=1", stranger: true}, {path: "/me/sign-in?done=out", stranger: true},
 	{path: web.NotSignedIn("exempel-eid", "/me/log", nil, true), stranger: true}, {path: web.NotSignedIn("exempel-eid", "/me/log", []string{"high"}, true)}, {path: web.NotSignedIn("exempel-eid", "/me/", nil, false), stranger: true},
+	{path: "/me/words", stranger: true}, {path: "/me/words"}, {path: "/me/answer/much"}, {path: "/me/answer/much-missing"}, {path: "/me/sign-in?level=nobody-has-it"}, {path: "/me/sharing?after=c1"}, {path: "/me/sharing?after=none"},
 	{path: "/me/nothing"}, {path: "/me/log?before=x"},
 	{path: "/me/answer/choose", form: form("do", "agree", "choose", "1")}, {path: "/me/answer/consent", form: form("do", "agree", "evidence", "e1", "shown-e1", "old")},
 	{path: "/me/answer/consent", form: form("do", "nonsense")}, {path: "/me/sharing", form: form("withdraw", "c1"), site: "cross-site"},

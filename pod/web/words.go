@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,6 +176,38 @@ func (g *tongue) count(key string, n int) (string, error) {
 		return g.say(key + ".one")
 	}
 	return g.say(key+".other", "n", n)
+}
+
+// A term is a word of the pages that not everybody knows, with what it means.
+type term struct{ ID, Word, Text string }
+
+// terms are keys of messages: the word, and what it means.
+var terms = [][2]string{
+	{"words.evidence", "words.evidence.text"},
+	{"words.signed", "words.signed.text"},
+	{"words.state", "words.state.text"},
+	{"words.connection", "words.connection.text"},
+	{"words.share", "words.share.text"},
+	{"words.withdraw", "words.withdraw.text"},
+	{"words.pause", "words.pause.text"},
+	{"words.receipt", "words.receipt.text"},
+	{"words.basis", "words.basis.text"},
+	{"words.registered", "words.registered.text"},
+	{"words.event", "words.event.text"},
+	{"words.app", "words.app.text"},
+	{"words.eid", "words.eid.text"},
+	{"words.passkey", "words.passkey.text"},
+}
+
+// glossary explains the words, in the order of the alphabet.
+func (v *visit) glossary() error {
+	var all []term
+	for _, key := range terms {
+		all = append(all, term{strings.TrimPrefix(key[0], "words."), v.t(key[0]), v.t(key[1])})
+	}
+	order := alphabetical(v.lang)
+	slices.SortFunc(all, func(a, b term) int { return order(a.Word, b.Word) })
+	return v.show(http.StatusOK, "words", v.t("site.words"), "", all)
 }
 
 // text returns a foreign text in the language, fit to be shown.

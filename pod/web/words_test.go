@@ -147,7 +147,7 @@ func lix(text string) float64 {
 func TestConsentIsPlain(t *testing.T) {
 	b := newBench(t)
 	for _, lang := range []string{"sv", "nb"} {
-		for _, path := range []string{"/me/answer/consent", "/me/answer/connect", "/me/answer/choose", "/me/answer/missing"} {
+		for _, path := range []string{"/me/answer/consent", "/me/answer/connect", "/me/answer/choose", "/me/answer/missing", "/me/answer/much", "/me/answer/much-missing"} {
 			doc := parse(t, b.do(call{path: path, cookie: lang}).Body.String())
 			var all []string
 			for _, p := range append(find(doc, "h1"), find(doc, "p")...) {
@@ -162,7 +162,7 @@ func TestConsentIsPlain(t *testing.T) {
 		}
 		var all []string
 		for key, words := range messages(t, lang) {
-			if section, _, _ := strings.Cut(key, "."); (section == "ask" || section == "connect" || section == "missing") && strings.ContainsAny(words, ".?") {
+			if section, _, _ := strings.Cut(key, "."); (section == "ask" || section == "excess" || section == "connect" || section == "missing") && strings.ContainsAny(words, ".?") {
 				all = append(all, strings.ReplaceAll(words, "{party}", "AF"))
 			}
 		}

@@ -6,6 +6,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -327,9 +331,11 @@ func TestAPersonDoesNotConnect(t *testing.T) {
 type company struct {
 	*place
 	*office
-	dir string
-	log bytes.Buffer
-	in  *Insurer
+	dir    string
+	log    bytes.Buffer
+	in     *Insurer
+	holder jose.JSONWebKey // the person's
+	signed *credential.Credential
 }
 
 func newCompany(t *testing.T) *company {
@@ -352,12 +358,19 @@ func (c *company) open(t *testing.T) {
 	t.Cleanup(in.Close)
 }
 
-// hold puts evidence where the insurer will read it, signed with the key.
+// hold puts evidence where the insurer will read it, signed with the key, and bound
+// to a key of the person's, with which whoever asks for proof is answered.
 func (c *company) hold(t *testing.T, key jose.JSONWebKey, show ...string) {
 	t.Helper()
 	facts := c.a.facts(person(t, "alva"))
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.holder = jose.JSONWebKey{Key: private, Algorithm: string(jose.ES256)}
+	public := c.holder.Public()
 	form, err := credential.Issue(key, credential.Statement{
-		Type: c.a.kind.VCT, Issuer: c.office.URL, Claims: facts, Issued: c.a.today(), Expires: c.a.today().Add(goodFor), Decoys: 3,
+		Type: c.a.kind.VCT, Issuer: c.office.URL, Claims: facts, Issued: c.a.today(), Expires: c.a.today().Add(goodFor), Decoys: 3, HolderKey: &public,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -374,6 +387,17 @@ func (c *company) hold(t *testing.T, key jose.JSONWebKey, show ...string) {
 		t.Fatal(err)
 	}
 	c.s.evidence = map[string]string{"application/dc+sd-jwt": signed.String(), "text/turtle": string(turtle)}
+	c.signed = signed
+	c.proves("forsakring", "", 0)
+}
+
+// proves says what answers a read that asks for proof: one to the audience, with
+// the nonce ("" for the one that was asked for), made so long ago.
+func (c *company) proves(audience, nonce string, ago time.Duration) {
+	c.s.prove = func(asked string) string {
+		proven, err := c.signed.Bind(c.holder, audience, cmp.Or(nonce, asked), c.s.now.Add(-ago))
+		return cmp.Or(proven, fmt.Sprint(err))
+	}
 }
 
 func TestAPersonLetsTheInsurerReadAndWithdraws(t *testing.T) {
@@ -539,13 +563,20 @@ func TestTheInsurerBelievesNothingElse(t *testing.T) {
 	at := c.place.URL
 	forger := c.a.key
 	forger.Key = c.s.key.Key
+	now := c.s.now
 	for what, prepare := range map[string]func(){
 		"signed by another": func() { c.hold(t, forger, theFact) },
 		"expired":           func() { c.hold(t, c.a.key, theFact); c.s.now = c.s.now.AddDate(0, 0, 40) },
 		"without the fact":  func() { c.hold(t, c.a.key, "registered") },
-		"not a credential":  func() { c.s.evidence = map[string]string{"application/dc+sd-jwt": "<p>hello"} },
-		"nothing":           func() { c.s.evidence = nil },
+		"not a credential":  func() { c.s.prove = func(string) string { return "<p>hello" } },
+		"nothing":           func() { c.s.prove = func(string) string { return "" } },
+		"without proof":     func() { c.hold(t, c.a.key, theFact); c.s.prove = func(string) string { return c.signed.String() } },
+		"proven to another": func() { c.hold(t, c.a.key, theFact); c.proves("another", "", 0) },
+		"proven before":     func() { c.hold(t, c.a.key, theFact); c.proves("forsakring", "an older nonce", 0) },
+		"proven long ago":   func() { c.hold(t, c.a.key, theFact); c.proves("forsakring", "", 2*proofLife) },
+		"bound to no key":   func() { c.hold(t, c.a.key, theFact); c.s.prove = nil },
 	} {
+		c.s.now = now
 		prepare()
 		if _, page := newBrowser(t).press(at+"/claims", nil); !strings.Contains(page, "Vi kan inte lita på svaret") || strings.Contains(page, "<dd") {
 			t.Errorf("%s: %s", what, page)
@@ -555,7 +586,7 @@ func TestTheInsurerBelievesNothingElse(t *testing.T) {
 	b := newBrowser(t)
 	b.press(at+"/claims", nil)
 	c.s.evidence["text/turtle"] = strings.ReplaceAll(c.s.evidence["text/turtle"], "true", "false")
-	if _, page := b.press(at+"/claims/4716/read", url.Values{"as": {"turtle"}}); !strings.Contains(page, "Vi kan inte lita på svaret") {
+	if _, page := b.press(at+"/claims/4721/read", url.Values{"as": {"turtle"}}); !strings.Contains(page, "Vi kan inte lita på svaret") {
 		t.Errorf("linked data that says something else than what is signed: %s", page)
 	}
 }

@@ -4,6 +4,7 @@ package demo
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,6 +99,7 @@ const (
 	maxClaims  = 10_000
 	askedDays  = 180 // how long the insurer wants to read; it is registered for 200
 	theFact    = "registered_at_least_30_days"
+	proofLife  = time.Minute // how old the holder's proof may be
 )
 
 // A claim is somebody's claim for a payment. The insurer knows the number, and
@@ -191,6 +193,9 @@ func (in *Insurer) open(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if r.PostFormValue("ask") == "much" {
+		return in.askMuch(w, r, c)
+	}
 	return in.ask(w, r, c)
 }
 
@@ -211,6 +216,17 @@ func (in *Insurer) ask(w http.ResponseWriter, r *http.Request, c claim) error {
 		Fields: []string{theFact}, Optional: []string{"registered"},
 		Purpose: "https://w3id.org/dpv#CustomerClaimsManagement",
 		Until:   in.today().AddDate(0, 0, askedDays).Format(time.DateOnly),
+	})
+}
+
+// askMuch asks for more than it needs, so that one sees how the person is warned.
+// What is no yes or no is read, and not kept.
+func (in *Insurer) askMuch(w http.ResponseWriter, r *http.Request, c claim) error {
+	return in.begin(w, r, in.client, c.ID, detail{
+		Type: "evidence_request", Reference: c.Reference(), Use: "uppfoljning-2026", EvidenceType: in.kind.ID,
+		Fields:  []string{theFact, "registered", "registration_date"},
+		Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Standing: true,
+		Until: in.today().AddDate(0, 0, askedDays).Format(time.DateOnly),
 	})
 }
 
@@ -355,13 +371,18 @@ type doubt string
 
 func (d doubt) Error() string { return string(d) }
 
-// fetch reads the evidence and verifies it, with the keys that we have.
+// fetch reads the evidence, with proof that the person's pod presents it to us, now,
+// and verifies it, with the keys that we have.
 func (in *Insurer) fetch(ctx context.Context, c claim, asGraph bool) (claim, error) {
-	res, err := in.client.Get(ctx, c.Location, "application/dc+sd-jwt")
+	nonce := rand.Text()
+	res, err := in.client.GetBound(ctx, c.Location, nonce)
+	if problem, ok := errors.AsType[*client.Problem](err); ok && problem.Status == http.StatusConflict {
+		return claim{}, doubt("the certificate is bound to nobody's key")
+	}
 	if err != nil {
 		return claim{}, err
 	}
-	found, err := in.verify(string(res.Body), c.Fields)
+	found, err := in.verify(string(res.Body), nonce, c.Fields)
 	if err != nil || !asGraph {
 		return found, err
 	}
@@ -372,19 +393,22 @@ func (in *Insurer) fetch(ctx context.Context, c claim, asGraph bool) (claim, err
 	return found, in.agrees(ctx, res.Body, c.Location, found.Facts)
 }
 
-// verify believes the authority's signature, and takes no more than was granted.
-func (in *Insurer) verify(compact string, fields []string) (claim, error) {
+// verify believes the authority's signature, and the holder's in answer to our
+// nonce (RFC 9901, section 7.3), and takes no more than was granted.
+func (in *Insurer) verify(compact, nonce string, fields []string) (claim, error) {
 	signed, err := credential.Parse(compact)
 	if err != nil {
 		return claim{}, doubt(err.Error())
 	}
-	v, err := signed.Verify(in.keyOf, in.Now(), credential.Want{Type: in.kind.VCT, Issuer: in.trust.Issuer})
+	v, err := signed.Verify(in.keyOf, in.Now(), credential.Want{
+		Type: in.kind.VCT, Issuer: in.trust.Issuer, Binding: &credential.Binding{Audience: in.ID, Nonce: nonce, MaxAge: proofLife},
+	})
 	if err != nil {
 		return claim{}, doubt(err.Error())
 	}
 	found := claim{Facts: map[string]bool{}, Issued: v.Issued, Expires: v.Expires}
 	for _, name := range fields {
-		if value, ok := v.Claims[name].(bool); ok { // as is all that we ask for
+		if value, ok := v.Claims[name].(bool); ok { // as is all that we need
 			found.Facts[name] = value
 		}
 	}

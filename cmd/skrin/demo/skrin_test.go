@@ -41,7 +41,9 @@ type skrin struct {
 	asked    map[string]map[string]any // request objects, by request_uri and by code
 	status   int                       // of the answer to the next deposits and reads
 	deposits []received
-	evidence map[string]string // what is read, by media type
+	evidence map[string]string         // what is read, by media type
+	nonces   map[string]bool           // that were asked to be answered
+	prove    func(nonce string) string // answers a read that asks for proof; nil where none can be given
 }
 
 type received struct{ key, body string }
@@ -53,7 +55,7 @@ func newSkrin(t *testing.T) *skrin {
 	}
 	s := &skrin{
 		t: t, key: jose.JSONWebKey{Key: private, KeyID: "s1", Algorithm: "ES256"},
-		now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), asked: map[string]map[string]any{}, status: 200, evidence: map[string]string{},
+		now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), asked: map[string]map[string]any{}, status: 200, evidence: map[string]string{}, nonces: map[string]bool{},
 	}
 	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(s.Close)
@@ -180,6 +182,18 @@ func (s *skrin) resource(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.Header().Set("Content-Type", r.Header.Get("Accept"))
+	if nonce := r.Header.Get("Presentation-Nonce"); nonce != "" && s.status == 200 {
+		if s.nonces[nonce] {
+			s.t.Error("a nonce was used twice: an old proof would answer it")
+		}
+		s.nonces[nonce] = true
+		if s.prove == nil {
+			w.WriteHeader(http.StatusConflict)
+			return
+		}
+		_, _ = io.WriteString(w, s.prove(nonce))
+		return
+	}
 	w.WriteHeader(s.status)
 	_, _ = io.WriteString(w, s.evidence[r.Header.Get("Accept")])
 }

@@ -165,6 +165,7 @@ type detail struct {
 	Optional      []string `json:"optional_fields,omitempty"`
 	Purpose       string   `json:"purpose,omitempty"`
 	Until         string   `json:"until,omitempty"`
+	Standing      bool     `json:"standing,omitempty"`
 	Locations     []string `json:"locations,omitempty"`
 	Consent       string   `json:"consent,omitempty"`
 }

@@ -140,7 +140,8 @@ func (r *Register) Renew(ctx context.Context, id, until, by string) error {
 }
 
 // Revoke strikes a party off: it is refused at once here, and within a second on
-// other nodes, whatever tokens it has. Twice is no error.
+// other nodes, whatever tokens it has. Twice is no error, and tells the other nodes
+// again: the first may have failed before it told them.
 func (r *Register) Revoke(ctx context.Context, id, by string) error {
 	e, err := r.entry(ctx, id)
 	if err != nil {
@@ -150,7 +151,7 @@ func (r *Register) Revoke(ctx context.Context, id, by string) error {
 		return ldp.Refuse(ldp.NotFound, "No party is registered with this id.")
 	}
 	if !e.Revoked.IsZero() {
-		return nil
+		return r.tell(ctx)
 	}
 	e.Revoked, e.By = r.Now().UTC().Truncate(time.Second), by
 	return r.save(ctx, id, e)

@@ -8,9 +8,11 @@
 //
 // A node answers from a copy in memory, which it compares with the records every
 // half a second: one read, whatever the number of parties and requests. So what
-// changed on another node holds here within a second, and here at once. While
-// the records can't be reached, nobody is known to be registered: an error, and
-// no old copy.
+// changed on another node holds here within a second, and here at once: a copy
+// tells of no time before it was begun, is never made while another is, and a
+// change of this node's waits for one that is being made before it strikes the
+// copy out. While the records can't be reached, nobody is known to be registered:
+// an error, and no old copy.
 package parties
 
 import (
@@ -63,7 +65,7 @@ type Register struct {
 	Options
 	published *published
 	copy      atomic.Pointer[snapshot] // nil for none that is good
-	reading   sync.Mutex
+	reading   sync.Mutex               // held by whoever stores in copy
 }
 
 // New makes a Register.
@@ -244,8 +246,8 @@ func (r *Register) entry(ctx context.Context, id string) (entry, error) {
 	return e, nil
 }
 
-// save keeps an entry, and tells all nodes. If it fails between the two, the
-// change is made again, or seen within a minute.
+// save keeps an entry, and tells all nodes. If it fails, perhaps between the two,
+// the operator does it again, and all are told then.
 func (r *Register) save(ctx context.Context, id string, e entry) error {
 	e.At = r.Now().UTC().Truncate(time.Second)
 	value, err := json.Marshal(e)
@@ -259,18 +261,33 @@ func (r *Register) save(ctx context.Context, id string, e entry) error {
 	if err != nil {
 		return fmt.Errorf("keep a registration: %w", unreachable(err))
 	}
-	defer r.copy.Store(nil)
+	return r.tell(ctx)
+}
+
+// tell lets all nodes, and this one, read anew what the records hold.
+func (r *Register) tell(ctx context.Context) error {
+	defer r.forget()
 	for range 100 { // others change other parties
 		version, err := r.version(ctx)
 		if err != nil {
 			return err
 		}
 		err = r.Records.Save(ctx, kindVersion, versionKey, auth.Record{Value: []byte(strconv.FormatUint(version+1, 10)), Version: version})
+		if err == nil {
+			return nil
+		}
 		if !errors.Is(err, auth.ErrChanged) {
-			return err
+			return fmt.Errorf("tell of a registration: %w", unreachable(err))
 		}
 	}
-	return fmt.Errorf("keep a registration: %w", unreachable(auth.ErrChanged))
+	return fmt.Errorf("tell of a registration: %w", unreachable(auth.ErrChanged))
+}
+
+// forget strikes out the copy, and one that is being made.
+func (r *Register) forget() {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	r.copy.Store(nil)
 }
 
 // A State is how a registration stands.

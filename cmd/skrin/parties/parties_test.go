@@ -15,6 +15,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,12 +31,22 @@ import (
 // counted are records that count what they are asked, and can be out of reach.
 type counted struct {
 	auth.Records
-	mu    sync.Mutex
-	loads int
-	down  bool
+	mu     sync.Mutex
+	loads  int
+	down   bool
+	loaded func(kind string)       // is told of each Load, when it has been done
+	saving func(kind string) error // can fail a Save
 }
 
 func (c *counted) Load(ctx context.Context, kind, key string) (auth.Record, error) {
+	r, err := c.load(ctx, kind, key)
+	if c.loaded != nil {
+		c.loaded(kind)
+	}
+	return r, err
+}
+
+func (c *counted) load(ctx context.Context, kind, key string) (auth.Record, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.loads++
@@ -43,6 +54,15 @@ func (c *counted) Load(ctx context.Context, kind, key string) (auth.Record, erro
 		return auth.Record{}, errors.New("the store can't be reached")
 	}
 	return c.Records.Load(ctx, kind, key)
+}
+
+func (c *counted) Save(ctx context.Context, kind, key string, r auth.Record) error {
+	if c.saving != nil {
+		if err := c.saving(kind); err != nil {
+			return err
+		}
+	}
+	return c.Records.Save(ctx, kind, key, r)
 }
 
 // A town is a cluster of nodes on one store, at a time of its own.
@@ -201,6 +221,72 @@ func TestEveryNodeKnowsWithinASecond(t *testing.T) {
 	all, err := here.All(t.Context())
 	if err != nil || len(all) != 1 || all[0].Contact == "" || len(all[0].Uses) != 1 || len(all[0].Keys.Keys) != 1 {
 		t.Errorf("after all that: %+v, %v", all, err)
+	}
+}
+
+// TestARevocationOvertakesACopyThatIsBeingMade: a request that began to read the
+// register before a revocation, and ends after it, leaves no copy behind in which
+// the party is still registered.
+func TestARevocationOvertakesACopyThatIsBeingMade(t *testing.T) {
+	w := newTown(t)
+	r := w.node()
+	w.add(r, insurer(t, nil))
+	read, goOn, told := make(chan bool), make(chan bool), make(chan bool)
+	var first atomic.Bool
+	w.records.loaded = func(kind string) {
+		if kind == kindParty && first.CompareAndSwap(false, true) {
+			close(read)
+			<-goOn
+		}
+	}
+	w.records.saving = func(kind string) error {
+		if kind == kindVersion {
+			close(told)
+		}
+		return nil
+	}
+	slow, revoked := make(chan bool), make(chan error)
+	go func() { got, _ := registered(r); slow <- got }()
+	<-read // as it was before
+	go func() { revoked <- r.Revoke(t.Context(), id, "anna") }()
+	<-told
+	close(goOn)
+	if got := <-slow; !got {
+		t.Error("the test is wrong: the request has not read what was before")
+	}
+	if err := <-revoked; err != nil {
+		t.Fatal(err)
+	}
+	if got, err := registered(r); got || err != nil {
+		t.Errorf("when the revocation is done: %t, %v", got, err)
+	}
+}
+
+// TestARevocationThatFailedIsDoneAgain: if it was kept, and the other nodes could
+// not be told, the operator hears of it, and the second try tells them.
+func TestARevocationThatFailedIsDoneAgain(t *testing.T) {
+	w := newTown(t)
+	here, there := w.node(), w.node()
+	w.add(here, insurer(t, nil))
+	if got, err := registered(there); !got || err != nil {
+		t.Fatal(got, err)
+	}
+	w.records.saving = func(kind string) error {
+		if kind == kindVersion {
+			return errors.New("the store can't be reached")
+		}
+		return nil
+	}
+	if err := here.Revoke(t.Context(), id, "anna"); !errors.Is(err, ldp.Unavailable) {
+		t.Errorf("the operator is told %v", err)
+	}
+	w.records.saving = nil
+	if err := here.Revoke(t.Context(), id, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(time.Second)
+	if got, err := registered(there); got || err != nil {
+		t.Errorf("there, a second later: %t, %v", got, err)
 	}
 }
 
