@@ -122,7 +122,7 @@ func (s *Store) run(ctx context.Context, inner store.Tx, fn func(store.Tx) error
 	}
 	if x.err == nil && last != nil && x.now != 0 && x.written != nil {
 		*last = x
-		k.image.follow(x.now, x.next, x.written)
+		k.image.follow(x.now, x.next, x.written, x.decoded)
 	}
 	s.keys.trim()
 	return x.err
@@ -137,6 +137,7 @@ type tx struct {
 	err       error  // the first write that can't be
 	now, next uint64 // see stated; 0 where there are no numbers
 	written   map[string][]byte
+	decoded   map[string]any // what is remembered of what was written
 }
 
 // boundTo is what the value under a key of the pod is bound to.
@@ -251,6 +252,31 @@ func (x *tx) write(key string, value []byte) {
 		x.written = map[string][]byte{}
 	}
 	x.written[key] = value
+	delete(x.decoded, key)
+}
+
+// Recall implements store.Rememberer.
+func (x *tx) Recall(key string) any {
+	switch _, ok := x.written[key]; {
+	case ok:
+		return x.decoded[key]
+	case x.now == 0:
+		return nil
+	}
+	return x.keys.image.recall(x.now, key)
+}
+
+// Remember implements store.Rememberer.
+func (x *tx) Remember(key string, decoded any) {
+	switch _, ok := x.written[key]; {
+	case x.now == 0:
+	case !ok:
+		x.keys.image.remember(x.now, key, decoded)
+	case x.decoded == nil:
+		x.decoded = map[string]any{key: decoded}
+	default:
+		x.decoded[key] = decoded
+	}
 }
 
 // A noKey is a pod whose key is gone: of use only to end it.
