@@ -2,7 +2,10 @@
 
 package ldp
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // The media types that this package knows by name.
 const (
@@ -163,15 +166,17 @@ const (
 	nsPIM = "http://www.w3.org/ns/pim/space#"
 )
 
-// linkTypes tells which interaction models the Link rel=type headers name.
-func linkTypes(lines []string) (container, nonRDF bool) {
+// linkTypes tells which interaction models the Link rel=type headers name. One that
+// there isn't here can't be ignored (LDP, 5.2.3.4).
+func linkTypes(lines []string) (container, nonRDF bool, fault error) {
 	for _, line := range lines {
 		for item := range elements(line, ',') {
 			target, params, ok := strings.Cut(item, ">")
 			if !ok || target == "" || target[0] != '<' {
 				continue
 			}
-			if rel, _ := parameter(params, "rel"); !strings.EqualFold(rel, "type") {
+			rel, _ := parameter(params, "rel")
+			if !slices.ContainsFunc(strings.Fields(rel), func(s string) bool { return strings.EqualFold(s, "type") }) {
 				continue
 			}
 			switch target[1:] {
@@ -179,10 +184,12 @@ func linkTypes(lines []string) (container, nonRDF bool) {
 				container = true
 			case nsLDP + "NonRDFSource":
 				nonRDF = true
+			case nsLDP + "DirectContainer", nsLDP + "IndirectContainer":
+				fault = Refuse(Conflict, "The Link header asks for a kind of container that there isn't here. Ask for ldp:BasicContainer.")
 			}
 		}
 	}
-	return container, nonRDF
+	return container, nonRDF, fault
 }
 
 // A preference is what the Prefer headers ask (RFC 7240; LDP, 7.2).

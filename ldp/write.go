@@ -14,9 +14,11 @@ import (
 
 func (x *exchange) put() error {
 	media, fault := x.content(x.Limits.body())
-	container, nonRDF := linkTypes(x.r.Header["Link"])
+	container, nonRDF, model := linkTypes(x.r.Header["Link"])
 	switch {
 	case fault != nil:
+	case model != nil:
+		fault = model
 	case media == "" && !x.id.IsContainer():
 		fault = Refuse(Invalid, "There is no Content-Type. Say what the content is, also where it is empty.")
 	case x.r.Header.Get("Content-Range") != "":
@@ -38,10 +40,12 @@ func (x *exchange) put() error {
 
 func (x *exchange) post() error {
 	media, fault := x.content(x.Limits.body())
-	container, nonRDF := linkTypes(x.r.Header["Link"])
+	container, nonRDF, model := linkTypes(x.r.Header["Link"])
 	key := unquote(strings.TrimSpace(x.r.Header.Get("Idempotency-Key")))
 	switch {
 	case fault != nil:
+	case model != nil:
+		fault = model
 	case media == "" && !container:
 		fault = Refuse(Invalid, "There is no Content-Type. Say what the content is, or ask for a container with a Link header.")
 	case container && nonRDF:

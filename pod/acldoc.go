@@ -5,6 +5,7 @@ package pod
 import (
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -21,6 +22,6 @@ func (p *Pod) compile(tx store.Tx, r *right, c *content) error {
 	if err != nil {
 		return ldp.Refuse(ldp.Unprocessable, err.Error()+".")
 	}
-	tx.Put(rulesKey(of), encodeRules(grants))
+	tx.Put(record.RulesKey(of), record.EncodeRules(grants))
 	return nil
 }

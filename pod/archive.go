@@ -14,6 +14,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -96,14 +97,14 @@ func (a *archive) resources() error {
 		var podID string
 		err := a.viewOwn(a.ctx, a.who, func(tx store.Tx) (err error) {
 			podID = tx.Pod()
-			found, err = tx.Scan(recordKey(""), after, page)
+			found, err = tx.Scan(record.RecordKey(""), after, page)
 			return err
 		})
 		if err != nil {
 			return err
 		}
 		for _, pair := range found {
-			if err := a.resource(podID, ldp.ID(strings.TrimPrefix(pair.Key, recordKey(""))), pair.Value); err != nil {
+			if err := a.resource(podID, ldp.ID(strings.TrimPrefix(pair.Key, record.RecordKey(""))), pair.Value); err != nil {
 				return err
 			}
 			after = pair.Key
@@ -115,16 +116,16 @@ func (a *archive) resources() error {
 }
 
 func (a *archive) resource(podID string, id ldp.ID, value []byte) error {
-	rec, err := decodeRecord(value)
+	rec, err := record.DecodeState(value)
 	if err != nil {
 		return err
 	}
-	name, err := url.PathUnescape(strings.TrimPrefix(string(id), string(rootOf(id))))
+	name, err := url.PathUnescape(strings.TrimPrefix(string(id), string(record.RootOf(id))))
 	if err != nil {
 		return err
 	}
-	f := archived{File: "files/" + name, URL: a.url(id), Type: rec.media, Modified: time.Unix(rec.modified, 0).UTC()}
-	if id.IsContainer() && len(rec.body) == 0 {
+	f := archived{File: "files/" + name, URL: a.url(id), Type: rec.Media, Modified: time.Unix(rec.Modified, 0).UTC()}
+	if id.IsContainer() && len(rec.Body) == 0 {
 		_, err := a.zip.CreateHeader(&zip.FileHeader{Name: f.File, Modified: f.Modified})
 		return err
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"skrin/ldp"
+	"skrin/pod/number"
+	"skrin/pod/registry"
 )
 
 // A Detail is one authorization detail (RFC 9396) of ours, as a party sends it
@@ -54,7 +56,7 @@ func (p *Pod) CheckDetails(ctx context.Context, party string, details []json.Raw
 // its own, the evidence_deposit that goes with it.
 func (p *Pod) parseDetails(ctx context.Context, id string, details []json.RawMessage) (*Request, error) {
 	party, err := p.Registry.Party(ctx, id)
-	if errors.Is(err, ErrNoParty) {
+	if errors.Is(err, registry.ErrNoParty) {
 		return nil, ldp.Refuse(ldp.Forbidden, "This organisation is not registered here, or its registration has ended.")
 	}
 	if err != nil {
@@ -68,7 +70,7 @@ func (p *Pod) parseDetails(ctx context.Context, id string, details []json.RawMes
 	now := p.Now().UTC().Truncate(time.Second)
 	r := &Request{Kind: d.Type, Party: id, Reference: d.Reference, State: Open, Created: now, AnswerBy: now.Add(answerTime)}
 	var faults []string
-	if len(d.Reference) > 128 || holdsNationalNumber(d.Reference) {
+	if len(d.Reference) > 128 || number.In(d.Reference) {
 		faults = append(faults, "reference: at most 128 bytes, and no personal number.")
 	}
 	if d.Locations != nil || d.Consent != "" || d.HolderKeys != "" {
@@ -113,7 +115,7 @@ func readDetails(details []json.RawMessage) ([]Detail, error) {
 	return all, nil
 }
 
-func (r *Request) deposit(party *Party, d *Detail) (faults []string) {
+func (r *Request) deposit(party *registry.Party, d *Detail) (faults []string) {
 	if d.Use != "" || d.EvidenceType != "" || d.Fields != nil || d.Optional != nil || d.Purpose != "" || d.Until != "" || d.Standing || d.MaxAge != "" || d.Reads != 0 {
 		faults = append(faults, "evidence_deposit takes only type, reference and evidence_types.")
 	}
@@ -129,7 +131,7 @@ func (r *Request) deposit(party *Party, d *Detail) (faults []string) {
 	return faults
 }
 
-func (p *Pod) toRead(r *Request, party *Party, d *Detail) (faults []string) {
+func (p *Pod) toRead(r *Request, party *registry.Party, d *Detail) (faults []string) {
 	use, ok := party.Use(d.Use)
 	if !ok {
 		return []string{"use: you have no registered use with this id."}

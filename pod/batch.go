@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"skrin/ldp"
+	"skrin/pod/number"
+	"skrin/pod/registry"
 )
 
 // TypeRows is the media type of a batch: JSON lines, each a [Row]. All of it is
@@ -32,7 +34,7 @@ const (
 )
 
 // readRows reads a batch and checks all of its rows.
-func (p *Pod) readRows(ctx context.Context, party Party, types []string, body []byte) ([]*delivery, error) {
+func (p *Pod) readRows(ctx context.Context, party registry.Party, types []string, body []byte) ([]*delivery, error) {
 	rows, faults := parseRows(body)
 	var all []*delivery
 	marks := map[string]int{}
@@ -59,13 +61,13 @@ func (p *Pod) readRows(ctx context.Context, party Party, types []string, body []
 	return all, nil
 }
 
-func (p *Pod) readRow(ctx context.Context, party Party, types []string, row Row) (*delivery, []string) {
+func (p *Pod) readRow(ctx context.Context, party registry.Party, types []string, row Row) (*delivery, []string) {
 	switch {
 	case len(row.Forms) == 0:
 		return nil, []string{"forms: the evidence is not signed."}
 	case len(row.Forms) > maxForms:
 		return nil, []string{fmt.Sprintf("forms: there are more than %d.", maxForms)}
-	case len(row.Reference) > 128 || holdsNationalNumber(row.Reference):
+	case len(row.Reference) > 128 || number.In(row.Reference):
 		return nil, []string{"reference: at most 128 bytes, and no personal number."}
 	}
 	d, faults := p.checkForms(ctx, party, types, row.Forms)

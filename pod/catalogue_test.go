@@ -14,6 +14,8 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/registry"
+	"skrin/pod/vocab"
 )
 
 var languages = []string{"sv", "nb", "nn", "en"}
@@ -22,9 +24,9 @@ var languages = []string{"sv", "nb", "nn", "en"}
 // languages, and somebody issues each.
 func TestTheCatalogue(t *testing.T) {
 	w := newTown(t)
-	vocabulary, err := w.pod.Vocabulary(t.Context())
+	vocabulary, err := vocab.Core(base).Graph(t.Context())
 	must(t, err)
-	whole := func(what string, text pod.Text) {
+	whole := func(what string, text registry.Text) {
 		for _, lang := range languages {
 			if text[lang] == "" {
 				t.Errorf("%s is missing in %s", what, lang)
@@ -56,7 +58,7 @@ func TestTheCatalogue(t *testing.T) {
 	if n := len(w.pod.Types.All()); n < 12 || derived < 12 {
 		t.Errorf("%d types with %d derived fields", n, derived)
 	}
-	for _, party := range w.pod.Registry.(*pod.Parties).All() {
+	for _, party := range w.pod.Registry.(*registry.Parties).All() {
 		for _, u := range party.Uses {
 			typ, ok := w.pod.Types.Type(u.Type)
 			if !ok {
@@ -149,7 +151,7 @@ func TestTypesThatAreRefused(t *testing.T) {
 		{"without a title", `"title": {"sv": "Avgifter", "en": "Fees"}`, `"title": {}`, "title"},
 	} {
 		text := strings.Replace(libraryType, row.old, row.new, 1)
-		_, err := pod.LoadCatalogue(fstest.MapFS{"types/x.json": {Data: []byte(text)}}, "types")
+		_, err := registry.LoadCatalogue(fstest.MapFS{"types/x.json": {Data: []byte(text)}}, "types")
 		if (err == nil) != (row.fault == "") || err != nil && !strings.Contains(err.Error(), row.fault) {
 			t.Errorf("%s: %v, want %q", row.is, err, row.fault)
 		}
@@ -161,13 +163,14 @@ func TestTypesThatAreRefused(t *testing.T) {
 func TestThePublishedCatalogue(t *testing.T) {
 	w := newTown(t)
 	core := func(s string) rdf.Term { return rdf.IRI(base + "/ns/core#" + s) }
-	index := w.pod.Index(w.pod.Registry.(*pod.Parties).All())
+	public := registry.Publisher{Base: base, Issuer: w.pod.Issuer, Registry: w.pod.Registry, Types: w.pod.Types}
+	index := public.Index(w.pod.Registry.(*registry.Parties).All())
 	af := rdf.IRI("https://af.example.se/evidence#arbetsloshetsintyg")
 	if !index.Has(af, rdf.IRI("http://www.w3.org/2000/01/rdf-schema#seeAlso"), rdf.IRI(base+"/.parties/types/"+certified)) {
 		t.Error("the index doesn't name the certificate")
 	}
 	typ, _ := w.pod.Types.Type(certified)
-	g, err := w.pod.TypeGraph(t.Context(), typ)
+	g, err := public.TypeGraph(t.Context(), typ)
 	must(t, err)
 	for _, x := range []struct{ s, p, o rdf.Term }{
 		{af, core("hasConcept"), rdf.IRI("https://af.example.se/evidence#registered30days")},
@@ -182,7 +185,7 @@ func TestThePublishedCatalogue(t *testing.T) {
 	party, err := w.pod.Registry.Party(t.Context(), insurer)
 	must(t, err)
 	use := rdf.IRI(base + "/.parties/" + insurer + "#use-ink-2026")
-	if p := w.pod.Profile(party); !p.Has(use, core("acceptedEvidenceType"), af) || len(p.Objects(use, core("wantsConcept"))) != 2 {
+	if p := public.Profile(party); !p.Has(use, core("acceptedEvidenceType"), af) || len(p.Objects(use, core("wantsConcept"))) != 2 {
 		t.Error("the insurer's document doesn't say what it may ask for")
 	}
 }

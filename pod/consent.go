@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -67,9 +68,9 @@ func (g *Grant) Copy() any {
 // A Share is a consent as the person sees it.
 type Share struct {
 	Consent Consent
-	Party   Party
-	Type    *EvidenceType
-	Use     Use
+	Party   registry.Party
+	Type    *registry.EvidenceType
+	Use     registry.Use
 	Active  bool
 	Paused  time.Time // when the owner stopped the party's reads; zero if she hasn't
 	Reads   int       // times that the party has read under it

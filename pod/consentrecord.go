@@ -9,16 +9,11 @@ import (
 	"time"
 
 	"skrin/ldp/rdf"
+	"skrin/pod/vocab"
 )
 
 // The namespaces of a consent record, beside those of public.go.
 const (
-	dpvLoc     = "https://w3id.org/dpv/loc#"
-	dpvGDPR    = "https://w3id.org/dpv/legal/eu/gdpr#"
-	dpvEU      = "https://w3id.org/dpv/legal/eu#"
-	dpvSE      = "https://w3id.org/dpv/legal/se#"
-	dpvNO      = "https://w3id.org/dpv/legal/no#"
-	dpvISO     = "https://w3id.org/dpv/schema/dpv-27560#"
 	typeRecord = "consent-record+jwt"
 )
 
@@ -63,77 +58,77 @@ func (r *recordOf) add(it rdf.Term, what ...any) {
 
 func (r *recordOf) record() {
 	it, party := r.node(""), r.o.Party
-	r.add(it, rdfType, rdf.IRI(dpv+"ConsentRecord"),
-		dct+"identifier", rdf.String(r.c.ID),
-		dct+"conformsTo", rdf.IRI(dpvISO+"record-eu-gdpr"),
-		dpv+"hasDataSubject", r.subject,
-		dpv+"hasDataController", rdf.IRI(string(party.WebID)),
-		dpv+"hasApplicableLaw", rdf.IRI(dpvEU+"law-GDPR"),
-		dpv+"hasProcess", r.node("-process"),
-		dpv+"hasNotice", r.node("-notice"),
-		dpv+"hasConsentControl", r.node("-withdraw"),
-		dpv+"hasConsentStatus", r.node("-given"),
-		r.term("request"), rdf.IRI(r.Base+"/me/requests/"+r.c.Request.ID),
-		r.term("grant"), r.node("-grant-"+r.c.Grant),
-		r.term("shownHash"), rdf.String(r.c.Shown))
+	r.add(it, vocab.Type, rdf.IRI(vocab.DPV+"ConsentRecord"),
+		vocab.DCT+"identifier", rdf.String(r.c.ID),
+		vocab.DCT+"conformsTo", rdf.IRI(vocab.DPVISO+"record-eu-gdpr"),
+		vocab.DPV+"hasDataSubject", r.subject,
+		vocab.DPV+"hasDataController", rdf.IRI(string(party.WebID)),
+		vocab.DPV+"hasApplicableLaw", rdf.IRI(vocab.DPVEU+"law-GDPR"),
+		vocab.DPV+"hasProcess", r.node("-process"),
+		vocab.DPV+"hasNotice", r.node("-notice"),
+		vocab.DPV+"hasConsentControl", r.node("-withdraw"),
+		vocab.DPV+"hasConsentStatus", r.node("-given"),
+		vocab.Core(r.Base).Term("request"), rdf.IRI(r.Base+"/me/requests/"+r.c.Request.ID),
+		vocab.Core(r.Base).Term("grant"), r.node("-grant-"+r.c.Grant),
+		vocab.Core(r.Base).Term("shownHash"), rdf.String(r.c.Shown))
 	if country, _, ok := strings.Cut(party.Number, "."); ok && len(country) == 2 {
-		r.add(it, dpv+"hasJurisdiction", rdf.IRI(dpvLoc+country))
+		r.add(it, vocab.DPV+"hasJurisdiction", rdf.IRI(vocab.DPVLoc+country))
 	}
-	if dpa := map[string]string{"IMY": dpvSE + "DPA-SE", "Datatilsynet": dpvNO + "DPA-NO"}[party.Authority]; dpa != "" {
-		r.add(it, dpv+"hasAuthority", rdf.IRI(dpa))
+	if dpa := map[string]string{"IMY": vocab.DPVSE + "DPA-SE", "Datatilsynet": vocab.DPVNO + "DPA-NO"}[party.Authority]; dpa != "" {
+		r.add(it, vocab.DPV+"hasAuthority", rdf.IRI(dpa))
 	}
 	if r.c.Level != "" {
-		r.add(it, r.term("authenticationContext"), rdf.String(r.c.Level))
+		r.add(it, vocab.Core(r.Base).Term("authenticationContext"), rdf.String(r.c.Level))
 	}
 	here := rdf.IRI(r.Base + "/me/sharing")
-	r.add(r.node("-withdraw"), rdfType, rdf.IRI(dpv+"WithdrawConsent"), dpv+"isExercisedAt", here)
+	r.add(r.node("-withdraw"), vocab.Type, rdf.IRI(vocab.DPV+"WithdrawConsent"), vocab.DPV+"isExercisedAt", here)
 	for article, at := range map[string]rdf.Term{"A7-3": here, "A15": rdf.IRI(party.Privacy), "A17": rdf.IRI(party.Contact)} {
 		if at.Value == "" {
 			continue
 		}
 		right := r.node("-right-" + article)
-		r.add(it, dpv+"hasRight", right)
-		r.add(right, rdfType, rdf.IRI(dpv+"DataSubjectRight"), rdfType, rdf.IRI(dpvGDPR+article), dpv+"isExercisedAt", at)
+		r.add(it, vocab.DPV+"hasRight", right)
+		r.add(right, vocab.Type, rdf.IRI(vocab.DPV+"DataSubjectRight"), vocab.Type, rdf.IRI(vocab.DPVGDPR+article), vocab.DPV+"isExercisedAt", at)
 	}
 }
 
 func (r *recordOf) process(source rdf.Term) {
 	it, use := r.node("-process"), r.o.Use
-	r.add(it, rdfType, rdf.IRI(dpv+"Process"),
-		dpv+"hasPurpose", rdf.IRI(use.Purpose),
-		dpv+"hasProcessing", rdf.IRI(dpv+"Retrieve"),
-		dpv+"hasProcessing", rdf.IRI(dpv+"Store"),
-		dpv+"hasLegalBasis", rdf.IRI(use.Basis),
-		dpv+"hasRecipient", rdf.IRI(string(r.o.Party.WebID)),
-		dpv+"hasDataSource", source,
-		dpv+"hasStorageCondition", r.node("-storage"))
+	r.add(it, vocab.Type, rdf.IRI(vocab.DPV+"Process"),
+		vocab.DPV+"hasPurpose", rdf.IRI(use.Purpose),
+		vocab.DPV+"hasProcessing", rdf.IRI(vocab.DPV+"Retrieve"),
+		vocab.DPV+"hasProcessing", rdf.IRI(vocab.DPV+"Store"),
+		vocab.DPV+"hasLegalBasis", rdf.IRI(use.Basis),
+		vocab.DPV+"hasRecipient", rdf.IRI(string(r.o.Party.WebID)),
+		vocab.DPV+"hasDataSource", source,
+		vocab.DPV+"hasStorageCondition", r.node("-storage"))
 	days := int(day(r.c.Until).Sub(day(r.c.Given)) / (24 * time.Hour))
-	r.add(r.node("-storage"), rdfType, rdf.IRI(dpv+"StorageDuration"), dpv+"hasDuration", rdf.String(fmt.Sprintf("P%dD", days)))
+	r.add(r.node("-storage"), vocab.Type, rdf.IRI(vocab.DPV+"StorageDuration"), vocab.DPV+"hasDuration", rdf.String(fmt.Sprintf("P%dD", days)))
 	for i, name := range r.c.Fields {
 		f, _ := r.o.Types[0].Field(name)
 		data, needed := r.node("-data-"+name), "Required"
 		if i >= len(r.o.Request.Fields) {
 			needed = "Optional"
 		}
-		r.add(it, dpv+"hasPersonalData", data)
-		r.add(data, rdfType, rdf.IRI(f.Concept), dct+"identifier", rdf.String(name), dpv+"hasNecessity", rdf.IRI(dpv+needed))
+		r.add(it, vocab.DPV+"hasPersonalData", data)
+		r.add(data, vocab.Type, rdf.IRI(f.Concept), vocab.DCT+"identifier", rdf.String(name), vocab.DPV+"hasNecessity", rdf.IRI(vocab.DPV+needed))
 	}
-	r.add(r.node("-notice"), rdfType, rdf.IRI(dpv+"ConsentNotice"), dct+"date", rdf.Date(r.c.Given), dct+"language", rdf.String(r.c.Lang))
+	r.add(r.node("-notice"), vocab.Type, rdf.IRI(vocab.DPV+"ConsentNotice"), vocab.DCT+"date", rdf.Date(r.c.Given), vocab.DCT+"language", rdf.String(r.c.Lang))
 }
 
 func (r *recordOf) given() {
-	r.add(r.node("-given"), rdfType, rdf.IRI(dpv+"ConsentGiven"), rdfType, rdf.IRI(dpv+"ExplicitlyExpressedConsent"),
-		dpv+"isIndicatedBy", r.subject,
-		dpv+"isIndicatedAtTime", rdf.DateTime(r.c.Given),
-		dpv+"hasIndicationMethod", rdf.String("button pressed after preview; nothing pre-ticked"))
+	r.add(r.node("-given"), vocab.Type, rdf.IRI(vocab.DPV+"ConsentGiven"), vocab.Type, rdf.IRI(vocab.DPV+"ExplicitlyExpressedConsent"),
+		vocab.DPV+"isIndicatedBy", r.subject,
+		vocab.DPV+"isIndicatedAtTime", rdf.DateTime(r.c.Given),
+		vocab.DPV+"hasIndicationMethod", rdf.String("button pressed after preview; nothing pre-ticked"))
 }
 
 func (r *recordOf) receipt() {
-	r.add(r.node("-receipt"), rdfType, rdf.IRI(dpv+"ConsentReceipt"),
-		dct+"identifier", rdf.String(r.c.ID+"-receipt"),
-		dct+"conformsTo", rdf.IRI(dpvISO+"receipt-eu-gdpr"),
-		dct+"created", rdf.DateTime(r.c.Given),
-		dct+"publisher", rdf.IRI(r.Issuer),
-		dpv+"hasRecordOfActivity", r.node(""),
-		r.term("logInclusion"), rdf.IRI(r.Base+"/me/log"))
+	r.add(r.node("-receipt"), vocab.Type, rdf.IRI(vocab.DPV+"ConsentReceipt"),
+		vocab.DCT+"identifier", rdf.String(r.c.ID+"-receipt"),
+		vocab.DCT+"conformsTo", rdf.IRI(vocab.DPVISO+"receipt-eu-gdpr"),
+		vocab.DCT+"created", rdf.DateTime(r.c.Given),
+		vocab.DCT+"publisher", rdf.IRI(r.Issuer),
+		vocab.DPV+"hasRecordOfActivity", r.node(""),
+		vocab.Core(r.Base).Term("logInclusion"), rdf.IRI(r.Base+"/me/log"))
 }

@@ -12,6 +12,7 @@ import (
 
 	"skrin/ldp/rdf"
 	"skrin/pod"
+	"skrin/pod/vouch"
 )
 
 // TestTheRecordIsOfTheStandard holds the signed record against the example of
@@ -27,7 +28,7 @@ func TestTheRecordIsOfTheStandard(t *testing.T) {
 	})
 	consent := w.shares()[0].Consent
 	private := w.pod.Sign.(sign).key
-	payload, err := pod.CheckSigned(consent.Record, "consent-record+jwt", jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private.Public()}})
+	payload, err := vouch.Check(consent.Record, "consent-record+jwt", jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private.Public()}})
 	must(t, err)
 	got, err := rdf.Read(t.Context(), payload, rdf.JSONLD, base, rdf.Limits{})
 	must(t, err)

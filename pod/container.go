@@ -12,7 +12,9 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/record"
 	"skrin/pod/store"
+	"skrin/pod/vocab"
 )
 
 // A listing is read in pages of so many members.
@@ -64,7 +66,7 @@ func (p *Pod) list(ctx context.Context, tx store.Tx, r *right, res *ldp.Resource
 
 // members returns the members that come after a name, at most a page.
 func members(tx store.Tx, container ldp.ID, after string) ([]ldp.Member, error) {
-	prefix := membersKey(container)
+	prefix := record.MembersKey(container)
 	if after != "" {
 		after = prefix + after
 	}
@@ -74,7 +76,7 @@ func members(tx store.Tx, container ldp.ID, after string) ([]ldp.Member, error) 
 	}
 	found := make([]ldp.Member, len(pairs))
 	for i, pair := range pairs {
-		if found[i], err = decodeMember(container+ldp.ID(pair.Key[len(prefix):]), pair.Value); err != nil {
+		if found[i], err = record.DecodeMember(container+ldp.ID(pair.Key[len(prefix):]), pair.Value); err != nil {
 			return nil, err
 		}
 	}
@@ -83,28 +85,21 @@ func members(tx store.Tx, container ldp.ID, after string) ([]ldp.Member, error) 
 
 // own returns the container's own triples.
 func (p *Pod) own(ctx context.Context, r *right) (*rdf.Graph, error) {
-	if r.rec == nil || len(r.rec.body) == 0 {
+	if r.rec == nil || len(r.rec.Body) == 0 {
 		return new(rdf.Graph), nil
 	}
-	return rdf.Read(ctx, r.rec.body, rdf.NTriples, "", rdf.Limits{})
+	return rdf.Read(ctx, r.rec.Body, rdf.NTriples, "", rdf.Limits{})
 }
-
-const (
-	ldpNS   = "http://www.w3.org/ns/ldp#"
-	statNS  = "http://www.w3.org/ns/posix/stat#"
-	termsNS = "http://purl.org/dc/terms/"
-	pimNS   = "http://www.w3.org/ns/pim/space#"
-)
 
 // managed are the properties of a container and of its members that the server
 // keeps (Solid Protocol, section 4.2.1).
-var managed = []string{statNS + "size", statNS + "mtime", termsNS + "modified"}
+var managed = []string{vocab.Stat + "size", vocab.Stat + "mtime", vocab.DCT + "modified"}
 
 // keepOwn makes c a container's own triples. What the server itself says of the
 // container and its members is left out, so that what was read can be put back:
 // with no member or with all of them. What would change them is refused (Solid
 // Protocol, sections 5.3 and 4.2.1).
-func (p *Pod) keepOwn(tx store.Tx, rec *record, r *right, c *content) error {
+func (p *Pod) keepOwn(tx store.Tx, rec *record.State, r *right, c *content) error {
 	if len(c.data.Names()) > 0 {
 		return ldp.Refuse(ldp.Unprocessable, "A container has no named graphs.")
 	}
@@ -116,11 +111,11 @@ func (p *Pod) keepOwn(tx store.Tx, rec *record, r *right, c *content) error {
 	for t := range c.data.Default().All() {
 		switch {
 		case said.Has(t.S, t.P, t.O):
-		case t.P.Value == ldpNS+"contains":
+		case t.P.Value == vocab.LDP+"contains":
 			return ldp.Refuse(ldp.Conflict, "What a container contains (ldp:contains) can't be written. Make or delete the members themselves.")
 		case t.S.Value != self && strings.HasPrefix(t.S.Value, self) && !strings.HasPrefix(t.S.Value, self+"#") && slices.Contains(managed, t.P.Value):
 			return ldp.Refuse(ldp.Conflict, "The size and time of a container's members can't be written.")
-		case t.S.Value == self && (slices.Contains(managed, t.P.Value) || t.P.Value == rdfType && serverType(t.O)):
+		case t.S.Value == self && (slices.Contains(managed, t.P.Value) || t.P.Value == vocab.Type && serverType(t.O)):
 		default:
 			own.Add(t.S, t.P, t.O)
 		}
@@ -132,9 +127,9 @@ func (p *Pod) keepOwn(tx store.Tx, rec *record, r *right, c *content) error {
 	if len(body) > 4*inline {
 		return tooLarge(inline)
 	}
-	rec.media, rec.digest, rec.body, rec.size = "", "", body, 0
+	rec.Media, rec.Digest, rec.Body, rec.Size = "", "", body, 0
 	if r.rec != nil {
-		rec.modified = r.rec.modified // follows containment alone (Solid Protocol, section 4.2.1)
+		rec.Modified = r.rec.Modified // follows containment alone (Solid Protocol, section 4.2.1)
 	}
 	return nil
 }
@@ -144,7 +139,7 @@ func (p *Pod) keepOwn(tx store.Tx, rec *record, r *right, c *content) error {
 // takes one Scan.
 func (p *Pod) said(tx store.Tx, r *right, sent *rdf.Graph) (*rdf.Graph, error) {
 	said, self, n := new(rdf.Graph), rdf.IRI(p.url(r.id)), 0
-	contains := rdf.IRI(ldpNS + "contains")
+	contains := rdf.IRI(vocab.LDP + "contains")
 	for t := range sent.All() {
 		if t.S == self && t.P == contains {
 			n++
@@ -153,13 +148,13 @@ func (p *Pod) said(tx store.Tx, r *right, sent *rdf.Graph) (*rdf.Graph, error) {
 	if n == 0 || r.rec == nil {
 		return said, nil
 	}
-	prefix := membersKey(r.id)
+	prefix := record.MembersKey(r.id)
 	pairs, err := tx.Scan(prefix, "", n+1)
 	if err != nil {
 		return nil, err
 	}
 	for _, pair := range pairs {
-		m, err := decodeMember(r.id+ldp.ID(pair.Key[len(prefix):]), pair.Value)
+		m, err := record.DecodeMember(r.id+ldp.ID(pair.Key[len(prefix):]), pair.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -175,21 +170,21 @@ func (p *Pod) said(tx store.Tx, r *right, sent *rdf.Graph) (*rdf.Graph, error) {
 // saidOf adds what a listing says of one member.
 func saidOf(g *rdf.Graph, member rdf.Term, m ldp.Member) {
 	for _, t := range []string{"Resource", "Container", "BasicContainer"} {
-		g.Add(member, rdf.IRI(rdfType), rdf.IRI(ldpNS+t))
+		g.Add(member, rdf.IRI(vocab.Type), rdf.IRI(vocab.LDP+t))
 	}
 	if !m.ID.IsContainer() {
 		media, _, _ := strings.Cut(m.Type, ";")
-		g.Add(member, rdf.IRI(rdfType), rdf.IRI("http://www.w3.org/ns/iana/media-types/"+strings.TrimSpace(media)+"#Resource"))
-		g.Add(member, rdf.IRI(statNS+"size"), rdf.Integer(m.Size))
+		g.Add(member, rdf.IRI(vocab.Type), rdf.IRI("http://www.w3.org/ns/iana/media-types/"+strings.TrimSpace(media)+"#Resource"))
+		g.Add(member, rdf.IRI(vocab.Stat+"size"), rdf.Integer(m.Size))
 	}
-	g.Add(member, rdf.IRI(termsNS+"modified"), rdf.DateTime(m.Modified))
-	g.Add(member, rdf.IRI(statNS+"mtime"), rdf.Integer(m.Modified.Unix()))
+	g.Add(member, rdf.IRI(vocab.DCT+"modified"), rdf.DateTime(m.Modified))
+	g.Add(member, rdf.IRI(vocab.Stat+"mtime"), rdf.Integer(m.Modified.Unix()))
 }
 
 // serverType reports whether a container has the type by being one.
 func serverType(o rdf.Term) bool {
 	switch o.Value {
-	case ldpNS + "Container", ldpNS + "BasicContainer", ldpNS + "Resource", pimNS + "Storage":
+	case vocab.LDP + "Container", vocab.LDP + "BasicContainer", vocab.LDP + "Resource", vocab.PIM + "Storage":
 		return true
 	}
 	return false
@@ -234,7 +229,7 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	ch, err := p.change()
+	ch, err := record.NewChange(p.Now(), p.Rand)
 	if err != nil {
 		return ldp.Written{}, err
 	}
@@ -257,7 +252,7 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 }
 
 // add makes c a new member of the container that r is the right to.
-func (p *Pod) add(ctx context.Context, tx store.Tx, ch *change, r *right, req ldp.Post, c *content) (done ldp.Written, err error) {
+func (p *Pod) add(ctx context.Context, tx store.Tx, ch *record.Change, r *right, req ldp.Post, c *content) (done ldp.Written, err error) {
 	if err := r.extend(tx, ch, req.Slug, req.Container); err != nil {
 		return done, err
 	}
@@ -289,13 +284,13 @@ func (r *right) mayPost(req ldp.Post) error {
 	if name := segment(req.Slug); strings.HasSuffix(name, ldp.ACLSuffix) || strings.HasSuffix(name, ldp.MetaSuffix) {
 		return ldp.Refuse(ldp.Forbidden, "A name that ends in .acl or .meta is an auxiliary resource's. Choose another Slug.")
 	}
-	tag, modified := r.rec.state()
+	tag, modified := r.rec.Validators()
 	return req.Cond.Check(tag, modified)
 }
 
 // extend turns the right to a container into that to a new member of it.
-func (r *right) extend(tx store.Tx, ch *change, slug string, container bool) error {
-	random := store.IDEncoding.EncodeToString(ch.derive("name", string(r.id))[:16])
+func (r *right) extend(tx store.Tx, ch *record.Change, slug string, container bool) error {
+	random := store.IDEncoding.EncodeToString(ch.Derive("name", string(r.id))[:16])
 	name := segment(slug)
 	candidates := []string{name, random[:8] + "-" + name}
 	if name == "" {
@@ -309,7 +304,7 @@ func (r *right) extend(tx store.Tx, ch *change, slug string, container bool) err
 		if container {
 			id += "/"
 		}
-		taken, err := tx.Get(recordKey(id), recordKey(id.Twin()))
+		taken, err := tx.Get(record.RecordKey(id), record.RecordKey(id.Twin()))
 		if err != nil {
 			return err
 		}
@@ -363,7 +358,7 @@ type once struct {
 	print            string // digest of what was sent
 }
 
-func keyOf(who acl.Agent, req ldp.Post, c *content, ch *change) once {
+func keyOf(who acl.Agent, req ldp.Post, c *content, ch *record.Change) once {
 	if req.Key == "" || !who.Known() {
 		return once{}
 	}
@@ -375,7 +370,7 @@ func keyOf(who acl.Agent, req ldp.Post, c *content, ch *change) once {
 		return string(h.Sum(nil))
 	}
 	key := hash(string(who.ID), string(req.ID), req.Key)
-	day := func(ago int) string { return onceKey + ch.at.AddDate(0, 0, -ago).Format("20060102") }
+	day := func(ago int) string { return onceKey + ch.At.AddDate(0, 0, -ago).Format("20060102") }
 	return once{
 		today: day(0) + key, yesterday: day(1) + key, day: day(0),
 		print: hash(req.Slug, c.media, c.digest, string(c.body)),
@@ -419,3 +414,7 @@ func (o once) remember(tx store.Tx, id ldp.ID) error {
 	}
 	return err
 }
+
+const (
+	onceKey = "j"
+)

@@ -13,6 +13,8 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/number"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -121,7 +123,7 @@ const typeErasure = "erasure-receipt+jwt"
 
 // takeErasure takes a party's receipt that it has erased. The same again is no
 // error.
-func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, inbox ldp.ID, party Party, jws string) (ldp.Written, error) {
+func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, inbox ldp.ID, party registry.Party, jws string) (ldp.Written, error) {
 	receipt, faults := p.checkErasure(party, jws)
 	if faults != nil {
 		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The receipt can't be accepted.", faults...)
@@ -152,7 +154,7 @@ func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 	})
 }
 
-func (p *Pod) checkErasure(party Party, jws string) (*ErasureReceipt, []string) {
+func (p *Pod) checkErasure(party registry.Party, jws string) (*ErasureReceipt, []string) {
 	payload, err := party.CheckSigned(jws, typeErasure)
 	if err != nil {
 		return nil, []string{fmt.Sprintf("the JWS: %v.", err)}
@@ -168,7 +170,7 @@ func (p *Pod) checkErasure(party Party, jws string) (*ErasureReceipt, []string) 
 	if _, err := time.Parse(time.DateOnly, r.Erased); err != nil {
 		faults = append(faults, "erased: a day like 2026-12-01 is needed.")
 	}
-	if len(r.Method) > 500 || len(r.Retained) > 50 || holdsNationalNumber(r.Method) || slices.ContainsFunc(r.Retained, holdsNationalNumber) {
+	if len(r.Method) > 500 || len(r.Retained) > 50 || number.In(r.Method) || slices.ContainsFunc(r.Retained, number.In) {
 		faults = append(faults, "method and retained: at most 500 bytes and 50 concepts, and no personal number.")
 	}
 	return r, faults

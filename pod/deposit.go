@@ -22,7 +22,11 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
+	"skrin/pod/number"
+	"skrin/pod/record"
+	"skrin/pod/registry"
 	"skrin/pod/store"
+	"skrin/pod/vocab"
 )
 
 // Limits of a deposit.
@@ -59,7 +63,7 @@ type delivery struct {
 	id              string   // that the evidence is given
 	reference       string   // of a row, the provider's own
 	allMarks        []string // by which any form could be matched with another
-	typ             *EvidenceType
+	typ             *registry.EvidenceType
 	issued, expires time.Time
 	facts           []Fact
 	forms           []string
@@ -138,7 +142,7 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 }
 
 // acknowledge draws the names of what was delivered, and makes the answer to it.
-func (p *Pod) acknowledge(ctx context.Context, party Party, rows []*delivery, at ldp.ID) (ldp.Written, error) {
+func (p *Pod) acknowledge(ctx context.Context, party registry.Party, rows []*delivery, at ldp.ID) (ldp.Written, error) {
 	for _, d := range rows {
 		var err error
 		if d.id, err = store.NewID(p.Rand); err != nil {
@@ -155,7 +159,7 @@ func (p *Pod) acknowledge(ctx context.Context, party Party, rows []*delivery, at
 }
 
 // mayDeposit refuses early, before a byte of the body is read.
-func (p *Pod) mayDeposit(ctx context.Context, who acl.Agent, id ldp.ID) (party Party, types []string, err error) {
+func (p *Pod) mayDeposit(ctx context.Context, who acl.Agent, id ldp.ID) (party registry.Party, types []string, err error) {
 	if !who.Known() {
 		return party, nil, refusal(who)
 	}
@@ -192,7 +196,7 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 
 // readDelivery reads a deposit and checks all of it: form, party, type,
 // signatures, schema, times.
-func (p *Pod) readDelivery(ctx context.Context, party Party, types []string, contentType string, body []byte, base string) ([]*delivery, error) {
+func (p *Pod) readDelivery(ctx context.Context, party registry.Party, types []string, contentType string, body []byte, base string) ([]*delivery, error) {
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		return nil, ldp.Refuse(ldp.Invalid, "Content-Type is missing or not well formed.")
@@ -206,14 +210,14 @@ func (p *Pod) readDelivery(ctx context.Context, party Party, types []string, con
 		if !ok || (f != rdf.Turtle && f != rdf.JSONLD) {
 			return nil, ldp.Refuse(ldp.Unsupported, "Evidence is taken as application/dc+sd-jwt, text/turtle or application/ld+json.")
 		}
-		graph, err = rdf.Read(ctx, body, f, base, rdf.Limits{Bytes: maxDeposit, Triples: 10_000, LoadContext: p.LoadContext})
+		graph, err = rdf.Read(ctx, body, f, base, rdf.Limits{Bytes: maxDeposit, Triples: 10_000, LoadContext: vocab.Core(p.Base).LoadContext})
 		if err != nil {
 			return nil, ldp.Refuse(ldp.Invalid, "The document is not well formed: "+err.Error())
 		}
 		forms = p.takeForms(graph)
 	}
 	if len(forms) == 0 {
-		return nil, ldp.Refuse(ldp.Unprocessable, "The evidence is not signed.", "Send an SD-JWT VC (application/dc+sd-jwt), or name its compact form in the RDF with "+p.term("signedForm")+".")
+		return nil, ldp.Refuse(ldp.Unprocessable, "The evidence is not signed.", "Send an SD-JWT VC (application/dc+sd-jwt), or name its compact form in the RDF with "+vocab.Core(p.Base).Term("signedForm")+".")
 	}
 	if len(forms) > maxForms {
 		return nil, ldp.Refuse(ldp.Unprocessable, fmt.Sprintf("There are more than %d signed forms.", maxForms))
@@ -229,15 +233,12 @@ func (p *Pod) readDelivery(ctx context.Context, party Party, types []string, con
 	return []*delivery{d}, nil
 }
 
-// term returns the IRI of a term of the server's vocabulary.
-func (p *Pod) term(name string) string { return p.Base + "/ns/core#" + name }
-
 // takeForms takes the signed forms out of a graph: the values of signedForm, in
 // compact serialization.
 func (p *Pod) takeForms(g *rdf.Graph) []string {
 	var forms []string
 	var taken []rdf.Triple
-	for t := range g.Match(rdf.Term{}, rdf.IRI(p.term("signedForm")), rdf.Term{}) {
+	for t := range g.Match(rdf.Term{}, rdf.IRI(vocab.Core(p.Base).Term("signedForm")), rdf.Term{}) {
 		if !t.O.IsIRI() {
 			forms = append(forms, t.O.Value)
 			taken = append(taken, t)
@@ -250,7 +251,7 @@ func (p *Pod) takeForms(g *rdf.Graph) []string {
 }
 
 // checkForms verifies every form and that all say the same.
-func (p *Pod) checkForms(ctx context.Context, party Party, types []string, forms []string) (*delivery, []string) {
+func (p *Pod) checkForms(ctx context.Context, party registry.Party, types []string, forms []string) (*delivery, []string) {
 	var d *delivery
 	var faults []string
 	var places []*Place
@@ -305,16 +306,16 @@ func (d *delivery) same(e *delivery) bool {
 
 // checkForm verifies one SD-JWT VC. Its error is for the provider and names no
 // value.
-func (p *Pod) checkForm(ctx context.Context, party Party, types []string, form string) (*delivery, error) {
+func (p *Pod) checkForm(ctx context.Context, party registry.Party, types []string, form string) (*delivery, error) {
 	c, err := credential.Parse(form)
 	if err != nil {
 		return nil, err
 	}
-	t, ok := p.Types.find(func(t *EvidenceType) bool { return t.VCT == c.Type() })
+	t, ok := p.Types.Find(func(t *registry.EvidenceType) bool { return t.VCT == c.Type() })
 	if !ok || !slices.Contains(party.MayIssue, t.ID) || !slices.Contains(types, t.ID) {
 		return nil, errors.New("vct: you may not deliver evidence of this type to this person")
 	}
-	v, err := c.Verify(party.key, p.Now(), credential.Want{Type: t.VCT, Issuer: party.Issuer})
+	v, err := c.Verify(party.Key, p.Now(), credential.Want{Type: t.VCT, Issuer: party.Issuer})
 	if err != nil {
 		return nil, err
 	}
@@ -358,51 +359,49 @@ func clip(s string) string {
 	return s
 }
 
-const xsd = "http://www.w3.org/2001/XMLSchema#"
-
 // lexicalForm returns a JSON value as its datatype's canonical lexical form.
 func lexicalForm(value any, datatype string) (string, error) {
 	switch v := value.(type) {
 	case bool:
-		if datatype == xsd+"boolean" {
+		if datatype == vocab.XSD+"boolean" {
 			return strconv.FormatBool(v), nil
 		}
 	case json.Number:
-		if n, err := v.Int64(); datatype == xsd+"integer" && err == nil {
+		if n, err := v.Int64(); datatype == vocab.XSD+"integer" && err == nil {
 			return strconv.FormatInt(n, 10), nil
 		}
 	case string:
-		if holdsNationalNumber(v) {
+		if number.In(v) {
 			return "", errors.New("it holds what looks like a personal number, which has no place in evidence")
 		}
 		switch datatype {
-		case xsd + "date":
+		case vocab.XSD + "date":
 			if _, err := time.Parse(time.DateOnly, v); err == nil {
 				return v, nil
 			}
-		case xsd + "string", xsd + "anyURI":
+		case vocab.XSD + "string", vocab.XSD + "anyURI":
 			if len(v) <= 4096 {
 				return v, nil
 			}
 		}
 	}
-	return "", errors.New("the value is not of the datatype " + strings.TrimPrefix(datatype, xsd))
+	return "", errors.New("the value is not of the datatype " + strings.TrimPrefix(datatype, vocab.XSD))
 }
 
 // agrees compares the RDF form with the signed facts.
 func (d *delivery) agrees(g *rdf.Graph) (faults []string) {
-	its := g.Subjects(rdf.IRI(rdfType), rdf.IRI(cccev+"Evidence"))
+	its := g.Subjects(rdf.IRI(vocab.Type), rdf.IRI(vocab.CCCEV+"Evidence"))
 	if len(its) != 1 {
 		return []string{"the RDF must describe exactly one cccev:Evidence."}
 	}
 	it := its[0]
-	if !g.Has(it, rdf.IRI(dct+"conformsTo"), rdf.IRI(d.typ.IRI)) {
+	if !g.Has(it, rdf.IRI(vocab.DCT+"conformsTo"), rdf.IRI(d.typ.IRI)) {
 		faults = append(faults, "dct:conformsTo is not the type of the signed form.")
 	}
 	said := map[string]string{}
-	for _, v := range g.Objects(it, rdf.IRI(cccev+"supportsValue")) {
-		concept, _ := g.Object(v, rdf.IRI(cccev+"providesValueFor"))
-		value, _ := g.Object(v, rdf.IRI(cccev+"value"))
+	for _, v := range g.Objects(it, rdf.IRI(vocab.CCCEV+"supportsValue")) {
+		concept, _ := g.Object(v, rdf.IRI(vocab.CCCEV+"providesValueFor"))
+		value, _ := g.Object(v, rdf.IRI(vocab.CCCEV+"value"))
 		said[concept.Value] = value.Value
 	}
 	for _, fact := range d.facts {
@@ -416,7 +415,7 @@ func (d *delivery) agrees(g *rdf.Graph) (faults []string) {
 		faults = append(faults, "the value for "+clip(concept)+" is not signed.")
 	}
 	for t := range g.Match(rdf.Term{}, rdf.Term{}, rdf.Term{}) {
-		if holdsNationalNumber(t.O.Value) || holdsNationalNumber(t.S.Value) {
+		if number.In(t.O.Value) || number.In(t.S.Value) {
 			return append(faults, "the RDF holds what looks like a personal number, which has no place in evidence.")
 		}
 	}
@@ -437,7 +436,7 @@ func (p *Pod) keep(ctx context.Context, tx store.Tx, a access, d *delivery) erro
 		ID: d.id, Type: d.typ.ID, Issuer: a.party.ID, Issued: d.issued, Expires: d.expires,
 		Received: p.Now().UTC().Truncate(time.Second), Facts: d.facts,
 	}
-	own, err := ownerOf(tx)
+	own, err := record.HomeOf(tx)
 	if err != nil {
 		return err
 	}
@@ -528,7 +527,7 @@ func rebase(g *rdf.Graph, from, to string) *rdf.Graph {
 	})
 }
 
-func (p *Pod) receipt(ctx context.Context, party Party, rows []*delivery, location string) (string, error) {
+func (p *Pod) receipt(ctx context.Context, party registry.Party, rows []*delivery, location string) (string, error) {
 	r := Receipt{Issuer: p.Issuer, Audience: party.ID, Location: location, Received: day(p.Now()).Format(time.DateOnly)}
 	for _, d := range rows {
 		r.Rows = append(r.Rows, ReceiptRow{Type: d.typ.ID, Digests: digestsOf(d.forms), Reference: d.reference})

@@ -13,11 +13,12 @@
 //	Store, Tx     store/         ordered keys, one transaction per pod; an engine provides them
 //	Blobs         store/         large immutable bytes
 //	right         may.go         what an agent may do to a resource of the standard pod, and what decides it
-//	record        record.go      a resource of the standard pod, as the store keeps it
-//	change        keys.go        the time and randomness of one write
-//	Party         party.go       a registered organisation: provider (gives evidence), consumer (asks for it)
-//	Use           party.go       what a consumer may ask for, and why: one purpose of one registration
-//	EvidenceType  catalogue.go   what a provider can attest: fields, titles, SD-JWT type
+//	Home          record/        what a pod knows about itself
+//	State         record/        a resource of the standard pod, as the store keeps it
+//	Change        record/        the time and randomness of one write
+//	Party         registry/      a registered organisation: provider (gives evidence), consumer (asks for it)
+//	Use           registry/      what a consumer may ask for, and why: one purpose of one registration
+//	EvidenceType  registry/      what a provider can attest: fields, titles, SD-JWT type
 //	Evidence      evidence.go    one attested statement about the person, with its signed forms
 //	Space         space.go       the pod as one counterpart sees it, at /w/{id}/
 //	Request       request.go     what a party asks of the person: to deposit, or to read

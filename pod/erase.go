@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -42,7 +43,7 @@ func keyless(err error) error {
 // unname takes from a pod all names but its id.
 func unname(ctx context.Context, s store.Store, id string) error {
 	return s.Update(ctx, store.Name("id/"+id), func(tx store.Tx) error {
-		h, err := ownerOf(tx)
+		h, err := record.HomeOf(tx)
 		if err != nil && !errors.Is(err, store.ErrLayout) { // which it is when half of it has been erased
 			return err
 		}

@@ -94,7 +94,9 @@ func formKey(id string, i int) string      { return fmt.Sprintf("f%s\x00%04d", i
 func givenKey(id, space string) string     { return "f" + id + "\x00w" + space }
 func currentKey(typ, issuer string) string { return "k" + typ + "\x00" + issuer }
 
-// supersede makes e the current evidence of its type and issuer.
+// supersede makes e the current evidence of its type and issuer; or what was
+// superseded already, if it was issued before what is good now: forms that were asked
+// for earlier may come later.
 func (p *Pod) supersede(tx store.Tx, e *Evidence) error {
 	key := currentKey(e.Type, e.Issuer)
 	id, err := store.Load[string](tx, key)
@@ -103,10 +105,14 @@ func (p *Pod) supersede(tx store.Tx, e *Evidence) error {
 	}
 	if id != nil {
 		old, err := store.Load[Evidence](tx, evidenceKey(*id))
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if old != nil && old.Ended == Current {
+		case old == nil:
+		case e.Issued.Before(old.Issued) && p.good(*old):
+			e.Ended = Superseded
+			return nil
+		case old.Ended == Current:
 			old.Ended = Superseded
 			if err := store.Save(tx, evidenceKey(old.ID), old); err != nil {
 				return err
@@ -114,6 +120,12 @@ func (p *Pod) supersede(tx store.Tx, e *Evidence) error {
 		}
 	}
 	return store.Save(tx, key, e.ID)
+}
+
+// good reports whether evidence is current, and its issuer's lists say nothing else.
+func (p *Pod) good(e Evidence) bool {
+	p.listed(&e)
+	return e.State(p.Now()) == Current
 }
 
 // A given is a signed form that a space was given, with the top-level claim of each

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // TestExcess: when a request asks for too much, and when not.
@@ -32,31 +33,31 @@ func TestExcess(t *testing.T) {
 	for _, row := range []struct {
 		what string
 		ask  pod.Request
-		use  pod.Use
+		use  registry.Use
 		want string
 	}{
-		{"what the purpose needs", asked(long), pod.Use{Fields: all, Needs: []string{long}, Once: true}, ""},
-		{"a day, where a yes or no would do", asked(date), pod.Use{Fields: all}, "yesorno [registration_date] [registered_at_least_30_days]"},
-		{"a day besides the yes or no about it", asked(date, long), pod.Use{Fields: all}, "yesorno [registration_date] [registered_at_least_30_days]"},
-		{"a day that the purpose needs", asked(date), pod.Use{Fields: all, Needs: []string{date}}, ""},
-		{"a day, by who is not registered to ask for the yes or no", asked(date), pod.Use{Fields: []string{date, now}}, ""},
-		{"a day, that one may leave out", with(asked(long), func(r *pod.Request) { r.Optional = []string{date, now} }), pod.Use{Fields: all, Needs: []string{long}}, ""},
-		{"a field without which it can be done", asked(long, now), pod.Use{Fields: all, Needs: []string{long}}, "needless [registered] []"},
-		{"the same, where nobody has said what is needed", asked(long, now), pod.Use{Fields: all}, ""},
-		{"all of it", asked(all...), pod.Use{Fields: all, Needs: all}, "everything [] []"},
-		{"more than is still allowed", asked(long, now), pod.Use{Fields: []string{long}}, "unregistered [registered] []"},
-		{"of a use that is no more", asked(long), pod.Use{}, "unregistered [registered_at_least_30_days] []"},
-		{"newer ones too, where once is enough", with(asked(long), standing), pod.Use{Fields: all, Once: true}, "later [] []"},
-		{"newer ones too, where once may not be", with(asked(long), standing), pod.Use{Fields: all}, ""},
-		{"a month, where once is enough", with(asked(long), last(31)), pod.Use{Fields: all, Once: true}, ""},
-		{"longer, where once is enough", with(asked(long), last(32)), pod.Use{Fields: all, Once: true}, "long [] []"},
-		{"a year", with(asked(long), last(366)), pod.Use{Fields: all}, ""},
-		{"longer than a year", with(asked(long), last(367)), pod.Use{Fields: all}, "long [] []"},
-		{"too much in several ways", with(with(asked(all...), standing), last(400)), pod.Use{Fields: all, Needs: []string{long}, Once: true},
+		{"what the purpose needs", asked(long), registry.Use{Fields: all, Needs: []string{long}, Once: true}, ""},
+		{"a day, where a yes or no would do", asked(date), registry.Use{Fields: all}, "yesorno [registration_date] [registered_at_least_30_days]"},
+		{"a day besides the yes or no about it", asked(date, long), registry.Use{Fields: all}, "yesorno [registration_date] [registered_at_least_30_days]"},
+		{"a day that the purpose needs", asked(date), registry.Use{Fields: all, Needs: []string{date}}, ""},
+		{"a day, by who is not registered to ask for the yes or no", asked(date), registry.Use{Fields: []string{date, now}}, ""},
+		{"a day, that one may leave out", with(asked(long), func(r *pod.Request) { r.Optional = []string{date, now} }), registry.Use{Fields: all, Needs: []string{long}}, ""},
+		{"a field without which it can be done", asked(long, now), registry.Use{Fields: all, Needs: []string{long}}, "needless [registered] []"},
+		{"the same, where nobody has said what is needed", asked(long, now), registry.Use{Fields: all}, ""},
+		{"all of it", asked(all...), registry.Use{Fields: all, Needs: all}, "everything [] []"},
+		{"more than is still allowed", asked(long, now), registry.Use{Fields: []string{long}}, "unregistered [registered] []"},
+		{"of a use that is no more", asked(long), registry.Use{}, "unregistered [registered_at_least_30_days] []"},
+		{"newer ones too, where once is enough", with(asked(long), standing), registry.Use{Fields: all, Once: true}, "later [] []"},
+		{"newer ones too, where once may not be", with(asked(long), standing), registry.Use{Fields: all}, ""},
+		{"a month, where once is enough", with(asked(long), last(31)), registry.Use{Fields: all, Once: true}, ""},
+		{"longer, where once is enough", with(asked(long), last(32)), registry.Use{Fields: all, Once: true}, "long [] []"},
+		{"a year", with(asked(long), last(366)), registry.Use{Fields: all}, ""},
+		{"longer than a year", with(asked(long), last(367)), registry.Use{Fields: all}, "long [] []"},
+		{"too much in several ways", with(with(asked(all...), standing), last(400)), registry.Use{Fields: all, Needs: []string{long}, Once: true},
 			"everything [] [], yesorno [registration_date] [registered_at_least_30_days], needless [registered] [], later [] [], long [] []"},
-		{"to deposit", pod.Request{Kind: pod.ToDeposit, Types: []string{certified}}, pod.Use{}, ""},
+		{"to deposit", pod.Request{Kind: pod.ToDeposit, Types: []string{certified}}, registry.Use{}, ""},
 	} {
-		o := pod.Offer{Request: row.ask, Use: row.use, Types: []*pod.EvidenceType{kind}}
+		o := pod.Offer{Request: row.ask, Use: row.use, Types: []*registry.EvidenceType{kind}}
 		var got []string
 		for _, e := range o.Excess() {
 			got = append(got, fmt.Sprint(e.Kind, " ", e.Fields, " ", e.Instead))
@@ -72,7 +73,7 @@ func TestNeedsAreAmongTheFields(t *testing.T) {
 	w := newTown(t)
 	party, err := w.pod.Registry.Party(t.Context(), insurer)
 	must(t, err)
-	party.Uses = []pod.Use{party.Uses[0]}
+	party.Uses = []registry.Use{party.Uses[0]}
 	party.Uses[0].Needs = []string{"registration_date"}
 	if err := party.Check(); err == nil || !strings.Contains(err.Error(), "needs") {
 		t.Errorf("a need that it may not ask for: %v", err)

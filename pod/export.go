@@ -14,9 +14,8 @@ import (
 	"io"
 	"slices"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"skrin/acl"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -230,33 +229,6 @@ func (c *verified) signed(text string, check func(string) ([]byte, error), since
 	return s, nil
 }
 
-// CheckSigned verifies a JWS of that typ with one of the signer's public keys,
-// and returns the payload.
-func CheckSigned(jws, typ string, keys jose.JSONWebKeySet) ([]byte, error) {
-	return checkSigned(jws, typ, func(string) jose.JSONWebKeySet { return keys })
-}
-
-func checkSigned(jws, typ string, keys func(kid string) jose.JSONWebKeySet) ([]byte, error) {
-	signed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256})
-	if err != nil {
-		return nil, errors.New("it is not a JWS signed with ES256")
-	}
-	if again, err := signed.CompactSerialize(); err != nil || again != jws {
-		return nil, errors.New("it is not in the form that it was signed in")
-	}
-	header := signed.Signatures[0].Protected
-	if header.ExtraHeaders[jose.HeaderType] != typ {
-		return nil, fmt.Errorf("its typ is not %s", typ)
-	}
-	set := keys(header.KeyID)
-	for _, key := range set.Key(header.KeyID) {
-		if payload, err := signed.Verify(key); err == nil {
-			return payload, nil
-		}
-	}
-	return nil, errors.New("it is not signed with a key that is published or registered")
-}
-
 // A ts10Entry is a transaction in the terms of the EUDI wallet's TS10, as its
 // table nests them.
 type ts10Entry struct {
@@ -317,7 +289,7 @@ func (p *Pod) ts10(ctx context.Context, tx store.Tx, e *Entry) ([]byte, error) {
 	with := p.interaction(party)
 	t, _ := p.Types.Type(e.Type)
 	if t == nil {
-		t = new(EvidenceType) // it has left the catalogue
+		t = new(registry.EvidenceType) // it has left the catalogue
 	}
 	switch e.Action {
 	case DidRead, DidRefuse:
@@ -342,7 +314,7 @@ func (p *Pod) ts10(ctx context.Context, tx store.Tx, e *Entry) ([]byte, error) {
 }
 
 // asked fills in what the consent behind a read was about.
-func (s *presentation) asked(tx store.Tx, e *Entry, party Party, t *EvidenceType) error {
+func (s *presentation) asked(tx store.Tx, e *Entry, party registry.Party, t *registry.EvidenceType) error {
 	c, err := store.Load[Consent](tx, consentKey(e.Consent))
 	if err != nil || c == nil {
 		return err
@@ -357,7 +329,7 @@ func (s *presentation) asked(tx store.Tx, e *Entry, party Party, t *EvidenceType
 	return nil
 }
 
-func (p *Pod) interaction(party Party) interaction {
+func (p *Pod) interaction(party registry.Party) interaction {
 	role := "ServiceProvider"
 	if len(party.MayIssue) > 0 {
 		role = "AttestationProvider"

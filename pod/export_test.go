@@ -24,12 +24,13 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/podtest"
+	"skrin/pod/vouch"
 )
 
 // check verifies a checkpoint with the town's key.
 func (w *town) check(jws string) ([]byte, error) {
 	private := w.pod.Sign.(sign).key
-	return pod.CheckSigned(jws, pod.TypeCheckpoint, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private.Public()}})
+	return vouch.Check(jws, pod.TypeCheckpoint, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private.Public()}})
 }
 
 func (w *town) export(form pod.LogForm) []byte {
@@ -59,8 +60,25 @@ func (w *town) madeLog(n int) [][]byte {
 	return append(lines, w.checkpoint(lines, prev))
 }
 
-// checkpoint signs the end of a log, whose tree is made by tlog's own means.
+// checkpoint signs the end of a log.
 func (w *town) checkpoint(lines [][]byte, head string) []byte {
+	w.t.Helper()
+	return w.signs(pod.Checkpoint{Seq: uint64(len(lines)), Head: head, Root: w.treeOf(lines)})
+}
+
+// signs is the last line of a log: a checkpoint that the server has signed.
+func (w *town) signs(c pod.Checkpoint) []byte {
+	w.t.Helper()
+	c.Origin, c.Issued = "pod.example/me/log", w.now
+	signed, err := w.pod.SignCheckpoint(w.t.Context(), c)
+	must(w.t, err)
+	b, err := json.Marshal(map[string]string{"checkpoint": signed})
+	must(w.t, err)
+	return b
+}
+
+// treeOf is the root of the tree of lines, made by tlog's own means.
+func (w *town) treeOf(lines [][]byte) string {
 	w.t.Helper()
 	var kept []tlog.Hash
 	reader := tlog.HashReaderFunc(func(indexes []int64) (all []tlog.Hash, err error) {
@@ -76,11 +94,7 @@ func (w *town) checkpoint(lines [][]byte, head string) []byte {
 	}
 	root, err := tlog.TreeHash(int64(len(lines)), reader)
 	must(w.t, err)
-	signed, err := w.pod.SignCheckpoint(w.t.Context(), pod.Checkpoint{Origin: "pod.example/me/log", Issued: w.now, Seq: uint64(len(lines)), Head: head, Root: root.String()})
-	must(w.t, err)
-	b, err := json.Marshal(map[string]string{"checkpoint": signed})
-	must(w.t, err)
-	return b
+	return root.String()
 }
 
 // TestTampering: whatever is done to a log is found. BenchmarkVerify says how long
@@ -126,6 +140,56 @@ func TestTampering(t *testing.T) {
 	try("a member that doesn't belong", bytes.Replace(whole, []byte(`"action":"read"`), []byte(`"more":1,"action":"read"`), 1))
 	other := newTown(t)
 	try("a checkpoint of another server", join(append(slices.Clone(lines[:n]), other.checkpoint(lines[:n], hashOf(t, lines[n-1])))...))
+}
+
+// TestCheckpointsThatAreNotOfTheLog: the server has signed each of them, and each
+// number and hash in it counts.
+func TestCheckpointsThatAreNotOfTheLog(t *testing.T) {
+	w := newTown(t)
+	const n = 9
+	lines := w.madeLog(n)[:n]
+	w.now = w.now.Add(time.Hour)
+	foreign := w.madeLog(n)[:n] // of another pod here, as long
+	good := pod.Checkpoint{Seq: n, Head: hashOf(t, lines[n-1]), Root: w.treeOf(lines)}
+	flipped, err := tlog.ParseHash(good.Root)
+	must(t, err)
+	flipped[7] ^= 1
+	take := func(edit func(*pod.Checkpoint), since *pod.Checkpoint) (pod.Checkpoint, error) {
+		c := good
+		edit(&c)
+		return pod.VerifyExport(bytes.NewReader(bytes.Join(append(slices.Clone(lines), w.signs(c)), []byte("\n"))), w.check, since)
+	}
+	whole, err := take(func(*pod.Checkpoint) {}, nil)
+	if err != nil {
+		t.Fatal("the whole log: ", err)
+	}
+	for what, edit := range map[string]func(*pod.Checkpoint){
+		"a root with a flipped bit":       func(c *pod.Checkpoint) { c.Root = flipped.String() },
+		"the root of a truncated tree":    func(c *pod.Checkpoint) { c.Root = w.treeOf(lines[:n-1]) },
+		"the root of half the tree":       func(c *pod.Checkpoint) { c.Root = w.treeOf(lines[:n/2]) },
+		"the root of no tree":             func(c *pod.Checkpoint) { c.Root = w.treeOf(nil) },
+		"no root":                         func(c *pod.Checkpoint) { c.Root = "" },
+		"the root of another pod's tree":  func(c *pod.Checkpoint) { c.Root = w.treeOf(foreign) },
+		"the head of another pod's chain": func(c *pod.Checkpoint) { c.Head = hashOf(t, foreign[n-1]) },
+		"another pod's checkpoint":        func(c *pod.Checkpoint) { c.Head, c.Root = hashOf(t, foreign[n-1]), w.treeOf(foreign) },
+		"one entry more than there is":    func(c *pod.Checkpoint) { c.Seq++ },
+		"one entry less than there is":    func(c *pod.Checkpoint) { c.Seq-- },
+	} {
+		if _, err := take(edit, nil); err == nil {
+			t.Errorf("%s is taken", what)
+		}
+	}
+	for what, edit := range map[string]func(*pod.Checkpoint){
+		"of another pod":    func(c *pod.Checkpoint) { c.Head = hashOf(t, foreign[n-1]) },
+		"of another server": func(c *pod.Checkpoint) { c.Origin = "other.example/me/log" },
+		"of a longer log":   func(c *pod.Checkpoint) { c.Seq++ },
+	} {
+		earlier := whole
+		edit(&earlier)
+		if _, err := take(func(*pod.Checkpoint) {}, &earlier); err == nil {
+			t.Errorf("an earlier checkpoint %s: the log is taken for its continuation", what)
+		}
+	}
 }
 
 // BenchmarkVerify verifies a log of 100,000 entries.

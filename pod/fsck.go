@@ -15,6 +15,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -65,10 +66,10 @@ type check struct {
 	seen  Inventory
 	found []Finding
 
-	home    home
+	home    record.Home
 	spaces  []string
 	places  []store.Name // by which status lists find it
-	records map[ldp.ID]*record
+	records map[ldp.ID]*record.State
 	members map[ldp.ID][]byte
 	ruled   map[ldp.ID][]byte
 }
@@ -97,18 +98,18 @@ func (c *check) keys(prefix string, visit func(rest string, value []byte)) error
 
 // read reads what the looks after it hold against each other.
 func (c *check) read() (err error) {
-	c.records, c.members, c.ruled, c.spaces, c.places = map[ldp.ID]*record{}, map[ldp.ID][]byte{}, map[ldp.ID][]byte{}, nil, nil
-	c.home, err = ownerOf(c.tx)
+	c.records, c.members, c.ruled, c.spaces, c.places = map[ldp.ID]*record.State{}, map[ldp.ID][]byte{}, map[ldp.ID][]byte{}, nil, nil
+	c.home, err = record.HomeOf(c.tx)
 	if errors.Is(err, store.ErrNoKey) {
 		return err
 	}
 	if err != nil {
-		c.fault(homeKey, "the pod doesn't know whose it is: it was half erased, or damaged")
+		c.fault(record.HomeKey, "the pod doesn't know whose it is: it was half erased, or damaged")
 	}
 	return errors.Join(
 		c.keys("r", func(path string, value []byte) {
-			rec, err := decodeRecord(value)
-			if id, e := ldp.ParseID(path); err != nil || e != nil || rootOf(id) != ldp.ID("/"+c.home.Name+"/") {
+			rec, err := record.DecodeState(value)
+			if id, e := ldp.ParseID(path); err != nil || e != nil || record.RootOf(id) != ldp.ID("/"+c.home.Name+"/") {
 				c.fault("r"+path, "a resource can't be read, or is not in this pod's paths")
 				return
 			}
@@ -132,12 +133,12 @@ func (c *check) containment() error {
 		switch {
 		case aux != "" && c.records[of] == nil:
 			c.fault("r"+string(id), "it belongs to a resource that isn't there")
-		case aux != "" || id == rootOf(id):
+		case aux != "" || id == record.RootOf(id):
 		case c.records[id.Parent()] == nil:
 			c.fault("r"+string(id), "its container isn't there")
 		case c.members[id] == nil:
 			c.fault("r"+string(id), "its container doesn't list it")
-		case !bytes.Equal(c.members[id], rec.member()):
+		case !bytes.Equal(c.members[id], rec.Member()):
 			c.fault("r"+string(id), "its container lists it with another type, size or time")
 		}
 	}
@@ -157,7 +158,7 @@ func (c *check) used() error {
 	}
 	counted, err := usedOf(c.tx)
 	for _, rec := range c.records {
-		counted -= rec.cost()
+		counted -= rec.Cost()
 	}
 	if err == nil && counted != 0 {
 		c.fault(usedKey, "the count of what the pod holds is %d bytes beside it", counted)
@@ -183,7 +184,7 @@ func (c *check) rules() error {
 			c.fault("r"+string(id), "an ACL document can't be understood")
 			continue
 		}
-		enforced, err := decodeRules(of, c.ruled[of])
+		enforced, err := record.DecodeRules(of, c.ruled[of])
 		if err != nil || c.ruled[of] == nil || !slices.Equal(sorted(compiled), sorted(enforced)) {
 			c.fault("a"+string(of), "other rules are enforced than the ACL document makes")
 		}
@@ -195,18 +196,18 @@ func (c *check) rules() error {
 func sorted(grants []acl.Grant) []string {
 	var all []string
 	for _, g := range grants {
-		all = append(all, string(encodeRules([]acl.Grant{g})))
+		all = append(all, string(record.EncodeRules([]acl.Grant{g})))
 	}
 	slices.Sort(all)
 	return all
 }
 
-func (c *check) compiled(id, of ldp.ID, rec *record) ([]acl.Grant, error) {
-	format, ok := rdf.FormatOf(rec.media)
+func (c *check) compiled(id, of ldp.ID, rec *record.State) ([]acl.Grant, error) {
+	format, ok := rdf.FormatOf(rec.Media)
 	if !ok {
 		return nil, store.ErrLayout
 	}
-	data, err := c.parse(c.ctx, rec.body, format, id)
+	data, err := c.parse(c.ctx, rec.Body, format, id)
 	if err != nil {
 		return nil, err
 	}
@@ -347,13 +348,13 @@ func (c *check) blobs() error {
 	c.seen.Blobs = len(stored)
 	unused := maps.Clone(stored)
 	for id, rec := range c.records {
-		if rec.digest == "" {
+		if rec.Digest == "" {
 			continue
 		}
-		if _, ok := stored[rec.digest]; !ok && !c.replaced(id, rec.digest) {
+		if _, ok := stored[rec.Digest]; !ok && !c.replaced(id, rec.Digest) {
 			c.fault("r"+string(id), "its content isn't there")
 		}
-		delete(unused, rec.digest)
+		delete(unused, rec.Digest)
 	}
 	for _, at := range unused {
 		if c.Now().Sub(at) > 24*time.Hour {
@@ -366,12 +367,12 @@ func (c *check) blobs() error {
 // replaced reports whether the resource has another content by now, or none.
 func (c *check) replaced(id ldp.ID, digest string) (yes bool) {
 	err := c.Store.View(c.ctx, store.Name("id/"+c.id), func(tx store.Tx) error {
-		values, err := tx.Get(recordKey(id))
+		values, err := tx.Get(record.RecordKey(id))
 		if err != nil {
 			return err
 		}
-		rec, err := decodeRecord(values[0])
-		yes = rec == nil || rec.digest != digest
+		rec, err := record.DecodeState(values[0])
+		yes = rec == nil || rec.Digest != digest
 		return err
 	})
 	return yes && err == nil

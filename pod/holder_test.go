@@ -15,6 +15,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -159,7 +160,7 @@ func TestHolderKeysThatAreRefused(t *testing.T) {
 // out, and what it delivers reaches whoever waits.
 func TestABatchRunsOut(t *testing.T) {
 	w := newTown(t)
-	parties := w.pod.Registry.(*pod.Parties)
+	parties := w.pod.Registry.(*registry.Parties)
 	other, err := parties.Party(t.Context(), insurer)
 	must(t, err)
 	other.ID, other.WebID = "andra-forsakring", "https://pod.example/.parties/andra-forsakring#org"

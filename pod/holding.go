@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -22,7 +23,7 @@ type Holding struct {
 // agent.
 func (p *Pod) Holding(ctx context.Context, id string) (found Holding, err error) {
 	err = p.Store.View(ctx, store.Name("id/"+id), func(tx store.Tx) error {
-		h, err := ownerOf(tx)
+		h, err := record.HomeOf(tx)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -23,7 +24,7 @@ const (
 // isSender reports whether the agent puts something into the inbox without having
 // a right to change what is there. An ACL document takes Control, and is none.
 func (r *right) isSender() bool {
-	return r.aux != ldp.ACLSuffix && strings.HasPrefix(string(r.id), string(rootOf(r.id))+inbox) && !r.allows(0, acl.Write)
+	return r.aux != ldp.ACLSuffix && strings.HasPrefix(string(r.id), string(record.RootOf(r.id))+inbox) && !r.allows(0, acl.Write)
 }
 
 // notification refuses what a sender sends and an inbox doesn't take, before it is

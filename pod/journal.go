@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -65,13 +66,13 @@ const (
 func activityKey(seq uint64) string { return fmt.Sprintf("v%016x", seq) }
 
 // did notes what a write has done, for [Pod.journal], if anybody wants to know.
-func (r *right) did(ch *change, kind string, object, target ldp.ID, media string) {
-	if !r.home.watched(r.now) {
+func (r *right) did(ch *record.Change, kind string, object, target ldp.ID, media string) {
+	if !r.home.Watched(r.now) {
 		return
 	}
-	a := Activity{Kind: kind, Object: object, Target: target, At: ch.at}
+	a := Activity{Kind: kind, Object: object, Target: target, At: ch.At}
 	if kind != Deleted {
-		tag := ch.tag(a.Topic())
+		tag := ch.Tag(a.Topic())
 		a.State = ldp.EntityTag(tag.String(), media)
 	}
 	r.done = append(r.done, a)
@@ -227,14 +228,14 @@ func (p *Pod) now(tx store.Tx, topics []ldp.ID, seq uint64) (all []Activity, err
 
 // stands says how a topic is.
 func (p *Pod) stands(tx store.Tx, topic ldp.ID) (Activity, error) {
-	values, err := tx.Get(recordKey(topic))
+	values, err := tx.Get(record.RecordKey(topic))
 	if err != nil {
 		return Activity{}, err
 	}
-	rec, err := decodeRecord(values[0])
+	rec, err := record.DecodeState(values[0])
 	a := Activity{Kind: Deleted, Object: topic, At: p.Now().UTC().Truncate(time.Second)}
 	if rec != nil {
-		a.Kind, a.State = Updated, ldp.EntityTag(rec.tag.String(), rec.media)
+		a.Kind, a.State = Updated, ldp.EntityTag(rec.Tag.String(), rec.Media)
 	}
 	return a, err
 }

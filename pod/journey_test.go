@@ -27,6 +27,7 @@ import (
 	"skrin/pod"
 	"skrin/pod/credential"
 	"skrin/pod/podtest"
+	"skrin/pod/registry"
 )
 
 // A town is a server with its parties and one person, Alva.
@@ -75,11 +76,11 @@ func newTownOf(t testing.TB, files fs.FS) *town {
 	t.Helper()
 	w := &town{t: t, now: time.Date(2026, 11, 21, 10, 4, 9, 123, time.UTC), keys: map[string]jose.JSONWebKey{}}
 	clock := func() time.Time { return w.now }
-	types, err := pod.LoadCatalogue(files, "types")
+	types, err := registry.LoadCatalogue(files, "types")
 	must(t, err)
-	parties := pod.NewParties(clock)
-	must(t, pod.LoadParties(files, "parties", base, parties, func(b []byte) []byte {
-		var f pod.PartyFile
+	parties := registry.NewParties(clock)
+	must(t, registry.LoadParties(files, "parties", base, parties, func(b []byte) []byte {
+		var f registry.PartyFile
 		must(t, json.Unmarshal(b, &f))
 		key := newKey(t, f.ID+"-1")
 		w.keys[f.ID] = key
@@ -291,7 +292,7 @@ func (w *town) shares() []pod.Share {
 // in common but what the person released and who issued it.
 func TestTwoCounterparts(t *testing.T) {
 	w := newTown(t)
-	parties := w.pod.Registry.(*pod.Parties)
+	parties := w.pod.Registry.(*registry.Parties)
 	other, err := parties.Party(t.Context(), insurer)
 	must(t, err)
 	other.ID, other.WebID = "andra-forsakring", base+"/.parties/andra-forsakring#org"
@@ -657,13 +658,13 @@ func (w *town) unstrike()           { w.pod.Registry = w.pod.Registry.(without).
 
 // without is a Registry without one party.
 type without struct {
-	pod.Registry
+	registry.Registry
 	struck string
 }
 
-func (r without) Party(ctx context.Context, id string) (pod.Party, error) {
+func (r without) Party(ctx context.Context, id string) (registry.Party, error) {
 	if id == r.struck {
-		return pod.Party{}, pod.ErrNoParty
+		return registry.Party{}, registry.ErrNoParty
 	}
 	return r.Registry.Party(ctx, id)
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"skrin/ldp"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -47,7 +48,7 @@ func (p *Pod) leak(res *ldp.Resource, e *Evidence) error {
 		res.DescribedBy = e.Path
 	case LeakSize:
 		h := fnv.New32a()
-		io.WriteString(h, string(rootOf(e.Path)))
+		io.WriteString(h, string(record.RootOf(e.Path)))
 		body, err := io.ReadAll(res.Body)
 		if err != nil {
 			return err

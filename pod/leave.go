@@ -11,6 +11,8 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/number"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -48,7 +50,7 @@ func (p *Pod) Settings(ctx context.Context, who acl.Agent) (Settings, error) {
 		if err != nil {
 			return err
 		}
-		h, err := ownerOf(tx)
+		h, err := record.HomeOf(tx)
 		out.Leaves = h.Leaves
 		return err
 	})
@@ -63,7 +65,7 @@ func (p *Pod) CallMe(ctx context.Context, who acl.Agent, name string) error {
 			return ldp.Refuse(ldp.Invalid, "A name has no control characters.")
 		}
 	}
-	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName || holdsNationalNumber(name) {
+	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName || number.In(name) {
 		return ldp.Refuse(ldp.Invalid, "A name has at most 60 characters, and no personal number in it.")
 	}
 	return p.updateOwn(ctx, who, func(tx store.Tx) error { return store.Save(tx, settingsKey, Settings{Name: name}) })
@@ -74,13 +76,13 @@ func (p *Pod) CallMe(ctx context.Context, who acl.Agent, name string) error {
 func (p *Pod) Leave(ctx context.Context, who acl.Agent) (time.Time, error) {
 	var at time.Time
 	err := p.updateOwn(ctx, who, func(tx store.Tx) error {
-		h, err := ownerOf(tx)
+		h, err := record.HomeOf(tx)
 		if at = h.Leaves; err != nil || !at.IsZero() {
 			return err
 		}
 		at = p.Now().UTC().Truncate(time.Second).Add(Regret)
 		h.Leaves = at
-		tx.Put(homeKey, h.encode())
+		tx.Put(record.HomeKey, h.Encode())
 		if err := p.enter(tx, Entry{Action: DidLeave}); err != nil {
 			return err
 		}
@@ -116,7 +118,7 @@ func (p *Pod) withdrawAll(ctx context.Context, tx store.Tx) error {
 // Stay undoes Leave, as long as its time has not come. To stay twice is no error.
 func (p *Pod) Stay(ctx context.Context, who acl.Agent) error {
 	return p.updateOwn(ctx, who, func(tx store.Tx) error {
-		h, err := ownerOf(tx)
+		h, err := record.HomeOf(tx)
 		switch {
 		case err != nil || h.Leaves.IsZero():
 			return err
@@ -124,7 +126,7 @@ func (p *Pod) Stay(ctx context.Context, who acl.Agent) error {
 			return ldp.Refuse(ldp.Gone, "It is too late: it is being erased.")
 		}
 		h.Leaves = time.Time{}
-		tx.Put(homeKey, h.encode())
+		tx.Put(record.HomeKey, h.Encode())
 		if err := p.enter(tx, Entry{Action: DidStay}); err != nil {
 			return err
 		}
@@ -142,9 +144,9 @@ func (p *Pod) Leavers(ctx context.Context, limit int) ([]Leaver, error) {
 	due, err := p.Store.Due(ctx, p.Now(), limit)
 	var all []Leaver
 	for _, id := range due {
-		var h home
+		var h record.Home
 		seen := p.Store.View(ctx, store.Name("id/"+id), func(tx store.Tx) (err error) {
-			h, err = ownerOf(tx)
+			h, err = record.HomeOf(tx)
 			return err
 		})
 		switch {

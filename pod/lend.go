@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -34,18 +35,18 @@ func (l *Loan) same(g acl.Grant) bool { return g.To == l.To && g.Group == l.Grou
 func (p *Pod) Loans(ctx context.Context, who acl.Agent) ([]Loan, error) {
 	var all []Loan
 	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
-		h, err := ownerOf(tx)
+		h, err := record.HomeOf(tx)
 		all = nil
 		for after := ""; err == nil; {
 			var pairs []store.Pair
-			if pairs, err = tx.Scan(rulesKey(""), after, page); err != nil {
+			if pairs, err = tx.Scan(record.RulesKey(""), after, page); err != nil {
 				return err
 			}
 			for _, pair := range pairs {
 				after = pair.Key
-				on := ldp.ID(strings.TrimPrefix(pair.Key, rulesKey("")))
-				if rules, err := decodeRules(on, pair.Value); err == nil {
-					all = append(all, h.loans(on, rules)...)
+				on := ldp.ID(strings.TrimPrefix(pair.Key, record.RulesKey("")))
+				if rules, err := record.DecodeRules(on, pair.Value); err == nil {
+					all = append(all, loansOf(h, on, rules)...)
 				}
 			}
 			if len(pairs) < page {
@@ -57,8 +58,8 @@ func (p *Pod) Loans(ctx context.Context, who acl.Agent) ([]Loan, error) {
 	return all, err
 }
 
-// loans puts together what one ACL document grants to each but the owner.
-func (h *home) loans(on ldp.ID, rules []acl.Grant) []Loan {
+// loansOf puts together what one ACL document grants to each but the owner.
+func loansOf(h record.Home, on ldp.ID, rules []acl.Grant) []Loan {
 	var all []Loan
 	for _, g := range rules {
 		if g.To == h.Owner {
@@ -97,7 +98,7 @@ func (l *Loan) made(pod string) bool {
 func (p *Pod) LoansOn(ctx context.Context, who acl.Agent, id ldp.ID) ([]Loan, error) {
 	var all []Loan
 	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
-		h, err := ownerOf(tx)
+		h, err := record.HomeOf(tx)
 		if err != nil {
 			return err
 		}
@@ -105,7 +106,7 @@ func (p *Pod) LoansOn(ctx context.Context, who acl.Agent, id ldp.ID) ([]Loan, er
 			return absent()
 		}
 		rules, from, err := rulesOn(tx, id)
-		all = h.loans(from, rules)
+		all = loansOf(h, from, rules)
 		return err
 	})
 	return all, err
@@ -160,19 +161,19 @@ func (p *Pod) relend(ctx context.Context, who acl.Agent, l Loan, change func([]a
 	if isEvidence(l.On) {
 		return fixed()
 	}
-	ch, err := p.change()
+	ch, err := record.NewChange(p.Now(), p.Rand)
 	if err != nil {
 		return err
 	}
 	return p.updateOwn(ctx, who, func(tx store.Tx) error {
-		h, err := ownerOf(tx)
+		h, err := record.HomeOf(tx)
 		if err != nil {
 			return err
 		}
 		if _, aux := l.On.Subject(); aux != "" || l.On.First() != h.Name {
 			return absent()
 		}
-		values, err := tx.Get(recordKey(l.On))
+		values, err := tx.Get(record.RecordKey(l.On))
 		if err != nil {
 			return err
 		}
@@ -202,7 +203,7 @@ func rulesOn(tx store.Tx, id ldp.ID) (own []acl.Grant, from ldp.ID, err error) {
 	var keys []string
 	var line []ldp.ID
 	for up := id; up != "/" && up != ""; up = up.Parent() {
-		line, keys = append(line, up), append(keys, rulesKey(up))
+		line, keys = append(line, up), append(keys, record.RulesKey(up))
 	}
 	values, err := tx.Get(keys...)
 	if err != nil {
@@ -212,7 +213,7 @@ func rulesOn(tx store.Tx, id ldp.ID) (own []acl.Grant, from ldp.ID, err error) {
 		if value == nil {
 			continue
 		}
-		rules, err := decodeRules(line[i], value)
+		rules, err := record.DecodeRules(line[i], value)
 		if err != nil {
 			return nil, "", ldp.Refuse(ldp.Conflict, "The ACL document that is in effect is damaged. Write it anew.")
 		}

@@ -9,11 +9,7 @@ import (
 
 	"skrin/ldp/rdf"
 	"skrin/pod/store"
-)
-
-const (
-	provNS = "http://www.w3.org/ns/prov#"
-	aclNS  = "http://www.w3.org/ns/auth/acl#"
+	"skrin/pod/vocab"
 )
 
 // A logGraph is entries of a log as RDF: activities of PROV, with concepts and
@@ -42,30 +38,30 @@ func (l *logGraph) add(ctx context.Context, tx store.Tx, e *Entry, line []byte) 
 	if e.Action == DidRefuse {
 		result = "NotCompleted"
 	}
-	say(rdfType, rdf.IRI(l.term("LogEntry")), rdf.IRI(provNS+"Activity"))
-	say(dct+"identifier", rdf.String(e.Hash))
-	say(provNS+"startedAtTime", rdf.DateTime(e.Time))
-	say(l.term("action"), rdf.String(string(e.Action)))
+	say(vocab.Type, rdf.IRI(vocab.Core(l.Base).Term("LogEntry")), rdf.IRI(vocab.PROV+"Activity"))
+	say(vocab.DCT+"identifier", rdf.String(e.Hash))
+	say(vocab.PROV+"startedAtTime", rdf.DateTime(e.Time))
+	say(vocab.Core(l.Base).Term("action"), rdf.String(string(e.Action)))
 	if kind := transactions[e.Action]; kind != "" {
-		say(l.term("transactionType"), rdf.String(kind))
-		say(l.term("transactionResult"), rdf.String(result))
+		say(vocab.Core(l.Base).Term("transactionType"), rdf.String(kind))
+		say(vocab.Core(l.Base).Term("transactionResult"), rdf.String(result))
 	}
-	say(l.term("reason"), rdf.String(e.Why))
-	say(l.term("logIndex"), rdf.Integer(int64(e.Seq-1))) // a leaf's, from 0
-	say(l.term("leafHash"), rdf.String(leafHash(line)))
-	say(l.term("treeHead"), rdf.IRI(l.Base+"/me/log#checkpoint"))
-	say(l.term("responseDigest"), rdf.String(e.Digest))
-	say(dpv+"hasPurpose", rdf.IRI(e.Purpose))
+	say(vocab.Core(l.Base).Term("reason"), rdf.String(e.Why))
+	say(vocab.Core(l.Base).Term("logIndex"), rdf.Integer(int64(e.Seq-1))) // a leaf's, from 0
+	say(vocab.Core(l.Base).Term("leafHash"), rdf.String(leafHash(line)))
+	say(vocab.Core(l.Base).Term("treeHead"), rdf.IRI(l.Base+"/me/log#checkpoint"))
+	say(vocab.Core(l.Base).Term("responseDigest"), rdf.String(e.Digest))
+	say(vocab.DPV+"hasPurpose", rdf.IRI(e.Purpose))
 	who, err := l.who(ctx, e)
 	if err != nil {
 		return err
 	}
-	say(provNS+"wasAssociatedWith", rdf.IRI(who), rdf.IRI(string(e.By)))
+	say(vocab.PROV+"wasAssociatedWith", rdf.IRI(who), rdf.IRI(string(e.By)))
 	if strings.HasPrefix(e.Path, "/") {
-		say(provNS+"used", rdf.IRI(l.Base+e.Path))
+		say(vocab.PROV+"used", rdf.IRI(l.Base+e.Path))
 	}
 	if e.Action == DidRead || e.Action == DidVisit {
-		say(l.term("accessMode"), rdf.IRI(aclNS+"Read"))
+		say(vocab.Core(l.Base).Term("accessMode"), rdf.IRI(vocab.ACL+"Read"))
 	}
 	return l.concepts(ctx, tx, e, say)
 }
@@ -94,9 +90,9 @@ func (l *logGraph) concepts(ctx context.Context, tx store.Tx, e *Entry, say func
 		return all
 	}
 	if e.Action == DidRead {
-		say(l.term("conceptsReleased"), of(e.Fields)...)
+		say(vocab.Core(l.Base).Term("conceptsReleased"), of(e.Fields)...)
 	} else {
-		say(l.term("concepts"), of(e.Fields)...)
+		say(vocab.Core(l.Base).Term("concepts"), of(e.Fields)...)
 	}
 	if e.Consent == "" {
 		return nil
@@ -105,9 +101,9 @@ func (l *logGraph) concepts(ctx context.Context, tx store.Tx, e *Entry, say func
 	if err != nil || c == nil {
 		return err
 	}
-	say(l.term("conceptsRequested"), of(c.Request.Fields)...)
-	say(l.term("conceptsRequested"), of(c.Request.Optional)...)
-	say(l.term("grant"), l.grantOf(c))
+	say(vocab.Core(l.Base).Term("conceptsRequested"), of(c.Request.Fields)...)
+	say(vocab.Core(l.Base).Term("conceptsRequested"), of(c.Request.Optional)...)
+	say(vocab.Core(l.Base).Term("grant"), l.grantOf(c))
 	return l.erasure(ctx, e, c)
 }
 
@@ -134,14 +130,14 @@ func (l *logGraph) erasure(ctx context.Context, e *Entry, c *Consent) error {
 		if !c.Erased.IsZero() {
 			status = "RequestFulfilled"
 		}
-		add(request, rdfType, rdf.IRI(dpv+"RightExerciseActivity"))
-		add(request, rdfType, rdf.IRI(l.term("ErasureRequest")))
-		add(request, dpv+"hasRight", rdf.IRI(dpvGDPR+"A17"))
-		add(request, dct+"created", rdf.DateTime(c.Withdrawn))
-		add(request, l.term("grant"), l.grantOf(c))
-		add(request, dpv+"hasRecipient", rdf.IRI(string(party.WebID)))
-		add(request, l.term("dueBy"), rdf.Date(c.EraseBy))
-		add(request, dpv+"hasStatus", rdf.IRI(dpv+status))
+		add(request, vocab.Type, rdf.IRI(vocab.DPV+"RightExerciseActivity"))
+		add(request, vocab.Type, rdf.IRI(vocab.Core(l.Base).Term("ErasureRequest")))
+		add(request, vocab.DPV+"hasRight", rdf.IRI(vocab.DPVGDPR+"A17"))
+		add(request, vocab.DCT+"created", rdf.DateTime(c.Withdrawn))
+		add(request, vocab.Core(l.Base).Term("grant"), l.grantOf(c))
+		add(request, vocab.DPV+"hasRecipient", rdf.IRI(string(party.WebID)))
+		add(request, vocab.Core(l.Base).Term("dueBy"), rdf.Date(c.EraseBy))
+		add(request, vocab.DPV+"hasStatus", rdf.IRI(vocab.DPV+status))
 	}
 	if e.Action != DidErase || c.Receipt == "" {
 		return nil
@@ -150,17 +146,17 @@ func (l *logGraph) erasure(ctx context.Context, e *Entry, c *Consent) error {
 	if err != nil {
 		return err
 	}
-	add(done, rdfType, rdf.IRI(dpv+"RightExerciseRecord"))
-	add(done, rdfType, rdf.IRI(l.term("ErasureReceipt")))
-	add(done, dct+"creator", rdf.IRI(string(party.WebID)))
-	add(done, dct+"created", rdf.DateTime(c.Erased))
-	add(done, dct+"references", request)
-	add(done, l.term("method"), rdf.String(receipt.Method))
-	add(done, l.term("retainedUnder"), rdf.String(receipt.Under))
+	add(done, vocab.Type, rdf.IRI(vocab.DPV+"RightExerciseRecord"))
+	add(done, vocab.Type, rdf.IRI(vocab.Core(l.Base).Term("ErasureReceipt")))
+	add(done, vocab.DCT+"creator", rdf.IRI(string(party.WebID)))
+	add(done, vocab.DCT+"created", rdf.DateTime(c.Erased))
+	add(done, vocab.DCT+"references", request)
+	add(done, vocab.Core(l.Base).Term("method"), rdf.String(receipt.Method))
+	add(done, vocab.Core(l.Base).Term("retainedUnder"), rdf.String(receipt.Under))
 	for _, concept := range receipt.Retained {
-		add(done, l.term("retainedConcepts"), rdf.String(concept))
+		add(done, vocab.Core(l.Base).Term("retainedConcepts"), rdf.String(concept))
 	}
-	add(done, l.term("signature"), rdf.String(c.Receipt))
+	add(done, vocab.Core(l.Base).Term("signature"), rdf.String(c.Receipt))
 	return nil
 }
 
@@ -172,8 +168,8 @@ func (l *logGraph) turtle() ([]byte, error) {
 func (p *Pod) treeHead(signed string) (string, error) {
 	l := logGraph{Pod: p}
 	it := rdf.IRI(p.Base + "/me/log#checkpoint")
-	l.g.Add(it, rdf.IRI(rdfType), rdf.IRI(l.term("TreeHead")))
-	l.g.Add(it, rdf.IRI(l.term("note")), rdf.String(signed))
+	l.g.Add(it, rdf.IRI(vocab.Type), rdf.IRI(vocab.Core(l.Base).Term("TreeHead")))
+	l.g.Add(it, rdf.IRI(vocab.Core(l.Base).Term("note")), rdf.String(signed))
 	b, err := l.turtle()
 	return string(b), err
 }

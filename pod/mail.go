@@ -11,11 +11,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/registry"
 	"skrin/pod/store"
+	"skrin/pod/vouch"
 )
 
 // A MailedRequest is the payload of the JWS (typ evidence-request+jwt, signed with
@@ -67,7 +67,7 @@ func (p *Pod) takeMail(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Wr
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	switch typeOfJWS(string(body)) {
+	switch vouch.TypeOf(string(body)) {
 	case typeErasure:
 		return p.takeErasure(ctx, who, req.ID, party, string(body))
 	case typeRequest:
@@ -76,18 +76,8 @@ func (p *Pod) takeMail(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Wr
 	return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The body must be a JWS whose typ is "+typeErasure+" or "+typeRequest+".")
 }
 
-// typeOfJWS returns the typ of a JWS that has not been verified; "" if it is none.
-func typeOfJWS(jws string) string {
-	signed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256})
-	if err != nil {
-		return ""
-	}
-	typ, _ := signed.Signatures[0].Protected.ExtraHeaders[jose.HeaderType].(string)
-	return typ
-}
-
 // takeRequest puts a party's signed request before the person.
-func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, party Party, jws string) (ldp.Written, error) {
+func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, party registry.Party, jws string) (ldp.Written, error) {
 	m, faults := p.checkMail(party, spaceID(inbox), jws)
 	if faults != nil {
 		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The request can't be accepted.", faults...)
@@ -117,7 +107,7 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 	})
 }
 
-func (p *Pod) checkMail(party Party, space, jws string) (*MailedRequest, []string) {
+func (p *Pod) checkMail(party registry.Party, space, jws string) (*MailedRequest, []string) {
 	payload, err := party.CheckSigned(jws, typeRequest)
 	if err != nil {
 		return nil, []string{"the JWS: " + err.Error() + "."}

@@ -15,6 +15,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/registry"
 )
 
 // mail is a request as the insurer would post it to its space.
@@ -65,7 +66,7 @@ func (w *town) told() []pod.Notification {
 func TestARequestByTheInbox(t *testing.T) {
 	for _, yes := range []bool{true, false} {
 		w := newTown(t)
-		w.pod.Registry = changed{w.pod.Registry, func(p *pod.Party) { // who publishes its keys asks as well
+		w.pod.Registry = changed{w.pod.Registry, func(p *registry.Party) { // who publishes its keys asks as well
 			if keys := p.Keys; p.ID == insurer && !yes {
 				p.Keys, p.KeysAt, p.Published = jose.JSONWebKeySet{}, "https://insurer.example/jwks", func(string) jose.JSONWebKeySet { return keys }
 			}
@@ -179,13 +180,13 @@ func TestMailThatIsRefused(t *testing.T) {
 
 // changed is a Registry in which a party's registration was changed.
 type changed struct {
-	pod.Registry
-	edit func(*pod.Party)
+	registry.Registry
+	edit func(*registry.Party)
 }
 
-func (r changed) Party(ctx context.Context, id string) (pod.Party, error) {
+func (r changed) Party(ctx context.Context, id string) (registry.Party, error) {
 	p, err := r.Registry.Party(ctx, id)
-	p.Uses = append([]pod.Use(nil), p.Uses...)
+	p.Uses = append([]registry.Use(nil), p.Uses...)
 	r.edit(&p)
 	return p, err
 }
@@ -196,9 +197,9 @@ func TestLimitsAtRead(t *testing.T) {
 	with := func(more string) json.RawMessage {
 		return json.RawMessage(strings.Replace(string(asks()), `"use"`, more+`,"use"`, 1))
 	}
-	register := func(edit func(*pod.Use)) func(*town) {
+	register := func(edit func(*registry.Use)) func(*town) {
 		return func(w *town) {
-			w.pod.Registry = changed{w.pod.Registry, func(p *pod.Party) {
+			w.pod.Registry = changed{w.pod.Registry, func(p *registry.Party) {
 				for i := range p.Uses {
 					edit(&p.Uses[i])
 				}
@@ -220,9 +221,9 @@ func TestLimitsAtRead(t *testing.T) {
 		{"eight days are", with(`"max_age":"P7D"`), 1, func(w *town) { w.now = w.now.AddDate(0, 0, 8) }, ldp.Gone, "too old"},
 		{"expired evidence", asks(), 1, func(w *town) { w.now = w.now.AddDate(0, 0, 40) }, ldp.Gone, "expired"},
 		{"after the last day", asks(), 1, func(w *town) { w.now = w.now.AddDate(1, 0, 0) }, ldp.Forbidden, "ended"},
-		{"another purpose is registered", asks(), 1, register(func(u *pod.Use) { u.Purpose = "https://w3id.org/dpv#Marketing" }), ldp.Forbidden, "purpose"},
-		{"the use is no longer registered", asks(), 1, register(func(u *pod.Use) { u.ID = "else" }), ldp.Forbidden, "purpose"},
-		{"the field is no longer registered", asks(), 1, register(func(u *pod.Use) { u.Fields = []string{"registered"} }), ldp.Forbidden, "purpose"},
+		{"another purpose is registered", asks(), 1, register(func(u *registry.Use) { u.Purpose = "https://w3id.org/dpv#Marketing" }), ldp.Forbidden, "purpose"},
+		{"the use is no longer registered", asks(), 1, register(func(u *registry.Use) { u.ID = "else" }), ldp.Forbidden, "purpose"},
+		{"the field is no longer registered", asks(), 1, register(func(u *registry.Use) { u.Fields = []string{"registered"} }), ldp.Forbidden, "purpose"},
 	} {
 		w := newTown(t)
 		w.deposit(w.connect(), w.issue(2, func(s *credential.Statement) { s.Expires = w.now.AddDate(0, 0, 39) }))
@@ -276,7 +277,7 @@ func TestOldEvidenceIsNoChoice(t *testing.T) {
 // not at one moment; a provider is told that it is disconnected.
 func TestRemovalTellsApart(t *testing.T) {
 	w := newTown(t)
-	parties := w.pod.Registry.(*pod.Parties)
+	parties := w.pod.Registry.(*registry.Parties)
 	other, err := parties.Party(t.Context(), insurer)
 	must(t, err)
 	other.ID, other.WebID = "andra-forsakring", acl.WebID(base+"/.parties/andra-forsakring#org")

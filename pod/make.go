@@ -11,7 +11,9 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/record"
 	"skrin/pod/store"
+	"skrin/pod/vocab"
 )
 
 // Where things are in a pod that was just made, from its root.
@@ -42,9 +44,9 @@ func (p *Pod) OwnerOf(ctx context.Context, id string) (acl.Agent, error) {
 }
 
 func (p *Pod) ownerAt(ctx context.Context, name store.Name) (acl.Agent, error) {
-	var h home
+	var h record.Home
 	err := p.Store.View(ctx, name, func(tx store.Tx) (err error) {
-		h, err = ownerOf(tx)
+		h, err = record.HomeOf(tx)
 		return err
 	})
 	if errors.Is(err, store.ErrNoPod) {
@@ -66,18 +68,18 @@ func (p *Pod) Make(ctx context.Context, person string) (acl.Agent, error) {
 	if !errors.Is(err, store.ErrNoPod) {
 		return owner, err
 	}
-	ch, err := p.change()
+	ch, err := record.NewChange(p.Now(), p.Rand)
 	if err != nil {
 		return acl.Agent{}, err
 	}
-	name := store.IDEncoding.EncodeToString(ch.derive("pod name", "")[:16])
-	id := store.IDEncoding.EncodeToString(ch.derive("pod id", "")[:16])
+	name := store.IDEncoding.EncodeToString(ch.Derive("pod name", "")[:16])
+	id := store.IDEncoding.EncodeToString(ch.Derive("pod id", "")[:16])
 	root := ldp.ID("/" + name + "/")
-	h := home{Owner: acl.WebID(p.url(root+card) + "#me"), Name: name, Person: person}
+	h := record.Home{Owner: acl.WebID(p.url(root+card) + "#me"), Name: name, Person: person}
 	err = p.Store.Create(ctx, id, func(tx store.Tx) error {
 		tx.Claim(store.Name("pod/" + name))
 		tx.Claim(store.Name("person/" + person))
-		tx.Put(homeKey, h.encode())
+		tx.Put(record.HomeKey, h.Encode())
 		return p.furnish(ctx, tx, &ch, h, root)
 	})
 	if errors.Is(err, store.ErrTaken) { // by the same person, a moment ago
@@ -90,34 +92,34 @@ func (p *Pod) Make(ctx context.Context, person string) (acl.Agent, error) {
 }
 
 // furnish fills a new pod.
-func (p *Pod) furnish(ctx context.Context, tx store.Tx, ch *change, h home, root ldp.ID) error {
+func (p *Pod) furnish(ctx context.Context, tx store.Tx, ch *record.Change, h record.Home, root ldp.ID) error {
 	me := rdf.IRI(string(h.Owner))
 	at := func(path string) rdf.Term { return rdf.IRI(p.url(root) + path) }
-	a := rdf.IRI(rdfType)
+	a := rdf.IRI(vocab.Type)
 
 	profile := new(rdf.Graph)
-	profile.Add(at(card), a, rdf.IRI(foaf+"PersonalProfileDocument"))
-	profile.Add(at(card), rdf.IRI(foaf+"maker"), me)
-	profile.Add(at(card), rdf.IRI(foaf+"primaryTopic"), me)
-	for _, class := range []string{foaf + "Agent", foaf + "Person", "http://schema.org/Person"} {
+	profile.Add(at(card), a, rdf.IRI(vocab.FOAF+"PersonalProfileDocument"))
+	profile.Add(at(card), rdf.IRI(vocab.FOAF+"maker"), me)
+	profile.Add(at(card), rdf.IRI(vocab.FOAF+"primaryTopic"), me)
+	for _, class := range []string{vocab.FOAF + "Agent", vocab.FOAF + "Person", "http://schema.org/Person"} {
 		profile.Add(me, a, rdf.IRI(class))
 	}
-	profile.Add(me, rdf.IRI(solid+"oidcIssuer"), rdf.IRI(p.Issuer))
-	profile.Add(me, rdf.IRI(solid+"account"), at(""))
-	profile.Add(me, rdf.IRI(pimNS+"storage"), at(""))
-	profile.Add(me, rdf.IRI(ldpNS+"inbox"), at(inbox))
-	profile.Add(me, rdf.IRI(pimNS+"preferencesFile"), at(preferences))
-	profile.Add(me, rdf.IRI(solid+"publicTypeIndex"), at(publicTypes))
+	profile.Add(me, rdf.IRI(vocab.Solid+"oidcIssuer"), rdf.IRI(p.Issuer))
+	profile.Add(me, rdf.IRI(vocab.Solid+"account"), at(""))
+	profile.Add(me, rdf.IRI(vocab.PIM+"storage"), at(""))
+	profile.Add(me, rdf.IRI(vocab.LDP+"inbox"), at(inbox))
+	profile.Add(me, rdf.IRI(vocab.PIM+"preferencesFile"), at(preferences))
+	profile.Add(me, rdf.IRI(vocab.Solid+"publicTypeIndex"), at(publicTypes))
 
 	prefs := new(rdf.Graph)
-	prefs.Add(at(preferences), a, rdf.IRI(pimNS+"ConfigurationFile"))
-	prefs.Add(me, rdf.IRI(solid+"publicTypeIndex"), at(publicTypes))
-	prefs.Add(me, rdf.IRI(solid+"privateTypeIndex"), at(privateTypes))
+	prefs.Add(at(preferences), a, rdf.IRI(vocab.PIM+"ConfigurationFile"))
+	prefs.Add(me, rdf.IRI(vocab.Solid+"publicTypeIndex"), at(publicTypes))
+	prefs.Add(me, rdf.IRI(vocab.Solid+"privateTypeIndex"), at(privateTypes))
 
 	index := func(path, kind string) *rdf.Graph {
 		g := new(rdf.Graph)
-		g.Add(at(path), a, rdf.IRI(solid+"TypeIndex"))
-		g.Add(at(path), a, rdf.IRI(solid+kind))
+		g.Add(at(path), a, rdf.IRI(vocab.Solid+"TypeIndex"))
+		g.Add(at(path), a, rdf.IRI(vocab.Solid+kind))
 		return g
 	}
 	for _, d := range []struct {
@@ -161,7 +163,7 @@ func (p *Pod) plant(tx store.Tx, id ldp.ID, media string, body []byte) error {
 	if len(body) > inline {
 		return tooLarge(inline)
 	}
-	ch, err := p.change()
+	ch, err := record.NewChange(p.Now(), p.Rand)
 	if err != nil {
 		return err
 	}
@@ -169,16 +171,16 @@ func (p *Pod) plant(tx store.Tx, id ldp.ID, media string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	rec := &record{tag: ch.tag(id), modified: ch.at.Unix(), media: media, body: body, size: int64(len(body))}
+	rec := &record.State{Tag: ch.Tag(id), Modified: ch.At.Unix(), Media: media, Body: body, Size: int64(len(body))}
 	if err := p.charge(tx, r, r.growth(rec)); err != nil {
 		return err
 	}
-	ch.save(tx, r, 0, rec)
+	r.save(tx, &ch, 0, rec)
 	return p.journal(tx, r)
 }
 
 // place writes a graph to a new pod, whatever kind of resource it is to be.
-func (p *Pod) place(ctx context.Context, tx store.Tx, ch *change, id ldp.ID, g *rdf.Graph) error {
+func (p *Pod) place(ctx context.Context, tx store.Tx, ch *record.Change, id ldp.ID, g *rdf.Graph) error {
 	body, err := rdf.Write(g, rdf.Turtle, rdf.WriteOptions{})
 	if err != nil {
 		return err
@@ -208,12 +210,12 @@ func (p *Pod) isProfile(r *right) bool {
 func (p *Pod) protect(r *right, c *content) error {
 	var issuers []rdf.Term
 	if c.data != nil {
-		issuers = c.data.Default().Objects(rdf.IRI(string(r.home.Owner)), rdf.IRI(solid+"oidcIssuer"))
+		issuers = c.data.Default().Objects(rdf.IRI(string(r.home.Owner)), rdf.IRI(vocab.Solid+"oidcIssuer"))
 	}
 	if len(issuers) != 1 || issuers[0] != rdf.IRI(p.Issuer) {
 		return ldp.Refuse(ldp.Conflict, "The owner's solid:oidcIssuer can't be changed here. Send the document with <"+p.Issuer+"> as the only one.")
 	}
-	for _, property := range []string{ldpNS + "inbox", pimNS + "preferencesFile"} {
+	for _, property := range []string{vocab.LDP + "inbox", vocab.PIM + "preferencesFile"} {
 		if n := len(c.data.Default().Objects(rdf.IRI(string(r.home.Owner)), rdf.IRI(property))); n > 1 {
 			return ldp.Refuse(ldp.Unprocessable, "The owner can have one <"+property+">, so that nobody has to guess. Leave the other out, or delete the old one.")
 		}
@@ -222,7 +224,7 @@ func (p *Pod) protect(r *right, c *content) error {
 }
 
 func isStorageDescription(id ldp.ID) bool {
-	path, ok := strings.CutPrefix(string(id), string(rootOf(id)))
+	path, ok := strings.CutPrefix(string(id), string(record.RootOf(id)))
 	return ok && path == storageDescription
 }
 
@@ -234,8 +236,8 @@ func (p *Pod) storageDescription(req ldp.Get) (*ldp.Resource, error) {
 		return nil, ldp.Refuse(ldp.NotAcceptable, "The description of a storage is to be had as text/turtle and application/ld+json.")
 	}
 	g := new(rdf.Graph)
-	storage := rdf.IRI(p.url(rootOf(req.ID)))
-	g.Add(storage, rdf.IRI(rdfType), rdf.IRI(pimNS+"Storage"))
+	storage := rdf.IRI(p.url(record.RootOf(req.ID)))
+	g.Add(storage, rdf.IRI(vocab.Type), rdf.IRI(vocab.PIM+"Storage"))
 	for _, channel := range p.Channels {
 		const notify = "http://www.w3.org/ns/solid/notifications#"
 		service := rdf.IRI(p.Base + "/.notifications/" + channel + "/")

@@ -15,6 +15,8 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/number"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -101,7 +103,7 @@ func (m *Mandate) grant() acl.Grant {
 // else while the owner is about to leave. Control, which no mandate gives, is to
 // change settings, take all of it out, erase, and appoint others.
 func (p *Pod) mayActFor(tx store.Tx, who acl.Agent, mode acl.Mode) error {
-	own, err := ownerOf(tx)
+	own, err := record.HomeOf(tx)
 	if err != nil {
 		return err
 	}
@@ -191,7 +193,7 @@ func (p *Pod) Invite(ctx context.Context, who acl.Agent, m Mandate) (code string
 	}
 	m = Mandate{ID: id, Owner: who.ID, Whose: m.Whose, Name: m.Name, Modes: m.Modes, Made: now, Until: m.Until, Code: digestOf(code)}
 	return code, p.updateOwn(ctx, who, func(tx store.Tx) error {
-		own, err := ownerOf(tx)
+		own, err := record.HomeOf(tx)
 		if err != nil {
 			return err
 		}
@@ -226,7 +228,7 @@ func goodName(s string) bool {
 			return false
 		}
 	}
-	return s != "" && s[0] != '/' && utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxName && !holdsNationalNumber(s)
+	return s != "" && s[0] != '/' && utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxName && !number.In(s)
 }
 
 func mandates(tx store.Tx) ([]Mandate, error) {
@@ -304,7 +306,7 @@ func (p *Pod) invited(ctx context.Context, who acl.Agent, code string, run func(
 	}
 	digest := digestOf(code)
 	err := run(ctx, invitationName(digest), func(tx store.Tx) error {
-		own, err := ownerOf(tx)
+		own, err := record.HomeOf(tx)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -22,26 +23,26 @@ import (
 type right struct {
 	who  acl.Agent
 	now  time.Time
-	home home
+	home record.Home
 	id   ldp.ID // what was asked for
 	aux  string // its suffix, if it is an auxiliary resource
 
 	// line is the resource, or what the auxiliary resource belongs to; its
 	// container; and so on up to the root.
 	line    []link
-	rec     *record    // of id; nil if there is none
-	used    []byte     // what is under usedKey; read only for writing
-	unasked []string   // groups that would have to be asked elsewhere
-	done    []Activity // what a write has done, if anybody wants to know
+	rec     *record.State // of id; nil if there is none
+	used    []byte        // what is under usedKey; read only for writing
+	unasked []string      // groups that would have to be asked elsewhere
+	done    []Activity    // what a write has done, if anybody wants to know
 }
 
 // A link is one resource of a line.
 type link struct {
 	id    ldp.ID
-	rec   *record     // nil if there is none; read only for writing
-	twin  bool        // there is one that differs in the slash; read only for writing
-	rules []acl.Grant // of its own ACL document; nil if it has none
-	torn  bool        // it has one that can't be read, and that grants nothing
+	rec   *record.State // nil if there is none; read only for writing
+	twin  bool          // there is one that differs in the slash; read only for writing
+	rules []acl.Grant   // of its own ACL document; nil if it has none
+	torn  bool          // it has one that can't be read, and that grants nothing
 }
 
 // may returns the right of who to do all of mode to the resource, or to what the
@@ -61,23 +62,23 @@ func (p *Pod) may(tx store.Tx, who acl.Agent, mode acl.Mode, id ldp.ID) (*right,
 func (p *Pod) look(tx store.Tx, who acl.Agent, id ldp.ID, writing bool) (*right, error) {
 	subject, aux := id.Subject()
 	r := &right{who: who, now: p.Now(), id: id, aux: aux}
-	root := rootOf(id)
+	root := record.RootOf(id)
 	depth := strings.Count(string(subject), "/")
 	r.line = make([]link, 0, depth)
 	// A container's path begins that of what it holds, and so do their keys.
-	record, rules := recordKey(id), rulesKey(subject)
-	keys := append(make([]string, 0, 3+3*depth), homeKey, record)
+	state, rules := record.RecordKey(id), record.RulesKey(subject)
+	keys := append(make([]string, 0, 3+3*depth), record.HomeKey, state)
 	if writing {
 		keys = append(keys, usedKey)
 	}
 	for up := subject; len(up) >= len(root); up = up.Parent() {
 		r.line = append(r.line, link{id: up})
-		keys = append(keys, rules[:len("a")+len(up)])
+		keys = append(keys, rules[:len(rules)-len(subject)+len(up)])
 		if writing && up != id {
-			keys = append(keys, record[:len("r")+len(up)])
+			keys = append(keys, state[:len(state)-len(id)+len(up)])
 		}
 		if writing {
-			keys = append(keys, recordKey(up.Twin()))
+			keys = append(keys, record.RecordKey(up.Twin()))
 		}
 	}
 	if len(r.line) == 0 || r.line[len(r.line)-1].id != root {
@@ -97,13 +98,13 @@ func (p *Pod) look(tx store.Tx, who acl.Agent, id ldp.ID, writing bool) (*right,
 // the nearest ACL document counts, so those above it are not looked at.
 func (r *right) fill(values [][]byte, writing bool) (err error) {
 	next := func() []byte { v := values[0]; values = values[1:]; return v }
-	if r.home, err = decodeHome(next()); err != nil {
+	if r.home, err = record.DecodeHome(next()); err != nil {
 		return err
 	}
 	if r.home.Moved != "" {
-		return movedTo(r.home.Moved, strings.TrimPrefix(string(r.id), string(rootOf(r.id))))
+		return movedTo(r.home.Moved, strings.TrimPrefix(string(r.id), string(record.RootOf(r.id))))
 	}
-	if r.rec, err = decodeRecord(next()); err != nil {
+	if r.rec, err = record.DecodeState(next()); err != nil {
 		return err
 	}
 	if writing {
@@ -116,7 +117,7 @@ func (r *right) fill(values [][]byte, writing bool) (err error) {
 		if decided {
 			continue
 		}
-		if l.rules, err = decodeRules(l.id, value); err != nil {
+		if l.rules, err = record.DecodeRules(l.id, value); err != nil {
 			l.rules, l.torn = []acl.Grant{}, true
 		}
 		if !writing {
@@ -124,7 +125,7 @@ func (r *right) fill(values [][]byte, writing bool) (err error) {
 			continue
 		}
 		if l.rec = r.rec; l.id != r.id {
-			if l.rec, err = decodeRecord(next()); err != nil {
+			if l.rec, err = record.DecodeState(next()); err != nil {
 				return err
 			}
 		}
@@ -230,15 +231,15 @@ func (r *right) mayGet(tx store.Tx) error {
 	if _, nested := subject.Subject(); r.rec != nil || r.aux != ldp.MetaSuffix || nested != "" || ldp.KindOf(err) != ldp.NotFound {
 		return err
 	}
-	values, failed := tx.Get(recordKey(subject))
+	values, failed := tx.Get(record.RecordKey(subject))
 	if failed != nil {
 		return failed
 	}
-	described, failed := decodeRecord(values[0])
+	described, failed := record.DecodeState(values[0])
 	if failed != nil || described == nil {
 		return cmp.Or(failed, err)
 	}
-	r.rec = &record{modified: described.modified, media: rdf.Turtle.MediaType()}
+	r.rec = &record.State{Modified: described.Modified, Media: rdf.Turtle.MediaType()}
 	return nil
 }
 
@@ -329,8 +330,8 @@ func (p *Pod) expandGroups(tx store.Tx, r *right) error {
 			switch {
 			case g.Group == "" || seen || len(member) == maxGroups:
 				continue
-			case local && rootOf(id) == rootOf(r.id):
-				here, keys = append(here, g.Group), append(keys, recordKey(id))
+			case local && record.RootOf(id) == record.RootOf(r.id):
+				here, keys = append(here, g.Group), append(keys, record.RecordKey(id))
 			case known == nil && p.Groups != nil:
 				r.unasked = append(r.unasked, g.Group)
 			}
@@ -359,7 +360,7 @@ func (p *Pod) readGroups(tx store.Tx, who acl.Agent, groups, keys []string, memb
 		return err
 	}
 	for i, group := range groups {
-		rec, err := decodeRecord(values[i])
+		rec, err := record.DecodeState(values[i])
 		if err != nil {
 			return err
 		}
@@ -380,15 +381,15 @@ func (p *Pod) local(iri string) (ldp.ID, bool) {
 }
 
 // hasMember reports whether a group's document says that who is a member.
-func (p *Pod) hasMember(rec *record, group string, who acl.WebID) bool {
-	if rec == nil || rec.digest != "" || !bytes.Contains(rec.body, []byte("hasMember")) {
+func (p *Pod) hasMember(rec *record.State, group string, who acl.WebID) bool {
+	if rec == nil || rec.Digest != "" || !bytes.Contains(rec.Body, []byte("hasMember")) {
 		return false
 	}
-	format, ok := rdf.FormatOf(rec.media)
+	format, ok := rdf.FormatOf(rec.Media)
 	if !ok {
 		return false
 	}
 	doc, _, _ := strings.Cut(group, "#")
-	g, err := rdf.Read(context.Background(), rec.body, format, doc, p.rdfLimits())
+	g, err := rdf.Read(context.Background(), rec.Body, format, doc, p.rdfLimits())
 	return err == nil && g.Has(rdf.IRI(group), rdf.IRI("http://www.w3.org/2006/vcard/ns#hasMember"), rdf.IRI(string(who)))
 }

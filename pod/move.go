@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -32,7 +33,7 @@ func (p *Pod) MoveTo(ctx context.Context, who acl.Agent, to Imported) error {
 	var id string
 	err = p.updateOwn(ctx, who, func(tx store.Tx) error {
 		id = tx.Pod()
-		h, err := ownerOf(tx)
+		h, err := record.HomeOf(tx)
 		switch {
 		case err != nil || h.Moved == to.Root:
 			return err
@@ -42,7 +43,7 @@ func (p *Pod) MoveTo(ctx context.Context, who acl.Agent, to Imported) error {
 			return ldp.Refuse(ldp.Conflict, "What was imported there is not this pod.")
 		}
 		h.Moved = to.Root
-		tx.Put(homeKey, h.encode())
+		tx.Put(record.HomeKey, h.Encode())
 		if err := p.moveSpaces(ctx, tx, u.Scheme+"://"+u.Host, to.Spaces); err != nil {
 			return err
 		}

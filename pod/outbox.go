@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -239,7 +240,7 @@ func settle(tx store.Tx) error {
 	if sweep != nil {
 		next = *sweep
 	}
-	if h, err := ownerOf(tx); err != nil {
+	if h, err := record.HomeOf(tx); err != nil {
 		return err
 	} else if !h.Leaves.IsZero() && (next.IsZero() || h.Leaves.Before(next)) {
 		next = h.Leaves

@@ -9,6 +9,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -85,10 +86,10 @@ func owned(err error) error {
 
 // partyOrName returns a registered party; for one whose registration has ended,
 // its id for a name, so that the person still sees whom a record is about.
-func (p *Pod) partyOrName(ctx context.Context, id string) (Party, error) {
+func (p *Pod) partyOrName(ctx context.Context, id string) (registry.Party, error) {
 	party, err := p.Registry.Party(ctx, id)
-	if errors.Is(err, ErrNoParty) {
-		return Party{ID: id, Name: Text{"en": id}}, nil
+	if errors.Is(err, registry.ErrNoParty) {
+		return registry.Party{ID: id, Name: registry.Text{"en": id}}, nil
 	}
 	return party, err
 }

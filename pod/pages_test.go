@@ -4,6 +4,7 @@ package pod_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,9 +13,10 @@ import (
 	"time"
 
 	"skrin/acl"
-	"skrin/pod"
+	"skrin/ldp"
 	"skrin/pod/credential"
 	"skrin/pod/pebble"
+	"skrin/pod/registry"
 	"skrin/pod/web"
 )
 
@@ -27,6 +29,7 @@ type nobodyElse struct {
 func (nobodyElse) Person(*http.Request) (string, time.Time, string, bool) {
 	return "person-alva", time.Now(), "", true
 }
+func (nobodyElse) Ask(*http.Request, string) (web.Ask, error)            { return web.Ask{}, ldp.Gone }
 func (nobodyElse) SignOut(*http.Request) error                           { return nil }
 func (nobodyElse) Apps(context.Context, acl.WebID) ([]web.Helper, error) { return nil, nil }
 func (nobodyElse) RemoveApp(context.Context, acl.WebID, string) error    { return nil }
@@ -48,7 +51,7 @@ func (w *town) crowded(evidence, entries int) {
 	w.pod.Store = store
 	w.alva, err = w.pod.Make(w.t.Context(), "person-alva")
 	must(w.t, err)
-	parties := w.pod.Registry.(*pod.Parties)
+	parties := w.pod.Registry.(*registry.Parties)
 	like, err := parties.Party(w.t.Context(), insurer)
 	must(w.t, err)
 	deposit := w.connect()
@@ -80,7 +83,14 @@ func BenchmarkPages(b *testing.B) {
 	}
 	h, err := site.Handler()
 	must(b, err)
-	for _, path := range []string{"", "evidence", "evidence?page=50", "sharing", "log", "log?before=50000", "log?who=forsakring-7", "log?what=read", "connections", "files/", "settings/"} {
+	first, more, err := w.pod.SharesAfter(b.Context(), w.alva, "", 50)
+	must(b, err)
+	pieces, _, err := w.pod.Pieces(b.Context(), w.alva, 0, 1)
+	must(b, err)
+	open, err := w.pod.Begin(b.Context(), w.alva, "open", insurer, []json.RawMessage{asks()})
+	must(b, err)
+	for _, path := range []string{"", "evidence", "evidence?page=50", "evidence/" + pieces[0].ID, "sharing", "sharing?after=" + more, "sharing/" + first[0].Consent.ID, "requests/" + open,
+		"apps", "help/", "words", "log/100", "log", "log?before=50000", "log?who=forsakring-7", "log?what=read", "connections", "files/", "settings/"} {
 		b.Run(path, func(b *testing.B) {
 			size := 0
 			for b.Loop() {

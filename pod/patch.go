@@ -12,6 +12,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -40,7 +41,7 @@ func (p *Pod) Patch(ctx context.Context, who acl.Agent, req ldp.Patch) (ldp.Writ
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	ch, err := p.change()
+	ch, err := record.NewChange(p.Now(), p.Rand)
 	if err != nil {
 		return ldp.Written{}, err
 	}
@@ -138,7 +139,7 @@ func (job *patching) modes() (m acl.Mode) {
 }
 
 // run applies the patch in a transaction.
-func (job *patching) run(ctx context.Context, tx store.Tx, ch *change, who acl.Agent, req ldp.Patch) (ldp.Written, error) {
+func (job *patching) run(ctx context.Context, tx store.Tx, ch *record.Change, who acl.Agent, req ldp.Patch) (ldp.Written, error) {
 	r, err := job.look(tx, who, req.ID, true)
 	if err != nil {
 		return ldp.Written{}, err
@@ -204,16 +205,16 @@ func (job *patching) before(ctx context.Context, r *right) (media string, data *
 	if r.rec == nil {
 		return rdf.Turtle.MediaType(), new(rdf.Dataset), nil
 	}
-	media, body := r.rec.media, r.rec.body
+	media, body := r.rec.Media, r.rec.Body
 	format, isRDF := rdf.FormatOf(media)
 	switch {
 	case r.id.IsContainer():
 		format = rdf.NTriples
 	case !isRDF:
 		return "", nil, ldp.Refuse(ldp.Unsupported, "The resource is not RDF, and can't be patched. Replace it with PUT.")
-	case r.rec.digest != "" && r.rec.digest != job.old.digest:
-		return "", nil, &lacking{digest: r.rec.digest}
-	case r.rec.digest != "":
+	case r.rec.Digest != "" && r.rec.Digest != job.old.digest:
+		return "", nil, &lacking{digest: r.rec.Digest}
+	case r.rec.Digest != "":
 		body = job.old.body
 	}
 	data, err = job.parse(ctx, body, format, r.id)

@@ -3,12 +3,13 @@
 package pod
 
 import (
-	"context"
 	"io"
 	"time"
 
 	"skrin/ldp"
+	"skrin/pod/registry"
 	"skrin/pod/store"
+	"skrin/pod/vouch"
 )
 
 // A Pod is the door to all pods of one server. Its fields are set before its
@@ -17,29 +18,23 @@ import (
 type Pod struct {
 	Store    store.Store
 	Blobs    store.Blobs
-	Registry Registry         // who is registered
-	Types    *Catalogue       // what evidence there is
-	Sign     Signer           // signs receipts and records with the server's key
-	Base     string           // "https://host": the origin of every URL, without a slash
-	Issuer   string           // of the tokens of the people here; the same string as Base in most installations
-	Now      func() time.Time //
-	Rand     io.Reader        // crypto/rand.Reader
-	Wake     func()           // told after a commit that queued a notification; nil for nobody
-	Groups   Groups           // finds members of groups of other servers; nil for none
-	Statuses *Statuses        // follows status lists; nil for a server of which nobody relies on them
-	MaxBytes int64            // of one resource; 0 for 512 MiB
-	MaxRDF   int64            // bytes of one RDF document; 0 for 8 MiB
-	Quota    int64            // bytes that a pod's resources may hold together; 0 for no bound
-	Channels []string         // types of channels at /.notifications/, which a storage's description names; nil for none
-	Leak     Leak             // links people on purpose; "" everywhere but in the program that measures it
+	Registry registry.Registry   // who is registered
+	Types    *registry.Catalogue // what evidence there is
+	Sign     vouch.Signer        // signs receipts and records with the server's key
+	Base     string              // "https://host": the origin of every URL, without a slash
+	Issuer   string              // of the tokens of the people here; the same string as Base in most installations
+	Now      func() time.Time    //
+	Rand     io.Reader           // crypto/rand.Reader
+	Wake     func()              // told after a commit that queued a notification; nil for nobody
+	Groups   Groups              // finds members of groups of other servers; nil for none
+	Statuses *Statuses           // follows status lists; nil for a server of which nobody relies on them
+	MaxBytes int64               // of one resource; 0 for 512 MiB
+	MaxRDF   int64               // bytes of one RDF document; 0 for 8 MiB
+	Quota    int64               // bytes that a pod's resources may hold together; 0 for no bound
+	Channels []string            // types of channels at /.notifications/, which a storage's description names; nil for none
+	Leak     Leak                // links people on purpose; "" everywhere but in the program that measures it
 
 	tally tally
-}
-
-// A Signer signs what the server vouches for, as a compact JWS (RFC 7515) whose
-// header has the given typ. The key is among those that the server publishes.
-type Signer interface {
-	Sign(ctx context.Context, typ string, payload []byte) (string, error)
 }
 
 // url returns the URL of a path.

@@ -6,23 +6,15 @@ import (
 	"encoding/binary"
 
 	"skrin/ldp"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
 // How much a pod holds is counted as it changes, in the transaction that changes
 // it: one number under usedKey, so that no write has to walk the pod.
 const (
-	usedKey  = "U"
-	overhead = 512 // bytes, of what is kept of a resource beside its content
+	usedKey = "U"
 )
-
-// cost is what a resource counts for; nil for none.
-func (r *record) cost() int64 {
-	if r == nil {
-		return 0
-	}
-	return overhead + max(r.size, int64(len(r.body)))
-}
 
 // usedOf returns how many bytes the pod holds. One that was made before there was
 // a count is walked, once: the next charge stores what was found.
@@ -41,11 +33,11 @@ func usedOf(tx store.Tx) (used int64, err error) {
 			return 0, err
 		}
 		for _, pair := range pairs {
-			rec, err := decodeRecord(pair.Value)
+			rec, err := record.DecodeState(pair.Value)
 			if err != nil {
 				return 0, err
 			}
-			used += rec.cost()
+			used += rec.Cost()
 			after = pair.Key
 		}
 		if len(pairs) < page {
@@ -85,12 +77,12 @@ func (p *Pod) charge(tx store.Tx, r *right, more int64) (err error) {
 
 // growth is by how much the pod grows when rec takes the place of what is there,
 // with the containers that are made for it.
-func (r *right) growth(rec *record) int64 {
-	n := rec.cost() - r.rec.cost()
+func (r *right) growth(rec *record.State) int64 {
+	n := rec.Cost() - r.rec.Cost()
 	if r.aux == "" {
 		for _, l := range r.line[1:] {
 			if l.rec == nil {
-				n += overhead
+				n += record.Overhead
 			}
 		}
 	}
@@ -99,29 +91,29 @@ func (r *right) growth(rec *record) int64 {
 
 // shrinkage is by how much it shrinks when the resource goes, with its auxiliaries.
 func (r *right) shrinkage(tx store.Tx) (int64, error) {
-	n := r.rec.cost()
+	n := r.rec.Cost()
 	if r.aux != "" {
 		return n, nil
 	}
-	values, err := tx.Get(recordKey(r.id+ldp.ACLSuffix), recordKey(r.id+ldp.MetaSuffix))
+	values, err := tx.Get(record.RecordKey(r.id+ldp.ACLSuffix), record.RecordKey(r.id+ldp.MetaSuffix))
 	for _, value := range values {
-		rec, bad := decodeRecord(value)
+		rec, bad := record.DecodeState(value)
 		if bad != nil {
 			return 0, bad
 		}
-		n += rec.cost()
+		n += rec.Cost()
 	}
 	return n, err
 }
 
 // hasRoom refuses a body for which there is no room, before a byte of it is read:
 // of size bytes, below 0 if that isn't known yet, to take the place of instead.
-func (p *Pod) hasRoom(tx store.Tx, size int64, instead *record) error {
+func (p *Pod) hasRoom(tx store.Tx, size int64, instead *record.State) error {
 	if p.Quota <= 0 {
 		return nil
 	}
 	used, err := usedOf(tx)
-	if err == nil && used+overhead+max(size, 0)-instead.cost() > p.Quota {
+	if err == nil && used+record.Overhead+max(size, 0)-instead.Cost() > p.Quota {
 		err = full()
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -32,7 +33,7 @@ const evidences = "evidence/"
 
 // isEvidence reports whether a path is evidence/, or in it.
 func isEvidence(id ldp.ID) bool {
-	path, ok := strings.CutPrefix(string(id), string(rootOf(id)))
+	path, ok := strings.CutPrefix(string(id), string(record.RootOf(id)))
 	return ok && strings.HasPrefix(path, evidences)
 }
 

@@ -14,6 +14,8 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/record"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -72,13 +74,13 @@ type Asked struct {
 // An Offer is a request with all that the person needs to decide on it.
 type Offer struct {
 	Request   Request
-	Party     Party
-	Use       Use             // ToRead
-	Types     []*EvidenceType // of Request.Types
-	Along     []*EvidenceType // of Request.Along
-	Connected bool            // ToDeposit: the party is connected already, for these types
-	Choices   []Choice        // ToRead: the evidence that would answer, newest first; empty if there is none
-	Suppliers []Supplier      // ToRead: who could deliver evidence of the type
+	Party     registry.Party
+	Use       registry.Use             // ToRead
+	Types     []*registry.EvidenceType // of Request.Types
+	Along     []*registry.EvidenceType // of Request.Along
+	Connected bool                     // ToDeposit: the party is connected already, for these types
+	Choices   []Choice                 // ToRead: the evidence that would answer, newest first; empty if there is none
+	Suppliers []Supplier               // ToRead: who could deliver evidence of the type
 }
 
 // A Choice is one piece of evidence and what of it would be released.
@@ -93,7 +95,7 @@ type Choice struct {
 
 // A Supplier is a provider of a type of evidence that is asked for.
 type Supplier struct {
-	Party     Party
+	Party     registry.Party
 	Connected bool
 	Asked     time.Time // zero if it wasn't asked for this request
 	Trouble   string    // as in Asked
@@ -241,7 +243,7 @@ func (p *Pod) offer(ctx context.Context, tx store.Tx, r *Request) (*Offer, error
 }
 
 // typesOf returns the types with the ids, of those that are in the catalogue.
-func (p *Pod) typesOf(ids []string) (types []*EvidenceType) {
+func (p *Pod) typesOf(ids []string) (types []*registry.EvidenceType) {
 	for _, id := range ids {
 		if t, ok := p.Types.Type(id); ok {
 			types = append(types, t)
@@ -284,7 +286,7 @@ func (p *Pod) suppliers(ctx context.Context, tx store.Tx, o *Offer) error {
 	}
 	for _, id := range ids {
 		party, err := p.Registry.Party(ctx, id)
-		if errors.Is(err, ErrNoParty) {
+		if errors.Is(err, registry.ErrNoParty) {
 			continue
 		}
 		if err != nil {
@@ -360,7 +362,7 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 		if r.State != Open || !p.Now().Before(r.AnswerBy) || a.Agree && r.Kind == ToRead && !p.Now().Before(r.Until) {
 			return ldp.Refuse(ldp.Conflict, "This request has been answered, or its time has passed.")
 		}
-		if h, err := ownerOf(tx); err != nil {
+		if h, err := record.HomeOf(tx); err != nil {
 			return err
 		} else if a.Agree && !h.Leaves.IsZero() {
 			return ldp.Refuse(ldp.Conflict, "All of it is about to be erased. Stay first, and then answer.")

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"strings"
 
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/record"
 	"skrin/pod/store"
+	"skrin/pod/vocab"
+	"strings"
 )
 
 // Limits of what is stored.
@@ -34,7 +36,7 @@ func (p *Pod) Get(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resourc
 		return p.storageDescription(req)
 	}
 	var res *ldp.Resource
-	var rec *record
+	var rec *record.State
 	var podID string
 	err := p.read(ctx, who, req.ID, func(tx store.Tx) (acl.Mode, error) {
 		r, err := p.look(tx, who, req.ID, false)
@@ -66,25 +68,25 @@ func (p *Pod) Get(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resourc
 // offers returns the media types in which a resource can be had: as it is stored
 // first.
 func offers(r *right) []string {
-	switch format, ok := rdf.FormatOf(r.rec.media); {
-	case r.id.IsContainer() || ok && r.rec.media == turtleFirst[0]:
+	switch format, ok := rdf.FormatOf(r.rec.Media); {
+	case r.id.IsContainer() || ok && r.rec.Media == turtleFirst[0]:
 		return turtleFirst
 	case ok && format == rdf.JSONLD:
-		return []string{r.rec.media, rdf.Turtle.MediaType()}
+		return []string{r.rec.Media, rdf.Turtle.MediaType()}
 	case ok && format == rdf.Turtle:
-		return []string{r.rec.media, rdf.JSONLD.MediaType()}
+		return []string{r.rec.Media, rdf.JSONLD.MediaType()}
 	case ok:
-		return []string{r.rec.media, rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()}
+		return []string{r.rec.Media, rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()}
 	}
-	return []string{r.rec.media}
+	return []string{r.rec.Media}
 }
 
 var turtleFirst = []string{rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()}
 
 // describe returns the resource without its content.
 func (p *Pod) describe(r *right) *ldp.Resource {
-	tag, modified := r.rec.state()
-	res := &ldp.Resource{ID: r.id, Type: r.rec.media, Tag: tag, Modified: modified, Size: r.rec.size, Description: p.description(r)}
+	tag, modified := r.rec.Validators()
+	res := &ldp.Resource{ID: r.id, Type: r.rec.Media, Tag: tag, Modified: modified, Size: r.rec.Size, Description: p.description(r)}
 	res.Modes, res.Public = r.modes()
 	if torn := r.torn(); torn != "" && res.Modes.Has(acl.Control) {
 		res.Notice = "The ACL document " + string(torn) + " is damaged, so that nobody but the owner has access. Write it anew."
@@ -98,8 +100,8 @@ func (p *Pod) description(r *right) ldp.Description {
 	if d.Root {
 		d.Owner = string(r.home.Owner)
 	}
-	if _, ok := rdf.FormatOf(r.rec.media); !ok && !r.id.IsContainer() {
-		d.Types = []string{ldpNS + "NonRDFSource"}
+	if _, ok := rdf.FormatOf(r.rec.Media); !ok && !r.id.IsContainer() {
+		d.Types = []string{vocab.LDP + "NonRDFSource"}
 		d.Methods = without(d.Methods, "PATCH")
 	}
 	return d
@@ -129,11 +131,11 @@ func (p *Pod) Options(ctx context.Context, who acl.Agent, id ldp.ID) (ldp.Descri
 	return d, err
 }
 
-func (p *Pod) open(ctx context.Context, podID string, rec *record) (io.ReadCloser, error) {
-	if rec.digest != "" {
-		return p.Blobs.Open(ctx, podID, rec.digest)
+func (p *Pod) open(ctx context.Context, podID string, rec *record.State) (io.ReadCloser, error) {
+	if rec.Digest != "" {
+		return p.Blobs.Open(ctx, podID, rec.Digest)
 	}
-	return seekCloser{bytes.NewReader(rec.body)}, nil
+	return seekCloser{bytes.NewReader(rec.Body)}, nil
 }
 
 // Put implements ldp.Backend. A blob that is replaced stays, for readers who have
@@ -166,7 +168,7 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 		}
 		return err
 	}
-	small := p.smallOfOwner(who, req.ID, req.Size)
+	small := req.Fault == nil && p.smallOfOwner(who, req.ID, req.Size)
 	if !small {
 		if err := p.view(ctx, who, req.ID, early); err != nil {
 			return ldp.Written{}, err
@@ -176,7 +178,7 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	ch, err := p.change()
+	ch, err := record.NewChange(p.Now(), p.Rand)
 	if err != nil {
 		return ldp.Written{}, err
 	}
@@ -212,9 +214,9 @@ func (r *right) fits(cond ldp.Conditions, fault error, nonRDF bool) error {
 	if nonRDF && (r.id.IsContainer() || r.aux != "") {
 		return ldp.Refuse(ldp.Conflict, "This can only be an RDF source. Leave out the Link header that asks for a non-RDF source.")
 	}
-	tag, modified := r.rec.state()
+	tag, modified := r.rec.Validators()
 	if r.rec == nil && r.aux == ldp.MetaSuffix && cond.NoneMatch == nil {
-		tag, _ = new(record).state() // as who has read it knows it; If-None-Match guards what was written
+		tag, _ = new(record.State).Validators() // as who has read it knows it; If-None-Match guards what was written
 	}
 	return cond.Check(tag, modified)
 }
@@ -352,6 +354,11 @@ func (c *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// rdfLimits are those of a document that somebody sends.
+func (p *Pod) rdfLimits() rdf.Limits {
+	return rdf.Limits{Bytes: int(limitOf(p.MaxRDF, defaultRDF)), LoadContext: vocab.Core(p.Base).LoadContext}
+}
+
 // parse reads RDF as the content of the resource id.
 func (p *Pod) parse(ctx context.Context, body []byte, format rdf.Format, id ldp.ID) (*rdf.Dataset, error) {
 	d, err := rdf.ReadDataset(ctx, body, format, p.url(id), p.rdfLimits())
@@ -373,8 +380,8 @@ func unreadable(err error) error {
 
 // store makes c the state of the resource, with all that follows from it, in one
 // transaction.
-func (p *Pod) store(ctx context.Context, tx store.Tx, ch *change, r *right, c *content) (ldp.Written, error) {
-	rec := &record{tag: ch.tag(r.id), modified: ch.at.Unix(), media: c.media, body: c.body, digest: c.digest, size: c.size}
+func (p *Pod) store(ctx context.Context, tx store.Tx, ch *record.Change, r *right, c *content) (ldp.Written, error) {
+	rec := &record.State{Tag: ch.Tag(r.id), Modified: ch.At.Unix(), Media: c.media, Body: c.body, Digest: c.digest, Size: c.size}
 	created := r.rec == nil
 	var err error
 	switch {
@@ -392,7 +399,7 @@ func (p *Pod) store(ctx context.Context, tx store.Tx, ch *change, r *right, c *c
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	if !created && r.rec.digest != "" && r.rec.digest != rec.digest {
+	if !created && r.rec.Digest != "" && r.rec.Digest != rec.Digest {
 		if err := p.sweepSoon(tx); err != nil {
 			return ldp.Written{}, err
 		}
@@ -401,28 +408,28 @@ func (p *Pod) store(ctx context.Context, tx store.Tx, ch *change, r *right, c *c
 		return ldp.Written{}, err
 	}
 	if r.aux != "" {
-		tx.Put(recordKey(r.id), rec.encode())
-		r.did(ch, made(created), r.id, "", rec.media)
+		tx.Put(record.RecordKey(r.id), rec.Encode())
+		r.did(ch, made(created), r.id, "", rec.Media)
 	} else {
-		ch.save(tx, r, 0, rec)
+		r.save(tx, ch, 0, rec)
 	}
 	if err := p.journal(tx, r); err != nil {
 		return ldp.Written{}, err
 	}
-	tag, modified := rec.state()
+	tag, modified := rec.Validators()
 	return ldp.Written{ID: r.id, Created: created, Tag: tag, Modified: modified, Description: p.Describe(r.id)}, nil
 }
 
 // save makes rec the state of link i, and tells the containers above: a new
 // member changes what the container has, and so its time; a change of what its
 // listing says of a member changes only its tag.
-func (ch *change) save(tx store.Tx, r *right, i int, rec *record) {
+func (r *right) save(tx store.Tx, ch *record.Change, i int, rec *record.State) {
 	l := &r.line[i]
 	old := l.rec
 	l.rec = rec
-	tx.Put(recordKey(l.id), rec.encode())
+	tx.Put(record.RecordKey(l.id), rec.Encode())
 	if i == 0 || old == nil {
-		r.did(ch, made(old == nil), l.id, "", rec.media)
+		r.did(ch, made(old == nil), l.id, "", rec.Media)
 	}
 	if i+1 == len(r.line) {
 		return
@@ -430,13 +437,13 @@ func (ch *change) save(tx store.Tx, r *right, i int, rec *record) {
 	if old == nil {
 		r.did(ch, Added, l.id, r.line[i+1].id, "")
 	}
-	line := rec.member()
-	if old != nil && bytes.Equal(old.member(), line) {
+	line := rec.Member()
+	if old != nil && bytes.Equal(old.Member(), line) {
 		return
 	}
 	above := r.line[i+1]
-	tx.Put(membersKey(above.id)+l.id.Name(), line)
-	ch.touch(tx, r, i+1, old == nil)
+	tx.Put(record.MembersKey(above.id)+l.id.Name(), line)
+	r.touch(tx, ch, i+1, old == nil)
 }
 
 // made is the kind of a write.
@@ -449,17 +456,17 @@ func made(created bool) string {
 
 // touch changes the tag of container i, and its time if its members are others
 // now; it makes the container if there is none.
-func (ch *change) touch(tx store.Tx, r *right, i int, contains bool) {
+func (r *right) touch(tx store.Tx, ch *record.Change, i int, contains bool) {
 	l := r.line[i]
-	next := record{tag: ch.tag(l.id), modified: ch.at.Unix()}
+	next := record.State{Tag: ch.Tag(l.id), Modified: ch.At.Unix()}
 	if l.rec != nil {
 		next = *l.rec
-		next.tag = ch.tag(l.id)
+		next.Tag = ch.Tag(l.id)
 		if contains {
-			next.modified = ch.at.Unix()
+			next.Modified = ch.At.Unix()
 		}
 	}
-	ch.save(tx, r, i, &next)
+	r.save(tx, ch, i, &next)
 }
 
 // Delete implements ldp.Backend.
@@ -467,7 +474,7 @@ func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
 	if req.ID.First() == spaces {
 		return refusal(who)
 	}
-	ch, err := p.change()
+	ch, err := record.NewChange(p.Now(), p.Rand)
 	if err != nil {
 		return err
 	}
@@ -480,7 +487,7 @@ func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
 	return err
 }
 
-func (p *Pod) delete(ctx context.Context, tx store.Tx, ch *change, who acl.Agent, req ldp.Delete) error {
+func (p *Pod) delete(ctx context.Context, tx store.Tx, ch *record.Change, who acl.Agent, req ldp.Delete) error {
 	r, err := p.look(tx, who, req.ID, true)
 	if err != nil {
 		return err
@@ -491,7 +498,7 @@ func (p *Pod) delete(ctx context.Context, tx store.Tx, ch *change, who acl.Agent
 	if err := p.canGo(tx, r); err != nil {
 		return err
 	}
-	tag, modified := r.rec.state()
+	tag, modified := r.rec.Validators()
 	if err := req.Cond.Check(tag, modified); err != nil {
 		return err
 	}
@@ -507,11 +514,11 @@ func (p *Pod) delete(ctx context.Context, tx store.Tx, ch *change, who acl.Agent
 	if err != nil {
 		return err
 	}
-	ch.remove(tx, r)
+	r.remove(tx, ch)
 	if err := p.journal(tx, r); err != nil {
 		return err
 	}
-	if r.rec.digest != "" {
+	if r.rec.Digest != "" {
 		return p.sweepSoon(tx)
 	}
 	return nil
@@ -519,7 +526,7 @@ func (p *Pod) delete(ctx context.Context, tx store.Tx, ch *change, who acl.Agent
 
 // canGo refuses to remove what has to stay.
 func (p *Pod) canGo(tx store.Tx, r *right) error {
-	root := r.line[0].id == rootOf(r.id)
+	root := r.line[0].id == record.RootOf(r.id)
 	switch {
 	case root && r.aux != ldp.MetaSuffix:
 		return ldp.Refuse(ldp.NotAllowed, "The pod's root container and its ACL can't be deleted.")
@@ -530,7 +537,7 @@ func (p *Pod) canGo(tx store.Tx, r *right) error {
 	case r.aux != "" || !r.id.IsContainer():
 		return nil
 	}
-	members, err := tx.Scan(membersKey(r.id), "", 1)
+	members, err := tx.Scan(record.MembersKey(r.id), "", 1)
 	if err == nil && len(members) > 0 {
 		err = ldp.Refuse(ldp.Conflict, "The container is not empty. Delete what it holds first.")
 	}
@@ -538,21 +545,21 @@ func (p *Pod) canGo(tx store.Tx, r *right) error {
 }
 
 // remove takes away the resource and what belongs to it.
-func (ch *change) remove(tx store.Tx, r *right) {
-	tx.Delete(recordKey(r.id))
+func (r *right) remove(tx store.Tx, ch *record.Change) {
+	tx.Delete(record.RecordKey(r.id))
 	r.did(ch, Deleted, r.id, "", "")
 	if r.aux == ldp.ACLSuffix {
-		tx.Delete(rulesKey(r.line[0].id))
+		tx.Delete(record.RulesKey(r.line[0].id))
 	}
 	if r.aux != "" {
 		return
 	}
-	tx.Delete(rulesKey(r.id))
-	tx.Delete(recordKey(r.id + ldp.ACLSuffix))
-	tx.Delete(recordKey(r.id + ldp.MetaSuffix))
-	tx.Delete(membersKey(r.line[1].id) + r.id.Name())
+	tx.Delete(record.RulesKey(r.id))
+	tx.Delete(record.RecordKey(r.id + ldp.ACLSuffix))
+	tx.Delete(record.RecordKey(r.id + ldp.MetaSuffix))
+	tx.Delete(record.MembersKey(r.line[1].id) + r.id.Name())
 	r.did(ch, Removed, r.id, r.line[1].id, "")
-	ch.touch(tx, r, 1, true)
+	r.touch(tx, ch, 1, true)
 }
 
 // Describe implements ldp.Backend.
@@ -564,7 +571,7 @@ func (p *Pod) Describe(id ldp.ID) ldp.Description {
 		return ldp.Description{Storage: id, Methods: []string{"GET", "HEAD", "OPTIONS"}}
 	}
 	subject, aux := id.Subject()
-	root := rootOf(id)
+	root := record.RootOf(id)
 	d := ldp.Description{
 		Storage: root + storageDescription,
 		Root:    id == root,
@@ -609,4 +616,14 @@ func without(list []string, s string) []string {
 		}
 	}
 	return rest
+}
+
+// spaces is the first segment of the paths of pairwise spaces.
+const spaces = "w"
+
+// reservedPath reports whether the server itself answers for a path of a pod, or
+// keeps there what others delivered.
+func reservedPath(id ldp.ID) bool {
+	name, _, _ := strings.Cut(strings.TrimPrefix(string(id), string(record.RootOf(id))), "/")
+	return name == ".well-known" || name+"/" == evidences
 }

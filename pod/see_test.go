@@ -20,6 +20,7 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/registry"
 )
 
 const xsd = "http://www.w3.org/2001/XMLSchema#"
@@ -46,8 +47,8 @@ func drawValue(r *rapid.T, datatype, name string) (any, string) {
 }
 
 // drawType draws an evidence type of one to eight fields.
-func drawType(r *rapid.T) pod.EvidenceType {
-	t := pod.EvidenceType{ID: "x:type:1", IRI: "https://x.example/e#type", VCT: "https://x.example/vct/1", Title: pod.Text{"en": "Type"}}
+func drawType(r *rapid.T) registry.EvidenceType {
+	t := registry.EvidenceType{ID: "x:type:1", IRI: "https://x.example/e#type", VCT: "https://x.example/vct/1", Title: registry.Text{"en": "Type"}}
 	kinds := rapid.SliceOfN(rapid.SampledFrom([]string{"boolean", "date", "string", "integer", "anyURI"}), 1, 8).Draw(r, "fields")
 	for i, kind := range kinds {
 		t.Fields = append(t.Fields, drawField(i, kind))
@@ -55,17 +56,17 @@ func drawType(r *rapid.T) pod.EvidenceType {
 	return t
 }
 
-func drawField(i int, kind string) pod.Field {
+func drawField(i int, kind string) registry.Field {
 	name := fmt.Sprintf("field_%d", i)
-	return pod.Field{Name: name, Concept: "https://x.example/e#c" + fmt.Sprint(i), Datatype: xsd + kind, Title: pod.Text{"en": name}}
+	return registry.Field{Name: name, Concept: "https://x.example/e#c" + fmt.Sprint(i), Datatype: xsd + kind, Title: registry.Text{"en": name}}
 }
 
-func catalogueOf(r *rapid.T, t pod.EvidenceType) *pod.Catalogue {
+func catalogueOf(r *rapid.T, t registry.EvidenceType) *registry.Catalogue {
 	b, err := json.Marshal(t)
 	if err != nil {
 		r.Fatal(err)
 	}
-	c, err := pod.LoadCatalogue(fstest.MapFS{"t/x.json": {Data: b}}, "t")
+	c, err := registry.LoadCatalogue(fstest.MapFS{"t/x.json": {Data: b}}, "t")
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -108,7 +109,7 @@ func TestWhatYouSeeIsWhatTheyGet(t *testing.T) {
 // seeOnce has one person asked for one thing, and returns how many facts the
 // party received.
 func (w *town) seeOnce(r *rapid.T) int {
-	parties := w.pod.Registry.(*pod.Parties)
+	parties := w.pod.Registry.(*registry.Parties)
 	ctx := w.t.Context()
 	ok := func(err error) {
 		r.Helper()
@@ -124,7 +125,7 @@ func (w *town) seeOnce(r *rapid.T) int {
 	}
 	asker, err := parties.Party(ctx, insurer)
 	ok(err)
-	asker.Uses = []pod.Use{{ID: "u", Purpose: "https://w3id.org/dpv#Purpose", Why: pod.Text{"en": "why"}, Basis: "https://x.example/law", Type: typ.ID, Fields: all, Days: 300}}
+	asker.Uses = []registry.Use{{ID: "u", Purpose: "https://w3id.org/dpv#Purpose", Why: registry.Text{"en": "why"}, Basis: "https://x.example/law", Type: typ.ID, Fields: all, Days: 300}}
 	ok(parties.Add(asker))
 	alva, err := w.pod.Make(ctx, rapid.StringMatching(`[a-z]{20}`).Draw(r, "person")+fmt.Sprint(w.next()))
 	ok(err)
@@ -216,7 +217,7 @@ func (w *town) seeOnce(r *rapid.T) int {
 	w.reads(r, typ, e, there, seen)
 
 	// The catalogue gains fields, before and after those that were there.
-	typ.Fields = append([]pod.Field{drawField(90, "string")}, append(slices.Clone(typ.Fields), drawField(91, "boolean"))...)
+	typ.Fields = append([]registry.Field{drawField(90, "string")}, append(slices.Clone(typ.Fields), drawField(91, "boolean"))...)
 	w.pod.Types = catalogueOf(r, typ)
 	w.reads(r, typ, e, there, seen)
 	return len(seen)
@@ -233,7 +234,7 @@ type attested struct {
 func (w *town) next() int { w.count++; return w.count }
 
 // reads fails if what the insurer reads isn't exactly want, in either form.
-func (w *town) reads(r *rapid.T, typ pod.EvidenceType, e attested, there ldp.ID, want map[string]string) {
+func (w *town) reads(r *rapid.T, typ registry.EvidenceType, e attested, there ldp.ID, want map[string]string) {
 	r.Helper()
 	turtle, err := w.read(insurer, there, pod.TypeTurtle)
 	if err != nil {

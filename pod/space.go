@@ -14,6 +14,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -42,7 +43,7 @@ type Space struct {
 // A Connection is a space as the person sees it.
 type Connection struct {
 	Space Space
-	Party Party
+	Party registry.Party
 }
 
 // Copy implements store.Copier.
@@ -87,7 +88,7 @@ func spaceOf(tx store.Tx, party string) (*Space, error) {
 // grants returns the grants that could permit something at id: the provider's
 // right to append, and the one grant that id names. It costs the same however
 // many grants the pod has.
-func (p *Pod) grants(tx store.Tx, s *Space, party *Party, id ldp.ID) ([]acl.Grant, *Grant, error) {
+func (p *Pod) grants(tx store.Tx, s *Space, party *registry.Party, id ldp.ID) ([]acl.Grant, *Grant, error) {
 	me := party.WebID
 	mail, isMail := strings.CutPrefix(string(id), string(s.inbox()))
 	switch grant, ok := strings.CutPrefix(string(id), string(s.evidence(""))); {
@@ -124,7 +125,7 @@ func (p *Pod) grants(tx store.Tx, s *Space, party *Party, id ldp.ID) ([]acl.Gran
 // An access is what one request in a space was decided on.
 type access struct {
 	space *Space
-	party Party
+	party registry.Party
 	grant *Grant // nil where the right doesn't come from a consent
 	rule  acl.Grant
 }
@@ -144,7 +145,7 @@ func (p *Pod) enterSpace(ctx context.Context, tx store.Tx, who acl.Agent, mode a
 	}
 	a := access{space: s}
 	a.party, err = p.Registry.Party(ctx, s.Party)
-	if err != nil && !errors.Is(err, ErrNoParty) {
+	if err != nil && !errors.Is(err, registry.ErrNoParty) {
 		return a, err
 	}
 	rules, grant, err2 := p.grants(tx, s, &a.party, id)
@@ -211,7 +212,7 @@ func (p *Pod) inSpace(ctx context.Context, who acl.Agent, mode acl.Mode, id ldp.
 // refused.
 func (p *Pod) logRefusal(ctx context.Context, tx store.Tx, who acl.Agent, s *Space, id ldp.ID) error {
 	party, err := p.Registry.Party(ctx, who.Client)
-	if errors.Is(err, ErrNoParty) || err == nil && party.WebID != who.ID {
+	if errors.Is(err, registry.ErrNoParty) || err == nil && party.WebID != who.ID {
 		return nil
 	}
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -135,12 +136,12 @@ func (s *Statuses) at(places Places, now time.Time) (EndState, bool) {
 // the server calls it at the start and every minute; it tells nobody's data, and
 // so needs no agent. One list that fails holds up no other.
 func (p *Pod) RefreshStatuses(ctx context.Context) error {
-	return p.eachRevoker(ctx, func(party Party) error { return p.follow(ctx, party, false) })
+	return p.eachRevoker(ctx, func(party registry.Party) error { return p.follow(ctx, party, false) })
 }
 
 // eachRevoker visits each party that may issue something, once. An error holds up
 // no other.
-func (p *Pod) eachRevoker(ctx context.Context, visit func(Party) error) error {
+func (p *Pod) eachRevoker(ctx context.Context, visit func(registry.Party) error) error {
 	var errs []error
 	seen := map[string]bool{}
 	for _, t := range p.Types.All() {
@@ -148,7 +149,7 @@ func (p *Pod) eachRevoker(ctx context.Context, visit func(Party) error) error {
 		errs = append(errs, err)
 		for _, id := range ids {
 			party, err := p.Registry.Party(ctx, id)
-			if errors.Is(err, ErrNoParty) || seen[id] {
+			if errors.Is(err, registry.ErrNoParty) || seen[id] {
 				continue
 			}
 			seen[id] = true
@@ -165,7 +166,7 @@ func (p *Pod) eachRevoker(ctx context.Context, visit func(Party) error) error {
 
 // follow fetches what is due of a party's lists; soon also its aggregation, if
 // that is some seconds old.
-func (p *Pod) follow(ctx context.Context, party Party, soon bool) error {
+func (p *Pod) follow(ctx context.Context, party registry.Party, soon bool) error {
 	s, now := p.Statuses, p.Now()
 	if s == nil || party.StatusLists == "" {
 		return nil
@@ -180,7 +181,7 @@ func (p *Pod) follow(ctx context.Context, party Party, soon bool) error {
 }
 
 // followList fetches a list, and tells the pods in whose places it has changed.
-func (p *Pod) followList(ctx context.Context, party Party, uri string, now time.Time) error {
+func (p *Pod) followList(ctx context.Context, party registry.Party, uri string, now time.Time) error {
 	token, changed, err := p.Statuses.refresh(ctx, party, uri, now)
 	if err != nil {
 		return err
@@ -206,7 +207,7 @@ func (s *Statuses) owe(uri string, places []int) {
 }
 
 // aggregate learns which lists a party has, if it is time.
-func (s *Statuses) aggregate(ctx context.Context, party Party, now time.Time, soon bool) error {
+func (s *Statuses) aggregate(ctx context.Context, party registry.Party, now time.Time, soon bool) error {
 	s.mu.Lock()
 	s.begin()
 	due := s.tries[party.ID]
@@ -299,11 +300,11 @@ func (s *Statuses) due(party string, now time.Time) []string {
 
 // refresh fetches a list, and returns it and the places in it of which it says
 // something else than before, or of which a pod is still to be told.
-func (s *Statuses) refresh(ctx context.Context, party Party, uri string, now time.Time) (token []byte, changed []int, err error) {
+func (s *Statuses) refresh(ctx context.Context, party registry.Party, uri string, now time.Time) (token []byte, changed []int, err error) {
 	token, err = s.Fetch(ctx, uri, credential.TypeStatusList)
 	var list *credential.StatusList
 	if err == nil {
-		list, err = credential.ReadStatusList(string(token), uri, party.Issuer, party.key, now)
+		list, err = credential.ReadStatusList(string(token), uri, party.Issuer, party.Key, now)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -349,7 +350,7 @@ func (s *Statuses) fits(f *followed, list *credential.StatusList) error {
 
 // checkPlace refuses, at a delivery, a place that can't be followed, or that says
 // that the form is not good. Its error is for the provider.
-func (p *Pod) checkPlace(ctx context.Context, party Party, status *credential.Status) (*Place, error) {
+func (p *Pod) checkPlace(ctx context.Context, party registry.Party, status *credential.Status) (*Place, error) {
 	if status == nil || p.Statuses == nil {
 		return nil, nil
 	}

@@ -15,6 +15,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -37,7 +38,7 @@ type revoker struct {
 // newRevoker lets the authority revoke.
 func newRevoker(t *testing.T) *revoker {
 	w := newTown(t)
-	parties := w.pod.Registry.(*pod.Parties)
+	parties := w.pod.Registry.(*registry.Parties)
 	p, err := parties.Party(t.Context(), authority)
 	must(t, err)
 	p.StatusLists = aggregation

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"skrin/pod/credential"
+	"skrin/pod/registry"
 )
 
 // A Keeper keeps what was fetched of status lists from one start of the server to
@@ -43,11 +44,11 @@ func (p *Pod) RecallStatuses(ctx context.Context) error {
 		return nil
 	}
 	left := maxKeptLists
-	return p.eachRevoker(ctx, func(party Party) error { return p.Statuses.recall(ctx, party, p.Now(), &left) })
+	return p.eachRevoker(ctx, func(party registry.Party) error { return p.Statuses.recall(ctx, party, p.Now(), &left) })
 }
 
 // recall takes up the lists of a party, as long as so many bytes are left.
-func (s *Statuses) recall(ctx context.Context, party Party, now time.Time, left *int) error {
+func (s *Statuses) recall(ctx context.Context, party registry.Party, now time.Time, left *int) error {
 	body, err := s.Kept.Kept(ctx, aggregationName(party.ID))
 	if err != nil || body == nil {
 		return err
@@ -73,7 +74,7 @@ func (s *Statuses) recall(ctx context.Context, party Party, now time.Time, left 
 	return errors.Join(errs...)
 }
 
-func (s *Statuses) recallList(b []byte, party Party, uri string, now time.Time) error {
+func (s *Statuses) recallList(b []byte, party registry.Party, uri string, now time.Time) error {
 	var k keptList
 	if err := json.Unmarshal(b, &k); err != nil {
 		return errors.New("what was kept is not of the form of a list")
@@ -81,7 +82,7 @@ func (s *Statuses) recallList(b []byte, party Party, uri string, now time.Time) 
 	if k.Fetched.After(now) {
 		return errors.New("what was kept is from the future")
 	}
-	list, err := credential.ReadStatusList(k.Token, uri, party.Issuer, party.key, now)
+	list, err := credential.ReadStatusList(k.Token, uri, party.Issuer, party.Key, now)
 	if err != nil {
 		return err
 	}

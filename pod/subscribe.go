@@ -12,6 +12,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -67,9 +68,6 @@ const channelIDLength = 10 + 26
 func isChannelID(s string) bool {
 	return len(s) == channelIDLength && strings.Trim(s[:10], "0123456789abcdef") == "" && store.IsID(s[10:])
 }
-
-// watched reports whether anybody may have subscribed to the pod.
-func (h *home) watched(now time.Time) bool { return max(h.Pulls, h.Hooks) >= now.Unix() }
 
 // Subscribe makes a channel for who, and returns it with its ID and End. The
 // topic need not exist, but who must be allowed to read it.
@@ -139,7 +137,7 @@ func (p *Pod) keepChannel(tx store.Tx, r *right, s Subscription) error {
 	if err := limit.count(tx, r); err != nil {
 		return err
 	}
-	tx.Put(homeKey, h.encode())
+	tx.Put(record.HomeKey, h.Encode())
 	return store.Save(tx, channelKey(s.Hook != "", s.ID), s)
 }
 
@@ -292,7 +290,7 @@ func (p *Pod) channel(name, id string, do func(ldp.ID) error) error {
 }
 
 func (p *Pod) ownChannel(tx store.Tx, who acl.Agent, id string) (*Subscription, error) {
-	h, err := ownerOf(tx)
+	h, err := record.HomeOf(tx)
 	if err != nil {
 		return nil, err
 	}

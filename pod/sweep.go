@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -102,12 +103,12 @@ func digests(tx store.Tx) (map[string]bool, error) {
 			return nil, err
 		}
 		for _, pair := range pairs {
-			rec, err := decodeRecord(pair.Value)
+			rec, err := record.DecodeState(pair.Value)
 			if err != nil {
 				return nil, err
 			}
-			if rec.digest != "" {
-				found[rec.digest] = true
+			if rec.Digest != "" {
+				found[rec.Digest] = true
 			}
 			after = pair.Key
 		}

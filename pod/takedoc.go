@@ -11,7 +11,9 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod/parcel"
+	"skrin/pod/record"
 	"skrin/pod/store"
+	"skrin/pod/vocab"
 )
 
 // A doc is a document of an archive that has been read and renamed.
@@ -32,7 +34,7 @@ const (
 // transaction that writes it: nobody may ever read what its own rules forbid.
 func (i *takein) document(m *parcel.Member, rest string, body io.Reader) error {
 	id, err := ldp.ParseID(string(i.root) + rest)
-	if err != nil || rootOf(id) != i.root {
+	if err != nil || record.RootOf(id) != i.root {
 		return fmt.Errorf("%w: a document's path is none", parcel.ErrFormat)
 	}
 	subject, aux := id.Subject()
@@ -126,12 +128,12 @@ func (i *takein) ownProfile(id ldp.ID, d *rdf.Dataset) {
 		return
 	}
 	g, me := d.Default(), rdf.IRI(i.url(id)+"#me")
-	for _, o := range g.Objects(me, rdf.IRI(solid+"oidcIssuer")) {
-		g.Remove(me, rdf.IRI(solid+"oidcIssuer"), o)
+	for _, o := range g.Objects(me, rdf.IRI(vocab.Solid+"oidcIssuer")) {
+		g.Remove(me, rdf.IRI(vocab.Solid+"oidcIssuer"), o)
 	}
-	g.Add(me, rdf.IRI(solid+"oidcIssuer"), rdf.IRI(i.Issuer))
+	g.Add(me, rdf.IRI(vocab.Solid+"oidcIssuer"), rdf.IRI(i.Issuer))
 	for predicate, path := range map[string]ldp.ID{
-		pimNS + "storage": "", ldpNS + "inbox": inbox, pimNS + "preferencesFile": preferences, solid + "publicTypeIndex": publicTypes,
+		vocab.PIM + "storage": "", vocab.LDP + "inbox": inbox, vocab.PIM + "preferencesFile": preferences, vocab.Solid + "publicTypeIndex": publicTypes,
 	} {
 		if _, ok := g.Object(me, rdf.IRI(predicate)); !ok {
 			g.Add(me, rdf.IRI(predicate), rdf.IRI(i.url(i.root+path)))
@@ -161,7 +163,7 @@ func (i *takein) write() error {
 				return fmt.Errorf("%s: %w", d.name, err)
 			}
 			ch := i.change
-			ch.at = time.Unix(d.at, 0).UTC()
+			ch.At = time.Unix(d.at, 0).UTC()
 			if _, err := i.store(i.ctx, tx, &ch, r, d.content); err != nil {
 				return fmt.Errorf("%s: %w", d.name, err)
 			}
@@ -173,7 +175,7 @@ func (i *takein) write() error {
 // A mover renames what is in the pod of an archive to what it is here.
 type mover struct {
 	*Pod
-	seed *change
+	seed *record.Change
 	base string // of the server it comes from
 	root string // the path of the pod there
 	to   string // the URL of the pod here

@@ -19,7 +19,10 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/parcel"
+	"skrin/pod/record"
+	"skrin/pod/registry"
 	"skrin/pod/store"
+	"skrin/pod/vouch"
 )
 
 // What is taken from an archive (2026-11-22):
@@ -96,7 +99,7 @@ type takein struct {
 	head   parcel.Head
 	log    Checkpoint // where the archive's log ends
 	done   Imported
-	change change // of the whole import
+	change record.Change // of the whole import
 	podID  string
 	root   ldp.ID // of the pod here
 	from   *mover
@@ -122,7 +125,7 @@ func (i *takein) survey(file io.ReadSeeker, vouching *jose.JSONWebKeySet) error 
 			continue
 		}
 		log.begin()
-		i.log, err = VerifyExport(log, func(jws string) ([]byte, error) { return CheckSigned(jws, TypeCheckpoint, *vouching) }, nil)
+		i.log, err = VerifyExport(log, func(jws string) ([]byte, error) { return vouch.Check(jws, TypeCheckpoint, *vouching) }, nil)
 		if err != nil {
 			return ldp.Refuse(ldp.Unprocessable, "The import can't be done: the log is not whole: "+err.Error()+".")
 		}
@@ -130,7 +133,7 @@ func (i *takein) survey(file io.ReadSeeker, vouching *jose.JSONWebKeySet) error 
 	if vouching == nil {
 		return nil
 	}
-	if _, err := a.Check(func(jws string) ([]byte, error) { return CheckSigned(jws, parcel.TypeSeal, *vouching) }); err != nil {
+	if _, err := a.Check(func(jws string) ([]byte, error) { return vouch.Check(jws, parcel.TypeSeal, *vouching) }); err != nil {
 		return ldp.Refuse(ldp.Unprocessable, "The import can't be done: "+err.Error()+".")
 	}
 	i.done.Vouched = true
@@ -192,28 +195,28 @@ func (l *logLines) next() (*parcel.Member, error) {
 // begin notes that the import is under way, and puts the end of the log where new
 // entries go on from it.
 func (i *takein) begin() error {
-	ch, err := i.Pod.change()
+	ch, err := record.NewChange(i.Now(), i.Rand)
 	if err != nil {
 		return err
 	}
-	var own home
+	var own record.Home
 	err = i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
 		i.podID = tx.Pod()
 		var err error
-		if own, err = ownerOf(tx); err != nil {
+		if own, err = record.HomeOf(tx); err != nil {
 			return err
 		}
 		under, err := store.Load[taking](tx, takingKey)
 		switch {
 		case err != nil:
 			return err
-		case under != nil && under.Archive == i.head.ID && len(under.Seed) == len(ch.seed):
-			copy(ch.seed[:], under.Seed)
+		case under != nil && under.Archive == i.head.ID && len(under.Seed) == len(ch.Seed):
+			copy(ch.Seed[:], under.Seed)
 			return nil
 		case under != nil:
 			return ldp.Refuse(ldp.Conflict, "Another import has begun. Finish that first, with the same file.")
 		}
-		if err := store.Save(tx, takingKey, taking{i.head.ID, ch.seed[:]}); err != nil || !i.done.Vouched {
+		if err := store.Save(tx, takingKey, taking{i.head.ID, ch.Seed[:]}); err != nil || !i.done.Vouched {
 			return err
 		}
 		if err := untouched(tx); err != nil || i.log.Seq == 0 {
@@ -373,7 +376,7 @@ func (m *mover) spaceFor(old string) string {
 	if !store.IsID(old) {
 		return old
 	}
-	return store.IDEncoding.EncodeToString(m.seed.derive("space", old)[:16])
+	return store.IDEncoding.EncodeToString(m.seed.Derive("space", old)[:16])
 }
 
 func (i *takein) space(b []byte) error {
@@ -386,7 +389,7 @@ func (i *takein) space(b []byte) error {
 	}
 	old := s.ID
 	s.Moved = ""
-	s.ID, s.Key = i.from.spaceFor(old), i.change.derive("space key", old)
+	s.ID, s.Key = i.from.spaceFor(old), i.change.Derive("space key", old)
 	i.done.Spaces[old] = s.ID
 	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
 		tx.Claim(store.Name("w/" + s.ID))
@@ -517,7 +520,7 @@ func (i *takein) grant(b []byte) error {
 	}
 	space := Space{ID: i.from.spaceFor(spaceID(old))}
 	party, err := i.Registry.Party(i.ctx, g.Rule.Clients[0])
-	if err != nil && !errors.Is(err, ErrNoParty) {
+	if err != nil && !errors.Is(err, registry.ErrNoParty) {
 		return err
 	}
 	g.Rule.On, g.Rule.To, g.Rule.Issuers = string(space.evidence(g.ID)), party.WebID, []string{i.Issuer}

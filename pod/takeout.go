@@ -16,6 +16,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/parcel"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -29,11 +30,11 @@ var archiveReadme []byte
 // leaves, also where the operator asks in the owner's name (by is then
 // "operator", else "").
 func (p *Pod) Export(ctx context.Context, who acl.Agent, by string, w io.Writer) error {
-	var own home
+	var own record.Home
 	var podID string
 	err := p.updateOwn(ctx, who, func(tx store.Tx) (err error) {
 		podID = tx.Pod()
-		if own, err = ownerOf(tx); err != nil {
+		if own, err = record.HomeOf(tx); err != nil {
 			return err
 		}
 		return p.enter(tx, Entry{Action: DidExport, Why: by})
@@ -112,7 +113,7 @@ func (c *cutter) flush() error {
 // A kept is a resource with what belongs to it.
 type kept struct {
 	id  ldp.ID
-	rec *record
+	rec *record.State
 	aux []kept
 }
 
@@ -153,13 +154,13 @@ func pageOf(tx store.Tx, after string) (page []kept, last string, more bool, err
 		if _, aux := id.Subject(); aux != "" {
 			continue
 		}
-		rec, err := decodeRecord(pair.Value)
+		rec, err := record.DecodeState(pair.Value)
 		if err != nil {
 			return nil, "", false, err
 		}
 		page = append(page, kept{id: id, rec: rec})
 		for _, suffix := range auxiliaries {
-			keys = append(keys, recordKey(id+suffix))
+			keys = append(keys, record.RecordKey(id+suffix))
 		}
 	}
 	if len(keys) > 0 {
@@ -168,7 +169,7 @@ func pageOf(tx store.Tx, after string) (page []kept, last string, more bool, err
 			return nil, "", false, err
 		}
 		for i, value := range values {
-			rec, err := decodeRecord(value)
+			rec, err := record.DecodeState(value)
 			if err != nil {
 				return nil, "", false, err
 			}
@@ -182,16 +183,16 @@ func pageOf(tx store.Tx, after string) (page []kept, last string, more bool, err
 }
 
 // document writes one resource; nothing if it was removed meanwhile.
-func (o *takeout) document(id ldp.ID, rec *record) error {
+func (o *takeout) document(id ldp.ID, rec *record.State) error {
 	for rec != nil {
-		m := parcel.Member{Name: "pod/" + strings.TrimPrefix(string(id), string(o.root)), Type: rec.media, Modified: rec.modified, Size: rec.size}
+		m := parcel.Member{Name: "pod/" + strings.TrimPrefix(string(id), string(o.root)), Type: rec.Media, Modified: rec.Modified, Size: rec.Size}
 		if id.IsContainer() {
-			m.Triples, m.Size = string(rec.body), 0
+			m.Triples, m.Size = string(rec.Body), 0
 			return o.out.AddBytes(m, nil)
 		}
 		body, err := o.open(o.ctx, o.pod, rec)
 		if errors.Is(err, store.ErrNoBlob) { // replaced, and swept, since the page was read
-			if rec, err = o.again(id, rec.digest); err != nil {
+			if rec, err = o.again(id, rec.Digest); err != nil {
 				return err
 			}
 			continue
@@ -206,13 +207,13 @@ func (o *takeout) document(id ldp.ID, rec *record) error {
 
 // again reads a resource whose blob wasn't there; it is an error if it still
 // refers to that.
-func (o *takeout) again(id ldp.ID, digest string) (rec *record, err error) {
+func (o *takeout) again(id ldp.ID, digest string) (rec *record.State, err error) {
 	err = o.viewOwn(o.ctx, o.who, func(tx store.Tx) error {
-		values, err := tx.Get(recordKey(id))
+		values, err := tx.Get(record.RecordKey(id))
 		if err != nil {
 			return err
 		}
-		if rec, err = decodeRecord(values[0]); err == nil && rec != nil && rec.digest == digest {
+		if rec, err = record.DecodeState(values[0]); err == nil && rec != nil && rec.Digest == digest {
 			err = store.ErrNoBlob
 		}
 		return err

@@ -24,6 +24,7 @@ import (
 	"skrin/pod/credential"
 	"skrin/pod/parcel"
 	"skrin/pod/podtest"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -33,9 +34,9 @@ func (w *town) elsewhere() *town {
 	w.t.Helper()
 	const other = "https://elsewhere.example"
 	v := &town{t: w.t, now: w.now, keys: w.keys}
-	parties := pod.NewParties(w.pod.Now)
-	must(w.t, pod.LoadParties(fixtures.Files, "parties", other, parties, func(b []byte) []byte {
-		var f pod.PartyFile
+	parties := registry.NewParties(w.pod.Now)
+	must(w.t, registry.LoadParties(fixtures.Files, "parties", other, parties, func(b []byte) []byte {
+		var f registry.PartyFile
 		must(w.t, json.Unmarshal(b, &f))
 		key := w.keys[f.ID]
 		f.Keys.Keys = []jose.JSONWebKey{key.Public()}

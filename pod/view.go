@@ -18,7 +18,9 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
+	"skrin/pod/registry"
 	"skrin/pod/store"
+	"skrin/pod/vocab"
 )
 
 // The media types in which evidence is read.
@@ -31,7 +33,7 @@ const (
 // release returns what a recipient gets of evidence when these fields were
 // released: those facts, in the type's order, and nothing else. The request page
 // shows, and a read serves, what this function returns.
-func release(t *EvidenceType, e *Evidence, fields []string) (released []Fact, hidden []string) {
+func release(t *registry.EvidenceType, e *Evidence, fields []string) (released []Fact, hidden []string) {
 	for _, f := range t.Fields {
 		i := slices.IndexFunc(e.Facts, func(x Fact) bool { return x.Field == f.Name })
 		switch {
@@ -89,8 +91,8 @@ func (p *Pod) card(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resour
 		}
 		g := new(rdf.Graph)
 		me := rdf.IRI(string(p.SpaceWebID(a.space.ID)))
-		g.Add(me, rdf.IRI(rdfType), rdf.IRI(foaf+"Agent"))
-		g.Add(me, rdf.IRI(solid+"oidcIssuer"), rdf.IRI(p.Issuer))
+		g.Add(me, rdf.IRI(vocab.Type), rdf.IRI(vocab.FOAF+"Agent"))
+		g.Add(me, rdf.IRI(vocab.Solid+"oidcIssuer"), rdf.IRI(p.Issuer))
 		res, err = graphResource(req, g, a.space, a.space.Created, "card")
 		if err == nil {
 			res.Modes, res.Public = acl.Read, acl.Read
@@ -243,7 +245,7 @@ func (p *Pod) present(tx store.Tx, res *ldp.Resource, form given, released []Fac
 // viewGraph says the released facts in the space's own names. It is built up
 // from nothing, never cut down from what the provider sent, so there is nothing
 // in it that was not put there here.
-func (p *Pod) viewGraph(ctx context.Context, t *EvidenceType, e *Evidence, released []Fact, url string) *rdf.Graph {
+func (p *Pod) viewGraph(ctx context.Context, t *registry.EvidenceType, e *Evidence, released []Fact, url string) *rdf.Graph {
 	issuer := ""
 	if party, err := p.Registry.Party(ctx, e.Issuer); err == nil {
 		issuer = string(party.WebID)
@@ -253,55 +255,45 @@ func (p *Pod) viewGraph(ctx context.Context, t *EvidenceType, e *Evidence, relea
 
 // evidenceGraph is evidence in the terms of CCCEV, about a holder without a
 // name.
-func evidenceGraph(t *EvidenceType, e *Evidence, facts []Fact, url, issuer string) *rdf.Graph {
+func evidenceGraph(t *registry.EvidenceType, e *Evidence, facts []Fact, url, issuer string) *rdf.Graph {
 	g := new(rdf.Graph)
 	it, holder := rdf.IRI(url+"#evidence"), rdf.IRI(url+"#holder")
-	g.Add(it, rdf.IRI(rdfType), rdf.IRI(cccev+"Evidence"))
+	g.Add(it, rdf.IRI(vocab.Type), rdf.IRI(vocab.CCCEV+"Evidence"))
 	for _, lang := range []string{"sv", "nb", "nn", "en"} {
 		if s := t.Title[lang]; s != "" {
-			g.Add(it, rdf.IRI(dct+"title"), rdf.LangString(s, lang))
+			g.Add(it, rdf.IRI(vocab.DCT+"title"), rdf.LangString(s, lang))
 		}
 	}
-	g.Add(it, rdf.IRI(dct+"conformsTo"), rdf.IRI(t.IRI))
-	g.Add(it, rdf.IRI(dct+"subject"), holder)
-	g.Add(holder, rdf.IRI(rdfType), rdf.IRI(foaf+"Agent"))
+	g.Add(it, rdf.IRI(vocab.DCT+"conformsTo"), rdf.IRI(t.IRI))
+	g.Add(it, rdf.IRI(vocab.DCT+"subject"), holder)
+	g.Add(holder, rdf.IRI(vocab.Type), rdf.IRI(vocab.FOAF+"Agent"))
 	if issuer != "" {
-		g.Add(it, rdf.IRI(dct+"publisher"), rdf.IRI(issuer))
+		g.Add(it, rdf.IRI(vocab.DCT+"publisher"), rdf.IRI(issuer))
 	}
-	g.Add(it, rdf.IRI(dct+"issued"), rdf.Date(e.Issued))
+	g.Add(it, rdf.IRI(vocab.DCT+"issued"), rdf.Date(e.Issued))
 	period, begin, end := rdf.IRI(url+"#validity"), rdf.IRI(url+"#begins"), rdf.IRI(url+"#ends")
-	g.Add(it, rdf.IRI(cccev+"validityPeriod"), period)
-	g.Add(period, rdf.IRI(rdfType), rdf.IRI(owlTime+"ProperInterval"))
+	g.Add(it, rdf.IRI(vocab.CCCEV+"validityPeriod"), period)
+	g.Add(period, rdf.IRI(vocab.Type), rdf.IRI(vocab.Time+"ProperInterval"))
 	for _, i := range []struct {
 		property string
 		node     rdf.Term
 		day      time.Time
 	}{{"hasBeginning", begin, e.Issued}, {"hasEnd", end, e.Expires}} {
-		g.Add(period, rdf.IRI(owlTime+i.property), i.node)
-		g.Add(i.node, rdf.IRI(rdfType), rdf.IRI(owlTime+"Instant"))
-		g.Add(i.node, rdf.IRI(owlTime+"inXSDDate"), rdf.Date(i.day))
+		g.Add(period, rdf.IRI(vocab.Time+i.property), i.node)
+		g.Add(i.node, rdf.IRI(vocab.Type), rdf.IRI(vocab.Time+"Instant"))
+		g.Add(i.node, rdf.IRI(vocab.Time+"inXSDDate"), rdf.Date(i.day))
 	}
 	for _, fact := range facts {
 		f, _ := t.Field(fact.Field)
 		value := rdf.IRI(url + "#" + fact.Field)
-		g.Add(it, rdf.IRI(cccev+"supportsConcept"), rdf.IRI(f.Concept))
-		g.Add(it, rdf.IRI(cccev+"supportsValue"), value)
-		g.Add(value, rdf.IRI(rdfType), rdf.IRI(cccev+"SupportedValue"))
-		g.Add(value, rdf.IRI(cccev+"providesValueFor"), rdf.IRI(f.Concept))
-		g.Add(value, rdf.IRI(cccev+"value"), rdf.Typed(fact.Value, f.Datatype))
+		g.Add(it, rdf.IRI(vocab.CCCEV+"supportsConcept"), rdf.IRI(f.Concept))
+		g.Add(it, rdf.IRI(vocab.CCCEV+"supportsValue"), value)
+		g.Add(value, rdf.IRI(vocab.Type), rdf.IRI(vocab.CCCEV+"SupportedValue"))
+		g.Add(value, rdf.IRI(vocab.CCCEV+"providesValueFor"), rdf.IRI(f.Concept))
+		g.Add(value, rdf.IRI(vocab.CCCEV+"value"), rdf.Typed(fact.Value, f.Datatype))
 	}
 	return g
 }
-
-// The namespaces of what is written here.
-const (
-	rdfType = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
-	cccev   = "http://data.europa.eu/m8g/"
-	dct     = "http://purl.org/dc/terms/"
-	foaf    = "http://xmlns.com/foaf/0.1/"
-	owlTime = "http://www.w3.org/2006/time#"
-	solid   = "http://www.w3.org/ns/solid/terms#"
-)
 
 // graphResource is a generated RDF document of a space.
 func graphResource(req ldp.Get, g *rdf.Graph, s *Space, modified time.Time, tag string) (*ldp.Resource, error) {

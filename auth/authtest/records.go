@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: EUPL-1.2
 
 // Package authtest is the contract of auth.Records as a table of sentences,
-// which every storage must pass.
+// which every storage must pass; and an eID for tests to sign in by.
 package authtest
 
 import (

@@ -3,7 +3,6 @@
 package login_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -16,9 +15,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -27,79 +23,16 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/auth"
+	"skrin/auth/authtest"
 	"skrin/auth/login"
 )
 
 const clientsDir = "../../fixtures/clients"
 
-// A foreignEID is oidc-provider, which plays the eID.
-type foreignEID struct {
-	t      *testing.T
-	issuer string
-	talk   *json.Encoder
-	lines  *bufio.Scanner
-}
-
-func startEID(t *testing.T, config map[string]any) *foreignEID {
-	t.Helper()
-	if _, err := os.Stat(filepath.Join(clientsDir, "node_modules", ".installed")); err != nil {
-		if os.Getenv("SKRIN_TEST_ALL") != "" {
-			t.Fatalf("%v: \"make deps\" installs it", err)
-		}
-		t.Skipf("%v: \"make deps\" installs it", err)
-	}
-	cmd := exec.CommandContext(t.Context(), "node", "eid.js")
-	cmd.Dir, cmd.WaitDelay = clientsDir, time.Second
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var trouble strings.Builder
-	cmd.Stderr = &trouble
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() {
-			t.Log(trouble.String())
-		}
-	})
-	e := &foreignEID{t: t, talk: json.NewEncoder(in), lines: bufio.NewScanner(out)}
-	var first struct{ Issuer string }
-	e.say(config, &first)
-	e.issuer = first.Issuer
-	return e
-}
-
-func (e *foreignEID) say(what, answer any) {
-	e.t.Helper()
-	if err := e.talk.Encode(what); err != nil {
-		e.t.Fatal(err)
-	}
-	for e.lines.Scan() {
-		if json.Unmarshal(e.lines.Bytes(), answer) == nil {
-			return
-		}
-	}
-	e.t.Fatal("the eID is gone")
-}
-
-// is makes the next one who signs in somebody.
-func (e *foreignEID) is(sub, acr string, claims map[string]any) {
-	e.t.Helper()
-	e.say(map[string]any{"sub": sub, "acr": acr, "claims": claims}, new(struct{}))
-}
-
 // An eidWorld is a server where one signs in by an eID.
 type eidWorld struct {
-	*foreignEID
+	*authtest.EID
+	t      *testing.T
 	base   string
 	mux    *http.ServeMux
 	o      login.EIDOptions
@@ -112,7 +45,7 @@ type eidWorld struct {
 
 func newEIDWorld(t *testing.T, profile login.Profile, least string, byKey bool) *eidWorld {
 	t.Helper()
-	w := &eidWorld{}
+	w := &eidWorld{t: t}
 	mux := http.NewServeMux()
 	records := newMemory()
 	var sessions *login.Sessions
@@ -160,8 +93,8 @@ func newEIDWorld(t *testing.T, profile login.Profile, least string, byKey bool) 
 		o.Secret = "TEST-secret-of-the-eid"
 		config["secret"] = o.Secret
 	}
-	w.foreignEID = startEID(t, config)
-	o.Issuer = w.issuer
+	w.EID = authtest.StartEID(t, clientsDir, config)
+	o.Issuer = w.Issuer
 	eid, err := login.NewEID(o)
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +138,7 @@ const (
 
 func TestASwedishEID(t *testing.T) {
 	w := newEIDWorld(t, login.SwedishProfile(), loa+"loa3", true)
-	w.is("x1", loa+"loa3", map[string]any{swedish + "personalIdentityNumber": "199001012385"})
+	w.Is("x1", loa+"loa3", map[string]any{swedish + "personalIdentityNumber": "199001012385"})
 	first, status := w.signIn("")
 	want, err := w.vault.Person(t.Context(), "se:personnummer", "199001012385")
 	if err != nil || first.Person != want || first.Level != loa+"loa3" || first.Next != "/me/log" {
@@ -220,7 +153,7 @@ func TestASwedishEID(t *testing.T) {
 	if !errors.Is(w.failed, login.ErrTooLow) || !slices.Equal(w.refused, []string{"/me/log", loa + "loa4"}) {
 		t.Errorf("she is told %v, of %v", w.failed, w.refused)
 	}
-	w.is("x1", loa+"loa4", map[string]any{swedish + "personalIdentityNumber": "199001012385"})
+	w.Is("x1", loa+"loa4", map[string]any{swedish + "personalIdentityNumber": "199001012385"})
 	if got, _ := w.signIn("&level=" + url.QueryEscape(loa+"loa4")); got.Person != first.Person || got.Level != loa+"loa4" {
 		t.Errorf("stepped up: %+v, %v", got, w.failed)
 	}
@@ -234,7 +167,7 @@ func TestASwedishEID(t *testing.T) {
 		"a number that isn't text":     {loa + "loa3", map[string]any{swedish + "personalIdentityNumber": 199001012385}},
 		"only a number of former days": {loa + "loa3", map[string]any{swedish + "previousCoordinationNumber": "199001612385"}},
 	} {
-		w.is("x2", row.acr, row.claims)
+		w.Is("x2", row.acr, row.claims)
 		got, status := w.signIn("")
 		if got.Person != "" || status != http.StatusForbidden || errors.Is(w.failed, login.ErrTooLow) != (what == "a level that is too low") || w.failed == nil || strings.Contains(w.failed.Error(), "1990") {
 			t.Errorf("%s: %+v, %d, %v", what, got, status, w.failed)
@@ -245,9 +178,9 @@ func TestASwedishEID(t *testing.T) {
 // A newcomer has a coordination number first, and a personal number later.
 func TestANumberThatChangesLosesNobody(t *testing.T) {
 	w := newEIDWorld(t, login.SwedishProfile(), loa+"loa2", false)
-	w.is("n1", loa+"loa2", map[string]any{swedish + "coordinationNumber": "199001612385"})
+	w.Is("n1", loa+"loa2", map[string]any{swedish + "coordinationNumber": "199001612385"})
 	newcomer, _ := w.signIn("")
-	w.is("n2", loa+"loa3", map[string]any{swedish + "personalIdentityNumber": "199001012385", swedish + "previousCoordinationNumber": "199001612385"})
+	w.Is("n2", loa+"loa3", map[string]any{swedish + "personalIdentityNumber": "199001012385", swedish + "previousCoordinationNumber": "199001612385"})
 	if resident, _ := w.signIn(""); resident.Person != newcomer.Person || newcomer.Person == "" {
 		t.Fatalf("%+v became %+v, %v", newcomer, resident, w.failed)
 	}
@@ -257,7 +190,7 @@ func TestANumberThatChangesLosesNobody(t *testing.T) {
 	if number, err := w.vault.Number(t.Context(), newcomer.Person, "se:personnummer"); err != nil || number != "199001012385" {
 		t.Errorf("the number is %s, %v", number, err)
 	}
-	w.is("n1", loa+"loa2", map[string]any{swedish + "coordinationNumber": "199001612385"})
+	w.Is("n1", loa+"loa2", map[string]any{swedish + "coordinationNumber": "199001612385"})
 	if got, _ := w.signIn(""); got.Person != "" {
 		t.Errorf("the old number still signs in: %+v", got)
 	}
@@ -266,7 +199,7 @@ func TestANumberThatChangesLosesNobody(t *testing.T) {
 func TestANorwegianEID(t *testing.T) {
 	w := newEIDWorld(t, login.NorwegianProfile(), "idporten-loa-substantial", false)
 	for number, scheme := range map[string]string{"17912099997": "no:fodselsnummer", "57912075186": "no:dnummer"} {
-		w.is("x", "idporten-loa-high", map[string]any{"pid": number})
+		w.Is("x", "idporten-loa-high", map[string]any{"pid": number})
 		got, _ := w.signIn("")
 		if want, err := w.vault.Person(t.Context(), scheme, number); err != nil || got.Person != want {
 			t.Errorf("%s: got %+v, %v %v", scheme, got, err, w.failed)
@@ -276,12 +209,12 @@ func TestANorwegianEID(t *testing.T) {
 
 func TestAnyOpenIDProvider(t *testing.T) {
 	w := newEIDWorld(t, login.GenericProfile("oidc:example", "low", "high"), "", false)
-	w.is("somebody", "low", nil)
+	w.Is("somebody", "low", nil)
 	got, _ := w.signIn("")
 	if want, err := w.vault.Person(t.Context(), "oidc:example", "somebody"); err != nil || got.Person != want {
 		t.Errorf("got %+v, %v %v", got, err, w.failed)
 	}
-	w.say(map[string]any{"declines": true}, new(struct{}))
+	w.Declines()
 	if got, status := w.signIn(""); got.Person != "" || status != 200 || got.Next != "/me/log" {
 		t.Errorf("she thinks better of it: %+v, %d", got, status)
 	}
@@ -289,7 +222,7 @@ func TestAnyOpenIDProvider(t *testing.T) {
 
 func TestAnAnswerOfTheEIDBelongsToTheBrowserAndIsGoodOnce(t *testing.T) {
 	w := newEIDWorld(t, login.GenericProfile("oidc:example", "low"), "", false)
-	w.is("somebody", "low", nil)
+	w.Is("somebody", "low", nil)
 	back := ""
 	jar, _ := cookiejar.New(nil)
 	hers := &http.Client{Jar: jar}
@@ -340,7 +273,7 @@ func TestAnAnswerOfTheEIDIsForTheOneThatWasAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.mux.Handle("/me/sign-in/other-eid", eid)
-	w.is("somebody", "low", nil)
+	w.Is("somebody", "low", nil)
 	jar, _ := cookiejar.New(nil)
 	to := ""
 	browser := &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {

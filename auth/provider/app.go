@@ -175,6 +175,14 @@ func checkSecret(_ context.Context, stored, given string) error {
 	return nil
 }
 
+// plainRedirect reports whether a redirect URI is written as one that can be
+// registered. The library looks for what it makes of it, by which an empty fragment
+// is lost, and the code would come in one.
+func plainRedirect(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && u.String() == uri && !strings.Contains(uri, "#")
+}
+
 // checkRedirects checks the redirect URIs of an app: https, or http to the
 // person's own machine, or for an installed app a scheme of its own (RFC 8252,
 // section 7.1).
@@ -184,7 +192,7 @@ func checkRedirects(uris []string, native bool) error {
 	}
 	for _, uri := range uris {
 		u, err := url.Parse(uri)
-		if err != nil || len(uri) > maxURL || u.Fragment != "" || strings.Contains(uri, "#") || u.User != nil || u.String() != uri {
+		if err != nil || len(uri) > maxURL || u.User != nil || !plainRedirect(uri) {
 			return errors.New("a redirect URI is too long, or not a plain URL without a fragment")
 		}
 		switch {

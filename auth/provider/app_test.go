@@ -259,6 +259,8 @@ func TestRequestsOfAppsThatAreRefused(t *testing.T) {
 		{"a foreign redirect URI", url.Values{"redirect_uri": {"https://evil.example/"}}, ""},
 		{"a longer redirect URI", url.Values{"redirect_uri": {appBack + "/x"}}, ""},
 		{"a redirect URI with a query", url.Values{"redirect_uri": {appBack + "?x"}}, ""},
+		{"a redirect URI with an empty fragment", url.Values{"redirect_uri": {appBack + "#"}}, ""},
+		{"a redirect URI with its scheme in another case", url.Values{"redirect_uri": {strings.Replace(appBack, "https:", "HTTPS:", 1)}}, ""},
 		{"no redirect URI", url.Values{"redirect_uri": nil}, ""},
 		{"two redirect URIs", url.Values{"redirect_uri": {appBack, "https://evil.example/"}}, ""},
 		{"an app that isn't registered", url.Values{"client_id": {"app_X"}}, ""},

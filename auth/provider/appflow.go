@@ -88,6 +88,9 @@ func (p *Provider) appQuery(given url.Values) (url.Values, error) {
 	if kept.Has("request_uri") { // then nothing else counts
 		return url.Values{"client_id": kept["client_id"], "request_uri": kept["request_uri"]}, nil
 	}
+	if !plainRedirect(kept.Get("redirect_uri")) {
+		return nil, refuse("invalid_request", "redirect_uri is not one of those that are registered")
+	}
 	if len(kept.Get("state")) > 1024 || len(kept.Get("nonce")) > 1024 {
 		return nil, refuse("invalid_request", "state or nonce has more than 1024 bytes")
 	}

@@ -293,6 +293,7 @@ func (p *Provider) checkObject(text string) (locales string, err error) {
 	var claims struct {
 		jwt.Claims
 		Locales   string `json:"ui_locales"`
+		Redirect  string `json:"redirect_uri"`
 		Method    string `json:"code_challenge_method"`
 		Challenge string `json:"code_challenge"`
 		Prompt    string `json:"prompt"`
@@ -311,6 +312,8 @@ func (p *Provider) checkObject(text string) (locales string, err error) {
 		return "", badObject("ui_locales is too long")
 	case len(claims.Challenge) != 43 || claims.Method != "S256":
 		return "", refuse("invalid_request", "code_challenge is missing or wrong, or code_challenge_method is not S256 (RFC 7636)")
+	case !plainRedirect(claims.Redirect):
+		return "", refuse("invalid_request", "redirect_uri is not one of those that are registered")
 	case claims.Prompt == "none":
 		return "", refuse("invalid_request", "prompt=none can't be: the person decides each time")
 	}

@@ -203,6 +203,7 @@ func TestPushedRequestsThatAreRefused(t *testing.T) {
 		{"a foreign redirect_uri", changed("redirect_uri", "https://evil.example/back"), "invalid_request", "redirect_uri"},
 		{"a redirect_uri with a query added", changed("redirect_uri", "https://ins.example/back?x=1"), "invalid_request", "redirect_uri"},
 		{"a redirect_uri in another case", changed("redirect_uri", "https://INS.example/back"), "invalid_request", "redirect_uri"},
+		{"a redirect_uri with an empty fragment", changed("redirect_uri", "https://ins.example/back#"), "invalid_request", "redirect_uri"},
 		{"no redirect_uri", changed("redirect_uri", nil), "invalid_request", "redirect_uri"},
 		{"an implicit response_type", changed("response_type", "code id_token"), "invalid_request", "response_type"},
 		{"form_post", changed("response_mode", "form_post"), "invalid_request", "response_mode"},

@@ -20,13 +20,14 @@ import (
 	"skrin/auth/provider"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 	"skrin/pod/web"
 )
 
 // clients shows the registered parties, and the operators, to the OpenID provider.
 type clients struct {
-	parties   pod.Registry
+	parties   registry.Registry
 	operators operators
 	base      string
 	now       func() time.Time
@@ -38,7 +39,7 @@ func (c clients) Client(ctx context.Context, id string) (provider.Client, error)
 		return op, nil
 	}
 	p, err := c.parties.Party(ctx, id)
-	if errors.Is(err, pod.ErrNoParty) {
+	if errors.Is(err, registry.ErrNoParty) {
 		return provider.Client{}, provider.ErrNoClient
 	}
 	if err != nil {

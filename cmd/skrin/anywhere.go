@@ -18,7 +18,7 @@ import (
 	"skrin/cmd/skrin/parties"
 	"skrin/ldp"
 	"skrin/ldp/client"
-	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // An anywhere is what commands take that can also be sent to a server over HTTP, by
@@ -201,7 +201,7 @@ func (r remotely) answer(ctx context.Context, e errand, c call) (o outcome, err 
 		o.Holdings = make([]holding, 1)
 		return o, json.Unmarshal(text, &o.Holdings[0])
 	case e.Do == "type show":
-		o.Types = []*pod.EvidenceType{{}}
+		o.Types = []*registry.EvidenceType{{}}
 		return o, json.Unmarshal(text, o.Types[0])
 	}
 	return o, json.Unmarshal(text, &o)

@@ -33,6 +33,9 @@ type keep struct {
 	S3Access         string   // the access key
 	S3Secret         string   // the secret key
 	PodKeys          [][]byte // master keys of the pods' keys, the one to use first; without, one is derived
+	KMS              string   // URL of the key management service that wraps the pods' keys instead; "" for none
+	KMSKey           string   // the name of the key there
+	KMSToken         string   // by which it knows us
 }
 
 // A chest is all that is kept, opened.
@@ -74,6 +77,9 @@ func openChest(ctx context.Context, c config, log *slog.Logger) (_ *chest, err e
 		return nil, err
 	}
 	master, err := sealed.NewMaster(append(c.PodKeys, derived)...)
+	if err == nil && c.KMS != "" {
+		master, err = openKMS(ctx, c.KMS, c.KMSKey, c.KMSToken, master)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +106,7 @@ func openChest(ctx context.Context, c config, log *slog.Logger) (_ *chest, err e
 
 func (s *chest) openEmbedded(_ context.Context, c config, log *slog.Logger) (_ store.Blobs, _ auth.Records, err error) {
 	for name, to := range map[string]**pebble.Store{"store": &s.data, "keys": &s.ring} {
-		if *to, err = pebble.Open(filepath.Join(c.Dir, name), pebble.Options{Log: log, Now: time.Now}); err != nil {
+		if *to, err = pebble.Open(filepath.Join(c.Dir, name), pebble.Options{Log: log, Now: time.Now, Shred: name == "keys"}); err != nil {
 			return nil, nil, err
 		}
 		s.close = append(s.close, (*to).Close)

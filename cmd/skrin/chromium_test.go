@@ -51,14 +51,16 @@ func TestChromium(t *testing.T) {
 }
 
 // TestScreenshots writes pictures of every page into a folder, for people to
-// look at, if SKRIN_SCREENSHOTS names one (in fixtures/browser).
+// look at, if SKRIN_SCREENSHOTS names one (in fixtures/browser): only of the stops
+// whose names SKRIN_STOPS finds, a regular expression, and only as SKRIN_VIEWS says,
+// like "sv.phone.dark nb.desktop".
 func TestScreenshots(t *testing.T) {
 	folder := os.Getenv("SKRIN_SCREENSHOTS")
 	if folder == "" {
 		t.Skip("SKRIN_SCREENSHOTS names no folder: run make screenshots")
 	}
 	needBrowser(t)
-	drive(t, startDemo(t, t.TempDir()), 25*time.Minute, "screenshots.mjs", folder)
+	drive(t, startDemo(t, t.TempDir()), 25*time.Minute, "screenshots.mjs", folder, os.Getenv("SKRIN_STOPS"), os.Getenv("SKRIN_VIEWS"))
 }
 
 // needBrowser ends the test where there is no browser: as a failure where all

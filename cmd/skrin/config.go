@@ -115,13 +115,18 @@ func readKey(file string, demo bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, test := strings.CutPrefix(strings.TrimSpace(string(b)), testMark)
+	return parseKey(file, string(b), demo)
+}
+
+// parseKey reads the text of a master key, which comes from somewhere.
+func parseKey(from, text string, demo bool) ([]byte, error) {
+	text, test := strings.CutPrefix(strings.TrimSpace(text), testMark)
 	if test && !demo {
-		return nil, fmt.Errorf("%s holds a TEST key, which only the demo takes: make one with \"skrin key\"", file)
+		return nil, fmt.Errorf("%s holds a TEST key, which only the demo takes: make one with \"skrin key\"", from)
 	}
 	key, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(key) != keySize {
-		return nil, fmt.Errorf("%s: not a master key: make one with \"skrin key\"", file)
+		return nil, fmt.Errorf("%s: not a master key: make one with \"skrin key\"", from)
 	}
 	return key, nil
 }

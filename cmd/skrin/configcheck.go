@@ -134,7 +134,7 @@ func (s *settled) check() {
 	s.checkBase(refuse)
 	for name, value := range map[string]string{
 		"dir":      s.Dir,
-		"key-file": s.KeyFile,
+		"key-file": s.KeyFile + string(s.Key),
 	} {
 		if value == "" {
 			refuse(name, map[string]string{
@@ -156,9 +156,12 @@ func (s *settled) check() {
 		refuse("log-level", "it is debug, info, warn or error")
 	}
 	for _, o := range s.options() {
-		if o.value.Interface() == any(size(0)) && o.name != "limit-quota" {
+		if o.value.Interface() == any(size(0)) && o.name != "limit-quota" && o.name != "limit-memory" {
 			refuse(o.name, "it must be more than 0")
 		}
+	}
+	if s.Limit.Memory != 0 && s.Limit.Memory < leastMemory {
+		refuse("limit-memory", "it must be at least "+leastMemory.String()+", or 0 for no bound")
 	}
 	if s.Limit.Registrations.N == 0 {
 		refuse("limit-registrations", "open registration of apps is for the demo only: anybody could fill the store")
@@ -168,6 +171,12 @@ func (s *settled) check() {
 	}
 	if (s.Postgres == "") != (s.S3 == "") {
 		refuse("postgres", "a cluster needs both a database (postgres) and a bucket (s3)")
+	}
+	if s.KeyFile != "" && s.Key != "" {
+		refuse("key-file", "the master key comes from this file or from the environment, not from both")
+	}
+	if (s.KMS.URL == "") != (s.KMS.Key == "") || (s.KMS.URL == "") != (s.KMS.TokenFile+string(s.KMS.Token) == "") {
+		refuse("kms-url", "a key management service needs its URL, the name of a key and a token")
 	}
 	if (s.Backups == "") != (s.BackupKeys == "") || s.Backups != "" && s.Backups == s.BackupKeys {
 		refuse("backups", "backups and backup-keys belong together, and are two folders")

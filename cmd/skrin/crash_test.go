@@ -36,6 +36,13 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
+	if text := os.Getenv(asMember); text != "" {
+		fmt.Fprintln(os.Stderr, serveAsMember(text))
+		os.Exit(1)
+	}
+	if at := os.Getenv(asCrowd); at != "" {
+		crowdAt(at)
+	}
 	if conf := os.Getenv(asNode); conf != "" {
 		writeAsNode(conf)
 	}

@@ -16,7 +16,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,21 +31,23 @@ import (
 
 	"skrin/acl"
 	"skrin/auth/dpop"
+	"skrin/auth/login"
 	"skrin/cmd/skrin/unlink"
 	"skrin/ldp"
 	"skrin/ldp/client"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/registry"
 )
 
 // A crowd is a server with many people, each of whom shares the same evidence
 // with the same recipients, who keep all that they receive. What the people do
 // is in no order that one recipient could learn from another; and it is done
-// through the pod's methods, as the pages do it, while the recipients go through
-// HTTP.
+// through the pod's methods, as the pages do it, while the recipients, and the
+// browsers that they send here, go through HTTP.
 type crowd struct {
 	*server
-	issuer     pod.Party
+	issuer     registry.Party
 	key        jose.JSONWebKey // the issuer's
 	recipients []*recipient
 	persons    []*member
@@ -50,6 +55,7 @@ type crowd struct {
 	listed     []*credential.StatusList
 	tokens     []atomic.Pointer[string]   // the lists, signed
 	given      map[credential.Status]bool // places that it has given out
+	doors      *login.Sessions            // where people have signed in, by the pod's clock
 	clock      atomic.Pointer[time.Time]  // the pod's; nil for the real one
 	stop       func() error
 }
@@ -58,6 +64,7 @@ type crowd struct {
 type member struct {
 	who      acl.Agent
 	released string
+	browser  *surfer
 }
 
 // A recipient keeps all that it receives.
@@ -68,6 +75,7 @@ type recipient struct {
 	mu       sync.Mutex
 	dossiers []unlink.Dossier
 	spaces   map[string]int // person by what the recipient knows: the space's id
+	back     string         // where browsers come back to
 	at       []string       // URL of the evidence, by person
 	consents []string
 }
@@ -91,6 +99,9 @@ func newCrowd(ctx context.Context, dir string, persons, recipients int, leak pod
 	}
 	w.pod.Leak, w.pod.Now = leak, w.time
 	w.persons = make([]*member, persons)
+	if w.doors, err = login.NewSessions(login.SessionOptions{Records: w.records, Base: w.Base, Now: w.time, Fail: w.failed}); err != nil {
+		return nil, err
+	}
 	if err := w.registerIssuer(); err != nil {
 		return nil, err
 	}
@@ -138,7 +149,7 @@ func (w *crowd) registerIssuer() (err error) {
 	if err != nil {
 		return err
 	}
-	if w.issuer, err = pod.ReadParty(b, w.Base); err != nil {
+	if w.issuer, err = registry.ReadParty(b, w.Base); err != nil {
 		return err
 	}
 	if w.key, err = crowdKey("af-1"); err != nil {
@@ -157,7 +168,7 @@ func (w *crowd) registerRecipient(id string, persons int, hears bool) error {
 	if err != nil {
 		return err
 	}
-	p, err := pod.ReadParty(bytes.ReplaceAll(b, []byte(`"exempel-forsakring"`), []byte(strconv.Quote(id))), w.Base)
+	p, err := registry.ReadParty(bytes.ReplaceAll(b, []byte(`"exempel-forsakring"`), []byte(strconv.Quote(id))), w.Base)
 	if err != nil {
 		return err
 	}
@@ -171,7 +182,7 @@ func (w *crowd) registerRecipient(id string, persons int, hears bool) error {
 	}
 	r := &recipient{id: id, spaces: map[string]int{}, dossiers: make([]unlink.Dossier, persons), at: make([]string, persons), consents: make([]string, persons)}
 	r.client = &client.Client{HTTP: &http.Client{Timeout: 30 * time.Second}, Issuer: w.Base, ID: id, Key: key, DPoP: proofs, Now: time.Now}
-	p.Keys.Keys, p.Notify = []jose.JSONWebKey{key.Public()}, ""
+	p.Keys.Keys, p.Notify, r.back = []jose.JSONWebKey{key.Public()}, "", p.Redirects[0]
 	if hears {
 		r.hook = httptest.NewServer(http.HandlerFunc(r.told))
 		p.Notify = r.hook.URL
@@ -188,11 +199,17 @@ func (w *crowd) live(ctx context.Context) error {
 		if err := w.settle(ctx, i, now); err != nil {
 			return fmt.Errorf("person %d: %w", i, err)
 		}
+		w.set(now.Add(-time.Duration(rand.Int64N(int64(time.Hour))))) // and answers all in this hour
+		browser, err := w.signIn("person-" + strconv.Itoa(i))
+		if err != nil {
+			return fmt.Errorf("person %d: %w", i, err)
+		}
+		w.persons[i].browser = browser
 	}
 	for _, r := range w.recipients {
 		for _, i := range rand.Perm(len(w.persons)) {
 			w.set(now.Add(-time.Duration(rand.Int64N(int64(20 * time.Hour)))))
-			if err := w.share(ctx, r, i, now); err != nil {
+			if err := w.visits(ctx, r, i, now); err != nil {
 				return fmt.Errorf("person %d, %s: %w", i, r.id, err)
 			}
 		}
@@ -269,7 +286,7 @@ func (w *crowd) furnish(ctx context.Context, i int, who acl.Agent, issued time.T
 	if err != nil {
 		return err
 	}
-	w.persons[i] = &member{who, fmt.Sprint(issued, registered, long)}
+	w.persons[i] = &member{who: who, released: fmt.Sprint(issued, registered, long)}
 	body := strings.Join(forms, "\n")
 	_, err = w.pod.Post(ctx, w.agent(w.issuer.ID), ldp.Post{
 		ID: deposit, Type: pod.TypeSDJWT, Body: strings.NewReader(body), Size: int64(len(body)),
@@ -439,25 +456,135 @@ func locationIn(out pod.Outcome) (string, error) {
 
 // share has a person agree to a recipient's request.
 func (w *crowd) share(ctx context.Context, r *recipient, i int, now time.Time) error {
-	p := w.persons[i]
-	out, err := w.answer(ctx, p.who, r.id, r.id, asked(now))
+	out, err := w.answer(ctx, w.persons[i].who, r.id, r.id, asked(now))
 	if err != nil {
 		return err
 	}
-	if r.at[i], err = locationIn(out); err != nil {
-		return err
-	}
+	return w.granted(r, i, out.Subject, out.Details[0])
+}
+
+// granted notes what a recipient was granted.
+func (w *crowd) granted(r *recipient, i int, subject string, detail json.RawMessage) error {
 	var d pod.Detail
-	if err := json.Unmarshal(out.Details[0], &d); err != nil {
+	if err := json.Unmarshal(detail, &d); err != nil {
 		return err
 	}
-	r.consents[i] = d.Consent
-	r.spaces[out.Subject] = i
-	r.dossiers[i] = unlink.Dossier{Person: i, Released: p.released, Got: map[string][]string{}}
-	r.keep(i, "answer webid", string(out.WebID))
-	r.keep(i, "answer sub", out.Subject)
-	r.keep(i, "answer details", string(out.Details[0]))
+	r.at[i], r.consents[i], r.spaces[subject] = d.Locations[0], d.Consent, i
+	r.dossiers[i] = unlink.Dossier{Person: i, Released: w.persons[i].released, Got: map[string][]string{}}
 	return nil
+}
+
+// visits has a person come to a recipient's site, be sent here, where she has signed
+// in, and come back with her yes, which the recipient exchanges for what it is told
+// of her.
+func (w *crowd) visits(ctx context.Context, r *recipient, i int, now time.Time) error {
+	detail, err := json.Marshal(asked(now))
+	if err != nil {
+		return err
+	}
+	pending, err := r.client.Begin(ctx, client.AuthorizationRequest{RedirectURI: r.back, Scope: "openid webid", Details: []json.RawMessage{detail}})
+	if err != nil {
+		return err
+	}
+	back, err := w.agrees(ctx, r, i, pending.URL, asked(now))
+	if err != nil {
+		return err
+	}
+	tokens, err := r.client.Finish(ctx, pending, back)
+	if err != nil {
+		return err
+	}
+	var details []json.RawMessage
+	if err := json.Unmarshal(tokens.AuthorizationDetails, &details); err != nil {
+		return err
+	}
+	if err := w.granted(r, i, tokens.IDToken.Subject, details[0]); err != nil {
+		return err
+	}
+	var claims json.RawMessage
+	if err := tokens.IDToken.Claims(&claims); err != nil {
+		return err
+	}
+	r.keep(i, "answer", back.Encode())
+	r.keepMembers(i, "answer ID token", claims)
+	r.keepMembers(i, "answer details", details[0])
+	return nil
+}
+
+// agrees goes with a person's browser to where a recipient sends it, and agrees, by
+// the method that the page would call. It returns what the browser brings back.
+func (w *crowd) agrees(ctx context.Context, r *recipient, i int, address string, d pod.Detail) (url.Values, error) {
+	p := w.persons[i]
+	question, err := p.browser.sent(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.answer(ctx, p.who, path.Base(question), r.id, d); err != nil {
+		return nil, err
+	}
+	next, err := p.browser.sent(ctx, question)
+	if err != nil {
+		return nil, err
+	}
+	back, err := p.browser.sent(ctx, next)
+	if err != nil {
+		return nil, err
+	}
+	at, err := url.Parse(back)
+	if err != nil || !strings.HasPrefix(back, r.back) {
+		return nil, fmt.Errorf("sent back to %q: %w", back, err)
+	}
+	return at.Query(), nil
+}
+
+// A surfer is a person's browser, which goes where it is told and shows nothing.
+type surfer struct{ http.Client }
+
+// signIn gives a person a browser in which she has signed in, at the clock's time.
+func (w *crowd) signIn(person string) (*surfer, error) {
+	answer := httptest.NewRecorder()
+	var err error
+	w.doors.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		err = w.doors.SignIn(r, person, "")
+	})).ServeHTTP(answer, httptest.NewRequest("POST", w.Base+"/", nil))
+	if err != nil {
+		return nil, err
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	here, err := url.Parse(w.Base)
+	if err != nil {
+		return nil, err
+	}
+	jar.SetCookies(here, answer.Result().Cookies())
+	return &surfer{http.Client{Jar: jar, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil
+}
+
+// sent opens a page and returns where it sends the browser.
+func (s *surfer) sent(ctx context.Context, address string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, "GET", address, nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := s.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return "", err
+	}
+	to := resp.Header.Get("Location")
+	if _, later, ok := strings.Cut(resp.Header.Get("Refresh"), "url="); ok {
+		to = later
+	}
+	next, err := req.URL.Parse(to)
+	if err != nil || to == "" {
+		return "", fmt.Errorf("%s: %s, and not sent on", req.URL.Path, resp.Status)
+	}
+	return next.String(), nil
 }
 
 // asked is what a recipient asks of somebody.

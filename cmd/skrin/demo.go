@@ -24,7 +24,7 @@ import (
 	"skrin/auth/login"
 	"skrin/cmd/skrin/demo"
 	"skrin/fixtures"
-	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // demoCommand shows the main job on this machine, or Kompetansespor.
@@ -205,7 +205,7 @@ func (t *town) admits(file []byte, keys jose.JSONWebKeySet) error {
 	for there, here := range t.homes {
 		file = bytes.ReplaceAll(file, []byte(there), []byte(here))
 	}
-	p, err := pod.ReadParty(file, t.Base)
+	p, err := registry.ReadParty(file, t.Base)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"log/slog"
 	"net"
@@ -83,6 +84,7 @@ type guard struct {
 	reported  *auth.Limiter            // parties that were named in the log of late
 	together  together
 	underWay  atomic.Int64
+	memory    memory
 }
 
 // The numbers of keys that limiters remember.
@@ -102,8 +104,9 @@ func newGuard(c config, log *slog.Logger, now func() time.Time) *guard {
 		config: c, log: log, now: now, m: newMetrics(), traces: newTraces(c.Trace, log), parties: map[string]*auth.Limiter{},
 		addresses: limiter(c.Limit.Address, manyKeys), oauth: limiter(c.Limit.OAuth, manyKeys), clients: limiter(c.Limit.Client, manyKeys), pods: limiter(c.Limit.Pod, manyKeys),
 		bulk: limiter(c.Limit.Bulk, fewKeys), numbers: limiter(c.Limit.Numbers, fewKeys), reported: auth.NewLimiter(1, time.Hour, fewKeys, now),
-		together: together{most: c.Limit.AddressRequests},
+		together: together{most: c.Limit.AddressRequests}, memory: memory{most: uint64(c.Limit.Memory), header: uint64(cmp.Or(c.Limit.Header, standardHeader))},
 	}
+	g.m.watchConnections(&g.memory.open)
 	for id, r := range c.Bulk {
 		g.parties[id] = limiter(r, 2)
 	}
@@ -227,6 +230,10 @@ func (g *guard) enter(v *visit) error {
 	}
 	if v.route == "/.notifications/" {
 		return nil
+	}
+	if g.memory.full() {
+		g.m.refusals.WithLabelValues(byMemory).Inc()
+		return &ldp.Fault{Kind: ldp.Unavailable, Detail: "The server has as much to do as it can. Retry in a while.", Header: "Retry-After: 2"}
 	}
 	if !g.together.enter(v.key) {
 		g.m.refusals.WithLabelValues(byTogether).Inc()

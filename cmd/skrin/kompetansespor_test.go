@@ -23,6 +23,7 @@ import (
 	"skrin/auth"
 	"skrin/cmd/skrin/demo"
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // startTrail starts Kompetansespor.
@@ -331,7 +332,7 @@ func TestWhoMayTellOfANumber(t *testing.T) {
 		}
 	}
 	change("by a register that was struck off", 403, func() error { return r.server.register.Revoke(t.Context(), "udi", "") })
-	add := func(f pod.PartyFile) error {
+	add := func(f registry.PartyFile) error {
 		f.Contact = "mailto:dpo@example.no"
 		text, err := json.Marshal(f)
 		if err == nil {

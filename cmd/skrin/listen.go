@@ -34,19 +34,26 @@ type front struct {
 	Grace  time.Duration // how long what is under way may take then; 0 for 20 s
 	Ending func()        // told at once when it is told to end; may be nil
 	Conns  func(net.Conn, http.ConnState)
-	Gave   func() // told of each client that was given up; may be nil
+	Gave   func()      // told of each client that was given up; may be nil
+	Full   func() bool // says that no new connections are taken; may be nil
 }
+
+// standardHeader is how large the header of a request may be.
+const standardHeader size = 64 << 10
 
 // serve serves h on l until ctx is done, and then lets what is under way end.
 func (f front) serve(ctx context.Context, l net.Listener, h http.Handler, to *slog.Logger) error {
 	if f.Limit.Connections > 0 {
 		l = netutil.LimitListener(l, f.Limit.Connections)
 	}
+	if f.Full != nil {
+		l = closing{l, f.Full}
+	}
 	srv := &http.Server{
 		Handler:           deadlines(h, cmp.Or(f.Limit.Stall, stall), f.Gave),
 		ReadHeaderTimeout: cmp.Or(f.Limit.HeaderTime, 10*time.Second),
 		IdleTimeout:       cmp.Or(f.Limit.Idle, 2*time.Minute),
-		MaxHeaderBytes:    int(cmp.Or(f.Limit.Header, 64<<10)),
+		MaxHeaderBytes:    int(cmp.Or(f.Limit.Header, standardHeader)),
 		ErrorLog:          log.New(quiet{to}, "", 0),
 		TLSConfig:         f.TLS,
 		ConnState:         f.Conns,

@@ -14,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/pod"
+	"skrin/pod/vouch"
 )
 
 // logCommand is about logs: a person's, as she has exported it, without the server; and the operators'.
@@ -63,7 +64,7 @@ func verifyLog(file string, keys jose.JSONWebKeySet, since *pod.Checkpoint) (pod
 		return pod.Checkpoint{}, err
 	}
 	defer f.Close()
-	check := func(jws string) ([]byte, error) { return pod.CheckSigned(jws, pod.TypeCheckpoint, keys) }
+	check := func(jws string) ([]byte, error) { return vouch.Check(jws, pod.TypeCheckpoint, keys) }
 	at, err := pod.VerifyExport(f, check, since)
 	if err != nil {
 		return at, fmt.Errorf("%s: %w", file, err)

@@ -5,11 +5,10 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
-	"net/http"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,7 +27,6 @@ type metrics struct {
 	underWay    prometheus.Gauge
 	refusals    *prometheus.CounterVec
 	bulk        *prometheus.CounterVec
-	connections prometheus.Gauge
 	store       *prometheus.HistogramVec
 	storeErrors *prometheus.CounterVec
 	certificate prometheus.Gauge
@@ -41,6 +39,7 @@ const (
 	byAddress     = "address"
 	byTogether    = "address-requests"
 	byRequests    = "requests"
+	byMemory      = "memory"
 	byClient      = "client"
 	byPod         = "pod"
 	byBulk        = "bulk"
@@ -70,17 +69,16 @@ func newMetrics() *metrics {
 		underWay:    gauge("skrin_requests_under_way", "Requests that are being answered."),
 		refusals:    counters("skrin_refusals_total", "Requests that a limit refused.", "limit"),
 		bulk:        counters("skrin_bulk_reads_total", "Reads that were refused because a party read more than its profile.", "party"),
-		connections: gauge("skrin_connections", "Connections that are open."),
 		store:       histograms("skrin_store_seconds", "Time of a transaction, with its commit and its retries.", "do", 0.00002),
 		storeErrors: counters("skrin_store_errors_total", "Transactions that failed for a reason of the store's own.", "do"),
 		certificate: gauge("skrin_certificate_ends_seconds", "When the TLS certificate that was read from files ends, in seconds since 1970; 0 without."),
 		stalled:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skrin_stalled_total", Help: "Answers that were given up because the client took or sent too little."}),
 		parked:      prometheus.NewCounter(prometheus.CounterOpts{Name: "skrin_webhooks_parked_total", Help: "Webhooks of subscribers that are called no more, since they failed too long or said that they are gone."}),
 	}
-	for _, limit := range []string{byAddress, byTogether, byRequests, byClient, byPod, byBulk, byQuota, bySize, byRegistering, byNumbers, byLogins, byOAuth} {
+	for _, limit := range []string{byAddress, byTogether, byRequests, byMemory, byClient, byPod, byBulk, byQuota, bySize, byRegistering, byNumbers, byLogins, byOAuth} {
 		m.refusals.WithLabelValues(limit)
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.underWay, m.refusals, m.bulk, m.connections, m.store, m.storeErrors, m.certificate, m.stalled, m.parked,
+	m.registry.MustRegister(m.requests, m.seconds, m.underWay, m.refusals, m.bulk, m.store, m.storeErrors, m.certificate, m.stalled, m.parked,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "skrin_build_info", Help: "1; the labels say which build this is."}, []string{"version", "go"})
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -88,6 +86,11 @@ func newMetrics() *metrics {
 	}
 	m.registry.MustRegister(build)
 	return m
+}
+
+// watchConnections adds how many connections are open, counted when asked.
+func (m *metrics) watchConnections(open *atomic.Int64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "skrin_connections", Help: "Connections that are open."}, func() float64 { return float64(open.Load()) }))
 }
 
 // watchOutbox adds how many pods have something that is due, counted when asked.
@@ -125,16 +128,6 @@ func (m *metrics) served(route, method string, status int, took time.Duration) {
 		m.refusals.WithLabelValues(byQuota).Inc()
 	case ldp.TooLarge:
 		m.refusals.WithLabelValues(bySize).Inc()
-	}
-}
-
-// connState counts connections, for http.Server.
-func (m *metrics) connState(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		m.connections.Inc()
-	case http.StateClosed, http.StateHijacked:
-		m.connections.Dec()
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"skrin/auth/login"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // typeRenumber is the typ of a register's word that a person's number has
@@ -99,7 +100,7 @@ func (s *server) readChange(r *http.Request, jws string) (change numberChange, e
 		return refuse("The payload is not of the form of a change of number.")
 	}
 	party, err := s.register.Party(r.Context(), change.Issuer)
-	if errors.Is(err, pod.ErrNoParty) {
+	if errors.Is(err, registry.ErrNoParty) {
 		return refuse("You are not registered here, or your registration has ended.")
 	}
 	if err != nil {
@@ -114,7 +115,7 @@ func (s *server) readChange(r *http.Request, jws string) (change numberChange, e
 		return refuse("aud must be this server.")
 	case age < -numberAge || age > numberAge:
 		return refuse("iat: it was said too long ago, or in the future.")
-	case !slices.Contains(party.Renumbers, pod.Renumbering{From: change.Former.Scheme, To: change.Now.Scheme}):
+	case !slices.Contains(party.Renumbers, registry.Renumbering{From: change.Former.Scheme, To: change.Now.Scheme}):
 		return refuse("You are not registered to tell of this change.")
 	}
 	return change, nil

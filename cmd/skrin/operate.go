@@ -21,6 +21,7 @@ import (
 
 	"skrin/cmd/skrin/parties"
 	"skrin/pod"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -72,12 +73,12 @@ type outcome struct {
 	Findings []pod.Finding  `json:"findings,omitempty"`
 	Rotated  *int           `json:"rotated,omitempty"`
 
-	Imported *pod.Imported       `json:"imported,omitempty"`
-	Parties  []parties.Listing   `json:"parties,omitempty"`
-	Record   *ropa               `json:"record,omitempty"`
-	Holdings []holding           `json:"holdings,omitempty"`
-	Types    []*pod.EvidenceType `json:"types,omitempty"`
-	Tally    *tally              `json:"tally,omitempty"`
+	Imported *pod.Imported            `json:"imported,omitempty"`
+	Parties  []parties.Listing        `json:"parties,omitempty"`
+	Record   *ropa                    `json:"record,omitempty"`
+	Holdings []holding                `json:"holdings,omitempty"`
+	Types    []*registry.EvidenceType `json:"types,omitempty"`
+	Tally    *tally                   `json:"tally,omitempty"`
 
 	Acts      []act      `json:"acts,omitempty"`  // the newest lines of the operators' log
 	Lines     uint64     `json:"lines,omitempty"` // how many it has

@@ -180,7 +180,7 @@ func TestREADMEPoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range regexp.MustCompile("`((?:acl|auth|ldp|pod|cmd|fixtures|docker)[\\w./-]*\\.?\\w*)`").FindAllStringSubmatch(string(text), -1) {
+	for _, path := range regexp.MustCompile("`((?:acl|auth|ldp|pod|cmd|fixtures|docker)\\b[\\w./-]*\\.?\\w*)`").FindAllStringSubmatch(string(text), -1) {
 		if _, err := os.Stat(filepath.Join("..", "..", path[1])); err != nil {
 			t.Errorf("the README names %s: %v", path[1], err)
 		}

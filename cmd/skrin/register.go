@@ -12,7 +12,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp/rdf"
-	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 const (
@@ -23,22 +23,22 @@ const (
 // A published is what anybody may know of a party: who it is, what it may do
 // here, and where a person turns to.
 type published struct {
-	ID        string             `json:"id"`
-	WebID     acl.WebID          `json:"webid"`
-	Name      pod.Text           `json:"name"`
-	Number    string             `json:"number,omitempty"`
-	Home      string             `json:"home,omitempty"`
-	Privacy   string             `json:"privacy,omitempty"`
-	Contact   string             `json:"contact,omitempty"`
-	Authority string             `json:"authority,omitempty"`
-	Issuer    string             `json:"issuer,omitempty"`
-	Keys      jose.JSONWebKeySet `json:"jwks,omitzero"`
-	KeysAt    string             `json:"jwks_uri,omitempty"`
-	MayIssue  []string           `json:"may_issue,omitempty"`
-	Uses      []pod.UseFile      `json:"uses,omitempty"`
-	Identity  bool               `json:"identity,omitempty"`
-	Renumbers []pod.Renumbering  `json:"renumbers,omitempty"`
-	Until     time.Time          `json:"until"`
+	ID        string                 `json:"id"`
+	WebID     acl.WebID              `json:"webid"`
+	Name      registry.Text          `json:"name"`
+	Number    string                 `json:"number,omitempty"`
+	Home      string                 `json:"home,omitempty"`
+	Privacy   string                 `json:"privacy,omitempty"`
+	Contact   string                 `json:"contact,omitempty"`
+	Authority string                 `json:"authority,omitempty"`
+	Issuer    string                 `json:"issuer,omitempty"`
+	Keys      jose.JSONWebKeySet     `json:"jwks,omitzero"`
+	KeysAt    string                 `json:"jwks_uri,omitempty"`
+	MayIssue  []string               `json:"may_issue,omitempty"`
+	Uses      []registry.UseFile     `json:"uses,omitempty"`
+	Identity  bool                   `json:"identity,omitempty"`
+	Renumbers []registry.Renumbering `json:"renumbers,omitempty"`
+	Until     time.Time              `json:"until"`
 }
 
 // publishParties tells who is registered, and what evidence there is: as JSON;
@@ -51,7 +51,7 @@ func (s *server) publishParties(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if a := r.Header.Get("Accept"); strings.Contains(a, rdf.Turtle.MediaType()) || strings.Contains(a, rdf.JSONLD.MediaType()) {
-		s.graph(w, r, s.pod.Index(parties), nil)
+		s.graph(w, r, s.publisher().Index(parties), nil)
 		return
 	}
 	all := []published{}
@@ -61,7 +61,7 @@ func (s *server) publishParties(w http.ResponseWriter, r *http.Request) {
 			Authority: p.Authority, Issuer: p.Issuer, Keys: p.Keys, KeysAt: p.KeysAt, MayIssue: p.MayIssue, Identity: p.Identity, Renumbers: p.Renumbers, Until: p.Until.UTC(),
 		}
 		for _, u := range p.Uses {
-			q.Uses = append(q.Uses, pod.UseFile(u))
+			q.Uses = append(q.Uses, registry.UseFile(u))
 		}
 		all = append(all, q)
 	}

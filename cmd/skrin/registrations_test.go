@@ -22,8 +22,8 @@ import (
 	"skrin/auth/dpop"
 	"skrin/cmd/skrin/parties"
 	"skrin/ldp/client"
-	"skrin/pod"
 	"skrin/pod/podtest"
+	"skrin/pod/registry"
 )
 
 // A county is servers on one storage, with an operator "anna" and nobody else.
@@ -107,7 +107,7 @@ func write(t *testing.T, path string, v any) {
 }
 
 // party returns a registration of the insurer, and its client at a node.
-func (w *county) party() (registration pod.PartyFile, at func(node int) *client.Client) {
+func (w *county) party() (registration registry.PartyFile, at func(node int) *client.Client) {
 	w.t.Helper()
 	text, err := registrationOf(w.t, "exempel-forsakring")
 	if err != nil {
@@ -127,7 +127,7 @@ func (w *county) party() (registration pod.PartyFile, at func(node int) *client.
 	}
 }
 
-func registrationOf(t *testing.T, id string) (f pod.PartyFile, err error) {
+func registrationOf(t *testing.T, id string) (f registry.PartyFile, err error) {
 	t.Helper()
 	text, err := registration(id)
 	if err == nil {

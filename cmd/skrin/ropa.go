@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -128,7 +129,7 @@ func (s *server) deals(ctx context.Context, e errand) (people int, n map[pod.Dea
 }
 
 // activities are those of one party.
-func (s *server) activities(p pod.Party, deals map[pod.Deal]int) (all []activity) {
+func (s *server) activities(p registry.Party, deals map[pod.Deal]int) (all []activity) {
 	of := activity{
 		Party: p.ID, Name: p.Name.In("en"), Number: p.Number, Contact: p.Contact, Privacy: p.Privacy, Authority: p.Authority,
 		Identity: p.Identity, Until: p.Until.AddDate(0, 0, -1).UTC().Format(time.DateOnly),

@@ -14,8 +14,9 @@ import (
 	"skrin/auth/provider"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
-	"skrin/pod"
 	"skrin/pod/notify"
+	"skrin/pod/registry"
+	"skrin/pod/vocab"
 	"skrin/pod/web"
 )
 
@@ -75,14 +76,18 @@ func (s *server) twoHosts(main, shown http.Handler) http.Handler {
 
 func nothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
 
+func (s *server) publisher() registry.Publisher {
+	return registry.Publisher{Base: s.Base, Issuer: s.pod.Issuer, Registry: s.pod.Registry, Types: s.pod.Types}
+}
+
 // party tells who a registered organisation is: what its WebID dereferences to.
 func (s *server) party(w http.ResponseWriter, r *http.Request) {
 	p, err := s.register.Party(r.Context(), mux.Vars(r)["id"])
-	if errors.Is(err, pod.ErrNoParty) {
+	if errors.Is(err, registry.ErrNoParty) {
 		s.refuse(w, r, ldp.Refuse(ldp.NotFound, "No such organisation is registered here."))
 		return
 	}
-	s.graph(w, r, s.pod.Profile(p), err)
+	s.graph(w, r, s.publisher().Profile(p), err)
 }
 
 // evidenceType tells what an evidence type consists of.
@@ -92,19 +97,19 @@ func (s *server) evidenceType(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, ldp.Refuse(ldp.NotFound, "There is no such type of evidence here."))
 		return
 	}
-	g, err := s.pod.TypeGraph(r.Context(), t)
+	g, err := s.publisher().TypeGraph(r.Context(), t)
 	s.graph(w, r, g, err)
 }
 
 // vocabulary serves the server's own terms; as JSON-LD with their context, since
 // documents refer to it by this URL.
 func (s *server) vocabulary(w http.ResponseWriter, r *http.Request) {
-	g, err := s.pod.Vocabulary(r.Context())
+	g, err := vocab.Core(s.Base).Graph(r.Context())
 	if err != nil || formatFor(r) != rdf.JSONLD {
 		s.graph(w, r, g, err)
 		return
 	}
-	own, err := s.pod.LoadContext(r.Context(), s.Base+r.URL.Path)
+	own, err := vocab.Core(s.Base).LoadContext(r.Context(), s.Base+r.URL.Path)
 	var body []byte
 	if err == nil {
 		body, err = withContext(g, own)

@@ -63,7 +63,15 @@ func (c *serveOptions) config() (config, error) {
 
 // config reads the files that the settings name.
 func (s *settled) config() (config, error) {
-	key, err := readKey(s.KeyFile, false)
+	text, err := secretOf(s.KeyFile, s.Key)
+	if err != nil {
+		return config{}, err
+	}
+	key, err := parseKey(cmp.Or(s.KeyFile, "SKRIN_KEY"), text, false)
+	if err != nil {
+		return config{}, err
+	}
+	token, err := secretOf(s.KMS.TokenFile, s.KMS.Token)
 	if err != nil {
 		return config{}, err
 	}
@@ -79,6 +87,7 @@ func (s *settled) config() (config, error) {
 	k := keep{
 		Postgres: s.Postgres, PostgresKeys: s.PostgresKeys, PostgresPassword: password,
 		S3: s.S3, S3Region: s.S3Region, S3Access: strings.TrimSpace(access), S3Secret: strings.TrimSpace(hidden),
+		KMS: s.KMS.URL, KMSKey: s.KMS.Key, KMSToken: token,
 	}
 	for _, file := range s.PodKeyFile {
 		key, err := readKey(file, false)
@@ -131,6 +140,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err := level.UnmarshalText([]byte(conf.Log.Level)); err != nil {
 		return err
 	}
+	bound(conf.Limit.Memory)
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	s, err := newServer(ctx, conf, log)
 	if err != nil {

@@ -27,6 +27,8 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/notify"
+	"skrin/pod/registry"
+	"skrin/pod/vocab"
 	"skrin/pod/web"
 )
 
@@ -40,9 +42,9 @@ type server struct {
 	acts      *acts
 	jobs      *jobs
 	steps     steps
-	parties   *pod.Parties // registered in files
+	parties   *registry.Parties // registered in files
 	register  *parties.Register
-	types     *pod.Catalogue
+	types     *registry.Catalogue
 	vault     *login.Vault
 	sessions  *login.Sessions
 	passkeys  *login.Passkeys
@@ -96,15 +98,15 @@ func (s *server) joinParties(context.Context) (err error) {
 	if s.Types != "" {
 		files, folder = os.DirFS(s.Types), "."
 	}
-	if s.types, err = pod.LoadCatalogue(files, folder); err != nil {
+	if s.types, err = registry.LoadCatalogue(files, folder); err != nil {
 		return err
 	}
 	if s.operators, err = loadOperators(s.Operators, s.now()); err != nil {
 		return err
 	}
-	s.parties = pod.NewParties(s.now)
+	s.parties = registry.NewParties(s.now)
 	if s.Parties != "" {
-		if err := pod.LoadParties(os.DirFS(s.Parties), ".", s.Base, s.parties, nil); err != nil {
+		if err := registry.LoadParties(os.DirFS(s.Parties), ".", s.Base, s.parties, nil); err != nil {
 			return err
 		}
 	}
@@ -207,8 +209,8 @@ func (s *server) joinHandler(context.Context) error {
 		return err
 	}
 	limits := ldp.Limits{Body: int64(s.Limit.Body), Patch: int64(s.Limit.Patch), Convert: int64(s.Limit.RDF)}
-	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier(), s.guard}, Base: s.Base, Apart: s.Apart, Context: s.pod.LoadContext, Log: s.log, Limits: limits}
-	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: s.pod.LoadContext, Log: s.log, Limits: limits}
+	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier(), s.guard}, Base: s.Base, Apart: s.Apart, Context: vocab.Core(s.Base).LoadContext, Log: s.log, Limits: limits}
+	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: vocab.Core(s.Base).LoadContext, Log: s.log, Limits: limits}
 	s.answers = resources
 	s.handler = s.guard.wrap(s.routes(pages, resources, shown), resources.Fail)
 	return nil
@@ -286,7 +288,7 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	wg.Go(func() { s.jobs.run(ctx) })
 	err := front{
 		Limit: s.Limit, TLS: s.encrypt, Drain: s.Drain, Grace: s.Grace, Ending: func() { s.ready.draining.Store(true) },
-		Conns: s.guard.m.connState, Gave: s.guard.m.stalled.Inc,
+		Conns: s.guard.memory.connState, Gave: s.guard.m.stalled.Inc, Full: s.guard.memory.crowded,
 	}.serve(ctx, l, s.handler, s.log)
 	stop()
 	end()

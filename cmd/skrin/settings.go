@@ -31,10 +31,13 @@ type settings struct {
 	// File with the master key, as "skrin key" prints it. Whoever has it can read
 	// what is encrypted: keep a copy, apart from the data.
 	KeyFile string `type:"path"`
+	// The master key itself, where there is no such file.
+	Key secret `kong:"-"`
 	// Files with master keys of the pods' keys, the one to use first. Without, one is
 	// derived from the master key. To rotate: put a new one first, run "skrin rotate",
 	// take the old one away.
-	PodKeyFile []string `type:"path"`
+	PodKeyFile []string    `type:"path"`
+	KMS        kmsSettings `embed:"" prefix:"kms-"`
 
 	// Folder of registrations of authorities and consumers (.json).
 	Parties string `type:"path"`
@@ -108,6 +111,21 @@ type settings struct {
 	S3SecretKey secret `name:"s3-secret-key" kong:"-"`
 }
 
+// The kmsSettings say which key management service wraps the pods' keys, with a key
+// that never leaves it, instead of a master key that is here: one that speaks the
+// Transit API of OpenBao and Vault. What was wrapped before is still read; "skrin
+// rotate" has the service wrap it, and what an older version of its key has wrapped.
+type kmsSettings struct {
+	// URL of the engine, like https://vault.example.se:8200/v1/transit.
+	URL string `name:"url"`
+	// Name of the key, of a type that takes associated data, like aes256-gcm96.
+	Key string
+	// File with the token, which may encrypt and decrypt with that key.
+	TokenFile string `type:"path"`
+	// The token, where there is no such file.
+	Token secret `kong:"-"`
+}
+
 // The tlsSettings say how people's connections are encrypted. Without any, the
 // proxy in front does it.
 type tlsSettings struct {
@@ -148,6 +166,10 @@ type limitSettings struct {
 	Connections int `standard:"20000"`
 	// Requests that are answered at once; others are told to come back (503).
 	Requests int `standard:"1024"`
+	// Memory that the process may take, of which each open connection counts with what
+	// its header fields may have. Near it, requests are told to come back (503) and new
+	// connections are closed, until there is more again. 256MiB at least; 0 for no bound.
+	Memory size `standard:"0"`
 	// Requests from one address (of IPv6, from one /64). Behind a proxy whose
 	// X-Forwarded-For isn't believed, all people have one address.
 	Address rate `standard:"1800/1m"`

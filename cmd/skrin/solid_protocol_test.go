@@ -15,6 +15,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp/rdf"
+	"skrin/pod/vocab"
 )
 
 const asText, asTurtle, asN3, asSPARQL, asJSONLD = "\nContent-Type: text/plain\n\n", "\nContent-Type: text/turtle\n\n", "\nContent-Type: text/n3\n\n",
@@ -544,7 +545,7 @@ func TestOwnContext(t *testing.T) {
 	must(t, err)
 	req.Header.Set("Accept", "application/ld+json")
 	a := w.send(nil, req)
-	want, err := w.pod.Vocabulary(t.Context())
+	want, err := vocab.Core(w.pod.Base).Graph(t.Context())
 	must(t, err)
 	got, err := rdf.Read(t.Context(), []byte(a.body), rdf.JSONLD, w.Base+"/ns/core", rdf.Limits{})
 	must(t, err)

@@ -17,7 +17,7 @@ import (
 	"skrin/auth/login"
 	"skrin/auth/provider"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -44,7 +44,7 @@ type steps struct {
 
 // loadSteps reads the file. What isn't known stops the server: it would protect
 // nothing.
-func loadSteps(file string, levels login.Levels, types *pod.Catalogue) (steps, error) {
+func loadSteps(file string, levels login.Levels, types *registry.Catalogue) (steps, error) {
 	s := steps{levels: levels}
 	if file == "" {
 		return s, nil
@@ -59,7 +59,7 @@ func loadSteps(file string, levels login.Levels, types *pod.Catalogue) (steps, e
 	return s, nil
 }
 
-func (s *steps) read(text []byte, types *pod.Catalogue) error {
+func (s *steps) read(text []byte, types *registry.Catalogue) error {
 	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&s.enough); err != nil {
 		return err
 	}

@@ -3,89 +3,47 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"skrin/auth/authtest"
 	"skrin/auth/login"
 	"skrin/cmd/skrin/demo"
 	"skrin/fixtures"
-	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 const loa2, loa3 = "http://id.elegnamnden.se/loa/1.0/loa2", "http://id.elegnamnden.se/loa/1.0/loa3"
 
-// A strangersEID is oidc-provider, which plays an eID of the Swedish profile.
-type strangersEID struct {
-	t      *testing.T
-	issuer string
-	talk   *json.Encoder
-	lines  *bufio.Scanner
-}
+// A strangersEID plays an eID of the Swedish profile.
+type strangersEID struct{ *authtest.EID }
 
-func startEID(t *testing.T, base string) *strangersEID {
+func startEID(t *testing.T, base string) strangersEID {
 	t.Helper()
-	needClients(t)
-	cmd := exec.CommandContext(t.Context(), "node", "eid.js")
-	cmd.Dir, cmd.WaitDelay = clientsDir, time.Second
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	e := &strangersEID{t: t, talk: json.NewEncoder(in), lines: bufio.NewScanner(out)}
 	p := login.SwedishProfile()
-	var first struct{ Issuer string }
-	e.say(map[string]any{
+	return strangersEID{authtest.StartEID(t, clientsDir, map[string]any{
 		"client": "skrin", "secret": "TEST", "redirect": base + "/me/sign-in/prov-eid/back", "scope": p.Scopes, "names": []string{p.Claims[0].Name}, "levels": p.Levels,
-	}, &first)
-	e.issuer = first.Issuer
-	return e
-}
-
-func (e *strangersEID) say(what, answer any) {
-	e.t.Helper()
-	if err := e.talk.Encode(what); err != nil {
-		e.t.Fatal(err)
-	}
-	for e.lines.Scan() {
-		if json.Unmarshal(e.lines.Bytes(), answer) == nil {
-			return
-		}
-	}
-	e.t.Fatal("the eID is gone")
+	})}
 }
 
 // is makes the next one who signs in the person with the number, at the level.
-func (e *strangersEID) is(number, level string) {
-	e.say(map[string]any{"sub": "x", "acr": level, "claims": map[string]any{login.SwedishProfile().Claims[0].Name: number}}, new(struct{}))
+func (e strangersEID) is(number, level string) {
+	e.Is("x", level, map[string]any{login.SwedishProfile().Claims[0].Name: number})
 }
 
 // startWithSteps starts the demo with a second eID, and with what needs its level.
-func startWithSteps(t *testing.T, needs map[string][]string) (*running, *strangersEID) {
+func startWithSteps(t *testing.T, needs map[string][]string) (*running, strangersEID) {
 	t.Helper()
-	var eid *strangersEID
+	var eid strangersEID
 	dir := t.TempDir()
 	r := start(t, dir, func(ctx context.Context, log *slog.Logger) (*town, error) {
 		w, err := newTown(ctx, dir, 0, keep{}, log)
@@ -95,7 +53,7 @@ func startWithSteps(t *testing.T, needs map[string][]string) (*running, *strange
 		eid = startEID(t, w.Base)
 		w.EIDs, w.Steps = filepath.Join(dir, "eids"), filepath.Join(dir, "steps.json")
 		write(t, filepath.Join(w.EIDs, "prov.json"), map[string]string{
-			"id": "prov-eid", "name": "Prov-eID", "issuer": eid.issuer, "client_id": "skrin", "client_secret": "TEST", "profile": "sweden",
+			"id": "prov-eid", "name": "Prov-eID", "issuer": eid.Issuer, "client_id": "skrin", "client_secret": "TEST", "profile": "sweden",
 		})
 		write(t, w.Steps, needs)
 		levels, err := w.ladders()
@@ -296,7 +254,7 @@ func numberOf(t *testing.T, name string) string {
 // TestStepsThatProtectNothingStopTheServer: a level or an action that isn't known
 // would protect nothing.
 func TestStepsThatProtectNothingStopTheServer(t *testing.T) {
-	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	types, err := registry.LoadCatalogue(fixtures.Files, "types")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -72,7 +72,7 @@ func (s *server) survey(ctx context.Context, e errand) (o outcome, err error) {
 		if !ok {
 			return o, ldp.Refuse(ldp.NotFound, "There is no such type of evidence here.")
 		}
-		o.Types = []*pod.EvidenceType{t}
+		o.Types = []*registry.EvidenceType{t}
 	case "stats":
 		o.Tally, err = s.tally(ctx, e)
 	default:
@@ -250,7 +250,7 @@ func (c *typeList) Run(ctx context.Context) error {
 }
 
 // listed writes types a line each.
-func listed(types []*pod.EvidenceType) string {
+func listed(types []*registry.EvidenceType) string {
 	var b strings.Builder
 	for _, t := range types {
 		fmt.Fprintf(&b, "%-40s %s\n", t.ID, t.Title.In("en"))
@@ -281,7 +281,7 @@ type typeCheck struct {
 
 // Run obeys kong.
 func (c *typeCheck) Run() error {
-	all, err := pod.LoadCatalogue(os.DirFS(c.Folder), ".")
+	all, err := registry.LoadCatalogue(os.DirFS(c.Folder), ".")
 	if err == nil && len(all.All()) == 0 {
 		err = errors.New(c.Folder + " has no type: want .json files")
 	}

@@ -50,6 +50,8 @@ type machine struct {
 	args  [][]string
 	env   []string
 	proxy *httptest.Server
+
+	answered sync.Map // how many requests, as an *atomic.Int64, by port
 }
 
 // here turns an argument of the compose file into one for this machine. What it
@@ -95,7 +97,7 @@ func newMachine(t *testing.T, known, secrets map[string]string) *machine {
 	return m
 }
 
-// start starts a node and waits until it is ready, by the compose file's own check.
+// start starts a node and waits until it is ready.
 func (m *machine) start(i int) {
 	m.t.Helper()
 	cmd := exec.Command(os.Args[0], m.args[i]...)
@@ -104,17 +106,20 @@ func (m *machine) start(i int) {
 	cmd.Stderr = &said
 	must(m.t, cmd.Start())
 	m.nodes[i] = cmd
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		err := (&readyCommand{URL: "http://127.0.0.1:" + m.ports[i] + "/readyz"}).Run(m.t.Context())
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			m.t.Fatalf("node %d is not ready: %v\n%s", i, err, said.String())
+	if err := m.ready(i); err != nil {
+		m.kill(i)
+		m.t.Fatalf("node %d is not ready: %v\n%s", i, err, said.String())
+	}
+}
+
+// ready waits until a node is ready, by the compose file's own check.
+func (m *machine) ready(i int) (err error) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if err = (&readyCommand{URL: "http://127.0.0.1:" + m.ports[i] + "/readyz"}).Run(m.t.Context()); err == nil {
+			return nil
 		}
 	}
+	return err
 }
 
 // kill ends a node as a power cut would.
@@ -126,12 +131,12 @@ func (m *machine) kill(i int) {
 	m.nodes[i] = nil
 }
 
-// front starts the proxy: it asks the nodes in turn, the next one where one can't be
+// balance returns what asks the nodes in turn, the next one where one can't be
 // reached, and says who asks and by what scheme.
-func (m *machine) front() {
+func (m *machine) balance() http.Handler {
 	var next atomic.Int64
 	dial := func() *http.Transport { return &http.Transport{MaxIdleConnsPerHost: 32} }
-	p := &httputil.ReverseProxy{
+	return &httputil.ReverseProxy{
 		ErrorLog: log.New(io.Discard, "", 0),
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", "127.0.0.1:"+m.ports[int(next.Add(1))%len(m.ports)]
@@ -139,8 +144,17 @@ func (m *machine) front() {
 			r.SetXForwarded()
 		},
 		Transport: &nextNode{dial(), m},
+		ModifyResponse: func(r *http.Response) error {
+			n, _ := m.answered.LoadOrStore(r.Request.URL.Port(), new(atomic.Int64))
+			n.(*atomic.Int64).Add(1)
+			return nil
+		},
 	}
-	m.proxy = httptest.NewUnstartedServer(p)
+}
+
+// front starts the proxy.
+func (m *machine) front() {
+	m.proxy = httptest.NewUnstartedServer(m.balance())
 	files := writeCertificate(m.t, m.t.TempDir(), 7)
 	cert, err := tls.LoadX509KeyPair(files.Cert, files.Key)
 	must(m.t, err)

@@ -35,6 +35,11 @@ const (
 	honestAUC  = 0.52
 	honestTop1 = 1.2 // times chance
 	caughtAUC  = 0.9
+
+	// doubt is how many standard errors above chance a result must be to be held
+	// against an honest server. There are six such results (AUC and top-1 of three
+	// strategies): by chance alone, fewer than one of 50,000 honest runs fails.
+	doubt = 4.5
 )
 
 func (c *unlinkCommand) run(ctx context.Context, out io.Writer) error {
@@ -47,7 +52,7 @@ func (c *unlinkCommand) run(ctx context.Context, out io.Writer) error {
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(out, "%d persons, %d recipients; what each released on purpose is not counted.\n", c.Persons, c.Recipients)
-	fmt.Fprintln(table, "server\tstrategy\tAUC\t±95 %\ttop-1\t±95 %\tchance\tlooked at")
+	fmt.Fprintln(table, "server\tstrategy\tAUC\t±95 %\ttop-1\t±95 %\tchance\tlooked at last")
 	var failed []string
 	for _, leak := range leaks {
 		name := "honest"
@@ -60,9 +65,9 @@ func (c *unlinkCommand) run(ctx context.Context, out io.Writer) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		for _, r := range results {
-			fmt.Fprintf(table, "%s\t%s\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%s\n", name, r.Strategy, r.AUC, r.Error, r.Top1, r.Top1Error, r.Chance, r.Feature)
+			fmt.Fprintf(table, "%s\t%s\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%s\n", name, r.Strategy, r.AUC, 1.96*r.Error, r.Top1, 1.96*r.Top1Error, r.Chance, r.Feature)
 		}
-		fmt.Fprintf(table, "\t%d trials in %v\n", results[0].Trials, time.Since(began).Round(time.Second))
+		fmt.Fprintf(table, "\t%d people, %d pairs of recipients, in %v\n", results[0].People, results[0].Pairs, time.Since(began).Round(time.Second))
 		if err := table.Flush(); err != nil { // a long run is seen to go on
 			return err
 		}
@@ -81,7 +86,7 @@ func (c *unlinkCommand) run(ctx context.Context, out io.Writer) error {
 // whose leak was caught. What chance explains is not held against an honest one.
 func verdict(leak pod.Leak, results []unlink.Result) bool {
 	bad := func(r unlink.Result) bool {
-		return r.AUC > honestAUC && r.AUC-r.Error > 0.5 || r.Top1-r.Top1Error > honestTop1*r.Chance
+		return r.AUC > honestAUC && r.AUC-doubt*r.Error > 0.5 || r.Top1 > honestTop1*r.Chance && r.Top1-doubt*r.Top1Error > r.Chance
 	}
 	if leak == "" {
 		return !slices.ContainsFunc(results, bad)
@@ -108,11 +113,11 @@ func (c *unlinkCommand) measure(ctx context.Context, leak pod.Leak) ([]unlink.Re
 		return nil, err
 	}
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
-	var pairs [][]unlink.Result
+	var pairs [][]unlink.Tally
 	for i := range w.recipients {
 		for j := range i {
 			pairs = append(pairs, unlink.Match(w.recipients[j].dossiers, w.recipients[i].dossiers, random))
 		}
 	}
-	return unlink.Join(pairs), nil
+	return unlink.Results(pairs...), nil
 }

@@ -20,6 +20,7 @@ import (
 	"skrin/fixtures"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/registry"
 )
 
 // A presented is a presentation, and what it says.
@@ -54,7 +55,7 @@ func (r *running) verifies(keys []issuerKey, all []presented, lists map[string]s
 }
 
 // types are the evidence types, with a value for each field.
-func evidenceTypes(t *testing.T) (all []pod.EvidenceType) {
+func evidenceTypes(t *testing.T) (all []registry.EvidenceType) {
 	t.Helper()
 	names, err := fs.Glob(fixtures.Files, "types/*.json")
 	if err != nil {
@@ -65,7 +66,7 @@ func evidenceTypes(t *testing.T) (all []pod.EvidenceType) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var e pod.EvidenceType
+		var e registry.EvidenceType
 		if err := json.Unmarshal(text, &e); err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +75,7 @@ func evidenceTypes(t *testing.T) (all []pod.EvidenceType) {
 	return all
 }
 
-func valueFor(f pod.Field) any {
+func valueFor(f registry.Field) any {
 	switch {
 	case strings.HasSuffix(f.Datatype, "#boolean"):
 		return rand.IntN(2) == 0
@@ -90,7 +91,7 @@ func valueFor(f pod.Field) any {
 
 // randomPresentation issues evidence of a random type, with random values, and
 // presents a random part of it, now and then bound to who asks.
-func randomPresentation(t *testing.T, key, holder jose.JSONWebKey, issuer string, types []pod.EvidenceType) presented {
+func randomPresentation(t *testing.T, key, holder jose.JSONWebKey, issuer string, types []registry.EvidenceType) presented {
 	t.Helper()
 	kind := types[rand.IntN(len(types))]
 	now := time.Now()

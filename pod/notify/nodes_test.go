@@ -23,6 +23,7 @@ import (
 	"skrin/pod/notify"
 	"skrin/pod/podtest"
 	"skrin/pod/postgres"
+	"skrin/pod/registry"
 )
 
 // A node is one of those that serve a cluster.
@@ -41,7 +42,7 @@ func newNode(t *testing.T, url string, who acl.Agent) *node {
 	db, err := postgres.Open(t.Context(), postgres.Options{URL: url, Now: time.Now})
 	must(t, err)
 	n := &node{pod: &pod.Pod{
-		Store: db, Blobs: podtest.NewBlobs(t), Registry: pod.NewParties(time.Now),
+		Store: db, Blobs: podtest.NewBlobs(t), Registry: registry.NewParties(time.Now),
 		Base: "https://pod.example", Issuer: "https://pod.example", Now: time.Now, Rand: rand.Reader,
 	}}
 	hub := &notify.Hub{Pod: n.pod, Feed: db, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}

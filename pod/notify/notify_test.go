@@ -26,6 +26,7 @@ import (
 	"skrin/pod"
 	"skrin/pod/notify"
 	"skrin/pod/podtest"
+	"skrin/pod/registry"
 )
 
 const certificate = "se:af:arbetsloshetsintyg:1"
@@ -92,10 +93,10 @@ func newTown(t *testing.T, status func(n int) int) *town {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	w := &town{t: t, key: jose.JSONWebKey{Key: k, KeyID: "1", Algorithm: "ES256"}, hook: &hook{status: status}}
-	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	types, err := registry.LoadCatalogue(fixtures.Files, "types")
 	must(t, err)
 	w.pod = &pod.Pod{
-		Store: podtest.New(t), Registry: pod.NewParties(time.Now), Types: types, Sign: w,
+		Store: podtest.New(t), Registry: registry.NewParties(time.Now), Types: types, Sign: w,
 		Base: "https://pod.example", Issuer: "https://pod.example", Now: time.Now, Rand: rand.Reader,
 	}
 	w.register("provider", w.hook)
@@ -111,10 +112,10 @@ func newTown(t *testing.T, status func(n int) int) *town {
 func (w *town) register(id string, hook http.Handler) {
 	srv := httptest.NewServer(hook)
 	w.t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
-	must(w.t, w.pod.Registry.(*pod.Parties).Add(pod.Party{
-		ID: id, WebID: acl.WebID("http://pod.example/.parties/" + id + "#org"), Name: pod.Text{"en": id}, Issuer: "https://" + id + ".example",
+	must(w.t, w.pod.Registry.(*registry.Parties).Add(registry.Party{
+		ID: id, WebID: acl.WebID("http://pod.example/.parties/" + id + "#org"), Name: registry.Text{"en": id}, Issuer: "https://" + id + ".example",
 		Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{w.key.Public()}}, MayIssue: []string{certificate}, Notify: srv.URL,
-		Uses:  []pod.Use{{ID: "u", Purpose: "https://w3id.org/dpv#X", Why: pod.Text{"en": "x"}, Basis: "x", Type: certificate, Fields: []string{"registered"}, Days: 10}},
+		Uses:  []registry.Use{{ID: "u", Purpose: "https://w3id.org/dpv#X", Why: registry.Text{"en": "x"}, Basis: "x", Type: certificate, Fields: []string{"registered"}, Days: 10}},
 		Until: time.Now().AddDate(1, 0, 0),
 	}))
 }

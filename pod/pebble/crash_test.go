@@ -24,7 +24,9 @@ const crashWriters = 32
 // adds one to a number in a pod of all; a step is two values, one of them large,
 // a name that moves on, and a Due time, in one commit; then a record.
 func TestCrash(t *testing.T) {
-	podtest.Crash(t, crashWrite, func(dir string, acked []string) { checkCrash(t, dir, acked) })
+	var longest time.Duration
+	podtest.Crash(t, crashWrite, func(dir string, acked []string) { longest = max(longest, checkCrash(t, dir, acked)) })
+	t.Logf("the longest time to open was %v", longest.Round(time.Millisecond))
 }
 
 func crashPod(w int) store.Name         { return store.Name(fmt.Sprint("id/p", w)) }
@@ -86,12 +88,12 @@ func crashStep(tx store.Tx, w int) (int, error) {
 	return n, err
 }
 
-func checkCrash(t *testing.T, dir string, acked []string) {
+// checkCrash looks at what a killed process has left, and returns how long it took to
+// open.
+func checkCrash(t *testing.T, dir string, acked []string) (took time.Duration) {
 	began := time.Now()
 	s := openDir(t, dir, time.Now)
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("it took %v to open", took)
-	}
+	took = time.Since(began)
 	defer func() { must(t, s.Close()) }()
 	var steps [crashWriters]int
 	added := 0
@@ -124,6 +126,7 @@ func checkCrash(t *testing.T, dir string, acked []string) {
 	if all < added || all > added+crashWriters {
 		t.Errorf("%d were added, and %d acknowledged", all, added)
 	}
+	return took
 }
 
 // checkStep looks at a writer's pod: the step that was acknowledged last is

@@ -77,6 +77,10 @@ type Options struct {
 	// Cache is how many bytes of the data are kept uncompressed in memory;
 	// 0 for 32 MiB. What the operating system caches comes on top.
 	Cache int64
+	// Shred has the Delete of a record take it out of the files too, where else it
+	// stays until they happen to be written anew: for keys. It makes a Delete dear, and
+	// all commits a little. What the disk below keeps of removed files is its own.
+	Shred bool
 }
 
 // A Store keeps pods and records in a directory. It is safe for concurrent use.
@@ -86,6 +90,8 @@ type Store struct {
 	disk *disk
 	now  func() time.Time
 	log  *slog.Logger
+
+	shreds bool
 
 	pods, names, records stripes
 	turn                 atomic.Uint64 // the number that was last given to a state
@@ -130,7 +136,7 @@ func open(dir string, fs vfs.FS, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pod/pebble: %s can't be locked; is another skrin running on it? %w", dir, err)
 	}
-	s := &Store{lock: lock, disk: newDisk(fs, o.Log), now: o.Now, log: o.Log, stop: make(chan struct{})}
+	s := &Store{lock: lock, disk: newDisk(fs, o.Log), now: o.Now, log: o.Log, shreds: o.Shred, stop: make(chan struct{})}
 	if err := s.disk.probe(dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("pod/pebble: open %s: %w", dir, err), lock.Close())
 	}
@@ -167,6 +173,9 @@ func (s *Store) options(cache int64) *pebble.Options {
 			// The read that finds it gets an error; other data stay readable.
 			DataCorruption: func(info pebble.DataCorruptionInfo) { log.Errorf("corrupt data: %s", info) },
 		},
+	}
+	if s.shreds {
+		o.Cleaner = shredder{}
 	}
 	// A block holds all of a small pod, and the index of a table is one block. What
 	// is stored is sealed, so that compressing it would only cost.

@@ -101,10 +101,41 @@ func (s *Store) Save(ctx context.Context, kind, key string, r auth.Record) error
 
 // Delete implements auth.Records.
 func (s *Store) Delete(ctx context.Context, kind, key string) error {
-	return s.change(ctx, label(kind, key), func(b *pebble.Batch, old auth.Record) error {
+	err := s.change(ctx, label(kind, key), func(b *pebble.Batch, old auth.Record) error {
 		drop(b, label(kind, key), old)
 		return nil
 	})
+	if err != nil || !s.shreds {
+		return err
+	}
+	return s.shred(ctx, recordKey(label(kind, key)))
+}
+
+// A shredder removes files of a database that uses none of its logs a second time,
+// in which what they had held would stay. It is a [pebble.DeleteCleaner], of which the
+// database believes that it needs what is in the files, as of who archives them.
+type shredder struct {
+	pebble.DeleteCleaner
+	archives
+}
+
+type archives struct{ pebble.ArchiveCleaner }
+
+// shred writes the files anew in which there may be what was under a key. The old ones
+// are removed soon.
+func (s *Store) shred(ctx context.Context, key []byte) error {
+	leave, err := s.enterToWrite(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := s.db.Flush(); err != nil {
+		return fmt.Errorf("pod/pebble: shred: %w", err)
+	}
+	if err := s.db.Compact(ctx, key, append(key, 0), false); err != nil {
+		return fmt.Errorf("pod/pebble: shred: %w", err)
+	}
+	return nil
 }
 
 // drop removes a record, if there is one.

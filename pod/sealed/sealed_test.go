@@ -5,6 +5,7 @@ package sealed_test
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -57,7 +58,7 @@ func openPlace(t testing.TB, dir string) *place {
 	var err error
 	p.store, err = pebble.Open(filepath.Join(dir, "store"), pebble.Options{Now: time.Now})
 	must(t, err)
-	p.ring, err = pebble.Open(filepath.Join(dir, "keys"), pebble.Options{Now: time.Now})
+	p.ring, err = pebble.Open(filepath.Join(dir, "keys"), pebble.Options{Now: time.Now, Shred: true})
 	must(t, err)
 	p.dirs, err = blob.Open(filepath.Join(dir, "blobs"))
 	must(t, err)
@@ -306,6 +307,23 @@ func TestStoredAnew(t *testing.T) {
 	}
 }
 
+// inFiles reports whether any file in a folder holds b.
+func inFiles(t *testing.T, dir string, b []byte) (found bool) {
+	t.Helper()
+	must(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		found = found || bytes.Contains(content, b)
+		if errors.Is(err, fs.ErrNotExist) { // removed meanwhile
+			err = nil
+		}
+		return err
+	}))
+	return found
+}
+
 // TestErased: an erased pod is gone, and can't be read from a backup that was
 // taken before, by who has the master key; another pod can.
 func TestErased(t *testing.T) {
@@ -318,7 +336,18 @@ func TestErased(t *testing.T) {
 	must(t, p.store.Backup(filepath.Join(copied, "store")))
 	must(t, p.dirs.Backup(filepath.Join(copied, "blobs"), nil))
 
+	wrapped, err := p.ring.Load(t.Context(), "pod key", hex.EncodeToString([]byte("a")))
+	must(t, err)
+	if !inFiles(t, filepath.Join(p.dir, "keys"), wrapped.Value) {
+		t.Error("the key isn't in the files: the search finds nothing at all")
+	}
+
 	must(t, pod.Erase(t.Context(), s, b, k, "a"))
+	for end := time.Now().Add(20 * time.Second); inFiles(t, filepath.Join(p.dir, "keys"), wrapped.Value); time.Sleep(5 * time.Millisecond) { // they are removed by and by
+		if time.Now().After(end) {
+			t.Fatal("the destroyed key is still in the files, for whoever has the master key")
+		}
+	}
 	if _, err := value(t, s, "a", "k"); !errors.Is(err, store.ErrNoPod) {
 		t.Errorf("erased, it answers %v", err)
 	}

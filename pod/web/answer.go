@@ -17,6 +17,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // patience is how long a page waits for evidence by itself. After it the person
@@ -290,7 +291,7 @@ func (v *visit) put(status int, id string, q question) error {
 	if !v.Now().Before(o.Request.AnswerBy) || len(o.Types) == 0 {
 		return v.problem(endedAsk)
 	}
-	if _, err := v.Registry.Party(v.r.Context(), o.Request.Party); errors.Is(err, pod.ErrNoParty) {
+	if _, err := v.Registry.Party(v.r.Context(), o.Request.Party); errors.Is(err, registry.ErrNoParty) {
 		return v.problem(endedAsk) // the page says that who asks is registered
 	} else if err != nil {
 		return fmt.Errorf("find who asks: %w", err)
@@ -340,7 +341,7 @@ func (v *visit) fill(q *question) {
 
 // initiate returns where a connection to a provider begins that leads back to this
 // question (OpenID Connect Core 1.0, section 4: initiated by a third party).
-func (v *visit) initiate(p pod.Party) string {
+func (v *visit) initiate(p registry.Party) string {
 	u, err := url.Parse(webAddress(p.Initiate))
 	if err != nil || u.Host == "" {
 		return ""

@@ -71,7 +71,7 @@ func (v *visit) helpers(id, secret string) error {
 	page := helpers{Apps: apps, Scripts: scripts, ID: id, Secret: secret}
 	for _, s := range hooks {
 		if v.Now().Before(s.End) {
-			page.Hooks = append(page.Hooks, hook{s.ID, plain(cmp.Or(host(s.Hook), s.Hook)), v.pathName(string(s.Topic)), s.End, s.Parked || s.Trouble != ""})
+			page.Hooks = append(page.Hooks, hook{s.ID, plain(cmp.Or(host(s.Hook), s.Hook)), cmp.Or(v.pathName(string(s.Topic)), v.t("nav.files")), s.End, s.Parked || s.Trouble != ""})
 		}
 	}
 	return v.show(http.StatusOK, "apps", v.t("nav.apps"), "nav.settings", page)

@@ -15,6 +15,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // A card is a piece of evidence.
@@ -36,7 +37,7 @@ var states = map[pod.EndState]string{
 func (v *visit) card(e pod.Evidence) card {
 	t, ok := v.Types.Type(e.Type)
 	if !ok {
-		t = &pod.EvidenceType{Title: pod.Text{"en": e.Type}}
+		t = &registry.EvidenceType{Title: registry.Text{"en": e.Type}}
 	}
 	state := e.State(v.Now())
 	return card{

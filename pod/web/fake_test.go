@@ -22,6 +22,8 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/registry"
+	"skrin/pod/store"
 	"skrin/pod/web"
 )
 
@@ -52,40 +54,40 @@ const (
 	typeID = "se:af:arbetsloshetsintyg:1"
 )
 
-var parties = map[string]pod.Party{
+var parties = map[string]registry.Party{
 	af: {
-		ID: af, Name: pod.Text{"sv": "Arbetsförmedlingen (exempel)"}, Number: "SE.2021002114", Home: "https://af.example.se",
+		ID: af, Name: registry.Text{"sv": "Arbetsförmedlingen (exempel)"}, Number: "SE.2021002114", Home: "https://af.example.se",
 		Contact: "mailto:dso@af.example.se", MayIssue: []string{typeID}, Identity: true,
 	},
 	ink: {
-		ID: ink, Name: pod.Text{"sv": "Exempel Försäkring", "en": "Example Insurance"}, Number: "SE.5560000001", Home: "https://forsakring.example.se",
+		ID: ink, Name: registry.Text{"sv": "Exempel Försäkring", "en": "Example Insurance"}, Number: "SE.5560000001", Home: "https://forsakring.example.se",
 		Privacy: "https://forsakring.example.se/integritet", Contact: "https://forsakring.example.se/radera",
-		Uses: []pod.Use{{
+		Uses: []registry.Use{{
 			ID: "ink-2026", Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Basis: "https://w3id.org/dpv/legal/eu/gdpr#A6-1-a", Type: typeID,
 			Fields: []string{"registered30days", "registered"}, Days: 200,
-			Why: pod.Text{
+			Why: registry.Text{
 				"sv": "Avgöra om du har rätt till ersättning från din inkomstförsäkring.", "nb": "Avgjøre om du har rett til utbetaling fra inntektsforsikringen din.",
 				"nn": "Avgjere om du har rett til utbetaling frå inntektsforsikringa di.", "en": "Decide whether you are entitled to a payment from your income insurance.",
 			},
 		}},
 	},
 	"mallory": {
-		ID: "mallory", Name: pod.Text{"sv": `<script>alert(1)</script>"'` + "\u202eevil"}, Number: `"><img src=x>`, Home: "javascript:alert(1)", Privacy: "data:text/html,x",
-		Uses: []pod.Use{{ID: "x", Why: pod.Text{"sv": "</p><style>*{}</style>"}, Basis: "javascript:alert(2)", Type: typeID}},
+		ID: "mallory", Name: registry.Text{"sv": `<script>alert(1)</script>"'` + "\u202eevil"}, Number: `"><img src=x>`, Home: "javascript:alert(1)", Privacy: "data:text/html,x",
+		Uses: []registry.Use{{ID: "x", Why: registry.Text{"sv": "</p><style>*{}</style>"}, Basis: "javascript:alert(2)", Type: typeID}},
 	},
 }
 
-type registry struct{}
+type fakeRegistry struct{}
 
-func (registry) Party(_ context.Context, id string) (pod.Party, error) {
+func (fakeRegistry) Party(_ context.Context, id string) (registry.Party, error) {
 	p, ok := parties[id]
 	if !ok {
-		return p, pod.ErrNoParty
+		return p, registry.ErrNoParty
 	}
 	return p, nil
 }
 
-func (registry) Issuers(context.Context, string) ([]string, error) { return []string{af}, nil }
+func (fakeRegistry) Issuers(context.Context, string) ([]string, error) { return []string{af}, nil }
 
 // fakePod is one person's pod in memory. Its Offer is what the test puts there.
 type fakePod struct {
@@ -112,7 +114,7 @@ type fakePod struct {
 
 func (p *fakePod) Owner(context.Context, string) (acl.Agent, error) {
 	if !p.made {
-		return acl.Agent{}, pod.ErrNoPod
+		return acl.Agent{}, store.ErrNoPod
 	}
 	return acl.Agent{ID: "https://skrin.example/alva/profile/card#me"}, p.err
 }
@@ -256,7 +258,7 @@ func (p *fakePod) ReadCounts(context.Context, acl.Agent, time.Time) ([]pod.ReadC
 func (p *fakePod) Hooks(context.Context, acl.Agent) ([]pod.Subscription, error) {
 	return []pod.Subscription{
 		{ID: "h1", Topic: "/alva/notes/", Hook: "https://told.example/hook?secret=1", End: now.Add(time.Hour)},
-		{ID: "h2", Topic: "/alva/notes/a", Hook: "https://late.example/", End: now.Add(time.Hour), Parked: true},
+		{ID: "h2", Topic: "/alva/", Hook: "https://late.example/", End: now.Add(time.Hour), Parked: true},
 		{ID: "h3", Topic: "/alva/", Hook: "https://over.example/", End: now},
 	}, p.err
 }
@@ -407,19 +409,19 @@ func choice(e pod.Evidence) pod.Choice {
 	}
 }
 
-func toRead(id string, types *pod.EvidenceType, choices ...pod.Choice) pod.Offer {
+func toRead(id string, types *registry.EvidenceType, choices ...pod.Choice) pod.Offer {
 	return pod.Offer{
 		Request: pod.Request{
 			ID: id, Kind: pod.ToRead, Party: ink, Types: []string{typeID}, Use: "ink-2026", Fields: []string{"registered30days"}, Optional: []string{"registered"},
 			Until: day("2027-05-22"), Standing: true, Created: now, AnswerBy: now.Add(14 * 24 * time.Hour), State: pod.Open,
 		},
-		Party: parties[ink], Use: parties[ink].Uses[0], Types: []*pod.EvidenceType{types}, Choices: choices,
+		Party: parties[ink], Use: parties[ink].Uses[0], Types: []*registry.EvidenceType{types}, Choices: choices,
 		Suppliers: []pod.Supplier{{Party: parties[af], Connected: true}},
 	}
 }
 
 // samplePod has something on every page.
-func samplePod(types *pod.Catalogue) *fakePod {
+func samplePod(types *registry.Catalogue) *fakePod {
 	t, _ := types.Type(typeID)
 	missing := toRead("r-missing", t)
 	waiting := toRead("r-waiting", t)
@@ -433,7 +435,7 @@ func samplePod(types *pod.Catalogue) *fakePod {
 	late := toRead("r-late", t, choice(e1))
 	late.Request.AnswerBy = now
 	struck := toRead("r-struck", t, choice(e1))
-	struck.Party, struck.Request.Party = pod.Party{ID: "struck"}, "struck"
+	struck.Party, struck.Request.Party = registry.Party{ID: "struck"}, "struck"
 	evil := toRead("r-evil", t, pod.Choice{Evidence: e1, Shown: `"><b>`, Released: []pod.Fact{{Field: "office", Value: "<script>alert(3)</script>\u202e"}}})
 	evil.Request.Party, evil.Party, evil.Use = "mallory", parties["mallory"], parties["mallory"].Uses[0]
 	much := toRead("r-much", t, choice(e1))
@@ -472,7 +474,7 @@ func samplePod(types *pod.Catalogue) *fakePod {
 			"r-timed-out": toRead("r-timed-out", t, choice(e1)), "r-missing": missing, "r-waiting": waiting, "r-slow": slow, "r-away": away, "r-trouble": trouble, "r-late": late, "r-struck": struck, "r-evil": evil,
 			"r-connect": {
 				Request: pod.Request{ID: "r-connect", Kind: pod.ToDeposit, Party: af, Types: []string{typeID}, AnswerBy: now.Add(time.Hour), State: pod.Open},
-				Party:   parties[af], Types: []*pod.EvidenceType{t},
+				Party:   parties[af], Types: []*registry.EvidenceType{t},
 			},
 		},
 		shares:   []pod.Share{share(consent("c1", "2027-05-22"), true, 3), share(consent("c2", "2026-11-28"), true, 0), share(gone, false, 1), share(consent("c4", "2026-11-01"), false, 2), share(overdue, false, 1), share(erased, false, 1)},
@@ -617,9 +619,9 @@ type bench struct {
 	h        http.Handler
 }
 
-func loadTypes(t testing.TB) *pod.Catalogue {
+func loadTypes(t testing.TB) *registry.Catalogue {
 	t.Helper()
-	types, err := pod.LoadCatalogue(fstest.MapFS{"types/af.json": {Data: []byte(typeFile)}}, "types")
+	types, err := registry.LoadCatalogue(fstest.MapFS{"types/af.json": {Data: []byte(typeFile)}}, "types")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -635,7 +637,7 @@ func newBench(t testing.TB) *bench {
 	types := loadTypes(t)
 	b := &bench{accounts: new(accounts), pod: samplePod(types), asks: new(asks), sessions: new(sessions)}
 	b.site = web.Site{
-		Pod: b.pod, Registry: registry{}, Types: types, Sessions: b.sessions, Asks: b.asks, Apps: helpers{}, Accounts: b.accounts, Methods: []web.Method{method{}},
+		Pod: b.pod, Registry: fakeRegistry{}, Types: types, Sessions: b.sessions, Asks: b.asks, Apps: helpers{}, Accounts: b.accounts, Methods: []web.Method{method{}},
 		Base: "https://skrin.example", Name: "Skrin", Zone: stockholm, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 	}
 	if b.h, err = b.site.Handler(); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // An event is a line of the log.
@@ -254,7 +255,7 @@ func (v *visit) event(e pod.Entry) event {
 	}
 	t, ok := v.Types.Type(e.Type)
 	if !ok {
-		t = &pod.EvidenceType{Title: pod.Text{"en": e.Type}}
+		t = &registry.EvidenceType{Title: registry.Text{"en": e.Type}}
 	}
 	out := event{
 		Seq: e.Seq, Time: e.Time, Words: v.t(key, "party", v.doer(e), "type", v.text(t.Title), "path", v.pathName(e.Path), "part", v.partName(e.Why)),
@@ -264,7 +265,7 @@ func (v *visit) event(e pod.Entry) event {
 		out.By = v.helper(e.By)
 	}
 	if p, err := v.Registry.Party(v.r.Context(), e.Party); err == nil && e.Purpose != "" {
-		i := slices.IndexFunc(p.Uses, func(u pod.Use) bool { return u.Purpose == e.Purpose && u.Type == e.Type })
+		i := slices.IndexFunc(p.Uses, func(u registry.Use) bool { return u.Purpose == e.Purpose && u.Type == e.Type })
 		if i >= 0 {
 			out.Why = v.text(p.Uses[i].Why)
 		}

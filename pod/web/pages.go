@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // How much the pages show at once.
@@ -25,7 +26,7 @@ const (
 // party returns the name of a party, its id if it is no longer registered.
 func (v *visit) party(id string) string {
 	p, err := v.Registry.Party(v.r.Context(), id)
-	if errors.Is(err, pod.ErrNoParty) {
+	if errors.Is(err, registry.ErrNoParty) {
 		return plain(id)
 	}
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // A share is what was agreed to.
@@ -47,7 +48,7 @@ const (
 func (v *visit) share(s pod.Share) share {
 	c, t := s.Consent, s.Type
 	if t == nil {
-		t = &pod.EvidenceType{}
+		t = &registry.EvidenceType{}
 	}
 	out := share{
 		ID: c.ID, Party: v.text(s.Party.Name), Type: v.text(t.Title), Why: v.text(s.Use.Why), Fields: v.titles(t, c.Fields),
@@ -191,7 +192,7 @@ func (v *visit) receipt() error {
 	}
 	page := struct {
 		share
-		Party           pod.Party
+		Party           registry.Party
 		Name, From      string
 		Basis           string
 		Method, Under   string // of the erasure, in the party's words
@@ -208,7 +209,7 @@ func (v *visit) receipt() error {
 }
 
 // concept returns what a concept is called among the fields of a type.
-func (v *visit) concept(t *pod.EvidenceType, iri string) string {
+func (v *visit) concept(t *registry.EvidenceType, iri string) string {
 	if t != nil {
 		for _, f := range t.Fields {
 			if f.Concept == iri {

@@ -29,6 +29,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // A Pod is what the pages use of a pod.Pod.
@@ -163,8 +164,8 @@ type Asks interface {
 // are required.
 type Site struct {
 	Pod      Pod
-	Registry pod.Registry   // names of parties
-	Types    *pod.Catalogue // names of evidence and its fields
+	Registry registry.Registry   // names of parties
+	Types    *registry.Catalogue // names of evidence and its fields
 	Sessions Sessions
 	Asks     Asks
 	Apps     Apps

@@ -180,6 +180,10 @@ func checkElements(doc *html.Node, bad func(string)) {
 			if textOf(n) == "" {
 				bad(n.Data + " without a name")
 			}
+		case "dd", "dt", "h2", "h3", "p", "legend", "summary":
+			if textOf(n) == "" && attr(n, "hidden") == "" && attr(n, "id") != "live" && len(find(n, "img")) == 0 {
+				bad(n.Data + " without words")
+			}
 		case "form":
 			if m := attr(n, "method"); m != "post" && (m != "get" || attr(n, "action") == "") {
 				bad("form with method " + m)

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/text/language"
 
 	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 //go:embed layout pages messages static
@@ -211,7 +212,7 @@ func (v *visit) glossary() error {
 }
 
 // text returns a foreign text in the language, fit to be shown.
-func (g *tongue) text(t pod.Text) string { return plain(t.In(g.lang)) }
+func (g *tongue) text(t registry.Text) string { return plain(t.In(g.lang)) }
 
 // plain makes what controls the direction of writing, or nothing visible,
 // visible: nobody shall read something else than what is there.
@@ -258,7 +259,7 @@ func (g *tongue) list(all []string) string {
 type fact struct{ Field, Label, Value string }
 
 // facts puts facts of a type into words, exactly as many as there are.
-func (g *tongue) facts(t *pod.EvidenceType, all []pod.Fact) []fact {
+func (g *tongue) facts(t *registry.EvidenceType, all []pod.Fact) []fact {
 	var out []fact
 	for _, f := range all {
 		field, _ := t.Field(f.Field)
@@ -268,7 +269,7 @@ func (g *tongue) facts(t *pod.EvidenceType, all []pod.Fact) []fact {
 }
 
 // label returns what a field asks, or else what it is called.
-func (g *tongue) label(t *pod.EvidenceType, name string) string {
+func (g *tongue) label(t *registry.EvidenceType, name string) string {
 	field, _ := t.Field(name)
 	if q := g.text(field.Question); q != "" {
 		return q
@@ -277,7 +278,7 @@ func (g *tongue) label(t *pod.EvidenceType, name string) string {
 }
 
 // title returns what a field is called.
-func (g *tongue) title(t *pod.EvidenceType, name string) string {
+func (g *tongue) title(t *registry.EvidenceType, name string) string {
 	field, ok := t.Field(name)
 	if !ok {
 		return plain(name)
@@ -286,7 +287,7 @@ func (g *tongue) title(t *pod.EvidenceType, name string) string {
 }
 
 // titles returns what fields are called.
-func (g *tongue) titles(t *pod.EvidenceType, names []string) []string {
+func (g *tongue) titles(t *registry.EvidenceType, names []string) []string {
 	var out []string
 	for _, name := range names {
 		out = append(out, g.title(t, name))

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 // Add registers a party as text says, or replaces its registration; a revoked one
@@ -24,7 +24,7 @@ func (r *Register) Add(ctx context.Context, text []byte, by string, only bool) (
 	if len(text) > MaxSize {
 		return "", false, ldp.Refuse(ldp.TooLarge, fmt.Sprintf("A registration has at most %d bytes.", MaxSize))
 	}
-	p, err := pod.ReadParty(text, r.Base)
+	p, err := registry.ReadParty(text, r.Base)
 	if err == nil {
 		err = r.check(&p)
 	}
@@ -62,7 +62,7 @@ func (r *Register) room(ctx context.Context) error {
 
 // check asks more of a registration than pod.Party.Check: what an operator adds is
 // whole, and about evidence that there is.
-func (r *Register) check(p *pod.Party) error {
+func (r *Register) check(p *registry.Party) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (r *Register) check(p *pod.Party) error {
 	return r.checkTypes(p)
 }
 
-func (r *Register) checkTypes(p *pod.Party) error {
+func (r *Register) checkTypes(p *registry.Party) error {
 	for _, id := range p.MayIssue {
 		if _, ok := r.Types.Type(id); !ok {
 			return fmt.Errorf("may_issue: there is no type of evidence %q", id)
@@ -101,7 +101,7 @@ func (r *Register) checkTypes(p *pod.Party) error {
 			return fmt.Errorf("use %q: there is no type of evidence %q", u.ID, u.Type)
 		}
 		for _, name := range u.Fields {
-			if !slices.ContainsFunc(t.Fields, func(f pod.Field) bool { return f.Name == name }) {
+			if !slices.ContainsFunc(t.Fields, func(f registry.Field) bool { return f.Name == name }) {
 				return fmt.Errorf("use %q: the type has no field %q", u.ID, name)
 			}
 		}
@@ -129,7 +129,7 @@ func (r *Register) Renew(ctx context.Context, id, until, by string) error {
 	if err != nil {
 		return err
 	}
-	p, err := pod.ReadParty(text, r.Base)
+	p, err := registry.ReadParty(text, r.Base)
 	if err == nil && (!r.Now().Before(p.Until) || p.Until.After(r.Now().AddDate(5, 0, 0))) {
 		err = fmt.Errorf("until: want a day within the next 5 years")
 	}
@@ -157,4 +157,4 @@ func (r *Register) Revoke(ctx context.Context, id, by string) error {
 	return r.save(ctx, id, e)
 }
 
-var _ pod.Registry = (*Register)(nil)
+var _ registry.Registry = (*Register)(nil)

@@ -31,7 +31,7 @@ import (
 
 	"skrin/auth"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/registry"
 )
 
 const (
@@ -51,9 +51,9 @@ const (
 // Options are what a Register needs. All are required.
 type Options struct {
 	Records auth.Records
-	Fixed   *pod.Parties   // those of files
-	Types   *pod.Catalogue // the evidence that there is
-	Base    string         // "https://host" of the server
+	Fixed   *registry.Parties   // those of files
+	Types   *registry.Catalogue // the evidence that there is
+	Base    string              // "https://host" of the server
 	// Reserved says that an id is somebody else's, who isn't a party.
 	Reserved func(id string) bool
 	Fetch    *http.Client // gets the keys that parties publish: auth.Guarded
@@ -83,7 +83,7 @@ type entry struct {
 	By      string          `json:"by"` // the operator who changed it last; "" for the command line
 	At      time.Time       `json:"at"`
 
-	party   pod.Party // if it could be read
+	party   registry.Party // if it could be read
 	good    bool
 	version uint64
 }
@@ -97,28 +97,28 @@ type snapshot struct {
 }
 
 // Party implements pod.Registry.
-func (r *Register) Party(ctx context.Context, id string) (pod.Party, error) {
+func (r *Register) Party(ctx context.Context, id string) (registry.Party, error) {
 	s, err := r.snapshot(ctx)
 	if err != nil {
-		return pod.Party{}, err
+		return registry.Party{}, err
 	}
 	return r.party(ctx, s, id)
 }
 
-func (r *Register) party(ctx context.Context, s *snapshot, id string) (pod.Party, error) {
+func (r *Register) party(ctx context.Context, s *snapshot, id string) (registry.Party, error) {
 	e, ok := s.entries[id]
 	if !ok {
 		p, err := r.Fixed.Party(ctx, id)
 		return r.complete(p), err
 	}
 	if !e.good || !e.Revoked.IsZero() || !r.Now().Before(e.party.Until) {
-		return pod.Party{}, pod.ErrNoParty
+		return registry.Party{}, registry.ErrNoParty
 	}
 	return r.complete(e.party), nil
 }
 
 // complete lets a party's keys be found where it publishes them.
-func (r *Register) complete(p pod.Party) pod.Party {
+func (r *Register) complete(p registry.Party) registry.Party {
 	if p.KeysAt != "" {
 		p.Published = r.published.of(p.KeysAt)
 	}
@@ -138,18 +138,18 @@ func (r *Register) Issuers(ctx context.Context, evidenceType string) ([]string, 
 }
 
 // All returns the parties that are registered now, in the order of their ids.
-func (r *Register) All(ctx context.Context) ([]pod.Party, error) {
+func (r *Register) All(ctx context.Context) ([]registry.Party, error) {
 	s, err := r.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all := slices.DeleteFunc(r.Fixed.All(), func(p pod.Party) bool { _, ok := s.entries[p.ID]; return ok })
+	all := slices.DeleteFunc(r.Fixed.All(), func(p registry.Party) bool { _, ok := s.entries[p.ID]; return ok })
 	for id := range s.entries {
 		if p, err := r.party(ctx, s, id); err == nil {
 			all = append(all, p)
 		}
 	}
-	slices.SortFunc(all, func(a, b pod.Party) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(all, func(a, b registry.Party) int { return strings.Compare(a.ID, b.ID) })
 	return all, nil
 }
 
@@ -241,7 +241,7 @@ func (r *Register) entry(ctx context.Context, id string) (entry, error) {
 	if json.Unmarshal(rec.Value, &e) != nil || e.File == nil {
 		return e, nil
 	}
-	e.party, err = pod.ReadParty(e.File, r.Base)
+	e.party, err = registry.ReadParty(e.File, r.Base)
 	e.good = err == nil && e.party.ID == id && e.party.Check() == nil
 	return e, nil
 }
@@ -302,12 +302,12 @@ const (
 
 // A Listing is a registration as an operator sees it.
 type Listing struct {
-	ID      string         `json:"id"`
-	State   State          `json:"state"`
-	Fixed   bool           `json:"fixed,omitempty"` // it comes from a file
-	By      string         `json:"by,omitempty"`    // the operator who changed it last
-	At      time.Time      `json:"at,omitzero"`     // when
-	File    *pod.PartyFile `json:"registration,omitempty"`
+	ID      string              `json:"id"`
+	State   State               `json:"state"`
+	Fixed   bool                `json:"fixed,omitempty"` // it comes from a file
+	By      string              `json:"by,omitempty"`    // the operator who changed it last
+	At      time.Time           `json:"at,omitzero"`     // when
+	File    *registry.PartyFile `json:"registration,omitempty"`
 	version uint64
 }
 
@@ -353,7 +353,7 @@ func (r *Register) listing(id string, e entry) (Listing, bool) {
 	p, known := e.party, e.good
 	if !known {
 		fixed := r.Fixed.Every()
-		i := slices.IndexFunc(fixed, func(p pod.Party) bool { return p.ID == id })
+		i := slices.IndexFunc(fixed, func(p registry.Party) bool { return p.ID == id })
 		if known = i >= 0; known {
 			p, l.Fixed = fixed[i], true
 		}

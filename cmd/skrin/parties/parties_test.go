@@ -24,8 +24,8 @@ import (
 	"skrin/auth"
 	"skrin/fixtures"
 	"skrin/ldp"
-	"skrin/pod"
 	"skrin/pod/pebble"
+	"skrin/pod/registry"
 )
 
 // counted are records that count what they are asked, and can be out of reach.
@@ -70,7 +70,7 @@ type town struct {
 	t       *testing.T
 	now     time.Time
 	records *counted
-	fixed   *pod.Parties
+	fixed   *registry.Parties
 }
 
 const base = "https://pod.example.se"
@@ -82,14 +82,14 @@ func newTown(t *testing.T) *town {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	w.records, w.fixed = &counted{Records: store}, pod.NewParties(w.clock)
+	w.records, w.fixed = &counted{Records: store}, registry.NewParties(w.clock)
 	return w
 }
 
 func (w *town) clock() time.Time { return w.now }
 
 func (w *town) node() *Register {
-	types, err := pod.LoadCatalogue(fixtures.Files, "types")
+	types, err := registry.LoadCatalogue(fixtures.Files, "types")
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -117,12 +117,12 @@ func publicKey(t testing.TB, kid string) jose.JSONWebKey {
 }
 
 // insurer returns a registration, changed.
-func insurer(t testing.TB, change func(f *pod.PartyFile)) []byte {
+func insurer(t testing.TB, change func(f *registry.PartyFile)) []byte {
 	text, err := fixtures.Files.ReadFile("parties/forsakring.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var f pod.PartyFile
+	var f registry.PartyFile
 	if err := json.Unmarshal(text, &f); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func (w *town) add(r *Register, text []byte) {
 
 func registered(r *Register) (bool, error) {
 	_, err := r.Party(context.Background(), id)
-	if errors.Is(err, pod.ErrNoParty) {
+	if errors.Is(err, registry.ErrNoParty) {
 		return false, nil
 	}
 	return err == nil, err
@@ -158,11 +158,11 @@ func registered(r *Register) (bool, error) {
 func TestARegistrationIsKeptWhole(t *testing.T) {
 	w := newTown(t)
 	r := w.node()
-	var f pod.PartyFile
-	w.add(r, insurer(t, func(file *pod.PartyFile) {
+	var f registry.PartyFile
+	w.add(r, insurer(t, func(file *registry.PartyFile) {
 		file.Initiate, file.Notify, file.StatusLists = "https://example.se/begin", "https://example.se/told", "https://example.se/lists"
 		file.Issuer, file.MayIssue, file.Identity = "https://example.se", []string{"se:af:arbetsloshetsintyg:1"}, true
-		file.Renumbers = []pod.Renumbering{{From: "xx:passport", To: "no:dnummer"}}
+		file.Renumbers = []registry.Renumbering{{From: "xx:passport", To: "no:dnummer"}}
 		f = *file
 	}))
 	l, err := r.Show(t.Context(), id)
@@ -294,7 +294,7 @@ func TestARevocationThatFailedIsDoneAgain(t *testing.T) {
 // node is revoked on all, and stays so.
 func TestAFileIsWorthLessThanTheRecords(t *testing.T) {
 	w := newTown(t)
-	p, err := pod.ReadParty(insurer(t, nil), base)
+	p, err := registry.ReadParty(insurer(t, nil), base)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,7 +357,7 @@ func TestARequestCostsNoRead(t *testing.T) {
 		w := newTown(t)
 		r := w.node()
 		for i := range parties {
-			text := insurer(t, func(f *pod.PartyFile) { f.ID = fmt.Sprintf("party-%d", i) })
+			text := insurer(t, func(f *registry.PartyFile) { f.ID = fmt.Sprintf("party-%d", i) })
 			if _, _, err := r.Add(t.Context(), text, "anna", true); err != nil {
 				t.Fatal(err)
 			}
@@ -383,29 +383,29 @@ func TestARequestCostsNoRead(t *testing.T) {
 func TestWhatIsNotRegistered(t *testing.T) {
 	w := newTown(t)
 	r := w.node()
-	for name, change := range map[string]func(f *pod.PartyFile){
-		"without a name":                      func(f *pod.PartyFile) { f.Name = nil },
-		"without keys":                        func(f *pod.PartyFile) { f.Keys.Keys = nil },
-		"with a private key":                  func(f *pod.PartyFile) { f.Keys.Keys = []jose.JSONWebKey{newKey(t, "1")} },
-		"with a shared secret for a key":      func(f *pod.PartyFile) { f.Keys.Keys = []jose.JSONWebKey{{Key: []byte("secret"), KeyID: "1"}} },
-		"with a key without a kid":            func(f *pod.PartyFile) { f.Keys.Keys[0].KeyID = "" },
-		"with keys inline and by URL":         func(f *pod.PartyFile) { f.KeysAt = "https://example.se/jwks" },
-		"with keys at an address without TLS": func(f *pod.PartyFile) { f.Keys.Keys, f.KeysAt = nil, "http://example.se/jwks" },
-		"returning without TLS":               func(f *pod.PartyFile) { f.Redirects = []string{"http://example.se/back"} },
-		"returning to a fragment":             func(f *pod.PartyFile) { f.Redirects = []string{"https://example.se/back#x"} },
-		"returning to a script":               func(f *pod.PartyFile) { f.Redirects = []string{"javascript:alert(1)"} },
-		"notified without TLS":                func(f *pod.PartyFile) { f.Notify = "http://example.se/" },
-		"without a contact for erasure":       func(f *pod.PartyFile) { f.Contact = "" },
-		"with nothing to do":                  func(f *pod.PartyFile) { f.Uses = nil },
-		"for evidence that there isn't":       func(f *pod.PartyFile) { f.Uses[0].Type = "se:nobody:nothing:1" },
-		"for a field that there isn't":        func(f *pod.PartyFile) { f.Uses[0].Fields = []string{"all"} },
-		"without a legal basis":               func(f *pod.PartyFile) { f.Uses[0].Basis = "" },
-		"issuing what there isn't":            func(f *pod.PartyFile) { f.Issuer, f.MayIssue = "https://example.se", []string{"nothing"} },
-		"without an end":                      func(f *pod.PartyFile) { f.Until = "" },
-		"that has ended":                      func(f *pod.PartyFile) { f.Until = "2026-09-30" },
-		"for ever":                            func(f *pod.PartyFile) { f.Until = "2099-12-31" },
-		"as an operator":                      func(f *pod.PartyFile) { f.ID = "anna" },
-		"under an app's id":                   func(f *pod.PartyFile) { f.ID = "app_x" },
+	for name, change := range map[string]func(f *registry.PartyFile){
+		"without a name":                      func(f *registry.PartyFile) { f.Name = nil },
+		"without keys":                        func(f *registry.PartyFile) { f.Keys.Keys = nil },
+		"with a private key":                  func(f *registry.PartyFile) { f.Keys.Keys = []jose.JSONWebKey{newKey(t, "1")} },
+		"with a shared secret for a key":      func(f *registry.PartyFile) { f.Keys.Keys = []jose.JSONWebKey{{Key: []byte("secret"), KeyID: "1"}} },
+		"with a key without a kid":            func(f *registry.PartyFile) { f.Keys.Keys[0].KeyID = "" },
+		"with keys inline and by URL":         func(f *registry.PartyFile) { f.KeysAt = "https://example.se/jwks" },
+		"with keys at an address without TLS": func(f *registry.PartyFile) { f.Keys.Keys, f.KeysAt = nil, "http://example.se/jwks" },
+		"returning without TLS":               func(f *registry.PartyFile) { f.Redirects = []string{"http://example.se/back"} },
+		"returning to a fragment":             func(f *registry.PartyFile) { f.Redirects = []string{"https://example.se/back#x"} },
+		"returning to a script":               func(f *registry.PartyFile) { f.Redirects = []string{"javascript:alert(1)"} },
+		"notified without TLS":                func(f *registry.PartyFile) { f.Notify = "http://example.se/" },
+		"without a contact for erasure":       func(f *registry.PartyFile) { f.Contact = "" },
+		"with nothing to do":                  func(f *registry.PartyFile) { f.Uses = nil },
+		"for evidence that there isn't":       func(f *registry.PartyFile) { f.Uses[0].Type = "se:nobody:nothing:1" },
+		"for a field that there isn't":        func(f *registry.PartyFile) { f.Uses[0].Fields = []string{"all"} },
+		"without a legal basis":               func(f *registry.PartyFile) { f.Uses[0].Basis = "" },
+		"issuing what there isn't":            func(f *registry.PartyFile) { f.Issuer, f.MayIssue = "https://example.se", []string{"nothing"} },
+		"without an end":                      func(f *registry.PartyFile) { f.Until = "" },
+		"that has ended":                      func(f *registry.PartyFile) { f.Until = "2026-09-30" },
+		"for ever":                            func(f *registry.PartyFile) { f.Until = "2099-12-31" },
+		"as an operator":                      func(f *registry.PartyFile) { f.ID = "anna" },
+		"under an app's id":                   func(f *registry.PartyFile) { f.ID = "app_x" },
 	} {
 		if _, _, err := r.Add(t.Context(), insurer(t, change), "anna", false); !errors.Is(err, ldp.Unprocessable) {
 			t.Errorf("%s: %v", name, err)
@@ -441,7 +441,7 @@ func TestWhatIsNotRegistered(t *testing.T) {
 // TestARecordThatCanNotBeReadIsNobody: also where a file says otherwise.
 func TestARecordThatCanNotBeReadIsNobody(t *testing.T) {
 	w := newTown(t)
-	p, err := pod.ReadParty(insurer(t, nil), base)
+	p, err := registry.ReadParty(insurer(t, nil), base)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,10 +3,19 @@
 // Package unlink is an adversary: two parties that pool all they received, and
 // try to find out which of their customers are the same person.
 //
-// The adversary is stronger than one in life. It is told the truth about half of
-// the people and learns from them what to look at, and it is tried on the other
-// half. Facts that a person released on purpose to both link the person, and no
-// server can help that; so it is measured among people who released the same.
+// The adversary is stronger than one in life. It is told the truth about a quarter
+// of the people and learns from them what to look at, and it is tried on the others,
+// so that of all that it could look at, what fits by chance is worth nothing. Facts
+// that a person released on purpose to both link the person, and no server can help
+// that; so it is measured among people who released the same.
+//
+// What chance does is known exactly: if nothing links, any order of the people of
+// one party who released the same is as good as the true one. So the errors are
+// those of all these orders, whatever was looked at.
+//
+// It can't see what takes longer than a run (that what two parties read changes on
+// the same day, because the authority sent something new), nor what people do with
+// both parties in one hour.
 package unlink
 
 import (
@@ -18,6 +27,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -32,45 +42,87 @@ type Dossier struct {
 // A Result is how well a strategy matched people.
 type Result struct {
 	Strategy   string
-	AUC, Error float64 // how often the true match scored above a false one; half the 95 % confidence interval
-	Top1       float64 // how often the true match came first of all that were compared
+	AUC, Error float64 // how often the true match scored above a false one; and its standard error, by chance
+	Top1       float64 // how often the true match came first in a line-up
 	Top1Error  float64
 	Chance     float64 // of that
-	Trials     int
-	Feature    string // what was looked at, where it is one thing
+	People     int     // that were matched
+	Pairs      int     // of parties
+	Feature    string  // what was looked at last, where it is one thing
 }
 
-// others is to how many false matches a true one is compared, at most.
-const others = 30
+const (
+	folds  = 4  // each learns from one part of the people, and is tried on the others
+	lineup = 10 // people of whom one is the true match; fewer where fewer released the same
+	wrong  = 30 // false matches from which it learns, of each person
+)
 
 // Match lets the adversary try all its strategies on two parties' dossiers, the
-// i-th of which are of the same person. random chooses the false matches.
-func Match(a, b []Dossier, random *rand.Rand) []Result {
+// i-th of which are of the same person. random chooses from whom it learns. Results
+// makes results of it.
+func Match(a, b []Dossier, random *rand.Rand) []Tally {
 	p := prepare(a, b)
-	trials := p.trials(random)
-	half := map[bool][]trial{}
-	for _, t := range trials {
-		half[t.who%2 == 0] = append(half[t.who%2 == 0], t)
+	fold := make([]int, len(p.a))
+	for i, who := range random.Perm(len(p.a)) {
+		fold[who] = i % folds
 	}
-	exact, fuzzy, learned := tally{name: "exact"}, tally{name: "fuzzy"}, tally{name: "statistical"}
-	for _, even := range []bool{true, false} {
-		train, test := half[even], half[!even]
-		best := p.bestSingle(train)
-		weights := p.learn(train)
-		for _, t := range test {
-			exact.add(t, func(x []float64) float64 { return x[0] })
-			fuzzy.add(t, func(x []float64) float64 { return x[best] })
-			learned.add(t, weights.score)
+	all := []Tally{{name: "exact"}, {name: "fuzzy"}, {name: "statistical"}}
+	var scores [folds][]func([]float64) float64
+	for k := range folds {
+		trials := p.trials(fold, k, random)
+		best := p.bestSingle(trials)
+		all[1].feature = p.names[best]
+		scores[k] = []func([]float64) float64{
+			func(x []float64) float64 { return x[0] },
+			func(x []float64) float64 { return x[best] },
+			p.learn(trials).score,
 		}
-		fuzzy.feature = p.names[best]
 	}
-	return []Result{exact.result(), fuzzy.result(), learned.result()}
+	for _, class := range p.class {
+		for k, tables := range p.compare(class, fold, scores) {
+			for i, t := range tables {
+				all[i].add(k, t)
+			}
+		}
+	}
+	return all
+}
+
+// compare scores everybody of a class against everybody: for each fold, and each of
+// its scores, those whom it didn't learn from.
+func (p *pool) compare(class, fold []int, scores [folds][]func([]float64) float64) [folds][]table {
+	var all [folds][]table
+	for k := range folds {
+		all[k] = make([]table, len(scores[k]))
+	}
+	for _, i := range class {
+		var rows [folds][][]float64
+		for _, j := range class {
+			x := p.features(p.a[i], p.b[j])
+			for k, by := range scores {
+				if fold[i] == k || fold[j] == k {
+					continue
+				}
+				if rows[k] == nil {
+					rows[k] = make([][]float64, len(by))
+				}
+				for s, score := range by {
+					rows[k][s] = append(rows[k][s], score(x))
+				}
+			}
+		}
+		for k := range rows {
+			for s, row := range rows[k] {
+				all[k][s] = append(all[k][s], row)
+			}
+		}
+	}
+	return all
 }
 
 // A trial is one person of a, with the features of the true match, and of false
 // ones.
 type trial struct {
-	who   int
 	truth []float64
 	false [][]float64
 }
@@ -90,6 +142,7 @@ type card struct {
 	released string
 	tokens   map[int]map[string]float64 // weight by token, by feature
 	numbers  map[int]float64
+	all      []float64 // numbers, by feature; NaN for none
 }
 
 // prepare makes features of all that both could compare: for each channel the
@@ -109,6 +162,14 @@ func prepare(a, b []Dossier) *pool {
 	}
 	p.order(p.a, a)
 	p.order(p.b, b)
+	for _, cards := range [][]card{p.a, p.b} {
+		for i := range cards {
+			cards[i].all = slices.Repeat([]float64{math.NaN()}, len(p.names))
+			for f, v := range cards[i].numbers {
+				cards[i].all[f] = v
+			}
+		}
+	}
 	return p
 }
 
@@ -248,6 +309,14 @@ func numbersOf(text string) map[string]float64 {
 // features compares two cards.
 func (p *pool) features(a, b card) []float64 {
 	x := make([]float64, len(p.names))
+	for f, v := range a.all {
+		switch u := b.all[f]; {
+		case v == v && u == u:
+			x[f] = -math.Log1p(math.Abs(u - v))
+		case v == v || u == u:
+			x[f] = -50 // one of them has none
+		}
+	}
 	for f, tokens := range a.tokens {
 		for token, w := range tokens {
 			if _, ok := b.tokens[f][token]; ok {
@@ -255,28 +324,20 @@ func (p *pool) features(a, b card) []float64 {
 			}
 		}
 	}
-	for f, v := range a.numbers {
-		if u, ok := b.numbers[f]; ok {
-			x[f] = -math.Log1p(math.Abs(u - v))
-		} else {
-			x[f] = -50
-		}
-	}
-	for f := range b.numbers {
-		if _, ok := a.numbers[f]; !ok {
-			x[f] = -50
-		}
-	}
 	return x
 }
 
-func (p *pool) trials(random *rand.Rand) []trial {
+// trials are those from which the fold is learned.
+func (p *pool) trials(fold []int, k int, random *rand.Rand) []trial {
 	var all []trial
 	for i := range p.a {
+		if fold[i] != k {
+			continue
+		}
 		class := p.class[p.a[i].released]
-		t := trial{who: i, truth: p.features(p.a[i], p.b[i])}
-		for _, k := range random.Perm(len(class)) {
-			if j := class[k]; j != i && len(t.false) < others {
+		t := trial{truth: p.features(p.a[i], p.b[i])}
+		for _, c := range random.Perm(len(class)) {
+			if j := class[c]; j != i && len(t.false) < wrong {
 				t.false = append(t.false, p.features(p.a[i], p.b[j]))
 			}
 		}
@@ -289,14 +350,16 @@ func (p *pool) trials(random *rand.Rand) []trial {
 
 // bestSingle returns the feature that matches best in the trials.
 func (p *pool) bestSingle(trials []trial) int {
-	best, auc := 0, 0.0
+	best, most := 0, 0.0
 	for f := range p.names {
-		var t tally
-		for _, x := range trials {
-			t.add(x, func(x []float64) float64 { return x[f] })
+		var auc float64
+		for _, t := range trials {
+			for _, x := range t.false {
+				auc += float64(1+cmp.Compare(t.truth[f], x[f])) / float64(len(t.false))
+			}
 		}
-		if r := t.result(); r.AUC > auc {
-			best, auc = f, r.AUC
+		if auc > most {
+			best, most = f, auc
 		}
 	}
 	return best
@@ -375,62 +438,121 @@ func (p *pool) standard(trials []trial) *model {
 	return m
 }
 
-// A tally counts how a strategy does.
-type tally struct {
-	name, feature             string
-	n                         int
-	auc, squares, top, chance float64
+// A table is how high each person of one party, in a row, scored against each of
+// the other's, in a column: the truth is on the diagonal.
+type table [][]float64
+
+// places makes of scores how many of a row each beats, of one, those on a level
+// counted half; and how likely it comes first in a line-up from the row, those on a
+// level drawn by lot.
+func (t table) places() (auc, first table) {
+	for _, row := range t {
+		sorted := slices.Sorted(slices.Values(row))
+		others := len(row) - 1
+		line := min(lineup, len(row)) - 1
+		x, y := make([]float64, len(row)), make([]float64, len(row))
+		for j, score := range row {
+			below, _ := slices.BinarySearch(sorted, score)
+			above := len(row) - sort.Search(len(row), func(i int) bool { return sorted[i] > score })
+			level := others - below - above
+			x[j] = (float64(below) + float64(level)/2) / float64(others)
+			// The mean of chosen(m, line) for m from below to below+level, of all.
+			y[j] = (chosen(below+level+1, line+1) - chosen(below, line+1)) / float64((line+1)*(level+1)) / chosen(others, line)
+		}
+		auc, first = append(auc, x), append(first, y)
+	}
+	return auc, first
 }
 
-func (y *tally) add(t trial, score func([]float64) float64) {
-	mine := score(t.truth)
-	below, equal := 0, 0
-	for _, x := range t.false {
-		switch cmp.Compare(score(x), mine) {
-		case -1:
-			below++
-		case 0:
-			equal++
+// chosen is in how many ways k of n can be chosen, times k!.
+func chosen(n, k int) float64 {
+	ways := 1.0
+	for i := range k {
+		ways *= float64(max(0, n-i))
+	}
+	return ways
+}
+
+// A Tally adds up how a strategy does.
+type Tally struct {
+	name, feature string
+	people        int // in all folds: each but those that it learned from
+	auc, first    [folds]sum
+}
+
+// A sum is of the places of the true matches, with what chance alone would do.
+type sum struct{ n, places, chance, variance float64 }
+
+func (y *Tally) add(fold int, t table) {
+	if len(t) < 2 {
+		return
+	}
+	auc, first := t.places()
+	y.auc[fold].add(auc)
+	y.first[fold].add(first)
+	y.people += len(t)
+}
+
+// add adds the diagonal of a table. If any order of the columns is as good as any
+// other, it is on average, and varies, as Hoeffding's combinatorial central limit
+// theorem has it.
+func (s *sum) add(t table) {
+	n := float64(len(t))
+	rows, columns, mean := make([]float64, len(t)), make([]float64, len(t)), 0.0
+	for i := range t {
+		for j, v := range t[i] {
+			rows[i] += v / n
+			columns[j] += v / n
+			mean += v / n / n
 		}
 	}
-	auc := (float64(below) + float64(equal)/2) / float64(len(t.false))
-	y.n++
-	y.auc += auc
-	y.squares += auc * auc
-	if below+equal == len(t.false) {
-		y.top += 1 / float64(equal+1)
+	for i := range t {
+		s.places += t[i][i]
+		for j, v := range t[i] {
+			s.variance += sq(v-rows[i]-columns[j]+mean) / (n - 1)
+		}
 	}
-	y.chance += 1 / float64(len(t.false)+1)
+	s.n += n
+	s.chance += n * mean
 }
 
-func (y *tally) result() Result {
-	n := float64(max(y.n, 1))
-	r := Result{Strategy: y.name, Feature: y.feature, Trials: y.n, AUC: y.auc / n, Top1: y.top / n, Chance: y.chance / n}
-	r.Error = 1.96 * math.Sqrt(max(0, y.squares/n-r.AUC*r.AUC)/n)
-	r.Top1Error = 1.96 * math.Sqrt(max(r.Top1*(1-r.Top1), r.Chance*(1-r.Chance))/n)
-	return r
+func (s *sum) join(other sum) {
+	s.n, s.places, s.chance, s.variance = s.n+other.n, s.places+other.places, s.chance+other.chance, s.variance+other.variance
 }
 
-// Join joins the results of several pairs of parties: for each strategy the
-// mean over the pairs. Its confidence is that of all trials, taken as
-// independent.
-func Join(pairs [][]Result) []Result {
-	out := slices.Clone(pairs[0])
-	for _, results := range pairs[1:] {
-		for i, r := range results {
-			total := float64(out[i].Trials + r.Trials)
-			join := func(x *float64, y float64) {
-				*x = (*x*float64(out[i].Trials) + y*float64(r.Trials)) / total
+// Results joins the tallies of several pairs of parties, and reckons how well each
+// strategy did. What chance does to one pair has nothing to do with what it does to
+// another.
+func Results(pairs ...[]Tally) []Result {
+	all := make([]Result, len(pairs[0]))
+	for i := range all {
+		y := pairs[0][i]
+		for _, pair := range pairs[1:] {
+			for k := range folds {
+				y.auc[k].join(pair[i].auc[k])
+				y.first[k].join(pair[i].first[k])
 			}
-			join(&out[i].AUC, r.AUC)
-			join(&out[i].Top1, r.Top1)
-			join(&out[i].Chance, r.Chance)
-			out[i].Error = math.Sqrt(sq(out[i].Error*float64(out[i].Trials))+sq(r.Error*float64(r.Trials))) / total
-			out[i].Top1Error = math.Sqrt(sq(out[i].Top1Error*float64(out[i].Trials))+sq(r.Top1Error*float64(r.Trials))) / total
-			out[i].Trials += r.Trials
+		}
+		all[i] = y.result()
+		all[i].Pairs = len(pairs)
+	}
+	return all
+}
+
+// result gives the means of the folds. What they are off by, by chance, is at most
+// the mean of what each is.
+func (y *Tally) result() Result {
+	r := Result{Strategy: y.name, Feature: y.feature, People: y.people / (folds - 1)}
+	for k := range folds {
+		if n := y.auc[k].n * folds; n > 0 {
+			r.AUC += y.auc[k].places / n
+			r.Error += math.Sqrt(y.auc[k].variance) / n
+			r.Top1 += y.first[k].places / n
+			r.Top1Error += math.Sqrt(y.first[k].variance) / n
+			r.Chance += y.first[k].chance / n
 		}
 	}
-	return out
+	return r
 }
 
 func sq(x float64) float64 { return x * x }

@@ -48,7 +48,7 @@ func TestMatch(t *testing.T) {
 			b = append(b, unlink.Dossier{Person: i, Got: map[string][]string{"c": strings.Split(y, "|")}})
 		}
 		best := 0.0
-		for _, r := range unlink.Match(a, b, random) {
+		for _, r := range unlink.Results(unlink.Match(a, b, random)) {
 			best = max(best, r.AUC)
 		}
 		if row.linked != (best >= 0.9) || !row.linked && best > 0.6 {
@@ -56,7 +56,52 @@ func TestMatch(t *testing.T) {
 		}
 	}
 	alike := []unlink.Dossier{{Person: 0, Released: "a", Got: map[string][]string{"c": {"1"}}}, {Person: 1, Released: "b", Got: map[string][]string{"c": {"2"}}}}
-	if r := unlink.Match(alike, alike, random); r[0].Trials != 0 {
+	if r := unlink.Results(unlink.Match(alike, alike, random)); r[0].People != 0 {
 		t.Errorf("people who released different facts were compared: %+v", r)
+	}
+}
+
+// TestChanceIsKnown: where nothing links, the results are off by what chance does,
+// and by no more than the errors say, however few the people; and where a tenth are
+// linked, that is seen.
+func TestChanceIsKnown(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 5))
+	run := func(people, linked int) (surest float64, results []unlink.Result) {
+		var both [2][]unlink.Dossier
+		for i := range people {
+			released := fmt.Sprint(random.IntN(4), random.IntN(4) > 0, random.IntN(2))
+			for k := range both {
+				got := map[string][]string{}
+				for c := range 12 {
+					got[fmt.Sprint("c", c)] = []string{fmt.Sprintf("%x %d", random.Uint64(), random.IntN(1000))}
+				}
+				if i < linked {
+					got["c0"] = append(got["c0"], fmt.Sprintf("person-%d", i))
+				}
+				both[k] = append(both[k], unlink.Dossier{Person: i, Released: released, Got: got})
+			}
+		}
+		results = unlink.Results(unlink.Match(both[0], both[1], random))
+		for _, r := range results {
+			if r.Error > 0 {
+				surest = max(surest, (r.AUC-0.5)/r.Error, (r.Top1-r.Chance)/r.Top1Error)
+			}
+		}
+		return surest, results
+	}
+	var sum float64
+	const runs = 40
+	for range runs {
+		surest, results := run(60, 0)
+		if surest > 4.5 {
+			t.Errorf("nothing links, and yet %.1f errors above chance: %+v", surest, results)
+		}
+		sum += results[1].AUC
+	}
+	if mean := sum / runs; mean < 0.48 || mean > 0.52 {
+		t.Errorf("where nothing links, the mean AUC is %.3f", mean)
+	}
+	if surest, results := run(400, 40); surest < 4.5 {
+		t.Errorf("one in ten is linked, and that is only %.1f errors above chance: %+v", surest, results)
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package registry
 
 import (
 	"encoding/json"
@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"skrin/pod/vocab"
 )
 
 // An EvidenceType says what a provider can attest. It is data: a new type is a
@@ -110,10 +112,10 @@ func (t *EvidenceType) check() error {
 		if f.Name == "" || f.Concept == "" || f.Title.In("en") == "" {
 			return fmt.Errorf("field %q: name, concept, datatype and title are all needed", f.Name)
 		}
-		if !slices.Contains(datatypes, strings.TrimPrefix(f.Datatype, xsd)) {
-			return fmt.Errorf("field %q: the datatype must be one of %s in %s", f.Name, strings.Join(datatypes, ", "), xsd)
+		if !slices.Contains(datatypes, strings.TrimPrefix(f.Datatype, vocab.XSD)) {
+			return fmt.Errorf("field %q: the datatype must be one of %s in %s", f.Name, strings.Join(datatypes, ", "), vocab.XSD)
 		}
-		if f.Derived && f.Datatype != xsd+"boolean" {
+		if f.Derived && f.Datatype != vocab.XSD+"boolean" {
 			return fmt.Errorf("field %q is derived, so it must be yes or no", f.Name)
 		}
 		if _, ok := t.Field(f.From); f.From != "" && (!ok || !f.Derived) {
@@ -136,8 +138,8 @@ func (c *Catalogue) Type(id string) (*EvidenceType, bool) { t, ok := c.byID[id];
 // All returns the types in the order of their files' names.
 func (c *Catalogue) All() []*EvidenceType { return c.all }
 
-// find returns the first type for which ok holds.
-func (c *Catalogue) find(ok func(*EvidenceType) bool) (*EvidenceType, bool) {
+// Find returns the first type for which ok holds.
+func (c *Catalogue) Find(ok func(*EvidenceType) bool) (*EvidenceType, bool) {
 	if i := slices.IndexFunc(c.all, ok); i >= 0 {
 		return c.all[i], true
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package registry
 
 import (
 	"bytes"
@@ -80,7 +80,7 @@ func (p *Party) Check() error {
 		if u.ID == "" || u.Purpose == "" || u.Why.In("en") == "" || u.Basis == "" || u.Type == "" || len(u.Fields) == 0 || u.Days < 1 {
 			return fmt.Errorf("use %q: id, purpose, why, basis, type, fields and days are all needed", u.ID)
 		}
-		if !containsAll(u.Fields, u.Needs) {
+		if slices.ContainsFunc(u.Needs, func(f string) bool { return !slices.Contains(u.Fields, f) }) {
 			return fmt.Errorf("use %q: needs must be among its fields", u.ID)
 		}
 	}

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod_test
+package vocab_test
 
 import (
 	"testing"
 
 	"skrin/ldp/rdf"
 	"skrin/pod"
+	"skrin/pod/vocab"
 )
 
 // TestVocabulary: every term has a label and a definition in the four languages.
 func TestVocabulary(t *testing.T) {
-	p := &pod.Pod{Base: base}
-	g, err := p.Vocabulary(t.Context())
-	must(t, err)
-	const rdfs = "http://www.w3.org/2000/01/rdf-schema#"
+	const base = "https://pod.example"
+	g, err := vocab.Core(base).Graph(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, term := range []string{"signedForm", string(pod.EvidenceWanted), string(pod.SpaceMoved), string(pod.ConsentWithdrawn),
 		string(pod.RequestAnswered), string(pod.Disconnected), string(pod.EvidenceRevoked), string(pod.FormsWanted), "request", "grant", "shownHash", "authenticationContext", "logInclusion",
 		"hasConcept", "datatype", "derivedFrom", "vct", "legalBasisForRelease", "lifeEvent", "mayIssue", "intendedUse", "acceptedEvidenceType", "wantsConcept",
@@ -22,7 +24,7 @@ func TestVocabulary(t *testing.T) {
 		"life-event-start-business", "life-event-start-association", "life-event-death-and-inheritance"} {
 		for _, property := range []string{"label", "comment"} {
 			langs := map[string]bool{}
-			for _, o := range g.Objects(rdf.IRI(base+"/ns/core#"+term), rdf.IRI(rdfs+property)) {
+			for _, o := range g.Objects(rdf.IRI(base+"/ns/core#"+term), rdf.IRI(vocab.RDFS+property)) {
 				langs[o.Lang] = true
 			}
 			if len(langs) != 4 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package record
 
 import (
 	"reflect"
@@ -13,12 +13,12 @@ import (
 
 func TestRecordsAndRulesReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		rec := &record{
-			modified: rapid.Int64().Draw(t, "modified"), size: rapid.Int64Min(0).Draw(t, "size"),
-			media: rapid.String().Draw(t, "media"), digest: rapid.String().Draw(t, "digest"), body: rapid.SliceOf(rapid.Byte()).Draw(t, "body"),
+		rec := &State{
+			Modified: rapid.Int64().Draw(t, "modified"), Size: rapid.Int64Min(0).Draw(t, "size"),
+			Media: rapid.String().Draw(t, "media"), Digest: rapid.String().Draw(t, "digest"), Body: rapid.SliceOf(rapid.Byte()).Draw(t, "body"),
 		}
-		copy(rec.tag[:], rapid.SliceOfN(rapid.Byte(), 12, 12).Draw(t, "tag"))
-		again, err := decodeRecord(rec.encode())
+		copy(rec.Tag[:], rapid.SliceOfN(rapid.Byte(), 12, 12).Draw(t, "tag"))
+		again, err := DecodeState(rec.Encode())
 		if err != nil || !reflect.DeepEqual(again, rec) {
 			t.Fatalf("%+v became %+v, %v", rec, again, err)
 		}
@@ -30,7 +30,7 @@ func TestRecordsAndRulesReadBack(t *testing.T) {
 				Clients: lists.Draw(t, "clients"), Issuers: lists.Draw(t, "issuers"), Origins: lists.Draw(t, "origins"),
 			}
 		})).Draw(t, "rules")
-		if got, err := decodeRules("/p/c/", encodeRules(rules)); err != nil || got == nil || len(got)+len(rules) > 0 && !reflect.DeepEqual(got, rules) {
+		if got, err := DecodeRules("/p/c/", EncodeRules(rules)); err != nil || got == nil || len(got)+len(rules) > 0 && !reflect.DeepEqual(got, rules) {
 			t.Fatalf("%+v became %+v, %v", rules, got, err)
 		}
 	})
@@ -38,27 +38,27 @@ func TestRecordsAndRulesReadBack(t *testing.T) {
 
 // TestDamagedRulesAreAnError: an ACL that can't be read is not an absent one.
 func TestDamagedRulesAreAnError(t *testing.T) {
-	whole := encodeRules([]acl.Grant{{To: acl.Public, Modes: acl.Read, Clients: []string{"https://app.example"}}})
+	whole := EncodeRules([]acl.Grant{{To: acl.Public, Modes: acl.Read, Clients: []string{"https://app.example"}}})
 	for n := range whole {
-		if rules, err := decodeRules("/p/", whole[:n]); err == nil {
+		if rules, err := DecodeRules("/p/", whole[:n]); err == nil {
 			t.Errorf("the first %d of %d bytes are %+v", n, len(whole), rules)
 		}
 	}
-	if _, err := decodeRules("/p/", append([]byte{store.Layout + 1}, whole[1:]...)); err == nil {
+	if _, err := DecodeRules("/p/", append([]byte{store.Layout + 1}, whole[1:]...)); err == nil {
 		t.Error("a newer layout was read")
 	}
-	if rules, err := decodeRules("/p/", nil); rules != nil || err != nil {
+	if rules, err := DecodeRules("/p/", nil); rules != nil || err != nil {
 		t.Errorf("no document: %v, %v", rules, err)
 	}
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add((&record{media: "text/turtle", body: []byte("x")}).encode())
-	f.Add(encodeRules([]acl.Grant{{To: acl.Public, Clients: []string{"a"}}}))
+	f.Add((&State{Media: "text/turtle", Body: []byte("x")}).Encode())
+	f.Add(EncodeRules([]acl.Grant{{To: acl.Public, Clients: []string{"a"}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_, _ = decodeRecord(b)
-		_, _ = decodeMember("/p/x", b)
-		_, _ = decodeHome(b)
-		_, _ = decodeRules("/p/", b)
+		_, _ = DecodeState(b)
+		_, _ = DecodeMember("/p/x", b)
+		_, _ = DecodeHome(b)
+		_, _ = DecodeRules("/p/", b)
 	})
 }

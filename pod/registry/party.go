@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package registry
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/acl"
+	"skrin/pod/vouch"
 )
 
 // A Text is a text in several languages: sv, nb, nn, en.
@@ -80,7 +81,7 @@ func (p *Party) KeySet(kid string) jose.JSONWebKeySet {
 // CheckSigned verifies a JWS of that typ with one of the party's keys, and returns
 // the payload.
 func (p *Party) CheckSigned(jws, typ string) ([]byte, error) {
-	return checkSigned(jws, typ, p.KeySet)
+	return vouch.CheckBy(jws, typ, p.KeySet)
 }
 
 // A Renumbering is a change of the number by which a person signs in, of which
@@ -112,8 +113,8 @@ func (p *Party) Use(id string) (Use, bool) {
 	return p.Uses[i], true
 }
 
-// key finds one of the party's keys: credential.Keys.
-func (p *Party) key(issuer, kid string) (jose.JSONWebKey, error) {
+// Key finds one of the party's keys: it is a credential.Keys.
+func (p *Party) Key(issuer, kid string) (jose.JSONWebKey, error) {
 	set := p.KeySet(kid)
 	keys := set.Key(kid)
 	if issuer != p.Issuer || len(keys) != 1 {
