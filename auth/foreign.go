@@ -92,7 +92,8 @@ func (f *Foreign) members(ctx context.Context, group string) ([]acl.WebID, error
 	return members, nil
 }
 
-// graph fetches a document of RDF.
+// graph fetches a document of RDF, and reads it, also when the request that asked
+// has ended: others wait for the same, and what fails is remembered.
 func (f *Foreign) graph(ctx context.Context, address string) (*rdf.Graph, error) {
 	doc, err := Fetch(ctx, f.client, address, "text/turtle, application/ld+json;q=0.9, application/rdf+xml;q=0.5")
 	if err != nil {
@@ -102,7 +103,7 @@ func (f *Foreign) graph(ctx context.Context, address string) (*rdf.Graph, error)
 	if !ok {
 		return nil, errors.New("the document is not RDF")
 	}
-	graph, err := rdf.Read(ctx, doc.Body, format, doc.Base, rdf.Limits{Triples: 10_000})
+	graph, err := rdf.Read(context.WithoutCancel(ctx), doc.Body, format, doc.Base, rdf.Limits{Triples: 10_000})
 	if err != nil {
 		return nil, fmt.Errorf("read the document: %w", err)
 	}

@@ -218,6 +218,28 @@ func TestForeignFetchesSeldom(t *testing.T) {
 	}
 }
 
+// Whoever names another's WebID and leaves at once must not make it unknown to
+// the others for half a minute.
+func TestWhoLeavesSpoilsNothing(t *testing.T) {
+	w := newWorld(t)
+	for mediaType, profile := range map[string]string{
+		"text/turtle":         "<#me> <" + oidcIssuer + "> <%s> .\n" + strings.Repeat("<#me> <#a> <#b> .\n", 2000),
+		"application/ld+json": `{"@id": "#me", "` + oidcIssuer + `": {"@id": "%s"}}`,
+	} {
+		t.Run(mediaType, func(t *testing.T) {
+			a := newAbroad(t, jose.JSONWebKey{Key: &w.key.PublicKey, KeyID: "k1"})
+			a.profile, a.mediaType = fmt.Sprintf(profile, a.URL), mediaType
+			f := NewForeign(Guarded(true), w.Now)
+			gone, leave := context.WithCancel(t.Context())
+			leave()
+			_, _ = f.Issuer(gone, a.URL, a.webID())
+			if _, err := f.Issuer(t.Context(), a.URL, a.webID()); err != nil {
+				t.Errorf("the next one: %v", err)
+			}
+		})
+	}
+}
+
 func TestForeignStaysOutOfOurNetwork(t *testing.T) {
 	w := newWorld(t)
 	a := newAbroad(t)

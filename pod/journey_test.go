@@ -644,8 +644,13 @@ func TestAnswersThatAreRefused(t *testing.T) {
 	}
 	out, err := w.pod.Answer(t.Context(), w.alva, id, pod.Answer{Reason: "nej tack"})
 	must(t, err)
-	if !out.Declined || out.WebID != "" || out.Details != nil {
+	if !out.Declined || out.WebID != "" || out.Details != nil || out.Reason != "" {
 		t.Errorf("a refusal tells %+v", out)
+	}
+	for _, reason := range []string{pod.TooMuch, pod.Stranger, pod.OtherWay, pod.NotNow} {
+		if out := w.answer("no: "+reason, insurer, asks(), func(pod.Offer) pod.Answer { return pod.Answer{Reason: reason} }); !out.Declined || out.Reason != reason {
+			t.Errorf("a refusal with the reason %s tells %+v", reason, out)
+		}
 	}
 	if _, err := w.pod.Answer(t.Context(), w.alva, id, seen); ldp.KindOf(err) != ldp.Conflict {
 		t.Errorf("a second answer: %v", err)

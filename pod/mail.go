@@ -37,6 +37,7 @@ type MailedRequest struct {
 // A MailedAnswer is what a party reads of a request that it posted.
 type MailedAnswer struct {
 	State   string            `json:"state"`                           // "open", "agreed", "declined" or "unanswered"
+	Reason  string            `json:"reason,omitempty"`                // of a refusal, if the person gave one: "too_much", "unknown_party", "other_way" or "not_now"
 	Until   string            `json:"answer_by"`                       // the day
 	Details []json.RawMessage `json:"authorization_details,omitempty"` // as granted
 }
@@ -166,7 +167,7 @@ func (p *Pod) readMail(ctx context.Context, tx store.Tx, a access, req ldp.Get) 
 	if req.Choose(typeJSON) == "" {
 		return nil, notAcceptable(typeJSON)
 	}
-	m := MailedAnswer{State: string(r.State), Until: r.AnswerBy.Format(time.DateOnly)}
+	m := MailedAnswer{State: string(r.State), Reason: told(r.Reason), Until: r.AnswerBy.Format(time.DateOnly)}
 	switch {
 	case r.State == Open && !p.Now().Before(r.AnswerBy):
 		m.State = "unanswered"

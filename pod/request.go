@@ -113,10 +113,20 @@ type Answer struct {
 	Reason   string    // of a refusal; may be empty; at most 500 bytes
 }
 
+// The reasons that a person can choose to give for a refusal. The party is told, and of
+// nothing else that an Answer gives as its Reason.
+const (
+	TooMuch  = "too_much"      // it asks for too much
+	Stranger = "unknown_party" // she doesn't know who asks
+	OtherWay = "other_way"     // she gives it in another way
+	NotNow   = "not_now"
+)
+
 // An Outcome is what the party is told of an answer.
 type Outcome struct {
 	Party    string
 	Declined bool
+	Reason   string            // of a refusal, if the person gave one of those above
 	WebID    acl.WebID         // the person's WebID for this party
 	Subject  string            // the pairwise subject identifier (OIDC Core, section 8.1)
 	Details  []json.RawMessage // the authorization_details as granted, with locations
@@ -582,9 +592,19 @@ func (p *Pod) Outcome(ctx context.Context, who acl.Agent, id string) (Outcome, b
 	return out, answered, err
 }
 
+// told returns a reason that the party is told; "" for any other.
+func told(reason string) string {
+	switch reason {
+	case TooMuch, Stranger, OtherWay, NotNow:
+		return reason
+	}
+	return ""
+}
+
 func (p *Pod) outcome(ctx context.Context, tx store.Tx, r *Request) (Outcome, error) {
 	out := Outcome{Party: r.Party, Declined: r.State == Declined}
 	if out.Declined {
+		out.Reason = told(r.Reason)
 		return out, nil
 	}
 	s, err := spaceOf(tx, r.Party)

@@ -129,13 +129,20 @@ var numberClaims = map[string]string{
 // Again implements web.Asks.
 func (a asks) Again(r *http.Request, id string) string { return a.provider.Again(r, id) }
 
+// whyNot says in words why a person declined, to a party (the error_description of RFC
+// 6749, section 4.1.2.1).
+var whyNot = map[string]string{
+	pod.TooMuch: "You ask for too much.", pod.Stranger: "The person does not know you.",
+	pod.OtherWay: "The person gives it to you in another way.", pod.NotNow: "Not now.",
+}
+
 // Finish implements web.Asks.
 func (a asks) Finish(r *http.Request, id, person string, o pod.Outcome) (string, error) {
 	_, at, level, ok := a.sessions.Person(r)
 	if !ok {
 		return "", fmt.Errorf("finish: %w", ldp.Unauthenticated)
 	}
-	d := provider.Decision{Declined: o.Declined, Reason: "The person declined."}
+	d := provider.Decision{Declined: o.Declined, Reason: strings.TrimSpace("The person declined. " + whyNot[o.Reason])}
 	if !o.Declined {
 		d = provider.Decision{Person: person, WebID: o.WebID, Sub: o.Subject, GrantedDetails: o.Details, AuthTime: at, ACR: level}
 	}

@@ -279,7 +279,7 @@ func TestOtherServersBelieveOurTokens(t *testing.T) {
 }
 
 // scriptToken gets an access token with a person's own credentials.
-func scriptToken(t *testing.T, base, id, secret string, key *dpop.Key) string {
+func scriptToken(t testing.TB, base, id, secret string, key *dpop.Key) string {
 	t.Helper()
 	proof, err := key.Proof("POST", base+"/.oidc/token", "", "", time.Now())
 	if err != nil {

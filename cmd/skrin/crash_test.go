@@ -107,7 +107,7 @@ func (p *process) check(pods int) {
 }
 
 // freePorts returns the first of three ports that nobody listens on.
-func freePorts(t *testing.T) int {
+func freePorts(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		port := 20000 + rand.IntN(20000)

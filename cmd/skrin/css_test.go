@@ -33,7 +33,7 @@ type foreign struct {
 
 // A solidUser is somebody at a Solid server, with a token of her own issuer.
 type solidUser struct {
-	t     *testing.T
+	t     testing.TB
 	webID acl.WebID
 	key   *dpop.Key
 	token string

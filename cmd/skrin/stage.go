@@ -34,7 +34,7 @@ type stageCommand struct {
 	Newcomers int    `default:"20000" help:"How many more can sign in, and have no pod yet."`
 	Pods      int    `default:"0" help:"How many pods there are besides, so that a full server can be measured. Those that the directory has already are not made again."`
 	Resources int    `default:"10" help:"How many resources each of those holds."`
-	Known     int    `default:"0" help:"Of how many of those an app has the credentials."`
+	Known     int    `default:"0" help:"How many apps have the credentials of owners of those."`
 	Only      bool   `help:"End when the pods are made."`
 	Profile   bool   `help:"Serve profiles (net/http/pprof) on another port of loopback."`
 
@@ -52,7 +52,7 @@ type stage struct {
 	Newcomer int           `json:"newcomer"`  // the first who has no pod
 	Last     int           `json:"last"`      // the last
 	Opened   float64       `json:"opened"`    // seconds that opening what there was took
-	Known    []stagePerson `json:"known"`     // the owners of some of the pods that fill it, from all over
+	Known    []stagePerson `json:"known"`     // apps of the owners of some of the pods that fill it, from all over
 	Made     float64       `json:"made"`      // seconds that making these took
 	MadePods int           `json:"made_pods"` // and how many there are
 	Bytes    int64         `json:"bytes"`     // that all takes on the disk, if it is kept in the directory
@@ -206,18 +206,36 @@ func (c *stageCommand) tell(ctx context.Context, s *server, f filling, told *sta
 		return err
 	}
 	told.Sample, _, _ = strings.Cut(string(who.ID), "#")
-	told.Known = make([]stagePerson, min(c.Known, f.Pods))
-	return abreast(len(told.Known), func(i int) (err error) {
-		name := stageName(i * (f.Pods / len(told.Known)))
-		who, err := s.pod.Owner(ctx, name)
+	told.Known = make([]stagePerson, c.Known)
+	pods := min(c.Known, f.Pods)
+	return abreast(pods, func(i int) error {
+		var apps []*stagePerson // several of one owner, where there are fewer pods
+		for k := i; k < c.Known; k += pods {
+			apps = append(apps, &told.Known[k])
+		}
+		return s.know(ctx, stageName(i*(f.Pods/pods)), apps)
+	})
+}
+
+// know makes apps of the owner of a pod, instead of those that were made for an earlier
+// measurement.
+func (s *server) know(ctx context.Context, name string, apps []*stagePerson) error {
+	who, err := s.pod.Owner(ctx, name)
+	if err != nil {
+		return err
+	}
+	old, err := s.provider.Scripts(ctx, name)
+	for _, script := range old {
+		err = errors.Join(err, s.provider.RemoveScript(ctx, name, script.ID))
+	}
+	for _, p := range apps {
 		if err != nil {
 			return err
 		}
-		p := &told.Known[i]
 		p.WebID, p.Pod = string(who.ID), strings.TrimSuffix(string(who.ID), "profile/card#me")
 		p.ID, p.Secret, err = s.provider.NewScript(ctx, name, who.ID, "stage")
-		return err
-	})
+	}
+	return err
 }
 
 // bytes returns what the server takes on the disk of the directory, when nothing of

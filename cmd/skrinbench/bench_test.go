@@ -85,7 +85,7 @@ func TestEveryWorkload(t *testing.T) {
 // measuresScale fills two servers, and holds one against the other; then once more,
 // when they are filled already.
 func measuresScale(t *testing.T, program string) {
-	c := scaleCommand{Keep: t.TempDir(), Pods: []int{20, 40}, Skrin: program, Known: 15, Conns: 4, Rounds: 1, Shots: 30}
+	c := scaleCommand{Keep: t.TempDir(), Pods: []int{20, 40}, Skrin: program, Known: 50, Conns: 4, Rounds: 1, Shots: 60}
 	for range 2 {
 		for _, pods := range c.Pods {
 			s, err := c.start(t.Context(), &opener{Skrin: program}, pods)
@@ -98,7 +98,7 @@ func measuresScale(t *testing.T, program string) {
 				}
 			}
 			s.close()
-			if s.scale.Pods != pods || s.scale.Bytes < 1000 || s.idle == 0 || len(s.users) != 15 || s.p99[1][0] <= 0 {
+			if s.scale.Pods != pods || s.scale.Bytes < 1000 || s.idle == 0 || len(s.users) != 50 || s.p99[1][0] <= 0 {
 				t.Errorf("%d pods: %+v, %d bytes idle, %d known", pods, s.scale, s.idle, len(s.users))
 			}
 			var text bytes.Buffer

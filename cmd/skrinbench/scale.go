@@ -22,10 +22,11 @@ type scaleCommand struct {
 	Keep    string `arg:"" help:"Folder with a server's directory for each number of pods. What isn't filled yet is, which takes a second for each 1,000 pods, or so; what is, stays." type:"path"`
 	Pods    []int  `default:"1000,100000,1000000" help:"How many pods; the first is what the others are held against."`
 	Skrin   string `help:"The skrin program, instead of one that is built." type:"existingfile"`
-	Known   int    `default:"5000" help:"How many pods, from all over, are read and written."`
+	Known   int    `default:"4000" help:"How many apps read and write, each in a pod of its own, from all over, as far as there are so many. With many more, what is measured is how servers remember apps."`
 	Conns   int    `default:"16" help:"Connections."`
 	Rounds  int    `default:"5" help:"Rounds, of which the median is told."`
-	Shots   int    `default:"5000" help:"Requests of one kind in a round, to a server."`
+	Shots   int    `default:"4000" help:"Requests of one kind in a round, to a server."`
+	Profile string `help:"Folder for a CPU profile of each server under each kind of request." type:"path"`
 	Patient bool   `default:"true" negatable:"" help:"Before each volley, wait until the servers have nothing left to do."`
 }
 
@@ -39,9 +40,8 @@ type scaled struct {
 	why  string
 }
 
-// asks are the two requests: of any of the known pods, of which no two in a row are
-// the same; each is to be found by its owner's app, and is on the disk when it is
-// answered.
+// asks are the two requests: by one app after the other, about what is its owner's
+// alone.
 var asks = [2]struct {
 	name string
 	shot func(b *bench, i int) (shot, error)
@@ -121,7 +121,11 @@ func (c *scaleCommand) start(ctx context.Context, o *opener, pods int) (*scaled,
 	if err != nil {
 		return nil, err
 	}
-	site, err := o.stage(ctx, dir, "--people", "0", "--newcomers", "1", "--known", fmt.Sprint(c.Known))
+	args := []string{"--people", "0", "--newcomers", "1", "--known", fmt.Sprint(c.Known)}
+	if c.Profile != "" {
+		args = append(args, "--profile")
+	}
+	site, err := o.stage(ctx, dir, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +183,10 @@ func (c *scaleCommand) volley(ctx context.Context, s *scaled, k int) error {
 		return err
 	}
 	s.next += c.Shots
+	if c.Profile != "" {
+		m := &match{w: &workload{name: fmt.Sprintf("%s-%d", asks[k].name, s.scale.Pods)}, lasting: 3 * time.Second, profile: c.Profile}
+		defer m.record(ctx, s.bench)()
+	}
 	pids := s.pids()
 	before := cpu(pids)
 	v, err := fire(ctx, s.base, shots, c.Conns)
@@ -221,5 +229,5 @@ func (c *scaleCommand) print(w io.Writer, all []*scaled) {
 		line("p99, × the first", func(s *scaled) string { return fmt.Sprintf("%.2f", median(s.p99[k])/median(all[0].p99[k])) })
 	}
 	t.Flush()
-	fmt.Fprintf(w, "%d connections, %d requests of each kind in each of %d rounds, to %d of the pods; the p99 is the median of the rounds.\n", c.Conns, c.Shots, c.Rounds, c.Known)
+	fmt.Fprintf(w, "%d connections, %d requests of each kind in each of %d rounds, by %d apps; what is told is the median of the rounds.\n", c.Conns, c.Shots, c.Rounds, c.Known)
 }

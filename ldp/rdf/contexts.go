@@ -76,7 +76,7 @@ func CoreContext(namespace string) ([]byte, error) {
 type inliner struct {
 	ctx      context.Context
 	lim      Limits
-	contexts int  // "@context" members, and contexts loaded
+	contexts int  // in "@context" members, and contexts loaded
 	terms    int  // members of all of them
 	scoped   bool // one is nested in another, and so is applied again and again
 	objects  int
@@ -219,7 +219,12 @@ func (in *inliner) local(v any) (any, error) {
 		return nil, err
 	}
 	inlined := []any{}
-	for _, c := range arrayOf(v) {
+	for i, c := range arrayOf(v) {
+		if i > 0 {
+			if err := in.count(); err != nil {
+				return nil, err
+			}
+		}
 		switch c := c.(type) {
 		case nil:
 			inlined = append(inlined, nil)
@@ -267,10 +272,17 @@ func (in *inliner) count() error {
 	return in.ctx.Err()
 }
 
+// maxTerms is how many members the contexts of a document have, together. Where each
+// is made of the next, json-gold calls itself for each; and it copies all of them for
+// each context.
+const maxTerms = 10_000
+
 // members looks at the members of a context: at what it says of itself, and for
 // contexts nested in its terms.
 func (in *inliner) members(c map[string]any) error {
-	in.terms += len(c)
+	if in.terms += len(c); in.terms > maxTerms {
+		return &LimitError{"terms of its contexts", maxTerms}
+	}
 	for name, value := range c {
 		in.note(name, value)
 		in.termNames[name] = true

@@ -15,7 +15,7 @@ type Limits struct {
 	Depth    int // nesting of blank nodes, lists, formulas, JSON and XML elements; 128
 	IRI      int // bytes of an IRI, a prefix or a blank node's label; 4,096
 	Literal  int // bytes of a literal; 1 MiB
-	Contexts int // "@context" members of a JSON-LD document; 64
+	Contexts int // contexts of a JSON-LD document; 64
 	Work     int // steps of matching, comparing or canonicalizing; 2,000,000
 
 	// LoadContext returns the JSON-LD context document with this IRI, which is

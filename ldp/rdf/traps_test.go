@@ -336,6 +336,26 @@ func TestTrapContextsMultiply(t *testing.T) {
 	}
 }
 
+// TestTrapTermsMadeOfTerms: each term is defined by the next, and json-gold calls
+// itself for each. Half a million of them, in a document of 8 MiB, take all the stack
+// there is, and with it the process.
+func TestTrapTermsMadeOfTerms(t *testing.T) {
+	var terms strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&terms, `"t%d": "t%d:",`, i, i+1)
+	}
+	for name, body := range map[string]string{
+		"in one context":     `{"@context": {` + terms.String() + `"z": "urn:z"}, "t0": "x"}`,
+		"scoped to a term":   `{"@context": {"x": {"@id": "urn:x", "@context": {` + terms.String() + `"z": "urn:z"}}}, "x": {"t0": "x"}}`,
+		"in several at once": `{"@context": [{` + strings.ReplaceAll(terms.String(), `",`, `"},{`) + `}], "t0": "x"}`,
+	} {
+		var limit *rdf.LimitError
+		if _, err := jsonld(body); !errors.As(err, &limit) {
+			t.Errorf("%s: %v, want a limit", name, err)
+		}
+	}
+}
+
 // TestTrapBlankNodesMerge: a node without a label takes the label of another.
 func TestTrapBlankNodesMerge(t *testing.T) {
 	const body = `[] <urn:p> "1" . _:b1 <urn:p> "2" . _:b0 <urn:p> "3" .`

@@ -201,7 +201,7 @@ func (v *visit) answer() error {
 		}
 		return v.seeOther(v.here())
 	case "decline":
-		return v.decide(id, chosen{}, pod.Answer{Lang: v.lang})
+		return v.decide(id, chosen{}, pod.Answer{Lang: v.lang, Reason: form.Get("reason")})
 	case "agree":
 		return v.agree(id)
 	}
@@ -370,6 +370,14 @@ func (v *visit) ends(asked time.Time) []end {
 		}
 	}
 	return all
+}
+
+// A whyNot is a reason to say no that one can choose.
+type whyNot struct{ ID, Key string }
+
+// WhyNot are the reasons.
+func (q question) WhyNot() []whyNot {
+	return []whyNot{{pod.TooMuch, "why.toomuch"}, {pod.Stranger, "why.stranger"}, {pod.OtherWay, "why.otherway"}, {pod.NotNow, "why.notnow"}}
 }
 
 // excesses are keys of messages that warn of what asks for too much.

@@ -288,6 +288,8 @@ func TestAnswer(t *testing.T) {
 		{"agree for a week: the last day counts", "/me/answer/consent", form("do", "agree", "evidence", "e1", "shown-e1", "hash-e1", "days", "7"), 303, onward + "consent", &pod.Answer{Agree: true, Evidence: "e1", Shown: "hash-e1", Lang: "sv", Until: day("2026-11-29")}},
 		{"agree for as long as nobody offered", "/me/answer/consent", form("do", "agree", "evidence", "e1", "shown-e1", "hash-e1", "days", "5000"), 400, "", nil},
 		{"decline", "/me/answer/consent", form("do", "decline", "evidence", "e1"), 303, onward + "consent", &pod.Answer{Lang: "sv"}},
+		{"decline, and say why", "/me/answer/consent", form("do", "decline", "evidence", "e1", "reason", "too_much"), 303, onward + "consent", &pod.Answer{Lang: "sv", Reason: pod.TooMuch}},
+		{"agree, although a reason not to was chosen", "/me/answer/consent", agree("reason", "too_much"), 303, onward + "consent", &pod.Answer{Agree: true, Evidence: "e1", Shown: "hash-e1", Lang: "sv"}},
 		{"decline what is missing", "/me/answer/missing", form("do", "decline"), 303, onward + "missing", &pod.Answer{Lang: "sv"}},
 		{"connect", "/me/answer/connect", form("do", "agree"), 303, onward + "connect", &pod.Answer{Agree: true, Lang: "sv"}},
 		{"connect from the overview", "/me/requests/r-connect", form("do", "agree"), 303, "/me/?done=agreed", &pod.Answer{Agree: true, Lang: "sv"}},
@@ -314,7 +316,7 @@ func TestAnswer(t *testing.T) {
 				return
 			}
 			got := b.pod.answers[0]
-			if got.Agree != row.want.Agree || got.Evidence != row.want.Evidence || got.Shown != row.want.Shown || got.Lang != row.want.Lang ||
+			if got.Agree != row.want.Agree || got.Reason != row.want.Reason || got.Evidence != row.want.Evidence || got.Shown != row.want.Shown || got.Lang != row.want.Lang ||
 				!got.Until.Equal(row.want.Until) || !slices.Equal(got.Optional, row.want.Optional) {
 				t.Errorf("answer %+v; want %+v", got, *row.want)
 			}

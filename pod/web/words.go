@@ -115,7 +115,7 @@ func (g *tongue) loadPages(assets map[string]asset) (map[string]*template.Templa
 	funcs := template.FuncMap{
 		"t": g.say, "tn": g.count, "lang": func() string { return g.lang }, "languages": func() any { return languages },
 		"text": g.text, "day": g.day, "lastDay": g.lastDay, "moment": g.moment, "clock": g.clock, "list": g.list,
-		"number": organisation, "web": webAddress, "host": host, "contact": contactName, "size": g.size,
+		"number": organisation, "web": webAddress, "host": host, "contact": contactName, "contactOf": contact, "size": g.size,
 		"tab": func(now, key, url string) any {
 			return struct {
 				Key, URL string

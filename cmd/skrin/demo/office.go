@@ -329,7 +329,11 @@ func (of *Office) give(ctx context.Context, m *matter) error {
 	if g == nil {
 		return nil
 	}
-	forms, err := of.issue(g)
+	holders, err := of.client.HolderKeys(ctx, m.Deposit, forms)
+	if err != nil {
+		return err
+	}
+	forms, err := of.issue(g, holders)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ package demo
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,8 +70,9 @@ func (d directory) use(party, id string) (use, bool) {
 	return use{}, false
 }
 
-// verify believes evidence of a type for the signature of one who may issue it.
-func (d directory) verify(compact string, kind certificate, now time.Time) (credential.Verified, error) {
+// verify believes evidence of a type for the signature of one who may issue it, and
+// for the holder's proof.
+func (d directory) verify(compact string, kind certificate, now time.Time, proof *credential.Binding) (credential.Verified, error) {
 	signed, err := credential.Parse(compact)
 	if err != nil {
 		return credential.Verified{}, err
@@ -81,7 +83,7 @@ func (d directory) verify(compact string, kind certificate, now time.Time) (cred
 			continue
 		}
 		var v credential.Verified
-		if v, err = signed.Verify(e.key, now, credential.Want{Type: kind.VCT, Issuer: e.Issuer}); err == nil {
+		if v, err = signed.Verify(e.key, now, credential.Want{Type: kind.VCT, Issuer: e.Issuer, Binding: proof}); err == nil {
 			return v, nil
 		}
 	}
@@ -97,7 +99,8 @@ func (e entry) key(_, kid string) (jose.JSONWebKey, error) {
 	return keys[0], nil
 }
 
-// read reads what was granted, believes it for its signature, and judges it.
+// read reads what was granted, believes it for its signature and for the proof that
+// her pod presents it to the office, now, and judges it.
 // What is not believed, or not enough, is not kept.
 func (of *Office) read(ctx context.Context, m *matter) error {
 	n := of.plan.Asks
@@ -113,11 +116,12 @@ func (of *Office) read(ctx context.Context, m *matter) error {
 	if !ok || !known {
 		return errors.New("what was asked for is not registered for us any more")
 	}
-	res, err := of.client.Get(ctx, m.Location, typeSDJWT)
+	proof := credential.Binding{Audience: of.ID, Nonce: rand.Text(), MaxAge: proofLife}
+	res, err := of.client.GetBound(ctx, m.Location, proof.Nonce)
 	if err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
-	v, err := all.verify(string(res.Body), kind, of.Now())
+	v, err := all.verify(string(res.Body), kind, of.Now(), &proof)
 	if err != nil {
 		m.State = matterDoubtful
 		of.Log.Warn("evidence was not believed", "office", of.ID, "reason", err)
@@ -139,8 +143,8 @@ func (of *Office) read(ctx context.Context, m *matter) error {
 	return nil
 }
 
-// issue signs the decision, in as many forms as may be needed.
-func (of *Office) issue(g *Gift) ([]string, error) {
+// issue signs the decision, in a form for each of the keys that her pod has made.
+func (of *Office) issue(g *Gift, holders []jose.JSONWebKey) ([]string, error) {
 	kind, ok := kindOf(g.Type)
 	if !ok {
 		return nil, fmt.Errorf("there is no type %s", g.Type)
@@ -151,12 +155,14 @@ func (of *Office) issue(g *Gift) ([]string, error) {
 			s.Claims = append(s.Claims, credential.Claim{Name: f.Name, Value: of.fact(value)})
 		}
 	}
-	all := make([]string, forms)
-	for i := range all {
-		var err error
-		if all[i], err = credential.Issue(of.key, s); err != nil {
+	var all []string
+	for _, holder := range holders {
+		s.HolderKey = &holder
+		form, err := credential.Issue(of.key, s)
+		if err != nil {
 			return nil, err
 		}
+		all = append(all, form)
 	}
 	return all, nil
 }
