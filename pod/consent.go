@@ -57,6 +57,14 @@ type Grant struct {
 	Last     time.Time // of the reads
 }
 
+// Copy implements store.Copier.
+func (g *Grant) Copy() any {
+	c := *g
+	c.Rule.Clients, c.Rule.Issuers, c.Rule.Origins = slices.Clone(g.Rule.Clients), slices.Clone(g.Rule.Issuers), slices.Clone(g.Rule.Origins)
+	c.Rule.Fields = slices.Clone(g.Rule.Fields)
+	return &c
+}
+
 // A Share is a consent as the person sees it.
 type Share struct {
 	Consent Consent

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -35,6 +36,16 @@ type Evidence struct {
 	Places   Places    // of the signed forms in status lists
 	Listed   EndState  // what the lists said when the log was told last: "", Revoked or Suspended
 	Ended    EndState  // why it is no longer current; "" while it is
+}
+
+// Copy implements store.Copier.
+func (e *Evidence) Copy() any {
+	c := *e
+	c.Facts, c.Places = slices.Clone(e.Facts), maps.Clone(e.Places)
+	for list, indexes := range c.Places {
+		c.Places[list] = slices.Clone(indexes)
+	}
+	return &c
 }
 
 // A Fact is a field's value in its lexical form ("true", "2026-10-01").

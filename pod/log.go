@@ -101,24 +101,30 @@ func (p *Pod) enter(tx store.Tx, e Entry) error {
 		e.By = t.by
 	}
 	e.Seq, e.Prev, e.Time = head.Seq+1, head.Hash, p.Now().UTC().Truncate(time.Second)
-	if e.Hash, err = e.sum(); err != nil {
+	text, err := e.seal()
+	if err != nil {
 		return err
 	}
-	if err := store.Save(tx, logKey(e.Seq), e); err != nil {
-		return err
-	}
+	tx.Put(logKey(e.Seq), text)
 	return store.Save(tx, "h", logHead{e.Seq, e.Hash})
 }
 
 // sum returns the hash that e should have.
 func (e Entry) sum() (string, error) {
+	_, err := e.seal()
+	return e.Hash, err
+}
+
+// seal gives e its hash, and returns it as JSON, where the hash comes last.
+func (e *Entry) seal() ([]byte, error) {
 	e.Hash = ""
 	b, err := json.Marshal(e)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:]), nil
+	e.Hash = hex.EncodeToString(h[:])
+	return append(append(b[:len(b)-len(`"}`)], e.Hash...), `"}`...), nil
 }
 
 // VerifyLog reports the first fault of a chain of entries, in ascending order,

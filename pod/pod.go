@@ -3,6 +3,7 @@
 package pod
 
 import (
+	"context"
 	"io"
 	"time"
 
@@ -44,9 +45,21 @@ func (p *Pod) tree() *resource.Tree {
 	return &resource.Tree{
 		Base: p.Base, Issuer: p.Issuer, Blobs: p.Blobs, Now: p.Now, Rand: p.Rand,
 		MaxBytes: p.MaxBytes, MaxRDF: p.MaxRDF, Quota: p.Quota, Channels: p.Channels, Asks: p.Groups != nil,
-		Written: p.journal, Unreferred: p.sweepSoon, BeforeBlob: p.sweepLater,
+		Door: door{p},
 	}
 }
+
+// A door is a Pod as the standard pods know it.
+type door struct{ p *Pod }
+
+// Written implements resource.Door: subscribers are told.
+func (d door) Written(tx store.Tx, r *resource.Right) error { return d.p.journal(tx, r) }
+
+// Unreferred implements resource.Door.
+func (d door) Unreferred(tx store.Tx) error { return d.p.sweepSoon(tx) }
+
+// BeforeBlob implements resource.Door.
+func (d door) BeforeBlob(ctx context.Context, pod string) error { return d.p.sweepLater(ctx, pod) }
 
 // url returns the URL of a path.
 func (p *Pod) url(id ldp.ID) string { return p.Base + string(id) }

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +45,13 @@ type Space struct {
 type Connection struct {
 	Space Space
 	Party registry.Party
+}
+
+// Copy implements store.Copier.
+func (s *Space) Copy() any {
+	c := *s
+	c.Key, c.Types = slices.Clone(s.Key), slices.Clone(s.Types)
+	return &c
 }
 
 func (s *Space) root() ldp.ID                 { return ldp.ID("/w/" + s.ID + "/") }

@@ -61,13 +61,13 @@ type identifier struct {
 // Identify implements ldp.Identifier.
 func (i identifier) Identify(r *http.Request) (acl.Agent, error) {
 	who, err := i.Verifier.Identify(r)
-	if bad := new(auth.Error); err != nil && !errors.As(err, &bad) {
-		return acl.Agent{}, fmt.Errorf("%w: %w", ldp.Unavailable, err)
-	}
 	if err == nil {
-		err = i.guard.admit(who, r)
+		return who, i.guard.admit(who, r)
 	}
-	return who, err
+	if _, bad := errors.AsType[*auth.Error](err); bad {
+		return who, err
+	}
+	return acl.Agent{}, fmt.Errorf("%w: %w", ldp.Unavailable, err)
 }
 
 // checkDetails lets the pod judge what a party asks, and puts its words into one

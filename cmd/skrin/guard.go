@@ -114,45 +114,58 @@ func newGuard(c config, log *slog.Logger, now func() time.Time) *guard {
 	return g
 }
 
+// A visit is one request, as the guard sees it.
+type visit struct {
+	recorder
+	r      *http.Request
+	began  time.Time
+	ip     netip.Addr
+	route  string
+	id     [1]string // a header's value
+	key    string    // of the address; "" if nothing is counted by it
+	inside bool      // it is one of those under way
+	whole  bool      // it was answered, and didn't panic
+	traced func(status int)
+}
+
 // wrap puts the guard around next; refuse answers what it refuses.
 func (g *guard) wrap(next http.Handler, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := g.now()
-		peer := r.RemoteAddr
-		ip := addressOf(r, g.Proxies)
+		v := &visit{recorder: recorder{ResponseWriter: w}, began: g.now(), ip: addressOf(r, g.Proxies), route: routeOf(r.URL.Path)}
+		v.id[0] = g.requestID(r, r.RemoteAddr)
 		if len(g.Proxies) > 0 {
-			r.RemoteAddr = netip.AddrPortFrom(ip, 0).String()
+			r.RemoteAddr = netip.AddrPortFrom(v.ip, 0).String()
 		}
-		id := g.requestID(r, peer)
-		w.Header()["X-Request-Id"] = []string{id}
-		route := routeOf(r.URL.Path)
-		out := &recorder{ResponseWriter: w}
-		r, end := g.traces.request(r, route)
+		w.Header()["X-Request-Id"] = v.id[:]
+		v.r, v.traced = g.traces.request(r, v.route)
 		g.m.underWay.Inc()
 		g.asked.Add(1)
-		whole := false
-		defer func() {
-			g.m.underWay.Dec()
-			status := out.status
-			switch {
-			case status == 0 && whole:
-				status = http.StatusOK
-			case status == 0: // a panic: net/http ends the connection
-				status = http.StatusInternalServerError
-			}
-			end(status)
-			g.answered(r, route, id, ip, status, began)
-		}()
-		leave, err := g.enter(route, ip)
-		if err != nil {
-			refuse(out, r, err)
-			whole = true
-			return
+		defer g.left(v)
+		if err := g.enter(v); err != nil {
+			refuse(v, v.r, err)
+		} else {
+			next.ServeHTTP(v, v.r)
 		}
-		defer leave()
-		next.ServeHTTP(out, r)
-		whole = true
+		v.whole = true
 	})
+}
+
+// left is called at a visit's end.
+func (g *guard) left(v *visit) {
+	if v.inside {
+		g.underWay.Add(-1)
+		g.together.leave(v.key)
+	}
+	g.m.underWay.Dec()
+	status := v.status
+	switch {
+	case status == 0 && v.whole:
+		status = http.StatusOK
+	case status == 0: // a panic: net/http ends the connection
+		status = http.StatusInternalServerError
+	}
+	v.traced(status)
+	g.answered(v, status)
 }
 
 // requestID returns a proxy's id of the request, or a new one.
@@ -180,58 +193,62 @@ func wellFormed(id string) bool {
 }
 
 // answered counts and logs.
-func (g *guard) answered(r *http.Request, route, id string, ip netip.Addr, status int, began time.Time) {
-	took := g.now().Sub(began)
-	g.m.served(route, r.Method, status, took)
+func (g *guard) answered(v *visit, status int) {
+	took := g.now().Sub(v.began)
+	g.m.served(v.route, v.r.Method, status, took)
 	if !g.Log.Requests {
 		return
 	}
 	attrs := [6]slog.Attr{
-		slog.String("request", id), slog.String("method", knownMethod(r.Method)), slog.String("route", route),
+		slog.String("request", v.id[0]), slog.String("method", knownMethod(v.r.Method)), slog.String("route", v.route),
 		slog.Int("status", status), slog.Float64("ms", float64(took.Microseconds())/1000),
 	}
 	n := 5
 	if g.Log.Addresses {
-		attrs[n] = slog.String("address", ip.String())
+		attrs[n] = slog.String("address", v.ip.String())
 		n++
 	}
-	g.log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs[:n]...)
+	g.log.LogAttrs(v.r.Context(), slog.LevelInfo, "request", attrs[:n]...)
 }
 
 // enter refuses a request that comes too soon or when too many are under way.
 // What streams isn't counted among those: its number is bounded elsewhere.
-func (g *guard) enter(route string, ip netip.Addr) (leave func(), err error) {
-	switch route {
+func (g *guard) enter(v *visit) error {
+	switch v.route {
 	case "/healthz", "/readyz":
-		return func() {}, nil
+		return nil
 	}
-	key := addressKey(ip)
-	if err := g.allow(g.addresses, byAddress, key, "Your address sends more requests than this server takes. Wait, then retry."); err != nil {
-		return nil, err
+	oauth := strings.HasPrefix(v.route, "/.oidc/")
+	if g.addresses != nil || g.together.most > 0 || oauth {
+		v.key = addressKey(v.ip)
 	}
-	if strings.HasPrefix(route, "/.oidc/") {
-		if err := g.allow(g.oauth, byOAuth, key, "Your address asks for more tokens than this server gives. Keep a token until shortly before it ends. Wait, then retry."); err != nil {
-			return nil, err
+	if err := g.allow(g.addresses, byAddress, v.key, "Your address sends more requests than this server takes. Wait, then retry."); err != nil {
+		return err
+	}
+	if oauth {
+		if err := g.allow(g.oauth, byOAuth, v.key, "Your address asks for more tokens than this server gives. Keep a token until shortly before it ends. Wait, then retry."); err != nil {
+			return err
 		}
 	}
-	if route == "/.notifications/" {
-		return func() {}, nil
+	if v.route == "/.notifications/" {
+		return nil
 	}
 	if g.memory.full() {
 		g.m.refusals.WithLabelValues(byMemory).Inc()
-		return nil, &ldp.Fault{Kind: ldp.Unavailable, Detail: "The server has as much to do as it can. Retry in a while.", Header: "Retry-After: 2"}
+		return &ldp.Fault{Kind: ldp.Unavailable, Detail: "The server has as much to do as it can. Retry in a while.", Header: "Retry-After: 2"}
 	}
-	if !g.together.enter(key) {
+	if !g.together.enter(v.key) {
 		g.m.refusals.WithLabelValues(byTogether).Inc()
-		return nil, &ldp.Fault{Kind: ldp.TooMany, Detail: "Too many requests of your address are under way. Wait until some have been answered.", Header: "Retry-After: 1"}
+		return &ldp.Fault{Kind: ldp.TooMany, Detail: "Too many requests of your address are under way. Wait until some have been answered.", Header: "Retry-After: 1"}
 	}
 	if n := g.underWay.Add(1); g.Limit.Requests > 0 && n > int64(g.Limit.Requests) {
 		g.underWay.Add(-1)
-		g.together.leave(key)
+		g.together.leave(v.key)
 		g.m.refusals.WithLabelValues(byRequests).Inc()
-		return nil, &ldp.Fault{Kind: ldp.Unavailable, Detail: "The server has as much to do as it can. Retry in a while.", Header: "Retry-After: 2"}
+		return &ldp.Fault{Kind: ldp.Unavailable, Detail: "The server has as much to do as it can. Retry in a while.", Header: "Retry-After: 2"}
 	}
-	return func() { g.underWay.Add(-1); g.together.leave(key) }, nil
+	v.inside = true
+	return nil
 }
 
 // allow asks a limiter, and says in a refusal when to come again.
@@ -255,9 +272,9 @@ func wholeSeconds(d time.Duration) string {
 // addressKey returns what an address is counted by: itself, or of IPv6 its /64,
 // which is one household's.
 func addressKey(ip netip.Addr) string {
-	if !ip.Is6() {
-		b := ip.AsSlice()
-		return string(b)
+	if ip.Is4() {
+		b := ip.As4()
+		return string(b[:])
 	}
 	b := ip.As16()
 	return string(b[:8])

@@ -197,13 +197,24 @@ type meteredStore struct {
 	traces *traces
 }
 
-func (s meteredStore) timed(ctx context.Context, do string, run func(context.Context) error, fn *error) error {
-	began := time.Now()
-	ctx, end := s.traces.span(ctx, "store "+do)
-	err := run(ctx)
-	end()
-	s.m.store.WithLabelValues(do).Observe(time.Since(began).Seconds())
-	if err != nil && !errors.Is(err, *fn) && !errors.Is(err, store.ErrNoPod) && !errors.Is(err, store.ErrTaken) && ctx.Err() == nil {
+// A measured transaction is one that is timed, in the span that end ends.
+type measured struct {
+	ctx   context.Context
+	began time.Time
+	end   func()
+	own   error // of what it runs
+}
+
+func (s meteredStore) begin(ctx context.Context, do string) *measured {
+	m := &measured{began: time.Now()}
+	m.ctx, m.end = s.traces.span(ctx, do)
+	return m
+}
+
+func (s meteredStore) ended(m *measured, do string, err error) error {
+	m.end()
+	s.m.store.WithLabelValues(do).Observe(time.Since(m.began).Seconds())
+	if err != nil && !errors.Is(err, m.own) && !errors.Is(err, store.ErrNoPod) && !errors.Is(err, store.ErrTaken) && m.ctx.Err() == nil {
 		s.m.storeErrors.WithLabelValues(do).Inc()
 	}
 	return err
@@ -211,26 +222,20 @@ func (s meteredStore) timed(ctx context.Context, do string, run func(context.Con
 
 // View implements store.Store.
 func (s meteredStore) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
-	var own error
-	return s.timed(ctx, "view", func(ctx context.Context) error {
-		return s.Store.View(ctx, name, func(tx store.Tx) error { own = fn(tx); return own })
-	}, &own)
+	m := s.begin(ctx, "store view")
+	return s.ended(m, "view", s.Store.View(m.ctx, name, func(tx store.Tx) error { m.own = fn(tx); return m.own }))
 }
 
 // Update implements store.Store.
 func (s meteredStore) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
-	var own error
-	return s.timed(ctx, "update", func(ctx context.Context) error {
-		return s.Store.Update(ctx, name, func(tx store.Tx) error { own = fn(tx); return own })
-	}, &own)
+	m := s.begin(ctx, "store update")
+	return s.ended(m, "update", s.Store.Update(m.ctx, name, func(tx store.Tx) error { m.own = fn(tx); return m.own }))
 }
 
 // Create implements store.Store.
 func (s meteredStore) Create(ctx context.Context, id string, fn func(store.Tx) error) error {
-	var own error
-	return s.timed(ctx, "create", func(ctx context.Context) error {
-		return s.Store.Create(ctx, id, func(tx store.Tx) error { own = fn(tx); return own })
-	}, &own)
+	m := s.begin(ctx, "store create")
+	return s.ended(m, "create", s.Store.Create(m.ctx, id, func(tx store.Tx) error { m.own = fn(tx); return m.own }))
 }
 
 // A together bounds how much goes on at once, by key.

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 // none may fail.
 func TestEveryWorkload(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it starts a server, and stores 21,000 documents")
+		t.Skip("it starts a server, and stores some 20,000 documents")
 	}
 	dir := t.TempDir()
 	o := &opener{Scratch: dir}
@@ -42,7 +42,7 @@ func TestEveryWorkload(t *testing.T) {
 		Target: "skrin", Vs: "skrin", Skrin: o.Skrin, Limit: true, Conns: []int{8}, Rounds: 1, Lasting: time.Millisecond, Users: 4, Pods: 20, Scratch: dir,
 		JSON: filepath.Join(dir, "figures.json"), Picture: filepath.Join(dir, "picture.svg"),
 	}
-	chosen, err := choose(nil, 20<<20)
+	chosen, err := choose(nil, amount{20 << 20, 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestEveryWorkload(t *testing.T) {
 				}
 			}
 		}
-		if found < 2 {
+		if found < 2 && (!w.alone || found == 0) {
 			t.Errorf("%s has %d rows, not one for each server", w.name, found)
 		}
 	}

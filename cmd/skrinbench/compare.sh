@@ -2,15 +2,14 @@
 # SPDX-License-Identifier: EUPL-1.2
 #
 # compare.sh FOLDER [WORKLOAD...] installs Community Solid Server from npm into a
-# folder, and measures it and Skrin in turn. The figures, and a picture of their
-# ratios, are written to the folder. Without workloads it takes those that both have,
-# in some 25 minutes; it needs Node.js and npm.
+# folder, and measures it and Skrin in turn, each workload at 64 connections; and what
+# more members, grants and levels cost. The table, the figures, and a picture of the
+# ratios, are written to the folder. It takes a quarter of an hour, and needs Go,
+# Node.js and npm. What the number of pods costs is told by "skrinbench scale".
 set -eu
 
 folder=${1:?a folder to work in, which is made}
 shift
-[ $# -gt 0 ] || set -- get-turtle get-jsonld get-dpop put-new put-over patch-n3 patch-n3-one patch-sparql delete \
-	token list-100 list-1000 upload download pod-create mixed
 
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
@@ -21,6 +20,8 @@ test -d "$folder/css/node_modules/@solid/community-server" ||
 
 go build -trimpath -o "$folder/skrin" ./cmd/skrin
 go build -trimpath -o "$folder/skrinbench" ./cmd/skrinbench
-mkdir -p "$folder/scratch"
-exec "$folder/skrinbench" --skrin "$folder/skrin" --vs "css:$folder/css" --users 16 --scratch "$folder/scratch" \
-	--json "$folder/figures.json" --picture "$folder/picture.svg" "$@"
+scratch=$(mktemp -d "$folder/scratch-XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+"$folder/skrinbench" --skrin "$folder/skrin" --vs "css:$folder/css" --lasting 1s --pods 1000 --scratch "$scratch" \
+	--note "$(nproc) cores, $(uname -sm)" --json "$folder/figures.json" --picture "$folder/picture.svg" "$@" >"$folder/table.txt"
+cat "$folder/table.txt"

@@ -48,6 +48,7 @@ type runCommand struct {
 	Users   int           `default:"64" help:"How many users."`
 	Pods    int           `help:"How many pods a server of ours holds besides. It is filled, ended and started again, and the report tells what they cost."`
 	Large   int64         `default:"100" help:"MiB of a large body."`
+	Members int           `default:"100000" help:"Members of the largest container."`
 	Scratch string        `help:"Folder for what the servers keep; a temporary one if none is named." type:"path"`
 	JSON    string        `name:"json" help:"File for the figures." type:"path"`
 	Picture string        `help:"File for a picture of the ratios (SVG)." type:"path"`
@@ -60,7 +61,7 @@ type listCommand struct{}
 
 // Run obeys kong.
 func (listCommand) Run() error {
-	for _, w := range workloads(100 << 20) {
+	for _, w := range workloads(amount{100 << 20, 100_000}) {
 		fmt.Printf("%-18s %s\n", w.name, w.says)
 	}
 	return nil
@@ -68,7 +69,7 @@ func (listCommand) Run() error {
 
 // Run obeys kong.
 func (c *runCommand) Run(ctx context.Context) (err error) {
-	chosen, err := choose(c.Workloads, c.Large<<20)
+	chosen, err := choose(c.Workloads, amount{c.Large << 20, c.Members})
 	if err != nil {
 		return err
 	}
@@ -89,14 +90,14 @@ func (c *runCommand) Run(ctx context.Context) (err error) {
 	return errors.Join(err, c.save(r))
 }
 
-func choose(names []string, large int64) ([]*workload, error) {
+func choose(names []string, of amount) ([]*workload, error) {
 	if len(names) == 0 {
-		return workloads(large), nil
+		return workloads(of), nil
 	}
 	var out []*workload
 	for _, name := range names {
 		found := false
-		for _, w := range workloads(large) {
+		for _, w := range workloads(of) {
 			if w.name == name {
 				out, found = append(out, w), true
 			}
@@ -149,7 +150,7 @@ func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report)
 				r.Troubles = append(r.Troubles, fmt.Sprintf("%s: %v", w.name, err))
 				continue
 			}
-			r.Rows = append(r.Rows, rows...)
+			r.add(w, rows)
 		}
 	}
 	return nil

@@ -47,6 +47,7 @@ type row struct {
 	MBs       float64 `json:"mb_per_second"`
 	OfLimit   float64 `json:"of_limit,omitempty"` // median of the rounds' ratios
 	OfOther   float64 `json:"of_other,omitempty"`
+	OfLeast   float64 `json:"of_least,omitempty"` // P50 in that of the first of its name in workload.grows
 
 	rates []float64
 }
@@ -56,8 +57,8 @@ const most = 60_000
 
 func (m *match) run(ctx context.Context, sites []*site) ([]row, error) {
 	var benches []*bench
-	for _, s := range sites {
-		if m.w.ours && s.stage == nil {
+	for i, s := range sites {
+		if m.w.ours && s.stage == nil || m.w.alone && i > 0 {
 			continue
 		}
 		b := &bench{site: s}
@@ -128,7 +129,7 @@ func (m *match) calibrate(ctx context.Context, b *bench) (int, error) {
 
 // floor starts the limit of a workload that has one.
 func (m *match) floor(ctx context.Context, benches []*bench) (*site, error) {
-	if !m.limit || m.w.shot == nil || len(benches) == 0 {
+	if !m.limit || m.w.shot == nil || m.w.grows != "" || len(benches) == 0 {
 		return nil, nil
 	}
 	b := benches[0]

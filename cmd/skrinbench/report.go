@@ -19,6 +19,27 @@ type report struct {
 	Sites    []about   `json:"sites"`
 	Rows     []row     `json:"rows"`
 	Troubles []string  `json:"troubles,omitempty"`
+
+	least map[string]float64 // P50 of the first of those that grow in something
+}
+
+// add adds what a workload came to.
+func (r *report) add(w *workload, rows []row) {
+	for i := range rows {
+		x := &rows[i]
+		name := fmt.Sprint(w.grows, x.Site, x.Conns)
+		switch least := r.least[name]; {
+		case w.grows == "" || x.P50 == 0:
+		case least == 0:
+			if r.least == nil {
+				r.least = map[string]float64{}
+			}
+			r.least[name] = x.P50
+		default:
+			x.OfLeast = x.P50 / least
+		}
+	}
+	r.Rows = append(r.Rows, rows...)
 }
 
 // An about is a site before the first request.
@@ -39,7 +60,9 @@ func (r *report) has(workload string, conns int) bool {
 }
 
 // print writes the figures as a table. A figure that the generator set, since it
-// needed more of the machine than the server did, is marked with a G.
+// needed more of the machine than the server did, is marked with a G. "of least" is the
+// time of a request in times of that where there is least of what the workload has
+// more of.
 func (r *report) print(w io.Writer) {
 	if r.Disk.Each > 0 {
 		fmt.Fprintf(w, "disk: %.0f records/s with an fsync each, %.0f/s when 64 writers share fsyncs\n", r.Disk.Each, r.Disk.Group)
@@ -53,14 +76,14 @@ func (r *report) print(w io.Writer) {
 		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "workload\tconns\tsite\t/s\t±\tp50 ms\tp99\tp99.9\tserver µs\tgenerator µs\tMB/s\tRSS MB\tmore\tof limit\tof other\tfailed\t")
+	fmt.Fprintln(t, "workload\tconns\tsite\t/s\t±\tp50 ms\tp99\tp99.9\tserver µs\tgenerator µs\tMB/s\tRSS MB\tmore\tof limit\tof other\tof least\tfailed\t")
 	for _, x := range r.Rows {
 		mark := ""
 		if x.Server > 0 && x.Generator > x.Server {
 			mark = "G"
 		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%.0f%s\t%.0f%%\t%.2f\t%.2f\t%.2f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%s\t%s\t%s\t\n", x.Workload, x.Conns, x.Site, x.Rate, mark, 100*x.Spread/2,
-			x.P50, x.P99, x.P999, x.Server, x.Generator, x.MBs, float64(x.Memory)/1e6, float64(x.More)/1e6, times(x.OfLimit), times(x.OfOther), failures(x))
+		fmt.Fprintf(t, "%s\t%d\t%s\t%.0f%s\t%.0f%%\t%.2f\t%.2f\t%.2f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%s\t%s\t%s\t%s\t\n", x.Workload, x.Conns, x.Site, x.Rate, mark, 100*x.Spread/2,
+			x.P50, x.P99, x.P999, x.Server, x.Generator, x.MBs, float64(x.Memory)/1e6, float64(x.More)/1e6, times(x.OfLimit), times(x.OfOther), times(x.OfLeast), failures(x))
 	}
 	t.Flush()
 	for _, trouble := range r.Troubles {

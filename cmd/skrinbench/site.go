@@ -35,7 +35,8 @@ type site struct {
 	scale scale
 	close func()
 
-	endpoint string // of tokens
+	endpoint string          // of tokens
+	made     map[string]bool // containers that stay as they are
 }
 
 // A scale is what the pods that fill a server of ours cost.

@@ -22,10 +22,12 @@ import (
 type workload struct {
 	name    string
 	says    string
-	signs   int   // P-256 verifications that the answer can't do without: its limit does as many
-	durable bool  // the answer promises that something is on the disk
-	large   int64 // bytes of a large body: the limit reads it from the disk, or writes it there; 0 for none
-	ours    bool  // only servers of ours can do it
+	signs   int    // P-256 verifications that the answer can't do without: its limit does as many
+	durable bool   // the answer promises that something is on the disk
+	large   int64  // bytes of a large body: the limit reads it from the disk, or writes it there; 0 for none
+	ours    bool   // only servers of ours can do it
+	alone   bool   // to make it ready takes other servers too long: only the target does it
+	grows   string // what it has more of than others of this name; the first of them has least, and the report compares them with it
 
 	conns int // at most so many at once; 0 for as many as asked
 	most  int // at most so many in a volley; 0 for as many as the time allows
@@ -182,8 +184,16 @@ func into(name string) func(*bench, int) (shot, error) {
 	}
 }
 
-// workloads are all of them, with large bodies of so many bytes.
-func workloads(large int64) []*workload {
+// amount says how much workloads have: bytes of a large body, and the members of the
+// largest container.
+type amount struct {
+	large   int64
+	members int
+}
+
+// workloads are all of them.
+func workloads(of amount) []*workload {
+	large := of.large
 	most, says := int(max(1, 400<<20/large)), fmt.Sprintf("%d MiB, one after the other", large>>20)
 	all := []*workload{
 		{name: "get-turtle", says: "public Turtle of 1 kB, by anybody", prepare: documents("public.ttl", true), shot: get("public.ttl", asRDF, false)},
@@ -206,14 +216,73 @@ func workloads(large int64) []*workload {
 	for _, n := range []int{100, 1000, 10_000} {
 		name := fmt.Sprintf("list-%d", n)
 		all = append(all,
-			&workload{name: name, says: fmt.Sprintf("a container of %d, as Turtle", n), signs: 1, conns: 16, prepare: members(name, n), shot: list(n, asRDF)},
-			&workload{name: name + "-jsonld", says: "the same as JSON-LD", signs: 1, conns: 16, prepare: members(name, n), shot: list(n, asJSON)})
+			&workload{name: name, says: fmt.Sprintf("a container of %d, as Turtle", n), signs: 1, conns: 16, alone: n > 1000, prepare: container(name, n), shot: list(n, asRDF)},
+			&workload{name: name + "-jsonld", says: "the same as JSON-LD", signs: 1, conns: 16, alone: n > 1000, prepare: container(name, n), shot: list(n, asJSON)})
 	}
-	for _, n := range []int{0, 10_000} {
+	return append(all, growing(of.members)...)
+}
+
+// growing are the workloads that show what it costs that there is more.
+func growing(members int) (all []*workload) {
+	for _, n := range []int{0, 10, 1000, 10_000, 100_000} {
+		if n > members {
+			break
+		}
 		name := fmt.Sprintf("into-%d", n)
-		all = append(all, &workload{name: "put-" + name, says: fmt.Sprintf("a new document into a container of %d", n), signs: 1, durable: true, conns: 1, most: 1000, prepare: members(name, n), shot: into(name)})
+		all = append(all, &workload{name: "put-" + name, says: fmt.Sprintf("a new document into a container of %d", n), grows: "put-into", alone: true, conns: 1, most: 1000, prepare: container(name, n), shot: into(name)})
+		if n > 0 {
+			all = append(all, &workload{name: "get-in-" + name[len("into-"):], says: fmt.Sprintf("a document in a container of %d", n), grows: "get-in", alone: true, prepare: container(name, n), shot: getIn(name)})
+		}
+	}
+	for _, depth := range []int{1, 10} {
+		name := strings.Repeat("level/", depth-1) + "deep.ttl"
+		all = append(all, &workload{name: fmt.Sprintf("get-deep-%d", depth), says: fmt.Sprintf("get-dpop, %d levels below the pod's root", depth), grows: "get-deep", alone: true, prepare: documents(name, false), shot: get(name, asRDF, true)})
+	}
+	for i, n := range []int{10, 1000} {
+		all = append(all, &workload{name: fmt.Sprintf("get-view-of-%d", n), says: fmt.Sprintf("get-view in a pod with %d grants", n), grows: "get-view-of", alone: true, ours: true, conns: 1, prepare: grants(i, n), shot: viewOf(i)})
 	}
 	return all
+}
+
+// container makes a container of n members in the first user's pod, if it isn't
+// there.
+func container(name string, n int) func(context.Context, *bench) error {
+	return func(ctx context.Context, b *bench) error {
+		if b.made[name] {
+			return nil
+		}
+		if err := members(name, n)(ctx, b); err != nil {
+			return err
+		}
+		if b.made == nil {
+			b.made = map[string]bool{}
+		}
+		b.made[name] = true
+		return nil
+	}
+}
+
+func getIn(name string) func(*bench, int) (shot, error) {
+	return func(b *bench, _ int) (shot, error) {
+		u := b.users[0]
+		return u.shot("GET", u.at(name+"/000000.txt"), nil)
+	}
+}
+
+// grants has a user agree n times.
+func grants(who, n int) func(context.Context, *bench) error {
+	return func(ctx context.Context, b *bench) error {
+		if err := consumer(ctx, b); err != nil {
+			return err
+		}
+		agree := consent(ctx, b)
+		for range n {
+			if err := agree(who); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func toDelete(ctx context.Context, b *bench, n int) error {
@@ -301,8 +370,14 @@ func consumer(ctx context.Context, b *bench) error {
 	return err
 }
 
-func view(b *bench, i int) (shot, error) {
-	at := b.user(i).Evidence
+func view(b *bench, i int) (shot, error) { return b.view(b.user(i)) }
+
+func viewOf(who int) func(*bench, int) (shot, error) {
+	return func(b *bench, _ int) (shot, error) { return b.view(b.user(who)) }
+}
+
+func (b *bench) view(u *user) (shot, error) {
+	at := u.Evidence
 	proof, err := b.party.DPoP.Proof("GET", at, b.token, "", time.Now())
 	if err != nil {
 		return shot{}, err

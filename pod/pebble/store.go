@@ -279,7 +279,7 @@ func (s *Store) run(x *tx, h *held, fn func(store.Tx) error) error {
 // fill writes what the transaction changes into b.
 func (s *Store) fill(b *pebble.Batch, x *tx, h *held) error {
 	for key, value := range x.Values {
-		stored := append(x.prefix, key...)
+		stored := x.at(key)
 		if value == nil {
 			_ = b.Delete(stored, nil) // a batch's writes don't fail
 		} else {

@@ -20,7 +20,7 @@ type tx struct {
 	ctx       context.Context
 	db        *pebble.DB
 	id        string
-	prefix    []byte
+	prefix    []byte           // of its keys; made when it is needed
 	iter      *pebble.Iterator // the moment that is read; an Update's is made when it is needed
 	now, next uint64           // see State
 }
@@ -59,7 +59,7 @@ func (x *tx) find(key string) ([]byte, error) {
 	if err := x.begin(); err != nil {
 		return nil, err
 	}
-	return seek(x.iter, append(x.prefix, key...))
+	return seek(x.iter, x.at(key))
 }
 
 // seek returns a copy of the value under a key of the database, nil if there is
@@ -79,7 +79,15 @@ func seek(iter *pebble.Iterator, at []byte) ([]byte, error) {
 }
 
 func newTx(ctx context.Context, db *pebble.DB, id string, view bool) *tx {
-	return &tx{Changes: store.Changes{View: view}, ctx: ctx, db: db, id: id, prefix: slices.Clip(podPrefix(id))}
+	return &tx{Changes: store.Changes{View: view}, ctx: ctx, db: db, id: id}
+}
+
+// at returns where a key of the pod is in the database.
+func (x *tx) at(key string) []byte {
+	if x.prefix == nil {
+		x.prefix = slices.Clip(podPrefix(x.id))
+	}
+	return append(x.prefix, key...)
 }
 
 // Pod implements store.Tx.
@@ -118,7 +126,7 @@ func (x *tx) Scan(prefix, from string, limit int) ([]store.Pair, error) {
 	if from != "" && from >= prefix {
 		first = from + "\x00"
 	}
-	bounds := pebble.IterOptions{LowerBound: append(x.prefix, first...), UpperBound: after(append(x.prefix, prefix...))}
+	bounds := pebble.IterOptions{LowerBound: x.at(first), UpperBound: after(x.at(prefix))}
 	if limit <= 0 || bytes.Compare(bounds.LowerBound, bounds.UpperBound) >= 0 {
 		return nil, nil
 	}

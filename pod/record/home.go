@@ -28,7 +28,13 @@ func RulesKey(id ldp.ID) string { return "a" + string(id) }
 func MembersKey(container ldp.ID) string { return "m" + string(container) + "\x00" }
 
 // RootOf returns the root container of the pod that a path is in, "/{pod}/".
-func RootOf(id ldp.ID) ldp.ID { return "/" + ldp.ID(id.First()) + "/" }
+func RootOf(id ldp.ID) ldp.ID {
+	first := id.First()
+	if n := len("/") + len(first) + len("/"); len(id) >= n {
+		return id[:n]
+	}
+	return "/" + ldp.ID(first) + "/"
+}
 
 // A Home is what a pod knows about itself.
 type Home struct {
@@ -73,7 +79,7 @@ func (h Home) Encode() []byte {
 
 // DecodeHome reads a home. One that isn't there is store.ErrLayout.
 func DecodeHome(b []byte) (Home, error) {
-	in := store.Reader{Rest: b}
+	in := store.NewReader(b)
 	in.Layout()
 	h := Home{Owner: acl.WebID(in.Text()), Name: in.Text(), Person: in.Text()}
 	if in.Err == nil && len(in.Rest) > 0 {

@@ -60,9 +60,25 @@ func DecodeState(b []byte) (*State, error) {
 	r := new(State)
 	copy(r.Tag[:], in.Bytes(len(r.Tag)))
 	r.Modified, r.Size = in.Varint(), in.Varint()
-	r.Media, r.Digest = in.Text(), in.Text()
+	r.Media, r.Digest = media(&in), in.Text()
 	r.Body = in.Rest
 	return r, in.Err
+}
+
+// media reads a media type. Those of most resources are not made anew each time.
+func media(in *store.Reader) string {
+	switch b := in.Bytes(in.Count()); string(b) {
+	case "text/turtle":
+		return "text/turtle"
+	case "text/plain":
+		return "text/plain"
+	case "application/ld+json":
+		return "application/ld+json"
+	case "application/octet-stream":
+		return "application/octet-stream"
+	default:
+		return string(b)
+	}
 }
 
 // Member returns the line that the container's listing has of the resource.
@@ -78,7 +94,7 @@ func (r *State) Member() []byte {
 func DecodeMember(id ldp.ID, b []byte) (ldp.Member, error) {
 	in := store.Reader{Rest: b}
 	in.Layout()
-	m := ldp.Member{ID: id, Modified: time.Unix(in.Varint(), 0).UTC(), Size: in.Varint(), Type: in.Text()}
+	m := ldp.Member{ID: id, Modified: time.Unix(in.Varint(), 0).UTC(), Size: in.Varint(), Type: media(&in)}
 	return m, in.Err
 }
 
@@ -106,7 +122,7 @@ func DecodeRules(of ldp.ID, b []byte) ([]acl.Grant, error) {
 	if b == nil {
 		return nil, nil
 	}
-	in := store.Reader{Rest: b}
+	in := store.NewReader(b)
 	in.Layout()
 	n := in.Count()
 	grants := make([]acl.Grant, 0, min(n, acl.MaxGrants))

@@ -111,7 +111,7 @@ func (tree *Tree) Plant(tx store.Tx, id ldp.ID, media string, body []byte) error
 		return err
 	}
 	r.save(tx, &ch, 0, rec)
-	return tree.Written(tx, r)
+	return tree.Door.Written(tx, r)
 }
 
 // Place writes a graph to a new pod, whatever kind of resource it is to be.
@@ -160,7 +160,10 @@ func (tree *Tree) protect(r *Right, c *Content) error {
 
 // IsStorageDescription reports whether a path is that of the description of a
 // storage.
-func IsStorageDescription(id ldp.ID) bool { return id == record.RootOf(id)+storageDescription }
+func IsStorageDescription(id ldp.ID) bool {
+	path, ok := strings.CutPrefix(string(id), string(record.RootOf(id)))
+	return ok && path == storageDescription
+}
 
 // StorageDescription answers for the description of a storage (Solid Protocol,
 // section 4.1.1). It says what follows from the URL, for pods that there are and

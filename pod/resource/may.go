@@ -66,15 +66,17 @@ func (tree *Tree) Look(tx store.Tx, who acl.Agent, id ldp.ID, writing bool) (*Ri
 	root := record.RootOf(id)
 	depth := strings.Count(string(subject), "/")
 	r.line = make([]link, 0, depth)
-	keys := append(make([]string, 0, 3+3*depth), record.HomeKey, record.RecordKey(id))
+	// A container's path begins that of what it holds, and so do their keys.
+	state, rules := record.RecordKey(id), record.RulesKey(subject)
+	keys := append(make([]string, 0, 3+3*depth), record.HomeKey, state)
 	if writing {
 		keys = append(keys, UsedKey)
 	}
 	for up := subject; len(up) >= len(root); up = up.Parent() {
 		r.line = append(r.line, link{ID: up})
-		keys = append(keys, record.RulesKey(up))
+		keys = append(keys, rules[:len(rules)-len(subject)+len(up)])
 		if writing && up != id {
-			keys = append(keys, record.RecordKey(up))
+			keys = append(keys, state[:len(state)-len(id)+len(up)])
 		}
 		if writing {
 			keys = append(keys, record.RecordKey(up.Twin()))
@@ -364,7 +366,7 @@ func (tree *Tree) hasMember(rec *record.State, group string, who acl.WebID) bool
 	return err == nil && g.Has(rdf.IRI(group), rdf.IRI("http://www.w3.org/2006/vcard/ns#hasMember"), rdf.IRI(string(who)))
 }
 
-// did notes what a write has done, for [Tree].Written, if anybody wants to know.
+// did notes what a write has done, for [Door].Written, if anybody wants to know.
 func (r *Right) did(ch *record.Change, kind string, object, target ldp.ID, media string) {
 	if !r.Home.Watched(r.Now) {
 		return

@@ -59,7 +59,7 @@ func (*Lacking) Error() string { return "a large body has to be moved first" }
 
 func (job *Patching) Supply(ctx context.Context, podID string, lack *Lacking) (err error) {
 	if lack.digest == "" {
-		if err := job.BeforeBlob(ctx, podID); err != nil {
+		if err := job.Door.BeforeBlob(ctx, podID); err != nil {
 			return err
 		}
 		digest, _, err := job.Blobs.Put(ctx, podID, bytes.NewReader(lack.body), int64(len(lack.body)))

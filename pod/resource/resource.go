@@ -30,19 +30,20 @@ const (
 // Offers returns the media types in which a resource can be had: as it is stored
 // first.
 func Offers(r *Right) []string {
-	if r.ID.IsContainer() {
-		return []string{rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()}
+	switch format, ok := rdf.FormatOf(r.Rec.Media); {
+	case r.ID.IsContainer() || ok && r.Rec.Media == turtleFirst[0]:
+		return turtleFirst
+	case ok && format == rdf.JSONLD:
+		return []string{r.Rec.Media, rdf.Turtle.MediaType()}
+	case ok && format == rdf.Turtle:
+		return []string{r.Rec.Media, rdf.JSONLD.MediaType()}
+	case ok:
+		return []string{r.Rec.Media, rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()}
 	}
-	all := []string{r.Rec.Media}
-	if format, ok := rdf.FormatOf(r.Rec.Media); ok {
-		for _, f := range []rdf.Format{rdf.Turtle, rdf.JSONLD} {
-			if f != format {
-				all = append(all, f.MediaType())
-			}
-		}
-	}
-	return all
+	return []string{r.Rec.Media}
 }
+
+var turtleFirst = []string{rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()}
 
 // Describe returns the resource without its content.
 func (tree *Tree) Describe(r *Right) *ldp.Resource {
@@ -166,7 +167,7 @@ func (tree *Tree) Take(ctx context.Context, podID string, id ldp.ID, media strin
 		c.Body, err = io.ReadAll(io.LimitReader(body, Inline+1))
 		c.Size = int64(len(c.Body))
 		if err == nil && c.Size > Inline {
-			if err := tree.BeforeBlob(ctx, podID); err != nil {
+			if err := tree.Door.BeforeBlob(ctx, podID); err != nil {
 				return nil, err
 			}
 			c.digest, c.Size, err = tree.Blobs.Put(ctx, podID, io.MultiReader(bytes.NewReader(c.Body), body), limit)
@@ -192,7 +193,7 @@ func (tree *Tree) Take(ctx context.Context, podID string, id ldp.ID, media strin
 // Spill moves a body that is too long for the store to a blob.
 func (tree *Tree) Spill(ctx context.Context, podID string, c *Content) (err error) {
 	if len(c.Body) > Inline {
-		if err := tree.BeforeBlob(ctx, podID); err != nil {
+		if err := tree.Door.BeforeBlob(ctx, podID); err != nil {
 			return err
 		}
 		c.digest, c.Size, err = tree.Blobs.Put(ctx, podID, bytes.NewReader(c.Body), int64(len(c.Body)))
@@ -278,7 +279,7 @@ func (tree *Tree) Write(ctx context.Context, tx store.Tx, ch *record.Change, r *
 		return ldp.Written{}, err
 	}
 	if !created && r.Rec.Digest != "" && r.Rec.Digest != rec.Digest {
-		if err := tree.Unreferred(tx); err != nil {
+		if err := tree.Door.Unreferred(tx); err != nil {
 			return ldp.Written{}, err
 		}
 	}
@@ -291,7 +292,7 @@ func (tree *Tree) Write(ctx context.Context, tx store.Tx, ch *record.Change, r *
 	} else {
 		r.save(tx, ch, 0, rec)
 	}
-	if err := tree.Written(tx, r); err != nil {
+	if err := tree.Door.Written(tx, r); err != nil {
 		return ldp.Written{}, err
 	}
 	tag, modified := rec.Validators()
@@ -408,7 +409,7 @@ func (tree *Tree) Supports(id ldp.ID) ldp.Description {
 	d := ldp.Description{
 		Storage: root + storageDescription,
 		Root:    id == root,
-		Methods: []string{"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"},
+		Methods: documentMethods,
 	}
 	switch {
 	case aux == "":
@@ -418,10 +419,10 @@ func (tree *Tree) Supports(id ldp.ID) ldp.Description {
 	case aux == ldp.ACLSuffix:
 		d.Conditions = []string{acl.ClientCondition, acl.IssuerCondition}
 	}
-	switch id {
-	case root, root + Card:
+	switch strings.TrimPrefix(string(id), string(root)) {
+	case "", Card:
 		d.Inbox = root + Inbox
-	case root + Inbox:
+	case Inbox:
 		d.AcceptPost = []string{rdf.JSONLD.MediaType(), rdf.Turtle.MediaType()}
 	}
 	if id.IsContainer() {
@@ -437,6 +438,9 @@ func (tree *Tree) Supports(id ldp.ID) ldp.Description {
 	}
 	return d
 }
+
+// documentMethods are those of a document that is RDF.
+var documentMethods = []string{"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"}
 
 func without(list []string, s string) []string {
 	var rest []string
@@ -475,7 +479,8 @@ const EvidenceFolder = "evidence/"
 
 // IsEvidence reports whether a path is evidence/, or in it.
 func IsEvidence(id ldp.ID) bool {
-	return strings.HasPrefix(string(id), string(record.RootOf(id))+EvidenceFolder)
+	path, ok := strings.CutPrefix(string(id), string(record.RootOf(id)))
+	return ok && strings.HasPrefix(path, EvidenceFolder)
 }
 
 // Fixed refuses what can't be done under evidence/.

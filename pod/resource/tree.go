@@ -25,10 +25,17 @@ type Tree struct {
 	Quota    int64    // bytes that a pod's resources may hold together; 0 for no bound
 	Channels []string // types of channels that a storage's description names
 	Asks     bool     // whether groups of other servers can be asked: a refusal may be [Unasked]
+	Door     Door     // is told what happens
+}
 
-	Written    func(store.Tx, *Right) error                // called at the end of each write, in its transaction
-	Unreferred func(store.Tx) error                        // called when a blob is referred to no more
-	BeforeBlob func(ctx context.Context, pod string) error // called before a blob is stored
+// A Door is what reads and writes the pods, and has more to do than that.
+type Door interface {
+	// Written is called at the end of each write, in its transaction.
+	Written(store.Tx, *Right) error
+	// Unreferred is called when a blob is referred to no more.
+	Unreferred(store.Tx) error
+	// BeforeBlob is called before a blob is stored.
+	BeforeBlob(ctx context.Context, pod string) error
 }
 
 // url returns the URL of a path.

@@ -42,8 +42,24 @@ type image struct {
 
 	mu     sync.RWMutex
 	state  uint64
-	values map[string][]byte // nil where there is none under the key
+	values map[string]opened
 	size   int64
+}
+
+// An opened value is nil where there is none under its key. It may be kept with what
+// it was decoded to, see store.Rememberer.
+type opened struct {
+	value   []byte
+	decoded any
+}
+
+// bytes is what it takes, about: what was decoded has its strings again.
+func (o opened) bytes(key string) int64 {
+	n := len(key) + len(o.value) + overhead
+	if o.decoded != nil {
+		n += 2 * len(o.value)
+	}
+	return int64(n)
 }
 
 // get puts the values that are known into values, where they are nil, and returns
@@ -56,8 +72,8 @@ func (m *image) get(state uint64, keys []string, values [][]byte, places []int) 
 	}
 	missing := places[:0]
 	for _, i := range places {
-		if value, ok := m.values[keys[i]]; ok {
-			values[i] = value
+		if known, ok := m.values[keys[i]]; ok {
+			values[i] = known.value
 		} else {
 			missing = append(missing, i)
 		}
@@ -78,13 +94,35 @@ func (m *image) learn(state uint64, keys []string, values [][]byte, places []int
 		return
 	}
 	for _, i := range places {
-		m.keep(keys[i], values[i])
+		m.keep(keys[i], opened{value: values[i]})
+	}
+}
+
+// recall returns what the value under key was decoded to; nil if it isn't known of
+// this state.
+func (m *image) recall(state uint64, key string) any {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.state != state {
+		return nil
+	}
+	return m.values[key].decoded
+}
+
+// remember keeps what the value under key was decoded to, if that value is kept.
+func (m *image) remember(state uint64, key string, decoded any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known, ok := m.values[key]; ok && m.state == state {
+		m.drop(key)
+		known.decoded = decoded
+		m.keep(key, known)
 	}
 }
 
 // follow makes the image that of the state after an Update, by what that has
 // written: nil where it has deleted.
-func (m *image) follow(now, next uint64, written map[string][]byte) {
+func (m *image) follow(now, next uint64, written map[string][]byte, decoded map[string]any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.state >= next {
@@ -96,7 +134,7 @@ func (m *image) follow(now, next uint64, written map[string][]byte) {
 	m.state = next
 	for key, value := range written {
 		m.drop(key)
-		m.keep(key, value)
+		m.keep(key, opened{value, decoded[key]})
 	}
 }
 
@@ -126,25 +164,25 @@ func (m *image) clear() {
 	m.forget()
 }
 
-func (m *image) keep(key string, value []byte) {
-	if _, ok := m.values[key]; ok || len(value) > maxKept {
+func (m *image) keep(key string, o opened) {
+	if _, ok := m.values[key]; ok || len(o.value) > maxKept {
 		return
 	}
-	n := int64(len(key) + len(value) + overhead)
+	n := o.bytes(key)
 	if m.size+n > maxImage {
 		m.forget()
 	}
 	if m.values == nil {
-		m.values = map[string][]byte{}
+		m.values = map[string]opened{}
 	}
-	m.values[key] = value
+	m.values[key] = o
 	m.size += n
 	m.all.Add(n)
 }
 
 func (m *image) drop(key string) {
-	if value, ok := m.values[key]; ok {
-		n := int64(len(key) + len(value) + overhead)
+	if o, ok := m.values[key]; ok {
+		n := o.bytes(key)
 		delete(m.values, key)
 		m.size -= n
 		m.all.Add(-n)

@@ -187,3 +187,77 @@ func sameMoment(tx store.Tx, least int64) error {
 	}
 	return err
 }
+
+// A box counts how often it is read from JSON.
+type box struct{ N int }
+
+var unboxed atomic.Int64
+
+// Copy implements store.Copier.
+func (b *box) Copy() any { c := *b; return &c }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (b *box) UnmarshalJSON(text []byte) (err error) {
+	unboxed.Add(1)
+	b.N, err = strconv.Atoi(string(text))
+	return err
+}
+
+// MarshalJSON implements json.Marshaler.
+func (b *box) MarshalJSON() ([]byte, error) { return strconv.AppendInt(nil, int64(b.N), 10), nil }
+
+// TestRemembered counts how often a value is decoded: what is remembered of it ends
+// with it.
+func TestRemembered(t *testing.T) {
+	p := newPlace(t)
+	s := sealed.NewStore(p.store, p.keys(master(t, 1)))
+	other := sealed.NewStore(p.store, p.keys(master(t, 1)))
+	must(t, s.Create(t.Context(), "a", func(tx store.Tx) error { return store.Save(tx, "k", &box{1}) }))
+	write := func(s store.Store, do func(store.Tx) error) func(*testing.T) {
+		return func(t *testing.T) { must(t, s.Update(t.Context(), "id/a", do)) }
+	}
+	nothing := func(*testing.T) {}
+	for _, row := range []struct {
+		sentence string
+		happens  func(*testing.T)
+		n        int
+		decoded  int64
+	}{
+		{"it is decoded the first time", nothing, 1, 2},
+		{"and not again", nothing, 1, 0},
+		{"who changes what was read changes nothing", func(t *testing.T) {
+			must(t, s.View(t.Context(), "id/a", func(tx store.Tx) error { b, err := store.Load[box](tx, "k"); b.N = 9; return err }))
+		}, 1, 0},
+		{"what was saved needn't be decoded", write(s, func(tx store.Tx) error { return store.Save(tx, "k", &box{2}) }), 2, 0},
+		{"what was put is another value", write(s, func(tx store.Tx) error { tx.Put("k", []byte("3")); return nil }), 3, 1},
+		{"of what was saved and put the last counts", write(s, func(tx store.Tx) error {
+			err := store.Save(tx, "k", &box{4})
+			tx.Put("k", []byte("5"))
+			return err
+		}), 5, 1},
+		{"what another has written is decoded", write(other, func(tx store.Tx) error { tx.Put("k", []byte("6")); return nil }), 6, 1},
+		{"what was saved in vain is not remembered", func(t *testing.T) {
+			err := s.Update(t.Context(), "id/a", func(tx store.Tx) error { return errors.Join(store.Save(tx, "k", &box{7}), errUndo) })
+			if !errors.Is(err, errUndo) {
+				t.Fatal(err)
+			}
+		}, 6, 0},
+	} {
+		t.Run(row.sentence, func(t *testing.T) {
+			row.happens(t)
+			unboxed.Store(0)
+			for _, run := range []func(context.Context, store.Name, func(store.Tx) error) error{s.View, s.Update} {
+				must(t, run(t.Context(), "id/a", func(tx store.Tx) error {
+					b, err := store.Load[box](tx, "k")
+					if err == nil && b.N != row.n {
+						t.Errorf("it is %d", b.N)
+					}
+					return err
+				}))
+			}
+			if n := unboxed.Load(); n > row.decoded {
+				t.Errorf("it was decoded %d times, want at most %d", n, row.decoded)
+			}
+		})
+	}
+}

@@ -113,7 +113,7 @@ func (s *Store) run(ctx context.Context, inner store.Tx, fn func(store.Tx) error
 	case err != nil:
 		return err
 	}
-	x := &tx{Tx: inner, ctx: ctx, keys: k, bound: boundTo(inner.Pod())}
+	x := &tx{Tx: inner, ctx: ctx, keys: k}
 	if engine, ok := inner.(stated); ok {
 		x.now, x.next = engine.State()
 	}
@@ -122,7 +122,7 @@ func (s *Store) run(ctx context.Context, inner store.Tx, fn func(store.Tx) error
 	}
 	if x.err == nil && last != nil && x.now != 0 && x.written != nil {
 		*last = x
-		k.image.follow(x.now, x.next, x.written)
+		k.image.follow(x.now, x.next, x.written, x.decoded)
 	}
 	s.keys.trim()
 	return x.err
@@ -133,20 +133,25 @@ type tx struct {
 	store.Tx
 	ctx       context.Context
 	keys      *podKeys
-	bound     []byte // what all values are bound to, with room for a key
+	bound     []byte // what all values are bound to, with room for a key; made when it is needed
 	err       error  // the first write that can't be
 	now, next uint64 // see stated; 0 where there are no numbers
 	written   map[string][]byte
+	decoded   map[string]any // what is remembered of what was written
 }
 
-// boundTo is what the values of a pod are bound to; the key follows.
-func boundTo(id string) []byte {
-	b := append(make([]byte, 0, 256), "skrin value 1\x00"...)
-	return append(binary.AppendUvarint(b, uint64(len(id))), id...)
+// boundTo is what the value under a key of the pod is bound to.
+func (x *tx) boundTo(key string) []byte {
+	if x.bound == nil {
+		id := x.Pod()
+		b := append(make([]byte, 0, 256), "skrin value 1\x00"...)
+		x.bound = append(binary.AppendUvarint(b, uint64(len(id))), id...)
+	}
+	return append(x.bound, key...)
 }
 
 func (x *tx) value(key string, sealed []byte) ([]byte, error) {
-	value, err := x.keys.values.Open(nil, nil, sealed, append(x.bound, key...))
+	value, err := x.keys.values.Open(nil, nil, sealed, x.boundTo(key))
 	if err != nil {
 		return nil, errDamaged
 	}
@@ -163,7 +168,9 @@ func (x *tx) Get(keys ...string) ([][]byte, error) {
 	if err := x.ctx.Err(); err != nil {
 		return nil, err
 	}
-	values, places := make([][]byte, len(keys)), make([]int, 0, len(keys))
+	values := make([][]byte, len(keys))
+	var room [24]int
+	places := room[:0]
 	for i, key := range keys {
 		if value, ok := x.written[key]; ok {
 			values[i] = value
@@ -231,7 +238,7 @@ func (x *tx) Put(key string, value []byte) {
 		value = []byte{}
 	}
 	x.write(key, value)
-	x.Tx.Put(key, x.keys.values.Seal(nil, nil, value, append(x.bound, key...)))
+	x.Tx.Put(key, x.keys.values.Seal(nil, nil, value, x.boundTo(key)))
 }
 
 // Delete implements store.Tx.
@@ -245,6 +252,31 @@ func (x *tx) write(key string, value []byte) {
 		x.written = map[string][]byte{}
 	}
 	x.written[key] = value
+	delete(x.decoded, key)
+}
+
+// Recall implements store.Rememberer.
+func (x *tx) Recall(key string) any {
+	switch _, ok := x.written[key]; {
+	case ok:
+		return x.decoded[key]
+	case x.now == 0:
+		return nil
+	}
+	return x.keys.image.recall(x.now, key)
+}
+
+// Remember implements store.Rememberer.
+func (x *tx) Remember(key string, decoded any) {
+	switch _, ok := x.written[key]; {
+	case x.now == 0:
+	case !ok:
+		x.keys.image.remember(x.now, key, decoded)
+	case x.decoded == nil:
+		x.decoded = map[string]any{key: decoded}
+	default:
+		x.decoded[key] = decoded
+	}
 }
 
 // A noKey is a pod whose key is gone: of use only to end it.

@@ -35,7 +35,12 @@ func AppendList(b []byte, list []string) []byte {
 type Reader struct {
 	Rest []byte
 	Err  error
+	text string // of all that is read; "" if each string is made by itself
 }
+
+// NewReader returns a Reader for a value that is mostly strings: they share one copy
+// of it.
+func NewReader(b []byte) Reader { return Reader{Rest: b, text: string(b)} }
 
 // Bytes reads n bytes.
 func (in *Reader) Bytes(n int) []byte {
@@ -83,7 +88,14 @@ func advance(n, rest int) int {
 }
 
 // Text reads what AppendString wrote.
-func (in *Reader) Text() string { return string(in.Bytes(in.Count())) }
+func (in *Reader) Text() string {
+	b := in.Bytes(in.Count())
+	if in.text == "" || in.Err != nil {
+		return string(b)
+	}
+	end := len(in.text) - len(in.Rest)
+	return in.text[end-len(b) : end]
+}
 
 // List reads what AppendList wrote.
 func (in *Reader) List() []string {

@@ -12,12 +12,38 @@ import (
 
 // Load reads the value under key into a new T; nil if there is none.
 func Load[T any](tx Tx, key string) (*T, error) {
+	memory, _ := tx.(Rememberer)
+	if memory != nil {
+		if known, ok := memory.Recall(key).(Copier); ok {
+			if t, ok := known.Copy().(*T); ok {
+				return t, nil
+			}
+		}
+	}
 	values, err := tx.Get(key)
 	if err != nil || values[0] == nil {
 		return nil, err
 	}
-	return Decode[T](key, values[0])
+	t, err := Decode[T](key, values[0])
+	if own, ok := any(t).(Copier); ok && memory != nil && err == nil {
+		memory.Remember(key, own.Copy())
+	}
+	return t, err
 }
+
+// A Rememberer is a Tx that can keep what the values that it sees were decoded to.
+type Rememberer interface {
+	// Recall returns what was remembered of the value that a Get of key would return
+	// now; nil for nothing. It is not to be changed.
+	Recall(key string) any
+	// Remember keeps what that value was decoded to.
+	Remember(key string, decoded any)
+}
+
+// A Copier is a *T that is worth remembering: one of those that each request reads.
+// Copy returns a *T that shares nothing with it that could be changed. JSON says all
+// of it, so that what was saved is what would be read.
+type Copier interface{ Copy() any }
 
 // Decode reads the value that was found under key into a new T. Its error names the
 // kind of the key, and no more.
@@ -36,6 +62,11 @@ func Save(tx Tx, key string, v any) error {
 		return fmt.Errorf("value for %q: %w", key[:1], err)
 	}
 	tx.Put(key, b)
+	if memory, ok := tx.(Rememberer); ok {
+		if own, ok := v.(Copier); ok {
+			memory.Remember(key, own.Copy())
+		}
+	}
 	return nil
 }
 
