@@ -185,6 +185,9 @@ func (p *Pod) delete(ctx context.Context, tx store.Tx, ch *record.Change, who ac
 	if err != nil {
 		return err
 	}
+	if err := r.Remember(tx); err != nil {
+		return err
+	}
 	r.Remove(tx, ch)
 	if err := p.journal(tx, r); err != nil {
 		return err

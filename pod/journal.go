@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"skrin/acl"
@@ -27,6 +28,10 @@ import (
 //
 // We gave up to tell a subscriber everything: who is further behind than the
 // ring is told once that its topic is other than it was.
+
+// Dismissed says whether the program of an agent (its Client) was told by the person
+// that it may act for her no more.
+type Dismissed func(ctx context.Context, who acl.Agent) (bool, error)
 
 const (
 	journalKept = 256
@@ -145,7 +150,7 @@ func (p *Pod) Hear(ctx context.Context, pod string, after uint64, audience Audie
 				if _, decided := h.May[ear]; decided {
 					continue
 				}
-				_, err := p.tree().May(tx, who, acl.Read, topic)
+				err := p.hears(tx, who, topic, all)
 				if ask := (*resource.Unasked)(nil); errors.As(err, &ask) {
 					unsure = append(unsure, ear)
 				} else if err != nil && !resource.Refused(err) {
@@ -160,11 +165,69 @@ func (p *Pod) Hear(ctx context.Context, pod string, after uint64, audience Audie
 		return nil
 	})
 	for _, ear := range unsure {
-		ok, fault := p.MayHear(ctx, ear.Who, ear.Topic)
+		ok, fault := p.MayHear(ctx, ear.Who, ear.Topic, h.Activities...)
 		h.May[ear] = ok
 		err = errors.Join(err, fault)
 	}
+	for ear, ok := range h.May {
+		if ok {
+			ended, fault := p.ended(ctx, ear.Who)
+			h.May[ear] = !ended
+			err = errors.Join(err, fault)
+		}
+	}
 	return h, err
+}
+
+// ended asks Dismissed, of an agent that acts by a program of this server's.
+func (p *Pod) ended(ctx context.Context, who acl.Agent) (bool, error) {
+	if p.Dismissed == nil || who.Client == "" || who.Issuer != p.Issuer {
+		return false, nil
+	}
+	who.Origin = ""
+	return p.Dismissed(ctx, who)
+}
+
+// hears is may, for who is to be told of activities: what is deleted took its own ACL
+// document with it, and who might read it by that hears that it is gone.
+func (p *Pod) hears(tx store.Tx, who acl.Agent, topic ldp.ID, told []record.Activity) error {
+	_, err := p.tree().May(tx, who, acl.Read, topic)
+	var rules []byte
+	for _, a := range told {
+		if a.Topic() == topic {
+			rules = a.Rules
+		}
+	}
+	if rules == nil || !resource.Refused(err) {
+		return err
+	}
+	values, fault := tx.Get(record.RecordKey(topic))
+	if fault != nil || values[0] != nil {
+		return errors.Join(err, fault)
+	}
+	was := store.Tx(&formerly{tx, record.RulesKey(topic), rules})
+	if k, ok := tx.(*resource.Knowing); ok {
+		was = &resource.Knowing{Tx: &formerly{k.Tx, record.RulesKey(topic), rules}, Found: k.Found}
+	}
+	_, err = p.tree().May(was, who, acl.Read, topic)
+	return err
+}
+
+// A formerly Tx has another value under one key.
+type formerly struct {
+	store.Tx
+	key   string
+	value []byte
+}
+
+// Get implements store.Tx.
+func (f *formerly) Get(keys ...string) ([][]byte, error) {
+	values, err := f.Tx.Get(keys...)
+	if i := slices.Index(keys, f.key); err == nil && i >= 0 {
+		values = slices.Clone(values)
+		values[i] = f.value
+	}
+	return values, err
 }
 
 // now returns an activity for each topic that says how it is.
@@ -194,16 +257,17 @@ func (p *Pod) stands(tx store.Tx, topic ldp.ID) (record.Activity, error) {
 	return a, err
 }
 
-// MayHear reports whether who may read a topic, and so be told of it.
-func (p *Pod) MayHear(ctx context.Context, who acl.Agent, topic ldp.ID) (bool, error) {
-	err := p.view(ctx, who, topic, func(tx store.Tx) error {
-		_, err := p.tree().May(tx, who, acl.Read, topic)
-		return err
-	})
+// MayHear reports whether who may read a topic, and so be told of what happened to it.
+func (p *Pod) MayHear(ctx context.Context, who acl.Agent, topic ldp.ID, tell ...record.Activity) (bool, error) {
+	err := p.view(ctx, who, topic, func(tx store.Tx) error { return p.hears(tx, who, topic, tell) })
 	if resource.Refused(err) {
 		return false, nil
 	}
-	return err == nil, err
+	if err != nil {
+		return false, err
+	}
+	ended, err := p.ended(ctx, who)
+	return !ended && err == nil, err
 }
 
 // A memo Tx reads each key once.

@@ -28,8 +28,12 @@ import (
 // The mandate is in the owner's pod, and is looked at in each transaction, by
 // acl.Decide like all else; the helper's pod has a note of it, by which she finds
 // it again. We gave up that a mandate comes from a register (a guardian's, a
-// company's): such evidence would be a reason for one, and is no mandate by itself;
-// and that it goes along when the pod moves, where people have other WebIDs.
+// company's). Evidence of guardianship, which a pod can hold, is a reason for one and
+// can't be one: evidence names nobody, so it says that its holder is a guardian, and in
+// what, and not of whom; and to match the two by a name or a number is what nobody
+// here can do. It takes a provider that knows both, and appoints in the spaces that it
+// has with each: an adapter to the register, which is still to be made. We also gave up
+// that a mandate goes along when the pod moves, where people have other WebIDs.
 
 // A Mandate lets somebody act for the owner of a pod.
 type Mandate struct {

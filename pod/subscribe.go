@@ -3,6 +3,7 @@
 package pod
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -186,6 +187,9 @@ func (p *Pod) Attach(ctx context.Context, name, id string) (Attached, error) {
 		}
 		return err
 	})
+	if ended, fault := p.ended(ctx, s.Who); err == nil && (ended || fault != nil) {
+		err = cmp.Or(fault, resource.Absent())
+	}
 	return at, hideRefusal(err)
 }
 

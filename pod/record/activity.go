@@ -29,7 +29,15 @@ type Activity struct {
 	Target ldp.ID    `json:",omitempty"` // the container, of Added and Removed
 	State  string    `json:",omitempty"` // ETag that the topic has now; "" if it is deleted
 	At     time.Time // to the second
+
+	// Rules are those of a Deleted object's own ACL document, which went with it: who
+	// might read it by them is told that it is gone.
+	Rules []byte `json:",omitempty"`
 }
+
+// MostRules is how large they may be, in bytes; with larger ones nobody is told by
+// them.
+const MostRules = 16 << 10
 
 // Topic returns the resource whose subscribers are told.
 func (a Activity) Topic() ldp.ID {

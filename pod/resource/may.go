@@ -34,6 +34,7 @@ type Right struct {
 	used    []byte            // what is under usedKey; read only for writing
 	unasked []string          // groups that would have to be asked elsewhere
 	Done    []record.Activity // what a write has done, if anybody wants to know
+	former  []byte            // the rules of what is deleted, if anybody wants to know
 }
 
 // A link is one resource of a line.
@@ -369,6 +370,9 @@ func (r *Right) did(ch *record.Change, kind string, object, target ldp.ID, media
 		return
 	}
 	a := record.Activity{Kind: kind, Object: object, Target: target, At: ch.At}
+	if kind == record.Deleted && len(r.former) <= record.MostRules {
+		a.Rules = r.former
+	}
 	if kind != record.Deleted {
 		tag := ch.Tag(a.Topic())
 		a.State = ldp.EntityTag(tag.String(), media)

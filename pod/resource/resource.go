@@ -367,6 +367,19 @@ func (tree *Tree) CanGo(tx store.Tx, r *Right) error {
 	return err
 }
 
+// Remember keeps the rules of what is about to be removed, if anybody wants to know
+// what is done: who might read it by them hears that it is gone.
+func (r *Right) Remember(tx store.Tx) error {
+	if r.aux != "" || !r.Home.Watched(r.Now) {
+		return nil
+	}
+	rules, err := tx.Get(record.RulesKey(r.ID))
+	if err == nil {
+		r.former = rules[0]
+	}
+	return err
+}
+
 // Remove takes away the resource and what belongs to it.
 func (r *Right) Remove(tx store.Tx, ch *record.Change) {
 	tx.Delete(record.RecordKey(r.ID))
