@@ -13,6 +13,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/log"
 )
 
 // TestArchive: all that a person has here comes out, whole, and is named in the
@@ -64,7 +65,7 @@ func TestArchive(t *testing.T) {
 	if again, err := w.pod.OwnForm(ctx, w.alva, held[0].ID); err != nil || again != form {
 		t.Errorf("another form the second time: %v", err)
 	}
-	_, err = pod.VerifyExport(strings.NewReader(got["log.jsonl"]), w.check, nil)
+	_, err = log.VerifyExport(strings.NewReader(got["log.jsonl"]), w.check, nil)
 	must(t, err)
 	var indexed []string
 	for line := range strings.Lines(got["index.jsonl"]) {

@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/registry"
 	"skrin/pod/store"
 )
@@ -117,8 +118,8 @@ func (p *Pod) withdraw(ctx context.Context, tx store.Tx, c *Consent, tell time.T
 	if err := keepConsent(tx, c); err != nil {
 		return err
 	}
-	e := Entry{Action: DidWithdraw, Party: c.Request.Party, Type: g.Type, Fields: c.Fields, Purpose: g.Rule.Purpose, Consent: c.ID}
-	if err := p.enter(tx, e); err != nil {
+	e := log.Entry{Action: log.DidWithdraw, Party: c.Request.Party, Type: g.Type, Fields: c.Fields, Purpose: g.Rule.Purpose, Consent: c.ID}
+	if err := log.Enter(tx, p.Now(), e); err != nil {
 		return err
 	}
 	return p.tell(ctx, tx, Notification{Party: c.Request.Party, Space: c.Space, Event: ConsentWithdrawn, Consent: c.ID,

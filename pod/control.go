@@ -13,6 +13,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/number"
 	"skrin/pod/registry"
 	"skrin/pod/store"
@@ -23,22 +24,22 @@ import (
 // Nobody is told: to tell all parties at one moment would show them that they
 // know the same person. To freeze twice is no error.
 func (p *Pod) Freeze(ctx context.Context, who acl.Agent, party string) error {
-	return p.eachSpace(ctx, who, party, func(s *Space) (Action, bool) {
+	return p.eachSpace(ctx, who, party, func(s *Space) (log.Action, bool) {
 		changed := s.Frozen.IsZero()
 		if changed {
 			s.Frozen = p.Now().UTC().Truncate(time.Second)
 		}
-		return DidFreeze, changed
+		return log.DidFreeze, changed
 	})
 }
 
 // Thaw ends Freeze, of one party or of all: what was granted and has not ended
 // can be read again.
 func (p *Pod) Thaw(ctx context.Context, who acl.Agent, party string) error {
-	return p.eachSpace(ctx, who, party, func(s *Space) (Action, bool) {
+	return p.eachSpace(ctx, who, party, func(s *Space) (log.Action, bool) {
 		changed := !s.Frozen.IsZero()
 		s.Frozen = time.Time{}
-		return DidThaw, changed
+		return log.DidThaw, changed
 	})
 }
 
@@ -47,10 +48,10 @@ func (p *Pod) Thaw(ctx context.Context, who acl.Agent, party string) error {
 // with it. To disconnect twice is no error; a new connection is the person's to
 // make.
 func (p *Pod) Disconnect(ctx context.Context, who acl.Agent, party string) error {
-	err := p.eachSpace(ctx, who, party, func(s *Space) (Action, bool) {
+	err := p.eachSpace(ctx, who, party, func(s *Space) (log.Action, bool) {
 		changed := len(s.Types) > 0
 		s.Types = nil
-		return DidDisconnect, changed
+		return log.DidDisconnect, changed
 	})
 	p.wake(err)
 	return err
@@ -58,7 +59,7 @@ func (p *Pod) Disconnect(ctx context.Context, who acl.Agent, party string) error
 
 // eachSpace changes the owner's space for a party, or every one for "", in one
 // transaction, and logs what changed.
-func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change func(*Space) (Action, bool)) error {
+func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change func(*Space) (log.Action, bool)) error {
 	return p.updateOwn(ctx, who, func(tx store.Tx) error {
 		var all []*Space
 		err := store.Each(tx, spaceKey(""), func(s *Space) bool {
@@ -81,10 +82,10 @@ func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change
 			if err := store.Save(tx, spaceKey(s.ID), s); err != nil {
 				return err
 			}
-			if err := p.enter(tx, Entry{Action: action, Party: s.Party}); err != nil {
+			if err := log.Enter(tx, p.Now(), log.Entry{Action: action, Party: s.Party}); err != nil {
 				return err
 			}
-			if action != DidDisconnect {
+			if action != log.DidDisconnect {
 				continue
 			}
 			if err := p.tellDisconnected(ctx, tx, s, len(all) > 1); err != nil {
@@ -150,7 +151,7 @@ func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 		if err := store.Save(tx, consentKey(c.ID), c); err != nil {
 			return err
 		}
-		return p.enter(tx, Entry{Action: DidErase, Party: a.party.ID, Type: c.Request.Types[0], Fields: c.Fields, Consent: c.ID})
+		return log.Enter(tx, p.Now(), log.Entry{Action: log.DidErase, Party: a.party.ID, Type: c.Request.Types[0], Fields: c.Fields, Consent: c.ID})
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/store"
 )
 
@@ -29,12 +30,12 @@ func (p *Pod) denied(tx store.Tx, a access, id ldp.ID, failed error) (told, err 
 	if !ok {
 		return nil, failed
 	}
-	e := Entry{Party: a.party.ID, Why: d.why, Path: string(id), Consent: a.rule.Because, Type: a.grant.Type, Purpose: a.rule.Purpose}
+	e := log.Entry{Party: a.party.ID, Why: d.why, Path: string(id), Consent: a.rule.Because, Type: a.grant.Type, Purpose: a.rule.Purpose}
 	fault := &ldp.Fault{Kind: d.kind, Detail: d.words}
 	if d.kind == ldp.Unavailable {
 		fault.Header = "Retry-After: 600"
 	}
-	return fault, p.refused(tx, e)
+	return fault, log.Refused(tx, p.Now(), e)
 }
 
 // covered returns the fields that a read may release: those of the grant for which

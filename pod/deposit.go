@@ -22,6 +22,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
+	"skrin/pod/log"
 	"skrin/pod/number"
 	"skrin/pod/record"
 	"skrin/pod/registry"
@@ -134,7 +135,7 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 				}
 				return ofRow(i, placeTaken(err))
 			}
-			if err := p.enter(tx, Entry{Action: DidDeliver, Party: a.party.ID, Type: d.typ.ID, Fields: names(d.facts), Path: string(req.ID)}); err != nil {
+			if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidDeliver, Party: a.party.ID, Type: d.typ.ID, Fields: names(d.facts), Path: string(req.ID)}); err != nil {
 				return err
 			}
 		}

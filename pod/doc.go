@@ -29,8 +29,8 @@
 //	Share         consent.go     a consent as the person sees it: active, ended, withdrawn
 //	Excess        excess.go      a way in which a request asks for more than it needs
 //	View          view.go        what a counterpart receives: the only function that maps space to pod
-//	Entry         log.go         one line of the person's log, chained by hash
-//	Checkpoint    export.go      the signed end of an exported log
+//	Entry         log/           one line of the person's log, chained by hash
+//	Checkpoint    log/           the signed end of an exported log
 //	Imported      takein.go      what came of filling a pod from an archive; takeout.go makes one; move.go
 //	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
 //	Subscription  subscribe.go   a channel: who is told of what happens to a resource

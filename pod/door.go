@@ -9,6 +9,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -121,12 +122,12 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 		return ldp.Written{}, err
 	}
 	var done ldp.Written
-	err = p.write(ctx, who, req.ID, func(tx store.Tx) (Action, ldp.ID, error) {
+	err = p.write(ctx, who, req.ID, func(tx store.Tx) (log.Action, ldp.ID, error) {
 		r, err := check(tx)
 		if err == nil {
 			done, err = p.tree().Write(ctx, tx, &ch, r, c)
 		}
-		return DidWrite, req.ID, err
+		return log.DidWrite, req.ID, err
 	})
 	return done, err
 }
@@ -148,8 +149,8 @@ func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
 	if err != nil {
 		return err
 	}
-	err = p.write(ctx, who, req.ID, func(tx store.Tx) (Action, ldp.ID, error) {
-		return DidDelete, req.ID, p.delete(ctx, tx, &ch, who, req)
+	err = p.write(ctx, who, req.ID, func(tx store.Tx) (log.Action, ldp.ID, error) {
+		return log.DidDelete, req.ID, p.delete(ctx, tx, &ch, who, req)
 	})
 	if resource.IsEvidence(req.ID) {
 		p.wake(err)
@@ -252,7 +253,7 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 		return ldp.Written{}, err
 	}
 	var done ldp.Written
-	err = p.write(ctx, who, req.ID, func(tx store.Tx) (Action, ldp.ID, error) {
+	err = p.write(ctx, who, req.ID, func(tx store.Tx) (log.Action, ldp.ID, error) {
 		r, err := check(tx)
 		if err != nil {
 			return "", "", err
@@ -264,7 +265,7 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 		if done, err = p.tree().Add(ctx, tx, &ch, r, req, c); err != nil {
 			return "", "", err
 		}
-		return DidWrite, done.ID, once.Remember(tx, done.ID)
+		return log.DidWrite, done.ID, once.Remember(tx, done.ID)
 	})
 	return done, err
 }
@@ -301,10 +302,10 @@ func (p *Pod) Patch(ctx context.Context, who acl.Agent, req ldp.Patch) (ldp.Writ
 	job := p.tree().Patching(patch)
 	var done ldp.Written
 	for range 100 {
-		err = p.write(ctx, who, req.ID, func(tx store.Tx) (Action, ldp.ID, error) {
+		err = p.write(ctx, who, req.ID, func(tx store.Tx) (log.Action, ldp.ID, error) {
 			var err error
 			done, err = job.Run(ctx, tx, &ch, who, req)
-			return DidWrite, req.ID, err
+			return log.DidWrite, req.ID, err
 		})
 		var lack *resource.Lacking
 		if !errors.As(err, &lack) {

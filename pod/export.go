@@ -3,20 +3,17 @@
 package pod
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"slices"
 
 	"skrin/acl"
+	"skrin/pod/log"
 	"skrin/pod/registry"
 	"skrin/pod/store"
+	"strings"
 )
 
 // An exported log is JSON lines: each entry as it is stored, oldest first, and
@@ -36,9 +33,9 @@ const (
 
 // ExportLog writes the owner's whole log, oldest first, as it is now.
 func (p *Pod) ExportLog(ctx context.Context, who acl.Agent, form LogForm, w io.Writer) error {
-	head := new(logHead)
+	head := new(log.Head)
 	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
-		h, err := store.Load[logHead](tx, "h")
+		h, err := store.Load[log.Head](tx, "h")
 		if h != nil {
 			head = h
 		}
@@ -47,7 +44,7 @@ func (p *Pod) ExportLog(ctx context.Context, who acl.Agent, form LogForm, w io.W
 	if err != nil {
 		return err
 	}
-	var all tree
+	var all log.Tree
 	for seq := uint64(1); seq <= head.Seq; seq += exportPage {
 		lines, err := p.exported(ctx, who, form, seq, min(seq+exportPage-1, head.Seq), &all)
 		if err != nil {
@@ -60,11 +57,11 @@ func (p *Pod) ExportLog(ctx context.Context, who acl.Agent, form LogForm, w io.W
 	if form == LogTS10 {
 		return nil
 	}
-	signed, err := p.signCheckpoint(ctx, Checkpoint{p.origin(), p.Now(), head.Seq, head.Hash, all.root()})
+	signed, err := log.SignCheckpoint(ctx, log.Checkpoint{Origin: p.origin(), Issued: p.Now(), Seq: head.Seq, Head: head.Hash, Root: all.Root()}, p.Sign)
 	if err != nil {
 		return err
 	}
-	end := checkpointLine(signed) + "\n"
+	end := log.CheckpointLine(signed) + "\n"
 	if form == LogRDF {
 		if end, err = p.treeHead(signed); err != nil {
 			return err
@@ -79,7 +76,7 @@ const exportPage = 1000
 
 // exported returns the entries from first to last in a form, and adds them to the
 // tree.
-func (p *Pod) exported(ctx context.Context, who acl.Agent, form LogForm, first, last uint64, all *tree) ([]byte, error) {
+func (p *Pod) exported(ctx context.Context, who acl.Agent, form LogForm, first, last uint64, all *log.Tree) ([]byte, error) {
 	var out bytes.Buffer
 	var rdf logGraph
 	var values [][]byte
@@ -88,7 +85,7 @@ func (p *Pod) exported(ctx context.Context, who acl.Agent, form LogForm, first, 
 		rdf = logGraph{Pod: p}
 		var keys []string
 		for seq := first; seq <= last; seq++ {
-			keys = append(keys, logKey(seq))
+			keys = append(keys, log.Key(seq))
 		}
 		var err error
 		if values, err = tx.Get(keys...); err != nil {
@@ -97,7 +94,7 @@ func (p *Pod) exported(ctx context.Context, who acl.Agent, form LogForm, first, 
 		for i, value := range values {
 			line := value
 			if form != LogLines {
-				e, err := store.Decode[Entry](keys[i], value)
+				e, err := store.Decode[log.Entry](keys[i], value)
 				if err == nil && form == LogTS10 {
 					line, err = p.ts10(ctx, tx, e)
 				} else if err == nil {
@@ -114,119 +111,12 @@ func (p *Pod) exported(ctx context.Context, who acl.Agent, form LogForm, first, 
 		return nil
 	})
 	for _, value := range values {
-		all.add(value)
+		all.Add(value)
 	}
 	if err != nil || form != LogRDF {
 		return out.Bytes(), err
 	}
 	return rdf.turtle()
-}
-
-// hashEnd is how the line of an entry ends: its hash of 64 digits. The hash is
-// that of the line with an empty one.
-const hashEnd = `","hash":"`
-
-// A line is what an exported line says that the chain needs.
-type line struct {
-	Seq        uint64
-	Prev, Hash string
-	Checkpoint string
-}
-
-// VerifyExport reads a log that was exported as LogLines and reports its first
-// fault: an entry that was changed, dropped or moved, one that doesn't belong,
-// or an end that is not the one that the server signed. check verifies a
-// checkpoint's JWS and returns its payload. since, if not nil, is the checkpoint
-// of an earlier export of the same log, of which this must be a continuation.
-func VerifyExport(r io.Reader, check func(jws string) ([]byte, error), since *Checkpoint) (Checkpoint, error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 1<<20)
-	lines.Split(splitLines)
-	var at verified
-	for lines.Scan() {
-		var l line
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
-			return at.Checkpoint, fmt.Errorf("after entry %d: a line is not JSON", at.Seq)
-		}
-		if l.Checkpoint != "" {
-			if string(lines.Bytes()) != checkpointLine(l.Checkpoint) || lines.Scan() {
-				return at.Checkpoint, errors.New("something stands beside or after the checkpoint")
-			}
-			return at.signed(l.Checkpoint, check, since)
-		}
-		if err := at.follow(lines.Bytes(), l); err != nil {
-			return at.Checkpoint, err
-		}
-		if since != nil && at.Seq == since.Seq && at.Head != since.Head {
-			return at.Checkpoint, fmt.Errorf("entry %d is another than when the earlier checkpoint was signed", at.Seq)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return at.Checkpoint, fmt.Errorf("after entry %d: %w", at.Seq, err)
-	}
-	return at.Checkpoint, fmt.Errorf("the log ends after entry %d without a checkpoint: its end was cut off", at.Seq)
-}
-
-// splitLines is bufio.ScanLines that takes every byte for what it is, also a
-// carriage return before the line's end.
-func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if i := bytes.IndexByte(data, '\n'); i >= 0 {
-		return i + 1, data[:i], nil
-	}
-	if atEOF && len(data) > 0 {
-		return len(data), data, nil
-	}
-	return 0, nil, nil
-}
-
-// checkpointLine is the last line of an exported log.
-func checkpointLine(signed string) string {
-	quoted, _ := json.Marshal(signed)
-	return `{"checkpoint":` + string(quoted) + "}"
-}
-
-// A verified is as much of an exported log as was read and found whole.
-type verified struct {
-	Checkpoint // but for what only the signed one says
-	tree       tree
-}
-
-// follow moves on to the entry in a line, if it follows.
-func (c *verified) follow(text []byte, l line) error {
-	if l.Seq != c.Seq+1 {
-		return fmt.Errorf("entry %d is missing, or stands in another place", c.Seq+1)
-	}
-	if l.Prev != c.Head {
-		return fmt.Errorf("entry %d does not follow the one before it", l.Seq)
-	}
-	end := len(text) - len(hashEnd) - 2*sha256.Size - len(`"}`)
-	if end < 0 || !bytes.HasPrefix(text[end:], []byte(hashEnd)) {
-		return fmt.Errorf("entry %d was changed: it does not end with its hash", l.Seq)
-	}
-	h := sha256.New()
-	h.Write(text[:end+len(hashEnd)])
-	io.WriteString(h, `"}`)
-	if sum := hex.EncodeToString(h.Sum(nil)); string(text[end+len(hashEnd):]) != sum+`"}` || l.Hash != sum {
-		return fmt.Errorf("entry %d was changed", l.Seq)
-	}
-	c.Seq, c.Head = l.Seq, l.Hash
-	c.tree.add(text)
-	return nil
-}
-
-// signed compares what was read with what the server signed.
-func (c *verified) signed(text string, check func(string) ([]byte, error), since *Checkpoint) (Checkpoint, error) {
-	s, err := openCheckpoint(text, check)
-	if err != nil {
-		return c.Checkpoint, fmt.Errorf("the checkpoint: %w", err)
-	}
-	switch {
-	case s.Seq != c.Seq || s.Head != c.Head || s.Root != c.tree.root():
-		return c.Checkpoint, fmt.Errorf("the log has %d entries, but the server signed %d: entries were cut off or added", c.Seq, s.Seq)
-	case since != nil && (s.Seq < since.Seq || s.Origin != since.Origin):
-		return c.Checkpoint, fmt.Errorf("the log had %d entries at the earlier checkpoint, and now has %d", since.Seq, s.Seq)
-	}
-	return s, nil
 }
 
 // A ts10Entry is a transaction in the terms of the EUDI wallet's TS10, as its
@@ -280,7 +170,7 @@ type (
 )
 
 // ts10 returns an entry in the form of TS10; nil for one that has no such form.
-func (p *Pod) ts10(ctx context.Context, tx store.Tx, e *Entry) ([]byte, error) {
+func (p *Pod) ts10(ctx context.Context, tx store.Tx, e *log.Entry) ([]byte, error) {
 	party, err := p.partyOrName(ctx, e.Party)
 	if err != nil {
 		return nil, err
@@ -292,19 +182,19 @@ func (p *Pod) ts10(ctx context.Context, tx store.Tx, e *Entry) ([]byte, error) {
 		t = new(registry.EvidenceType) // it has left the catalogue
 	}
 	switch e.Action {
-	case DidRead, DidRefuse:
+	case log.DidRead, log.DidRefuse:
 		out.Type, out.Presentation = "Presentation", &presentation{interaction: with}
-		if e.Action == DidRefuse {
+		if e.Action == log.DidRefuse {
 			out.Result = "NotCompleted"
 		}
 		out.Presentation.Presented = []claimList{{t.VCT, slices.Clip(append([]string{}, e.Fields...))}}
 		if err := out.Presentation.asked(tx, e, party, t); err != nil {
 			return nil, err
 		}
-	case DidDeliver:
+	case log.DidDeliver:
 		with.Credentials = []claimList{{t.VCT, e.Fields}}
 		out.Type, out.Issuance = "Issuance", &with
-	case DidWithdraw:
+	case log.DidWithdraw:
 		with.Credentials = []claimList{{t.VCT, e.Fields}}
 		out.Type, out.Deletion = "DataDeletionRequest", &with
 	default:
@@ -314,7 +204,7 @@ func (p *Pod) ts10(ctx context.Context, tx store.Tx, e *Entry) ([]byte, error) {
 }
 
 // asked fills in what the consent behind a read was about.
-func (s *presentation) asked(tx store.Tx, e *Entry, party registry.Party, t *registry.EvidenceType) error {
+func (s *presentation) asked(tx store.Tx, e *log.Entry, party registry.Party, t *registry.EvidenceType) error {
 	c, err := store.Load[Consent](tx, consentKey(e.Consent))
 	if err != nil || c == nil {
 		return err
@@ -339,4 +229,10 @@ func (p *Pod) interaction(party registry.Party) interaction {
 		Contact: []string{party.Contact}, Registrar: p.Base + "/.parties/" + party.ID, Authority: party.Authority,
 		Privacy: policy{"http://data.europa.eu/eudi/policy/privacy-policy", party.Privacy},
 	}
+}
+
+// origin names the log of a pod here.
+func (p *Pod) origin() string {
+	_, host, _ := strings.Cut(p.Base, "://")
+	return host + "/me/log"
 }

@@ -23,6 +23,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/log"
 	"skrin/pod/podtest"
 	"skrin/pod/vouch"
 )
@@ -30,7 +31,7 @@ import (
 // check verifies a checkpoint with the town's key.
 func (w *town) check(jws string) ([]byte, error) {
 	private := w.pod.Sign.(sign).key
-	return vouch.Check(jws, pod.TypeCheckpoint, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private.Public()}})
+	return vouch.Check(jws, log.TypeCheckpoint, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private.Public()}})
 }
 
 func (w *town) export(form pod.LogForm) []byte {
@@ -47,7 +48,7 @@ func (w *town) madeLog(n int) [][]byte {
 	var lines [][]byte
 	prev := ""
 	for i := range n {
-		e := pod.Entry{Seq: uint64(i + 1), Time: w.now.Truncate(time.Second), Action: pod.DidRead, Party: insurer, Type: certified,
+		e := log.Entry{Seq: uint64(i + 1), Time: w.now.Truncate(time.Second), Action: log.DidRead, Party: insurer, Type: certified,
 			Fields: []string{"registered"}, Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Path: "/w/x/evidence/y", Prev: prev}
 		b, err := json.Marshal(e)
 		must(w.t, err)
@@ -63,11 +64,11 @@ func (w *town) madeLog(n int) [][]byte {
 // checkpoint signs the end of a log.
 func (w *town) checkpoint(lines [][]byte, head string) []byte {
 	w.t.Helper()
-	return w.signs(pod.Checkpoint{Seq: uint64(len(lines)), Head: head, Root: w.treeOf(lines)})
+	return w.signs(log.Checkpoint{Seq: uint64(len(lines)), Head: head, Root: w.treeOf(lines)})
 }
 
 // signs is the last line of a log: a checkpoint that the server has signed.
-func (w *town) signs(c pod.Checkpoint) []byte {
+func (w *town) signs(c log.Checkpoint) []byte {
 	w.t.Helper()
 	c.Origin, c.Issued = "pod.example/me/log", w.now
 	signed, err := w.pod.SignCheckpoint(w.t.Context(), c)
@@ -104,14 +105,14 @@ func TestTampering(t *testing.T) {
 	const n = 5_000
 	lines := w.madeLog(n)
 	whole := append(bytes.Join(lines, []byte("\n")), '\n')
-	end, err := pod.VerifyExport(bytes.NewReader(whole), w.check, nil)
+	end, err := log.VerifyExport(bytes.NewReader(whole), w.check, nil)
 	if err != nil || end.Seq != uint64(n) {
 		t.Fatalf("the whole log: %+v, %v", end, err)
 	}
 	join := func(lines ...[]byte) []byte { return append(bytes.Join(lines, []byte("\n")), '\n') }
 	with := func(edit func([][]byte) [][]byte) []byte { return join(edit(slices.Clone(lines))...) }
-	try := func(what string, log []byte) {
-		if _, err := pod.VerifyExport(bytes.NewReader(log), w.check, nil); err == nil {
+	try := func(what string, export []byte) {
+		if _, err := log.VerifyExport(bytes.NewReader(export), w.check, nil); err == nil {
 			t.Errorf("%s is not found", what)
 		}
 	}
@@ -150,43 +151,43 @@ func TestCheckpointsThatAreNotOfTheLog(t *testing.T) {
 	lines := w.madeLog(n)[:n]
 	w.now = w.now.Add(time.Hour)
 	foreign := w.madeLog(n)[:n] // of another pod here, as long
-	good := pod.Checkpoint{Seq: n, Head: hashOf(t, lines[n-1]), Root: w.treeOf(lines)}
+	good := log.Checkpoint{Seq: n, Head: hashOf(t, lines[n-1]), Root: w.treeOf(lines)}
 	flipped, err := tlog.ParseHash(good.Root)
 	must(t, err)
 	flipped[7] ^= 1
-	take := func(edit func(*pod.Checkpoint), since *pod.Checkpoint) (pod.Checkpoint, error) {
+	take := func(edit func(*log.Checkpoint), since *log.Checkpoint) (log.Checkpoint, error) {
 		c := good
 		edit(&c)
-		return pod.VerifyExport(bytes.NewReader(bytes.Join(append(slices.Clone(lines), w.signs(c)), []byte("\n"))), w.check, since)
+		return log.VerifyExport(bytes.NewReader(bytes.Join(append(slices.Clone(lines), w.signs(c)), []byte("\n"))), w.check, since)
 	}
-	whole, err := take(func(*pod.Checkpoint) {}, nil)
+	whole, err := take(func(*log.Checkpoint) {}, nil)
 	if err != nil {
 		t.Fatal("the whole log: ", err)
 	}
-	for what, edit := range map[string]func(*pod.Checkpoint){
-		"a root with a flipped bit":       func(c *pod.Checkpoint) { c.Root = flipped.String() },
-		"the root of a truncated tree":    func(c *pod.Checkpoint) { c.Root = w.treeOf(lines[:n-1]) },
-		"the root of half the tree":       func(c *pod.Checkpoint) { c.Root = w.treeOf(lines[:n/2]) },
-		"the root of no tree":             func(c *pod.Checkpoint) { c.Root = w.treeOf(nil) },
-		"no root":                         func(c *pod.Checkpoint) { c.Root = "" },
-		"the root of another pod's tree":  func(c *pod.Checkpoint) { c.Root = w.treeOf(foreign) },
-		"the head of another pod's chain": func(c *pod.Checkpoint) { c.Head = hashOf(t, foreign[n-1]) },
-		"another pod's checkpoint":        func(c *pod.Checkpoint) { c.Head, c.Root = hashOf(t, foreign[n-1]), w.treeOf(foreign) },
-		"one entry more than there is":    func(c *pod.Checkpoint) { c.Seq++ },
-		"one entry less than there is":    func(c *pod.Checkpoint) { c.Seq-- },
+	for what, edit := range map[string]func(*log.Checkpoint){
+		"a root with a flipped bit":       func(c *log.Checkpoint) { c.Root = flipped.String() },
+		"the root of a truncated tree":    func(c *log.Checkpoint) { c.Root = w.treeOf(lines[:n-1]) },
+		"the root of half the tree":       func(c *log.Checkpoint) { c.Root = w.treeOf(lines[:n/2]) },
+		"the root of no tree":             func(c *log.Checkpoint) { c.Root = w.treeOf(nil) },
+		"no root":                         func(c *log.Checkpoint) { c.Root = "" },
+		"the root of another pod's tree":  func(c *log.Checkpoint) { c.Root = w.treeOf(foreign) },
+		"the head of another pod's chain": func(c *log.Checkpoint) { c.Head = hashOf(t, foreign[n-1]) },
+		"another pod's checkpoint":        func(c *log.Checkpoint) { c.Head, c.Root = hashOf(t, foreign[n-1]), w.treeOf(foreign) },
+		"one entry more than there is":    func(c *log.Checkpoint) { c.Seq++ },
+		"one entry less than there is":    func(c *log.Checkpoint) { c.Seq-- },
 	} {
 		if _, err := take(edit, nil); err == nil {
 			t.Errorf("%s is taken", what)
 		}
 	}
-	for what, edit := range map[string]func(*pod.Checkpoint){
-		"of another pod":    func(c *pod.Checkpoint) { c.Head = hashOf(t, foreign[n-1]) },
-		"of another server": func(c *pod.Checkpoint) { c.Origin = "other.example/me/log" },
-		"of a longer log":   func(c *pod.Checkpoint) { c.Seq++ },
+	for what, edit := range map[string]func(*log.Checkpoint){
+		"of another pod":    func(c *log.Checkpoint) { c.Head = hashOf(t, foreign[n-1]) },
+		"of another server": func(c *log.Checkpoint) { c.Origin = "other.example/me/log" },
+		"of a longer log":   func(c *log.Checkpoint) { c.Seq++ },
 	} {
 		earlier := whole
 		edit(&earlier)
-		if _, err := take(func(*pod.Checkpoint) {}, &earlier); err == nil {
+		if _, err := take(func(*log.Checkpoint) {}, &earlier); err == nil {
 			t.Errorf("an earlier checkpoint %s: the log is taken for its continuation", what)
 		}
 	}
@@ -197,7 +198,7 @@ func BenchmarkVerify(b *testing.B) {
 	w := newTown(b)
 	whole := append(bytes.Join(w.madeLog(100_000), []byte("\n")), '\n')
 	for b.Loop() {
-		if _, err := pod.VerifyExport(bytes.NewReader(whole), w.check, nil); err != nil {
+		if _, err := log.VerifyExport(bytes.NewReader(whole), w.check, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -214,7 +215,7 @@ func lastBit(log []byte) []byte {
 
 func hashOf(t *testing.T, line []byte) string {
 	t.Helper()
-	var e pod.Entry
+	var e log.Entry
 	must(t, json.Unmarshal(line, &e))
 	return e.Hash
 }
@@ -224,15 +225,15 @@ func hashOf(t *testing.T, line []byte) string {
 func TestContinuation(t *testing.T) {
 	w := newTown(t)
 	w.connect()
-	before, err := pod.VerifyExport(bytes.NewReader(w.export(pod.LogLines)), w.check, nil)
+	before, err := log.VerifyExport(bytes.NewReader(w.export(pod.LogLines)), w.check, nil)
 	must(t, err)
 	w.deposit(w.connect2(), w.issue(1, nil))
 	later := w.export(pod.LogLines)
-	now, err := pod.VerifyExport(bytes.NewReader(later), w.check, &before)
+	now, err := log.VerifyExport(bytes.NewReader(later), w.check, &before)
 	if err != nil || now.Seq <= before.Seq {
 		t.Errorf("a continuation: %+v, %v", now, err)
 	}
-	if _, err := pod.VerifyExport(bytes.NewReader(w.export(pod.LogLines)), w.check, &pod.Checkpoint{Origin: now.Origin, Seq: now.Seq + 1}); err == nil {
+	if _, err := log.VerifyExport(bytes.NewReader(w.export(pod.LogLines)), w.check, &log.Checkpoint{Origin: now.Origin, Seq: now.Seq + 1}); err == nil {
 		t.Error("a log that has become shorter is taken")
 	}
 	again := newTown(t)
@@ -240,7 +241,7 @@ func TestContinuation(t *testing.T) {
 	again.pod.Sign = w.pod.Sign
 	again.connect()
 	again.connect2()
-	if _, err := pod.VerifyExport(bytes.NewReader(again.export(pod.LogLines)), w.check, &before); err == nil {
+	if _, err := log.VerifyExport(bytes.NewReader(again.export(pod.LogLines)), w.check, &before); err == nil {
 		t.Error("a log that was written anew is taken")
 	}
 }
@@ -338,14 +339,14 @@ func TestEveryReadIsLogged(t *testing.T) {
 		w.alva = who
 		var b bytes.Buffer
 		must(t, w.pod.ExportLog(context.Background(), who, pod.LogLines, &b))
-		if _, err := pod.VerifyExport(bytes.NewReader(b.Bytes()), w.check, nil); err != nil {
+		if _, err := log.VerifyExport(bytes.NewReader(b.Bytes()), w.check, nil); err != nil {
 			t.Errorf("person %d: %v", i, err)
 		}
 		got := map[string]int{}
 		for line := range strings.Lines(b.String()) {
-			var e pod.Entry
+			var e log.Entry
 			must(t, json.Unmarshal([]byte(line), &e))
-			if e.Action == pod.DidRead {
+			if e.Action == log.DidRead {
 				got[e.Path]++
 				total++
 			}
@@ -369,10 +370,10 @@ func FuzzVerifyExport(f *testing.F) {
 	f.Add(whole)
 	f.Add([]byte(`{"seq":1,"prev":"","hash":""}`))
 	f.Add([]byte(`{"checkpoint":"a.b.c"}`))
-	f.Fuzz(func(t *testing.T, log []byte) {
-		_, err := pod.VerifyExport(bytes.NewReader(log), w.check, nil)
-		if err == nil && !bytes.Equal(bytes.TrimSuffix(log, []byte("\n")), bytes.TrimSuffix(whole, []byte("\n"))) {
-			t.Errorf("taken for whole:\n%s", log)
+	f.Fuzz(func(t *testing.T, export []byte) {
+		_, err := log.VerifyExport(bytes.NewReader(export), w.check, nil)
+		if err == nil && !bytes.Equal(bytes.TrimSuffix(export, []byte("\n")), bytes.TrimSuffix(whole, []byte("\n"))) {
+			t.Errorf("taken for whole:\n%s", export)
 		}
 	})
 }
@@ -411,9 +412,9 @@ func TestTamperingWithALongLog(t *testing.T) {
 	} {
 		slowest := time.Duration(0)
 		for _, i := range []int{0, random.IntN(n - 2), n - 2} {
-			log := row.spoil(i, i+1+random.IntN(n-i-1))
+			export := row.spoil(i, i+1+random.IntN(n-i-1))
 			began := time.Now()
-			if _, err := pod.VerifyExport(bytes.NewReader(log), w.check, nil); err == nil {
+			if _, err := log.VerifyExport(bytes.NewReader(export), w.check, nil); err == nil {
 				t.Errorf("%s at entry %d is not found", row.is, i+1)
 			}
 			slowest = max(slowest, time.Since(began))

@@ -11,6 +11,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/log"
 )
 
 // TestFind: whatever is asked for, all pages together hold what the whole log has
@@ -41,17 +42,17 @@ func TestFind(t *testing.T) {
 	day := func(n int) time.Time { return start.AddDate(0, 0, n) }
 	for _, row := range []struct {
 		what   string
-		filter pod.LogFilter
-		want   func(pod.Entry) bool
+		filter log.Filter
+		want   func(log.Entry) bool
 	}{
-		{"all", pod.LogFilter{}, func(pod.Entry) bool { return true }},
-		{"of one party", pod.LogFilter{Party: authority}, func(e pod.Entry) bool { return e.Party == authority }},
-		{"of nobody", pod.LogFilter{Party: "nobody"}, func(pod.Entry) bool { return false }},
-		{"one kind", pod.LogFilter{Actions: []pod.Action{pod.DidThaw}}, func(e pod.Entry) bool { return e.Action == pod.DidThaw }},
-		{"some days", pod.LogFilter{From: day(3), Until: day(5)}, func(e pod.Entry) bool { return !e.Time.Before(day(3)) && e.Time.Before(day(5)) }},
-		{"before all", pod.LogFilter{Until: day(-1)}, func(pod.Entry) bool { return false }},
-		{"after all", pod.LogFilter{From: day(1000)}, func(pod.Entry) bool { return false }},
-		{"all of it, of one party, in some days", pod.LogFilter{Party: insurer, From: day(2), Until: day(4)}, func(e pod.Entry) bool {
+		{"all", log.Filter{}, func(log.Entry) bool { return true }},
+		{"of one party", log.Filter{Party: authority}, func(e log.Entry) bool { return e.Party == authority }},
+		{"of nobody", log.Filter{Party: "nobody"}, func(log.Entry) bool { return false }},
+		{"one kind", log.Filter{Actions: []log.Action{log.DidThaw}}, func(e log.Entry) bool { return e.Action == log.DidThaw }},
+		{"some days", log.Filter{From: day(3), Until: day(5)}, func(e log.Entry) bool { return !e.Time.Before(day(3)) && e.Time.Before(day(5)) }},
+		{"before all", log.Filter{Until: day(-1)}, func(log.Entry) bool { return false }},
+		{"after all", log.Filter{From: day(1000)}, func(log.Entry) bool { return false }},
+		{"all of it, of one party, in some days", log.Filter{Party: insurer, From: day(2), Until: day(4)}, func(e log.Entry) bool {
 			return e.Party == insurer && !e.Time.Before(day(2)) && e.Time.Before(day(4))
 		}},
 	} {
@@ -76,10 +77,10 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: %d entries, want %d", row.what, len(got), len(want))
 		}
 	}
-	if _, more, err := w.pod.Find(t.Context(), w.alva, pod.LogFilter{Party: "nobody"}, 0, 7); err != nil || more == 0 {
+	if _, more, err := w.pod.Find(t.Context(), w.alva, log.Filter{Party: "nobody"}, 0, 7); err != nil || more == 0 {
 		t.Errorf("all of a long log is looked at for one page: %v", err)
 	}
-	if _, _, err := w.pod.Find(t.Context(), w.agent(insurer), pod.LogFilter{}, 0, 1); ldp.KindOf(err) != ldp.Forbidden {
+	if _, _, err := w.pod.Find(t.Context(), w.agent(insurer), log.Filter{}, 0, 1); ldp.KindOf(err) != ldp.Forbidden {
 		t.Errorf("a party: %v", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -217,19 +218,19 @@ func (c *check) compiled(id, of ldp.ID, rec *record.State) ([]acl.Grant, error) 
 
 // log walks the chain.
 func (c *check) log() error {
-	head, err := store.Load[logHead](c.tx, "h")
+	head, err := store.Load[log.Head](c.tx, "h")
 	if err != nil {
 		return err
 	}
 	if head == nil {
-		head = new(logHead)
+		head = new(log.Head)
 	}
 	prev := ""
-	err = store.Each(c.tx, "l", func(e *Entry) bool {
+	err = store.Each(c.tx, "l", func(e *log.Entry) bool {
 		c.seen.Entries++
-		sum, err := e.sum()
+		sum, err := e.Sum()
 		if err != nil || e.Seq != uint64(c.seen.Entries) || e.Prev != prev || e.Hash != sum {
-			c.fault(logKey(e.Seq), "the log's chain is broken here")
+			c.fault(log.Key(e.Seq), "the log's chain is broken here")
 		}
 		prev = e.Hash
 		return true

@@ -2,7 +2,11 @@
 
 package pod
 
-import "context"
+import (
+	"context"
+
+	"skrin/pod/log"
+)
 
 // What the tests of package pod_test need of its insides.
 
@@ -12,6 +16,6 @@ func (k *keptEvidence) DropUnprovable() error { return k.dropUnprovable() }
 
 var HolderIn = holderIn
 
-func (p *Pod) SignCheckpoint(ctx context.Context, c Checkpoint) (string, error) {
-	return p.signCheckpoint(ctx, c)
+func (p *Pod) SignCheckpoint(ctx context.Context, c log.Checkpoint) (string, error) {
+	return log.SignCheckpoint(ctx, c, p.Sign)
 }

@@ -26,6 +26,7 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/log"
 	"skrin/pod/podtest"
 	"skrin/pod/registry"
 )
@@ -205,12 +206,12 @@ func (w *town) read(party string, id ldp.ID, accept string) (string, error) {
 	return string(b), nil
 }
 
-func (w *town) log() []pod.Entry {
+func (w *town) log() []log.Entry {
 	w.t.Helper()
 	entries, err := w.pod.Log(w.t.Context(), w.alva, 0, 1000)
 	must(w.t, err)
 	slices.Reverse(entries)
-	must(w.t, pod.VerifyLog(entries))
+	must(w.t, log.Verify(entries))
 	return entries
 }
 

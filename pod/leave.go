@@ -11,6 +11,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/number"
 	"skrin/pod/record"
 	"skrin/pod/store"
@@ -83,7 +84,7 @@ func (p *Pod) Leave(ctx context.Context, who acl.Agent) (time.Time, error) {
 		at = p.Now().UTC().Truncate(time.Second).Add(Regret)
 		h.Leaves = at
 		tx.Put(record.HomeKey, h.Encode())
-		if err := p.enter(tx, Entry{Action: DidLeave}); err != nil {
+		if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidLeave}); err != nil {
 			return err
 		}
 		if err := p.withdrawAll(ctx, tx); err != nil {
@@ -127,7 +128,7 @@ func (p *Pod) Stay(ctx context.Context, who acl.Agent) error {
 		}
 		h.Leaves = time.Time{}
 		tx.Put(record.HomeKey, h.Encode())
-		if err := p.enter(tx, Entry{Action: DidStay}); err != nil {
+		if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidStay}); err != nil {
 			return err
 		}
 		return settle(tx)

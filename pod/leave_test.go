@@ -11,6 +11,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/log"
 )
 
 // TestLeave: from the moment that she leaves on, nobody but the owner reads; when
@@ -77,11 +78,11 @@ func TestLeave(t *testing.T) {
 	if leavers() != 1 {
 		t.Errorf("%d leavers when the time has come", leavers())
 	}
-	var did []pod.Action
+	var did []log.Action
 	for _, e := range w.log() {
 		did = append(did, e.Action)
 	}
-	if n := strings.Count(w.actions(), "leave"); n != 2 || !slices.Contains(did, pod.DidStay) {
+	if n := strings.Count(w.actions(), "leave"); n != 2 || !slices.Contains(did, log.DidStay) {
 		t.Errorf("the log says %s", w.actions())
 	}
 }

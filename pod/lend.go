@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -189,11 +190,11 @@ func (p *Pod) relend(ctx context.Context, who acl.Agent, l Loan, change func([]a
 		if err := p.tree().Place(ctx, tx, &ch, l.On+ldp.ACLSuffix, p.tree().Rules(l.On, change(rules)...)); err != nil {
 			return err
 		}
-		action := DidLend
+		action := log.DidLend
 		if l.Modes == 0 {
-			action = DidUnlend
+			action = log.DidUnlend
 		}
-		return p.enter(tx, Entry{Action: action, Agent: acl.WebID(string(l.To) + l.Group), Path: string(l.On)})
+		return log.Enter(tx, p.Now(), log.Entry{Action: action, Agent: acl.WebID(string(l.To) + l.Group), Path: string(l.On)})
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"skrin/ldp/rdf"
+	"skrin/pod/log"
 	"skrin/pod/store"
 	"skrin/pod/vocab"
 )
@@ -20,12 +21,12 @@ type logGraph struct {
 }
 
 // TS10's words for what an entry tells; there are none for the others.
-var transactions = map[Action]string{
-	DidRead: "Presentation", DidRefuse: "Presentation", DidDeliver: "Issuance", DidWithdraw: "DataDeletionRequest",
+var transactions = map[log.Action]string{
+	log.DidRead: "Presentation", log.DidRefuse: "Presentation", log.DidDeliver: "Issuance", log.DidWithdraw: "DataDeletionRequest",
 }
 
 // add adds an entry, which is stored as line.
-func (l *logGraph) add(ctx context.Context, tx store.Tx, e *Entry, line []byte) error {
+func (l *logGraph) add(ctx context.Context, tx store.Tx, e *log.Entry, line []byte) error {
 	it := rdf.IRI(fmt.Sprintf("%s/me/log#%d", l.Base, e.Seq))
 	say := func(property string, objects ...rdf.Term) {
 		for _, o := range objects {
@@ -35,7 +36,7 @@ func (l *logGraph) add(ctx context.Context, tx store.Tx, e *Entry, line []byte) 
 		}
 	}
 	result := "Completed"
-	if e.Action == DidRefuse {
+	if e.Action == log.DidRefuse {
 		result = "NotCompleted"
 	}
 	say(vocab.Type, rdf.IRI(vocab.Core(l.Base).Term("LogEntry")), rdf.IRI(vocab.PROV+"Activity"))
@@ -48,7 +49,7 @@ func (l *logGraph) add(ctx context.Context, tx store.Tx, e *Entry, line []byte) 
 	}
 	say(vocab.Core(l.Base).Term("reason"), rdf.String(e.Why))
 	say(vocab.Core(l.Base).Term("logIndex"), rdf.Integer(int64(e.Seq-1))) // a leaf's, from 0
-	say(vocab.Core(l.Base).Term("leafHash"), rdf.String(leafHash(line)))
+	say(vocab.Core(l.Base).Term("leafHash"), rdf.String(log.LeafHash(line)))
 	say(vocab.Core(l.Base).Term("treeHead"), rdf.IRI(l.Base+"/me/log#checkpoint"))
 	say(vocab.Core(l.Base).Term("responseDigest"), rdf.String(e.Digest))
 	say(vocab.DPV+"hasPurpose", rdf.IRI(e.Purpose))
@@ -60,14 +61,14 @@ func (l *logGraph) add(ctx context.Context, tx store.Tx, e *Entry, line []byte) 
 	if strings.HasPrefix(e.Path, "/") {
 		say(vocab.PROV+"used", rdf.IRI(l.Base+e.Path))
 	}
-	if e.Action == DidRead || e.Action == DidVisit {
+	if e.Action == log.DidRead || e.Action == log.DidVisit {
 		say(vocab.Core(l.Base).Term("accessMode"), rdf.IRI(vocab.ACL+"Read"))
 	}
 	return l.concepts(ctx, tx, e, say)
 }
 
 // who is the IRI of who did it, or whom it concerns; "" if it was the person.
-func (l *logGraph) who(ctx context.Context, e *Entry) (string, error) {
+func (l *logGraph) who(ctx context.Context, e *log.Entry) (string, error) {
 	if e.Party == "" {
 		return string(e.Agent), nil
 	}
@@ -76,7 +77,7 @@ func (l *logGraph) who(ctx context.Context, e *Entry) (string, error) {
 }
 
 // concepts adds what was asked for and what was released, and by which grant.
-func (l *logGraph) concepts(ctx context.Context, tx store.Tx, e *Entry, say func(string, ...rdf.Term)) error {
+func (l *logGraph) concepts(ctx context.Context, tx store.Tx, e *log.Entry, say func(string, ...rdf.Term)) error {
 	t, ok := l.Types.Type(e.Type)
 	if !ok {
 		return nil // of no evidence, or of a type that has left the catalogue
@@ -89,7 +90,7 @@ func (l *logGraph) concepts(ctx context.Context, tx store.Tx, e *Entry, say func
 		}
 		return all
 	}
-	if e.Action == DidRead {
+	if e.Action == log.DidRead {
 		say(vocab.Core(l.Base).Term("conceptsReleased"), of(e.Fields)...)
 	} else {
 		say(vocab.Core(l.Base).Term("concepts"), of(e.Fields)...)
@@ -114,7 +115,7 @@ func (l *logGraph) grantOf(c *Consent) rdf.Term {
 // erasure adds, to a withdrawal, that the recipient was asked to erase (GDPR,
 // article 17); and to its receipt what that says. The wire has the same words as
 // JSON: the notification ConsentWithdrawn, and the [ErasureReceipt].
-func (l *logGraph) erasure(ctx context.Context, e *Entry, c *Consent) error {
+func (l *logGraph) erasure(ctx context.Context, e *log.Entry, c *Consent) error {
 	party, err := l.partyOrName(ctx, c.Request.Party)
 	if err != nil {
 		return err
@@ -125,7 +126,7 @@ func (l *logGraph) erasure(ctx context.Context, e *Entry, c *Consent) error {
 			l.g.Add(it, rdf.IRI(property), o)
 		}
 	}
-	if e.Action == DidWithdraw {
+	if e.Action == log.DidWithdraw {
 		status := "RequestInitiated"
 		if !c.Erased.IsZero() {
 			status = "RequestFulfilled"
@@ -139,7 +140,7 @@ func (l *logGraph) erasure(ctx context.Context, e *Entry, c *Consent) error {
 		add(request, vocab.Core(l.Base).Term("dueBy"), rdf.Date(c.EraseBy))
 		add(request, vocab.DPV+"hasStatus", rdf.IRI(vocab.DPV+status))
 	}
-	if e.Action != DidErase || c.Receipt == "" {
+	if e.Action != log.DidErase || c.Receipt == "" {
 		return nil
 	}
 	receipt, err := ReadErasure(c.Receipt)

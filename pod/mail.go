@@ -13,6 +13,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -105,7 +106,7 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 		if err := keepRequest(tx, r); err != nil {
 			return err
 		}
-		return p.enter(tx, Entry{Action: DidAsk, Party: party.ID, Type: r.Types[0], Fields: slices.Concat(r.Fields, r.Optional)})
+		return log.Enter(tx, p.Now(), log.Entry{Action: log.DidAsk, Party: party.ID, Type: r.Types[0], Fields: slices.Concat(r.Fields, r.Optional)})
 	})
 }
 
@@ -185,7 +186,7 @@ func (p *Pod) readMail(ctx context.Context, tx store.Tx, a access, req ldp.Get) 
 	}
 	res := &ldp.Resource{ID: req.ID, Type: typeJSON, Tag: a.space.tag("mail", r.ID, m.State), Modified: a.space.Created, Modes: acl.Read, Description: p.spaceDescription(req.ID)}
 	resource.SetBody(res, b)
-	return res, p.enter(tx, Entry{Action: DidRead, Party: a.party.ID, Path: string(req.ID)})
+	return res, log.Enter(tx, p.Now(), log.Entry{Action: log.DidRead, Party: a.party.ID, Path: string(req.ID)})
 }
 
 // tellAnswer tells a party of the answer to a request that it posted.

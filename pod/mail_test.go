@@ -15,6 +15,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/log"
 	"skrin/pod/registry"
 )
 
@@ -243,8 +244,8 @@ func TestLimitsAtRead(t *testing.T) {
 		if err == nil || ldp.KindOf(err) != row.want {
 			t.Errorf("%s: %v, want %d", row.is, err, row.want)
 		}
-		log := w.log()
-		if last := log[len(log)-1]; last.Action != pod.DidRefuse || last.Why != row.why || last.Consent == "" {
+		entries := w.log()
+		if last := entries[len(entries)-1]; last.Action != log.DidRefuse || last.Why != row.why || last.Consent == "" {
 			t.Errorf("%s: the log says %+v", row.is, last)
 		}
 	}

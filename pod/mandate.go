@@ -15,6 +15,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/number"
 	"skrin/pod/record"
 	"skrin/pod/resource"
@@ -131,13 +132,6 @@ func (p *Pod) mayActFor(tx store.Tx, who acl.Agent, mode acl.Mode) error {
 	return nil
 }
 
-// An acting is a transaction of somebody who acts for the owner: each entry of the
-// log tells by whom.
-type acting struct {
-	store.Tx
-	by acl.WebID
-}
-
 // The parts of a pod at which a helper looks; they are logged apart.
 const (
 	requestsPart = "requests"
@@ -166,7 +160,7 @@ func (p *Pod) noteLook(ctx context.Context, who acl.Agent, part string) error {
 			if err := store.Save(tx, key, 1); err != nil {
 				return err
 			}
-			return p.enter(tx, Entry{Action: DidLook, Why: part})
+			return log.Enter(tx, p.Now(), log.Entry{Action: log.DidLook, Why: part})
 		})
 	}
 	err := p.Store.View(ctx, p.deskOf(who), look(false))
@@ -219,7 +213,7 @@ func (p *Pod) Invite(ctx context.Context, who acl.Agent, m Mandate) (code string
 			return ldp.Refuse(ldp.Conflict, "There are as many helpers as there can be. End one first.")
 		}
 		tx.Claim(invitationName(m.Code))
-		if err := p.enter(tx, Entry{Action: DidInvite, Path: m.Name}); err != nil {
+		if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidInvite, Path: m.Name}); err != nil {
 			return err
 		}
 		return saveMandates(tx, append(all, m), now)
@@ -285,7 +279,7 @@ func (p *Pod) Dismiss(ctx context.Context, who acl.Agent, id string) error {
 		}
 		all[i].Ended = p.Now().UTC().Truncate(time.Second)
 		tx.Release(invitationName(all[i].Code))
-		if err := p.enter(tx, Entry{Action: DidDismiss, Agent: all[i].To, Path: all[i].Name}); err != nil {
+		if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidDismiss, Agent: all[i].To, Path: all[i].Name}); err != nil {
 			return err
 		}
 		return saveMandates(tx, all, p.Now())
@@ -349,7 +343,7 @@ func (p *Pod) TakeOn(ctx context.Context, who acl.Agent, code string) (m Mandate
 		}
 		m.To, m.Taken = who.ID, p.Now().UTC().Truncate(time.Second)
 		all[i] = m
-		if err := p.enter(tx, Entry{Action: DidAppoint, Agent: m.To, Path: m.Name}); err != nil {
+		if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidAppoint, Agent: m.To, Path: m.Name}); err != nil {
 			return err
 		}
 		return saveMandates(tx, all, p.Now())

@@ -12,6 +12,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/log"
 	"skrin/pod/store"
 )
 
@@ -61,7 +62,7 @@ func TestMandate(t *testing.T) {
 	}{
 		{"sees the evidence", func(a acl.Agent) error { _, err := w.pod.Holdings(ctx, a); return err }, true},
 		{"sees what is shared", func(a acl.Agent) error { _, err := w.pod.Shares(ctx, a); return err }, true},
-		{"sees the log", func(a acl.Agent) error { _, _, err := w.pod.Find(ctx, a, pod.LogFilter{}, 0, 9); return err }, true},
+		{"sees the log", func(a acl.Agent) error { _, _, err := w.pod.Find(ctx, a, log.Filter{}, 0, 9); return err }, true},
 		{"sees the requests", func(a acl.Agent) error { _, err := w.pod.Requests(ctx, a); return err }, true},
 		{"answers a request", func(a acl.Agent) error { return decline(a, "q1"+string(a.ID)) }, false},
 		{"withdraws", func(a acl.Agent) error { return w.pod.Withdraw(ctx, a, consent) }, false},
@@ -145,7 +146,7 @@ func TestMandateIsLogged(t *testing.T) {
 	must(t, err)
 	must(t, w.pod.Dismiss(ctx, karin, w.mandate().ID))
 	type line struct {
-		pod.Action
+		log.Action
 		By  acl.WebID
 		Why string
 	}
@@ -154,8 +155,8 @@ func TestMandateIsLogged(t *testing.T) {
 		got = append(got, line{e.Action, e.By, e.Why})
 	}
 	want := []line{
-		{pod.DidInvite, "", ""}, {pod.DidAppoint, "", ""}, {pod.DidLook, karin.ID, "evidence"}, {pod.DidDecline, karin.ID, ""}, {pod.DidLook, karin.ID, "requests"},
-		{pod.DidDismiss, karin.ID, ""},
+		{log.DidInvite, "", ""}, {log.DidAppoint, "", ""}, {log.DidLook, karin.ID, "evidence"}, {log.DidDecline, karin.ID, ""}, {log.DidLook, karin.ID, "requests"},
+		{log.DidDismiss, karin.ID, ""},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("logged %v\nwant   %v", got, want)

@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -48,7 +49,7 @@ func (p *Pod) MoveTo(ctx context.Context, who acl.Agent, to Imported) error {
 		if err := p.moveSpaces(ctx, tx, u.Scheme+"://"+u.Host, to.Spaces); err != nil {
 			return err
 		}
-		return p.enter(tx, Entry{Action: DidMove, Path: to.Root})
+		return log.Enter(tx, p.Now(), log.Entry{Action: log.DidMove, Path: to.Root})
 	})
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/registry"
 	"skrin/pod/store"
 )
@@ -71,7 +72,7 @@ func (p *Pod) asOne(who acl.Agent, mode acl.Mode, fn func(store.Tx) error) func(
 			return err
 		}
 		if who.For != "" {
-			tx = &acting{tx, who.ID}
+			tx = &log.Acting{Tx: tx, By: who.ID}
 		}
 		return fn(tx)
 	}

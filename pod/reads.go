@@ -12,6 +12,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/store"
 )
 
@@ -80,7 +81,7 @@ func (p *Pod) count(ctx context.Context, use *tallied) error {
 // logged: a stranger's once a day for each container, since it may be anybody's
 // doing to fill the log. What an app writes in the owner's name is counted, and
 // its first use of a day logged.
-func (p *Pod) write(ctx context.Context, who acl.Agent, id ldp.ID, fn func(store.Tx) (did Action, to ldp.ID, err error)) error {
+func (p *Pod) write(ctx context.Context, who acl.Agent, id ldp.ID, fn func(store.Tx) (did log.Action, to ldp.ID, err error)) error {
 	var use *tallied
 	err := p.update(ctx, who, id, func(tx store.Tx) error {
 		use = nil
@@ -96,12 +97,12 @@ func (p *Pod) write(ctx context.Context, who acl.Agent, id ldp.ID, fn func(store
 	return p.count(ctx, use)
 }
 
-func (p *Pod) noteWrite(tx store.Tx, who acl.Agent, did Action, to ldp.ID) (*tallied, error) {
+func (p *Pod) noteWrite(tx store.Tx, who acl.Agent, did log.Action, to ldp.ID) (*tallied, error) {
 	switch own := p.ownName(who) == store.Name("pod/"+to.First()); {
 	case !who.Known():
-		return nil, p.enterDaily(tx, Entry{Action: did, Path: string(to.Parent())})
+		return nil, log.EnterDaily(tx, p.Now(), log.Entry{Action: did, Path: string(to.Parent())})
 	case !own:
-		return nil, p.enter(tx, Entry{Action: did, Agent: who.ID, Client: who.Client, Path: string(to)})
+		return nil, log.Enter(tx, p.Now(), log.Entry{Action: did, Agent: who.ID, Client: who.Client, Path: string(to)})
 	case who.Client == "":
 		return nil, nil // the person, on the pages of this server
 	}
@@ -118,7 +119,7 @@ func (p *Pod) note(tx store.Tx, who acl.Agent, id ldp.ID, public acl.Mode, write
 	case !owner && (public.Has(acl.Read) || !who.Known()):
 		return use, nil
 	case !owner:
-		return nil, p.enter(tx, Entry{Action: DidVisit, Agent: who.ID, Client: who.Client, Path: string(id)})
+		return nil, log.Enter(tx, p.Now(), log.Entry{Action: log.DidVisit, Agent: who.ID, Client: who.Client, Path: string(id)})
 	}
 	use.client = who.Client
 	return p.noteUse(tx, *use, writes)
@@ -139,7 +140,7 @@ func (p *Pod) noteUse(tx store.Tx, use tallied, writes bool) (*tallied, error) {
 	if err := store.Save(tx, useKey(use.day, use.client), ReadCount{Day: use.day, Client: use.client}); err != nil {
 		return nil, err
 	}
-	return &use, p.enter(tx, Entry{Action: DidUse, Client: use.client})
+	return &use, log.Enter(tx, p.Now(), log.Entry{Action: log.DidUse, Client: use.client})
 }
 
 // A tally counts reads until they are added to what the store has.
@@ -236,4 +237,52 @@ func (p *Pod) ReadCounts(ctx context.Context, who acl.Agent, since time.Time) (a
 		return store.EachAfter(tx, "u", first, func(u *ReadCount) bool { all = append(all, *u); return true })
 	})
 	return all, err
+}
+
+// Log returns the owner's log, newest first: at most limit entries that come
+// before the entry numbered before; 0 for from the newest.
+func (p *Pod) Log(ctx context.Context, who acl.Agent, before uint64, limit int) ([]log.Entry, error) {
+	var entries []log.Entry
+	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
+		head, err := store.Load[log.Head](tx, "h")
+		if err != nil || head == nil {
+			return err
+		}
+		if before == 0 || before > head.Seq {
+			before = head.Seq + 1
+		}
+		var keys []string
+		for seq := before - 1; seq > 0 && len(keys) < limit; seq-- {
+			keys = append(keys, log.Key(seq))
+		}
+		values, err := tx.Get(keys...)
+		if err != nil {
+			return err
+		}
+		for i, value := range values {
+			e, err := store.Decode[log.Entry](keys[i], value)
+			if err != nil {
+				return err
+			}
+			entries = append(entries, *e)
+		}
+		return nil
+	})
+	return entries, err
+}
+
+// Renumbered tells the person, in her log, that she has another number than before,
+// as party has said; "" for her eID. Neither number comes here. Who has no pod has no
+// log.
+func (p *Pod) Renumbered(ctx context.Context, person, party string) error {
+	who, err := p.Owner(ctx, person)
+	if errors.Is(err, store.ErrNoPod) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return p.updateOwn(ctx, who, func(tx store.Tx) error {
+		return log.Enter(tx, p.Now(), log.Entry{Action: log.DidRenumber, Party: party})
+	})
 }

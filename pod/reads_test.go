@@ -12,7 +12,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/log"
 	"skrin/pod/podtest"
 )
 
@@ -22,7 +22,7 @@ func (b *bench) visits() []string {
 	entries, err := b.Pod.Log(b.Context(), b.owner, 0, 1000)
 	must(b.TB, err)
 	slices.Reverse(entries)
-	must(b.TB, pod.VerifyLog(entries))
+	must(b.TB, log.Verify(entries))
 	var lines []string
 	for _, e := range entries {
 		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s %s %s %s", e.Action, e.Agent, e.Client, strings.TrimPrefix(e.Path, string(b.root)))))

@@ -8,6 +8,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/log"
 	"skrin/pod/store"
 )
 
@@ -57,7 +58,7 @@ func (p *Pod) endEvidence(ctx context.Context, tx store.Tx, path ldp.ID) error {
 	if err != nil {
 		return err
 	}
-	return p.enter(tx, Entry{Action: DidRemove, Party: e.Issuer, Type: e.Type})
+	return log.Enter(tx, p.Now(), log.Entry{Action: log.DidRemove, Party: e.Issuer, Type: e.Type})
 }
 
 // readUnder returns the consents that hold now under which evidence is read.

@@ -14,6 +14,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/registry"
 	"skrin/pod/store"
@@ -346,7 +347,7 @@ func (p *Pod) Fetch(ctx context.Context, who acl.Agent, id, supplier string) err
 		if err != nil {
 			return err
 		}
-		if err := p.enter(tx, Entry{Action: DidFetch, Party: supplier, Type: r.Types[0]}); err != nil {
+		if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidFetch, Party: supplier, Type: r.Types[0]}); err != nil {
 			return err
 		}
 		return p.tell(ctx, tx, Notification{Party: supplier, Space: s.ID, Event: EvidenceWanted, Types: r.Types, Request: id, Location: p.url(s.deposit())})
@@ -381,7 +382,7 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 		switch {
 		case !a.Agree:
 			r.State, r.Reason = Declined, a.Reason
-			err = p.enter(tx, Entry{Action: DidDecline, Party: r.Party, Type: r.Types[0], Fields: r.Fields})
+			err = log.Enter(tx, p.Now(), log.Entry{Action: log.DidDecline, Party: r.Party, Type: r.Types[0], Fields: r.Fields})
 		case r.Kind == ToDeposit:
 			err = p.connect(tx, r, d)
 		default:
@@ -526,7 +527,7 @@ func (p *Pod) admit(tx store.Tx, s *Space, types []string) error {
 	if err := store.Save(tx, spaceKey(s.ID), s); err != nil {
 		return err
 	}
-	return p.enter(tx, Entry{Action: DidConnect, Party: s.Party, Type: types[0]})
+	return log.Enter(tx, p.Now(), log.Entry{Action: log.DidConnect, Party: s.Party, Type: types[0]})
 }
 
 // agree makes the grant and the consent.
@@ -549,8 +550,8 @@ func (p *Pod) agree(ctx context.Context, tx store.Tx, r *Request, a Answer, d *d
 		}
 	}
 	c := d.consent
-	if t, ok := tx.(*acting); ok {
-		c.By = t.by
+	if t, ok := tx.(*log.Acting); ok {
+		c.By = t.By
 	}
 	if _, err := p.giveForm(ctx, tx, &choice.Evidence, p.formFor(s)); err != nil {
 		return err
@@ -570,7 +571,7 @@ func (p *Pod) agree(ctx context.Context, tx store.Tx, r *Request, a Answer, d *d
 	if err := keepConsent(tx, c); err != nil {
 		return err
 	}
-	return p.enter(tx, Entry{Action: DidAgree, Party: r.Party, Type: g.Type, Fields: c.Fields, Purpose: o.Use.Purpose, Consent: c.ID})
+	return log.Enter(tx, p.Now(), log.Entry{Action: log.DidAgree, Party: r.Party, Type: g.Type, Fields: c.Fields, Purpose: o.Use.Purpose, Consent: c.ID})
 }
 
 // Outcome returns what the party is told of the owner's answer to a request;

@@ -14,6 +14,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -210,7 +211,7 @@ func (p *Pod) logRefusal(ctx context.Context, tx store.Tx, who acl.Agent, s *Spa
 	if err != nil {
 		return err
 	}
-	e := Entry{Party: party.ID, Why: "foreign"}
+	e := log.Entry{Party: party.ID, Why: "foreign"}
 	if party.ID == s.Party {
 		e.Why = "not granted"
 		if grant, ok := strings.CutPrefix(string(id), string(s.evidence(""))); ok && store.IsID(grant) {
@@ -225,7 +226,7 @@ func (p *Pod) logRefusal(ctx context.Context, tx store.Tx, who acl.Agent, s *Spa
 			}
 		}
 	}
-	return p.refused(tx, e)
+	return log.Refused(tx, p.Now(), e)
 }
 
 // day returns the start of t's day in UTC: times that leave the pod are whole

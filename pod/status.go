@@ -19,6 +19,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/log"
 	"skrin/pod/registry"
 	"skrin/pod/store"
 )
@@ -528,7 +529,7 @@ func (p *Pod) markListed(ctx context.Context, tx store.Tx, name store.Name) erro
 		return err
 	}
 	said := string(cmp.Or(state, "valid"))
-	if err := p.enter(tx, Entry{Action: DidRevoke, Party: e.Issuer, Type: e.Type, Why: said}); err != nil {
+	if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidRevoke, Party: e.Issuer, Type: e.Type, Why: said}); err != nil {
 		return err
 	}
 	current, err := store.Load[string](tx, currentKey(e.Type, e.Issuer))

@@ -15,6 +15,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/log"
 	"skrin/pod/registry"
 	"skrin/pod/store"
 )
@@ -123,11 +124,11 @@ func TestRevocation(t *testing.T) {
 		if got := r.state(); got != row.want {
 			t.Errorf("%s: the person sees %q, want %q", row.is, got, row.want)
 		}
-		told, log := r.told(), r.log()[entries:]
-		if changed := before != row.want; changed != (len(told) == 1) || changed != (len(log) == 1) {
-			t.Errorf("%s: told %+v, logged %+v", row.is, told, log)
-		} else if changed && (told[0].Event != pod.EvidenceRevoked || told[0].Location != base+string(there) || log[0].Action != pod.DidRevoke || told[0].Result != log[0].Why) {
-			t.Errorf("%s: told %+v, logged %+v", row.is, told, log)
+		told, logged := r.told(), r.log()[entries:]
+		if changed := before != row.want; changed != (len(told) == 1) || changed != (len(logged) == 1) {
+			t.Errorf("%s: told %+v, logged %+v", row.is, told, logged)
+		} else if changed && (told[0].Event != pod.EvidenceRevoked || told[0].Location != base+string(there) || logged[0].Action != log.DidRevoke || told[0].Result != logged[0].Why) {
+			t.Errorf("%s: told %+v, logged %+v", row.is, told, logged)
 		}
 		for _, accept := range []string{pod.TypeTurtle, pod.TypeSDJWT} {
 			_, err := r.read(insurer, there, accept)

@@ -18,6 +18,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/parcel"
 	"skrin/pod/record"
 	"skrin/pod/registry"
@@ -98,7 +99,7 @@ type takein struct {
 	who    acl.Agent
 	limits parcel.Limits
 	head   parcel.Head
-	log    Checkpoint // where the archive's log ends
+	log    log.Checkpoint // where the archive's log ends
 	done   Imported
 	change record.Change // of the whole import
 	podID  string
@@ -117,16 +118,16 @@ func (i *takein) survey(file io.ReadSeeker, vouching *jose.JSONWebKeySet) error 
 		return err
 	}
 	i.head = a.Head
-	log := &logLines{in: a}
-	for m, err := a.Next(); !errors.Is(err, io.EOF); m, err = log.next() {
+	whole := &logLines{in: a}
+	for m, err := a.Next(); !errors.Is(err, io.EOF); m, err = whole.next() {
 		if err != nil {
 			return err
 		}
-		if vouching == nil || !strings.HasPrefix(m.Name, "log/") || log.read {
+		if vouching == nil || !strings.HasPrefix(m.Name, "log/") || whole.read {
 			continue
 		}
-		log.begin()
-		i.log, err = VerifyExport(log, func(jws string) ([]byte, error) { return vouch.Check(jws, TypeCheckpoint, *vouching) }, nil)
+		whole.begin()
+		i.log, err = log.VerifyExport(whole, func(jws string) ([]byte, error) { return vouch.Check(jws, log.TypeCheckpoint, *vouching) }, nil)
 		if err != nil {
 			return ldp.Refuse(ldp.Unprocessable, "The import can't be done: the log is not whole: "+err.Error()+".")
 		}
@@ -223,7 +224,7 @@ func (i *takein) begin() error {
 		if err := untouched(tx); err != nil || i.log.Seq == 0 {
 			return err
 		}
-		return store.Save(tx, "h", logHead{i.log.Seq, i.log.Head})
+		return store.Save(tx, "h", log.Head{Seq: i.log.Seq, Hash: i.log.Head})
 	})
 	i.change, i.root = ch, ldp.ID("/"+own.Name+"/")
 	i.from = &mover{Pod: i.Pod, seed: &i.change, base: i.head.Base, root: i.head.Root, owner: i.head.Owner, me: string(own.Owner), to: i.url(i.root)}
@@ -305,7 +306,7 @@ func (i *takein) take1(m *parcel.Member, body io.Reader, entries *entryTaker) er
 func (i *takein) finish() error {
 	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
 		tx.Delete(takingKey)
-		return i.enter(tx, Entry{Action: DidImport, Path: i.done.From})
+		return log.Enter(tx, i.Now(), log.Entry{Action: log.DidImport, Path: i.done.From})
 	})
 }
 
@@ -352,7 +353,7 @@ func (e *entryTaker) flush() error {
 	}
 	err := e.updateOwn(e.ctx, e.who, func(tx store.Tx) error {
 		for n, seq := range e.seqs {
-			tx.Put(logKey(seq), e.lines[n])
+			tx.Put(log.Key(seq), e.lines[n])
 		}
 		return nil
 	})

@@ -15,6 +15,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/log"
 	"skrin/pod/parcel"
 	"skrin/pod/record"
 	"skrin/pod/store"
@@ -37,7 +38,7 @@ func (p *Pod) Export(ctx context.Context, who acl.Agent, by string, w io.Writer)
 		if own, err = record.HomeOf(tx); err != nil {
 			return err
 		}
-		return p.enter(tx, Entry{Action: DidExport, Why: by})
+		return log.Enter(tx, p.Now(), log.Entry{Action: log.DidExport, Why: by})
 	})
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/log"
 	"skrin/pod/parcel"
 	"skrin/pod/podtest"
 	"skrin/pod/registry"
@@ -193,7 +194,7 @@ func TestExportImport(t *testing.T) {
 	w.verifies(string(compact), map[string]any{"registered_at_least_30_days": true})
 
 	before, after := w.log(), v.log()
-	if len(after) < len(before)+2 || !slices.EqualFunc(before, after[:len(before)], func(a, b pod.Entry) bool { return a.Hash == b.Hash }) {
+	if len(after) < len(before)+2 || !slices.EqualFunc(before, after[:len(before)], func(a, b log.Entry) bool { return a.Hash == b.Hash }) {
 		t.Errorf("the log was\n%v\nand is\n%v", before, after)
 	}
 	for _, secret := range []string{w.root(), strings.Split(string(evidence), "/")[2]} {
@@ -375,7 +376,7 @@ func TestImportBelieves(t *testing.T) {
 		}
 		held, err := v.pod.Holdings(t.Context(), v.alva)
 		must(t, err)
-		if entries := v.log(); len(held) > 0 || entries[0].Action != pod.DidImport {
+		if entries := v.log(); len(held) > 0 || entries[0].Action != log.DidImport {
 			t.Errorf("there is evidence %v, and the log is %v", held, entries)
 		}
 		v.checkSound(t)
@@ -521,8 +522,8 @@ func TestMove(t *testing.T) {
 	if len(told) != 2 || told[insurer] != v.pod.Base+"/w/"+done.Spaces[old]+"/" || told[authority] == told[insurer] {
 		t.Errorf("told: %v", told)
 	}
-	if log := w.log(); log[len(log)-1].Action != pod.DidMove {
-		t.Errorf("the log ends with %v", log[len(log)-1])
+	if entries := w.log(); entries[len(entries)-1].Action != log.DidMove {
+		t.Errorf("the log ends with %v", entries[len(entries)-1])
 	}
 	must(t, w.pod.Store.View(t.Context(), store.Name("id/"+id), func(tx store.Tx) error {
 		for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "c", "g"} {

@@ -16,6 +16,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
+	"skrin/pod/log"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -121,7 +122,7 @@ func (p *Pod) listSpace(tx store.Tx, a access, req ldp.Get) (*ldp.Resource, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := p.enter(tx, Entry{Action: DidRead, Party: a.party.ID, Path: string(req.ID)}); err != nil {
+	if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidRead, Party: a.party.ID, Path: string(req.ID)}); err != nil {
 		return nil, err
 	}
 	return &ldp.Resource{
@@ -183,8 +184,8 @@ func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.G
 	if err := store.Save(tx, grantKey(a.space.ID, a.grant.ID), a.grant); err != nil {
 		return nil, err
 	}
-	return res, p.enter(tx, Entry{
-		Action: DidRead, Party: a.party.ID, Type: t.ID, Fields: names(released),
+	return res, log.Enter(tx, p.Now(), log.Entry{
+		Action: log.DidRead, Party: a.party.ID, Type: t.ID, Fields: names(released),
 		Purpose: a.rule.Purpose, Consent: a.rule.Because, Path: string(req.ID), Digest: digest,
 	})
 }

@@ -23,6 +23,7 @@ import (
 	"skrin/auth"
 	"skrin/cmd/skrin/demo"
 	"skrin/pod"
+	"skrin/pod/log"
 	"skrin/pod/registry"
 )
 
@@ -361,12 +362,12 @@ func TestWhoMayTellOfANumber(t *testing.T) {
 	if status, answer := r.renumbers("x.y"); status != 403 {
 		t.Errorf("no JWS: %d %s", status, answer)
 	}
-	log, err := r.pod.Log(t.Context(), owner, 0, 100)
+	entries, err := r.pod.Log(t.Context(), owner, 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
-	log = slices.DeleteFunc(log, func(e pod.Entry) bool { return e.Action != pod.DidRenumber })
-	if text := fmt.Sprint(log); len(log) != 1 || log[0].Party != "udi" || strings.Contains(text, "P4711") || strings.Contains(text, "57912075186") {
+	entries = slices.DeleteFunc(entries, func(e log.Entry) bool { return e.Action != log.DidRenumber })
+	if text := fmt.Sprint(entries); len(entries) != 1 || entries[0].Party != "udi" || strings.Contains(text, "P4711") || strings.Contains(text, "57912075186") {
 		t.Errorf("her log says %s", text)
 	}
 	r.guard.numbers = auth.NewLimiter(2, time.Hour, 100, time.Now)

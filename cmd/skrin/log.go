@@ -13,7 +13,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"skrin/pod"
+	"skrin/pod/log"
 	"skrin/pod/vouch"
 )
 
@@ -42,7 +42,7 @@ func (c *logVerifyCommand) verify(out io.Writer) error {
 	if err := json.Unmarshal(b, &keys); err != nil {
 		return fmt.Errorf("%s: %w", c.Keys, err)
 	}
-	var since *pod.Checkpoint
+	var since *log.Checkpoint
 	if c.Since != "" {
 		earlier, err := verifyLog(c.Since, keys, nil)
 		if err != nil {
@@ -58,14 +58,14 @@ func (c *logVerifyCommand) verify(out io.Writer) error {
 	return nil
 }
 
-func verifyLog(file string, keys jose.JSONWebKeySet, since *pod.Checkpoint) (pod.Checkpoint, error) {
+func verifyLog(file string, keys jose.JSONWebKeySet, since *log.Checkpoint) (log.Checkpoint, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return pod.Checkpoint{}, err
+		return log.Checkpoint{}, err
 	}
 	defer f.Close()
-	check := func(jws string) ([]byte, error) { return vouch.Check(jws, pod.TypeCheckpoint, keys) }
-	at, err := pod.VerifyExport(f, check, since)
+	check := func(jws string) ([]byte, error) { return vouch.Check(jws, log.TypeCheckpoint, keys) }
+	at, err := log.VerifyExport(f, check, since)
 	if err != nil {
 		return at, fmt.Errorf("%s: %w", file, err)
 	}

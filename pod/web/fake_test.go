@@ -22,6 +22,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/log"
 	"skrin/pod/registry"
 	"skrin/pod/store"
 	"skrin/pod/web"
@@ -96,7 +97,7 @@ type fakePod struct {
 	shares    []pod.Share
 	conns     []pod.Connection
 	holdings  []pod.Evidence
-	entries   []pod.Entry // newest first
+	entries   []log.Entry // newest first
 	answers   []pod.Answer
 	outcome   *pod.Outcome
 	fetched   string
@@ -329,8 +330,8 @@ func (p *fakePod) ActFor(_ context.Context, who acl.Agent, id string) (acl.Agent
 	return who, m, nil
 }
 
-func (p *fakePod) Find(_ context.Context, _ acl.Agent, f pod.LogFilter, before uint64, limit int) ([]pod.Entry, uint64, error) {
-	var found []pod.Entry
+func (p *fakePod) Find(_ context.Context, _ acl.Agent, f log.Filter, before uint64, limit int) ([]log.Entry, uint64, error) {
+	var found []log.Entry
 	for _, e := range p.entries {
 		switch {
 		case before != 0 && e.Seq >= before, f.Party != "" && e.Party != f.Party, f.Actions != nil && !slices.Contains(f.Actions, e.Action),
@@ -481,14 +482,14 @@ func samplePod(types *registry.Catalogue) *fakePod {
 		conns:    []pod.Connection{{Space: pod.Space{ID: "s1", Party: af, Types: []string{typeID}, Created: day("2026-11-20")}, Party: parties[af]}},
 		holdings: []pod.Evidence{e1, expired, revoked, superseded},
 	}
-	actions := []pod.Entry{
-		{Action: pod.DidRefuse, Party: ink, Why: "not granted"},
-		{Action: pod.DidWithdraw, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
-		{Action: pod.DidRead, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
-		{Action: pod.DidAgree, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
-		{Action: pod.DidDeliver, Party: af, Type: typeID}, {Action: pod.DidFetch, Party: af, Type: typeID},
-		{Action: pod.DidLend, Agent: "https://bob.example/#me", Path: "/alva/notes/"}, {Action: pod.DidLeave}, {Action: pod.DidRenumber, Party: af}, {Action: pod.DidRenumber}, {Action: pod.DidDecline, Party: "gone-party", Type: typeID}, {Action: pod.DidConnect, Party: af, Type: typeID}, {Action: "new", Party: af},
-		{Action: pod.DidLook, Why: "evidence", By: karin.To}, {Action: pod.DidAppoint, Agent: karin.To, Path: "Karin <b>"},
+	actions := []log.Entry{
+		{Action: log.DidRefuse, Party: ink, Why: "not granted"},
+		{Action: log.DidWithdraw, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
+		{Action: log.DidRead, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
+		{Action: log.DidAgree, Party: ink, Type: typeID, Fields: []string{"registered30days"}, Purpose: purpose},
+		{Action: log.DidDeliver, Party: af, Type: typeID}, {Action: log.DidFetch, Party: af, Type: typeID},
+		{Action: log.DidLend, Agent: "https://bob.example/#me", Path: "/alva/notes/"}, {Action: log.DidLeave}, {Action: log.DidRenumber, Party: af}, {Action: log.DidRenumber}, {Action: log.DidDecline, Party: "gone-party", Type: typeID}, {Action: log.DidConnect, Party: af, Type: typeID}, {Action: "new", Party: af},
+		{Action: log.DidLook, Why: "evidence", By: karin.To}, {Action: log.DidAppoint, Agent: karin.To, Path: "Karin <b>"},
 	}
 	for i := range 120 {
 		e := actions[i%len(actions)]

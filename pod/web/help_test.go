@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"skrin/pod"
+	"skrin/pod/log"
 )
 
 // helpedPages are those of whom one helps, in her own addresses.
@@ -115,7 +115,7 @@ func TestEveryActionHasWords(t *testing.T) {
 	}
 	b := newBench(t)
 	for _, m := range all {
-		b.pod.entries = []pod.Entry{{Seq: 1, Time: now, Action: pod.Action(m[1]), Party: ink, Type: typeID, By: karin.To, Path: "/alva/notes/", Why: "log"}}
+		b.pod.entries = []log.Entry{{Seq: 1, Time: now, Action: log.Action(m[1]), Party: ink, Type: typeID, By: karin.To, Path: "/alva/notes/", Why: "log"}}
 		for _, lang := range tongues {
 			words := messages(t, lang)
 			page := parse(t, b.do(call{path: "/me/log", cookie: lang}).Body.String())

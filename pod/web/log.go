@@ -17,6 +17,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/log"
 	"skrin/pod/registry"
 )
 
@@ -37,31 +38,31 @@ type date struct {
 	Events []event
 }
 
-var deeds = map[pod.Action]string{
-	pod.DidConnect: "log.connect", pod.DidDeliver: "log.deliver", pod.DidRead: "log.read", pod.DidRefuse: "log.refuse",
-	pod.DidAgree: "log.agree", pod.DidDecline: "log.decline", pod.DidWithdraw: "log.withdraw", pod.DidFetch: "log.fetch",
-	pod.DidRemove: "log.remove", pod.DidVisit: "log.visit", pod.DidUse: "log.use",
-	pod.DidWrite: "log.write", pod.DidDelete: "log.delete", pod.DidAsk: "log.ask", pod.DidRevoke: "log.revoke",
-	pod.DidExport: "log.export", pod.DidImport: "log.import", pod.DidMove: "log.moved",
-	pod.DidDisconnect: "log.disconnect", pod.DidFreeze: "log.freeze", pod.DidThaw: "log.thaw", pod.DidErase: "log.erase",
-	pod.DidInvite: "log.invite", pod.DidAppoint: "log.appoint", pod.DidDismiss: "log.dismiss", pod.DidLook: "log.look",
-	pod.DidLend: "log.lend", pod.DidUnlend: "log.unlend", pod.DidLeave: "log.leave", pod.DidStay: "log.stay",
-	pod.DidRenumber: "log.renumber",
+var deeds = map[log.Action]string{
+	log.DidConnect: "log.connect", log.DidDeliver: "log.deliver", log.DidRead: "log.read", log.DidRefuse: "log.refuse",
+	log.DidAgree: "log.agree", log.DidDecline: "log.decline", log.DidWithdraw: "log.withdraw", log.DidFetch: "log.fetch",
+	log.DidRemove: "log.remove", log.DidVisit: "log.visit", log.DidUse: "log.use",
+	log.DidWrite: "log.write", log.DidDelete: "log.delete", log.DidAsk: "log.ask", log.DidRevoke: "log.revoke",
+	log.DidExport: "log.export", log.DidImport: "log.import", log.DidMove: "log.moved",
+	log.DidDisconnect: "log.disconnect", log.DidFreeze: "log.freeze", log.DidThaw: "log.thaw", log.DidErase: "log.erase",
+	log.DidInvite: "log.invite", log.DidAppoint: "log.appoint", log.DidDismiss: "log.dismiss", log.DidLook: "log.look",
+	log.DidLend: "log.lend", log.DidUnlend: "log.unlend", log.DidLeave: "log.leave", log.DidStay: "log.stay",
+	log.DidRenumber: "log.renumber",
 }
 
 // A sort is what the log can be narrowed to.
 type sort struct {
 	ID      string
 	Words   string // key of a message
-	Actions []pod.Action
+	Actions []log.Action
 }
 
 var sorts = []sort{
-	{"read", "log.kind.read", []pod.Action{pod.DidRead, pod.DidVisit, pod.DidUse, pod.DidAsk, pod.DidLook}},
-	{"refused", "log.kind.refused", []pod.Action{pod.DidRefuse}},
-	{"shared", "log.kind.shared", []pod.Action{pod.DidAgree, pod.DidDecline, pod.DidWithdraw, pod.DidFreeze, pod.DidThaw, pod.DidLend, pod.DidUnlend, pod.DidInvite, pod.DidAppoint, pod.DidDismiss}},
-	{"arrived", "log.kind.arrived", []pod.Action{pod.DidDeliver, pod.DidFetch, pod.DidConnect, pod.DidDisconnect, pod.DidRevoke, pod.DidRenumber}},
-	{"erased", "log.kind.erased", []pod.Action{pod.DidExport, pod.DidImport, pod.DidMove, pod.DidWrite, pod.DidDelete, pod.DidErase, pod.DidRemove, pod.DidLeave, pod.DidStay}},
+	{"read", "log.kind.read", []log.Action{log.DidRead, log.DidVisit, log.DidUse, log.DidAsk, log.DidLook}},
+	{"refused", "log.kind.refused", []log.Action{log.DidRefuse}},
+	{"shared", "log.kind.shared", []log.Action{log.DidAgree, log.DidDecline, log.DidWithdraw, log.DidFreeze, log.DidThaw, log.DidLend, log.DidUnlend, log.DidInvite, log.DidAppoint, log.DidDismiss}},
+	{"arrived", "log.kind.arrived", []log.Action{log.DidDeliver, log.DidFetch, log.DidConnect, log.DidDisconnect, log.DidRevoke, log.DidRenumber}},
+	{"erased", "log.kind.erased", []log.Action{log.DidExport, log.DidImport, log.DidMove, log.DidWrite, log.DidDelete, log.DidErase, log.DidRemove, log.DidLeave, log.DidStay}},
 }
 
 // A choice is one of a list to choose from.
@@ -76,7 +77,7 @@ type search struct {
 	From, To  string // days, "2026-11-21"
 	Any       bool   // something is filled in
 	Trouble   string // what is wrong with the days
-	filter    pod.LogFilter
+	filter    log.Filter
 	query     url.Values
 }
 
@@ -213,7 +214,7 @@ func (v *visit) counts() ([]string, error) {
 }
 
 // dates puts entries, newest first, under their days.
-func (v *visit) dates(entries []pod.Entry) []date {
+func (v *visit) dates(entries []log.Entry) []date {
 	var dates []date
 	for _, e := range entries {
 		day := v.date(e.Time.In(v.Zone))
@@ -240,17 +241,17 @@ func (v *visit) saveLog() error {
 }
 
 // event puts an entry into words.
-func (v *visit) event(e pod.Entry) event {
+func (v *visit) event(e log.Entry) event {
 	key, ok := deeds[e.Action]
 	if !ok {
 		key = "log.other"
 	}
 	switch unknown := e.Agent == ""; {
-	case unknown && e.Action == pod.DidWrite:
+	case unknown && e.Action == log.DidWrite:
 		key = "log.write.unknown"
-	case unknown && e.Action == pod.DidDelete:
+	case unknown && e.Action == log.DidDelete:
 		key = "log.delete.unknown"
-	case e.Action == pod.DidRenumber && e.Party == "":
+	case e.Action == log.DidRenumber && e.Party == "":
 		key = "log.renumber.eid"
 	}
 	t, ok := v.Types.Type(e.Type)
@@ -259,7 +260,7 @@ func (v *visit) event(e pod.Entry) event {
 	}
 	out := event{
 		Seq: e.Seq, Time: e.Time, Words: v.t(key, "party", v.doer(e), "type", v.text(t.Title), "path", v.pathName(e.Path), "part", v.partName(e.Why)),
-		Fields: v.titles(t, e.Fields), Refused: e.Action == pod.DidRefuse,
+		Fields: v.titles(t, e.Fields), Refused: e.Action == log.DidRefuse,
 	}
 	if e.By != "" {
 		out.By = v.helper(e.By)
@@ -274,7 +275,7 @@ func (v *visit) event(e pod.Entry) event {
 }
 
 // doer names whoever an entry is about.
-func (v *visit) doer(e pod.Entry) string {
+func (v *visit) doer(e log.Entry) string {
 	if e.Party != "" {
 		return v.party(e.Party)
 	}
@@ -304,7 +305,7 @@ func (v *visit) unknown() error {
 	if err != nil || seq == 0 || seq == 1<<64-1 {
 		return ldp.NotFound
 	}
-	entries, _, err := v.Pod.Find(v.r.Context(), v.who, pod.LogFilter{}, seq+1, 1)
+	entries, _, err := v.Pod.Find(v.r.Context(), v.who, log.Filter{}, seq+1, 1)
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)
 	}

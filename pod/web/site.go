@@ -29,6 +29,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/log"
 	"skrin/pod/registry"
 )
 
@@ -61,7 +62,7 @@ type Held interface {
 	Unsubscribe(ctx context.Context, who acl.Agent, name, id string) error
 	Export(ctx context.Context, who acl.Agent, by string, w io.Writer) error
 	OwnForm(ctx context.Context, who acl.Agent, evidence string) (string, error)
-	Find(ctx context.Context, who acl.Agent, f pod.LogFilter, before uint64, limit int) (entries []pod.Entry, more uint64, err error)
+	Find(ctx context.Context, who acl.Agent, f log.Filter, before uint64, limit int) (entries []log.Entry, more uint64, err error)
 	ExportLog(ctx context.Context, who acl.Agent, form pod.LogForm, w io.Writer) error
 	Archive(ctx context.Context, who acl.Agent, w io.Writer) error
 }

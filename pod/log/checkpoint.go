@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package log
 
 import (
 	"context"
@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"skrin/pod/vouch"
 )
 
 // Checkpoints (2026-11-22). The end of an exported log is signed as a note
@@ -76,15 +78,9 @@ func parseCheckpoint(text string) (c Checkpoint, err error) {
 	return c, nil
 }
 
-// origin names the log of a pod here.
-func (p *Pod) origin() string {
-	_, host, _ := strings.Cut(p.Base, "://")
-	return host + "/me/log"
-}
-
-// signCheckpoint returns c as a signed note.
-func (p *Pod) signCheckpoint(ctx context.Context, c Checkpoint) (string, error) {
-	signed, err := note.Sign(&note.Note{Text: c.text()}, noteSigner{p, ctx, c.Origin})
+// SignCheckpoint returns c as a signed note.
+func SignCheckpoint(ctx context.Context, c Checkpoint, by vouch.Signer) (string, error) {
+	signed, err := note.Sign(&note.Note{Text: c.text()}, noteSigner{by, ctx, c.Origin})
 	return string(signed), err
 }
 
@@ -111,9 +107,9 @@ func noteKeyHash(name string) uint32 {
 	return binary.BigEndian.Uint32(sum[:])
 }
 
-// A noteSigner signs notes with the server's key.
+// A noteSigner signs notes with the key of by.
 type noteSigner struct {
-	p    *Pod
+	By   vouch.Signer
 	ctx  context.Context // of the one call of note.Sign, which takes none
 	name string
 }
@@ -123,7 +119,7 @@ func (s noteSigner) KeyHash() uint32 { return noteKeyHash(s.name) }
 
 // Sign implements note.Signer.
 func (s noteSigner) Sign(msg []byte) ([]byte, error) {
-	jws, err := s.p.Sign.Sign(s.ctx, TypeCheckpoint, msg)
+	jws, err := s.By.Sign(s.ctx, TypeCheckpoint, msg)
 	if err != nil {
 		return nil, err
 	}
@@ -158,15 +154,15 @@ func (v *noteVerifier) Verify(msg, sig []byte) bool {
 	return err == nil && string(payload) == string(msg)
 }
 
-// A tree is a Merkle tree (RFC 6962, section 2.1) that grows at its end. It keeps
+// A Tree is a Merkle tree (RFC 6962, section 2.1) that grows at its end. It keeps
 // the roots of its whole subtrees, the largest first.
-type tree struct {
+type Tree struct {
 	size  uint64
 	roots []tlog.Hash
 }
 
-// add adds a line.
-func (t *tree) add(line []byte) {
+// Add adds a line.
+func (t *Tree) Add(line []byte) {
 	h := tlog.RecordHash(line)
 	t.size++
 	for n := t.size; n%2 == 0; n /= 2 {
@@ -176,8 +172,8 @@ func (t *tree) add(line []byte) {
 	t.roots = append(t.roots, h)
 }
 
-// root returns the tree's, in base64.
-func (t *tree) root() string {
+// Root returns the tree's, in base64.
+func (t *Tree) Root() string {
 	if t.size == 0 {
 		return tlog.Hash(sha256.Sum256(nil)).String()
 	}
@@ -188,8 +184,8 @@ func (t *tree) root() string {
 	return h.String()
 }
 
-// leafHash is that of a line in the tree, as the log's RDF form has it.
-func leafHash(line []byte) string {
+// LeafHash is that of a line in the tree, as the log's RDF form has it.
+func LeafHash(line []byte) string {
 	h := tlog.RecordHash(line)
 	return "sha256:" + hex.EncodeToString(h[:])
 }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package log
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -30,7 +28,7 @@ const (
 	DidFetch    Action = "fetch"    // the person asked a provider for evidence
 	DidRemove   Action = "remove"   // the person removed evidence
 	DidVisit    Action = "visit"    // somebody with a WebID read in the standard pod
-	DidUse      Action = "use"      // an app read or wrote in the owner's name, for the first time on a day; see [ReadCount]
+	DidUse      Action = "use"      // an app read or wrote in the owner's name, for the first time on a day; the rest is counted
 	DidWrite    Action = "write"    // somebody else made or changed a resource of the standard pod
 	DidDelete   Action = "delete"   // or deleted one
 
@@ -80,37 +78,38 @@ type Entry struct {
 	Hash    string    `json:"hash"`             // of the entry as JSON with an empty Hash
 }
 
-// logHead is the state of the chain.
-type logHead struct {
+// A Head is the state of the chain.
+type Head struct {
 	Seq  uint64
 	Hash string
 }
 
-func logKey(seq uint64) string { return fmt.Sprintf("l%016x", seq) }
+// Key is the key of the entry with that number; the [Head] is under "h".
+func Key(seq uint64) string { return fmt.Sprintf("l%016x", seq) }
 
-// enter appends e to the pod's log, in the transaction of what it tells.
-func (p *Pod) enter(tx store.Tx, e Entry) error {
-	head, err := store.Load[logHead](tx, "h")
+// Enter appends e to the pod's log, in the transaction of what it tells.
+func Enter(tx store.Tx, now time.Time, e Entry) error {
+	head, err := store.Load[Head](tx, "h")
 	if err != nil {
 		return err
 	}
 	if head == nil {
-		head = new(logHead)
+		head = new(Head)
 	}
-	if t, ok := tx.(*acting); ok {
-		e.By = t.by
+	if t, ok := tx.(*Acting); ok {
+		e.By = t.By
 	}
-	e.Seq, e.Prev, e.Time = head.Seq+1, head.Hash, p.Now().UTC().Truncate(time.Second)
+	e.Seq, e.Prev, e.Time = head.Seq+1, head.Hash, now.UTC().Truncate(time.Second)
 	text, err := e.seal()
 	if err != nil {
 		return err
 	}
-	tx.Put(logKey(e.Seq), text)
-	return store.Save(tx, "h", logHead{e.Seq, e.Hash})
+	tx.Put(Key(e.Seq), text)
+	return store.Save(tx, "h", Head{e.Seq, e.Hash})
 }
 
-// sum returns the hash that e should have.
-func (e Entry) sum() (string, error) {
+// Sum returns the hash that e should have.
+func (e Entry) Sum() (string, error) {
 	_, err := e.seal()
 	return e.Hash, err
 }
@@ -127,12 +126,12 @@ func (e *Entry) seal() ([]byte, error) {
 	return append(append(b[:len(b)-len(`"}`)], e.Hash...), `"}`...), nil
 }
 
-// VerifyLog reports the first fault of a chain of entries, in ascending order,
+// Verify reports the first fault of a chain of entries, in ascending order,
 // that begins with the first: a gap, a changed or a foreign entry.
-func VerifyLog(entries []Entry) error {
+func Verify(entries []Entry) error {
 	prev := ""
 	for i, e := range entries {
-		sum, err := e.sum()
+		sum, err := e.Sum()
 		switch {
 		case err != nil:
 			return err
@@ -148,66 +147,20 @@ func VerifyLog(entries []Entry) error {
 	return nil
 }
 
-// Log returns the owner's log, newest first: at most limit entries that come
-// before the entry numbered before; 0 for from the newest.
-func (p *Pod) Log(ctx context.Context, who acl.Agent, before uint64, limit int) ([]Entry, error) {
-	var entries []Entry
-	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
-		head, err := store.Load[logHead](tx, "h")
-		if err != nil || head == nil {
-			return err
-		}
-		if before == 0 || before > head.Seq {
-			before = head.Seq + 1
-		}
-		var keys []string
-		for seq := before - 1; seq > 0 && len(keys) < limit; seq-- {
-			keys = append(keys, logKey(seq))
-		}
-		values, err := tx.Get(keys...)
-		if err != nil {
-			return err
-		}
-		for i, value := range values {
-			e, err := store.Decode[Entry](keys[i], value)
-			if err != nil {
-				return err
-			}
-			entries = append(entries, *e)
-		}
-		return nil
-	})
-	return entries, err
-}
-
-// Renumbered tells the person, in her log, that she has another number than before,
-// as party has said; "" for her eID. Neither number comes here. Who has no pod has no
-// log.
-func (p *Pod) Renumbered(ctx context.Context, person, party string) error {
-	who, err := p.Owner(ctx, person)
-	if errors.Is(err, store.ErrNoPod) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return p.updateOwn(ctx, who, func(tx store.Tx) error { return p.enter(tx, Entry{Action: DidRenumber, Party: party}) })
-}
-
-// refused logs that a party was refused, once a day for each party, path and
+// Refused logs that a party was refused, once a day for each party, path and
 // reason: a party that tries without end must not fill the person's log.
-func (p *Pod) refused(tx store.Tx, e Entry) error {
+func Refused(tx store.Tx, now time.Time, e Entry) error {
 	e.Action = DidRefuse
-	return p.enterDaily(tx, e)
+	return EnterDaily(tx, now, e)
 }
 
-// enterDaily appends e, unless it was appended today.
-func (p *Pod) enterDaily(tx store.Tx, e Entry) error {
+// EnterDaily appends e, unless it was appended today.
+func EnterDaily(tx store.Tx, now time.Time, e Entry) error {
 	why := e.Why
 	if e.Action != DidRefuse {
 		why = string(e.Action)
 	}
-	key := fmt.Sprintf("x%s\x00%s\x00%s\x00%s", p.Now().UTC().Format(time.DateOnly), e.Party, why, e.Path)
+	key := fmt.Sprintf("x%s\x00%s\x00%s\x00%s", now.UTC().Format(time.DateOnly), e.Party, why, e.Path)
 	seen, err := store.Load[int](tx, key)
 	if err != nil {
 		return err
@@ -218,5 +171,12 @@ func (p *Pod) enterDaily(tx store.Tx, e Entry) error {
 	if err := store.Save(tx, key, 1); err != nil {
 		return err
 	}
-	return p.enter(tx, e)
+	return Enter(tx, now, e)
+}
+
+// An Acting is a transaction of somebody who acts for the owner: each entry of the
+// log tells by whom.
+type Acting struct {
+	store.Tx
+	By acl.WebID
 }
