@@ -27,6 +27,7 @@ type Evidence struct {
 	Received time.Time
 	Path     ldp.ID    // where the person finds it in the pod, as RDF
 	Facts    []Fact    // in the order of the type's fields
+	Detached string    // the issuer's signature of its RDF, as [TypeDetached]; "" if it came as signed forms
 	Forms    int       // how many signed forms were delivered
 	Given    int       // how many of them have a recipient
 	Wanted   time.Time // when its issuer was asked for more of them; zero if it wasn't, or has delivered them

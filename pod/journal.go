@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"skrin/acl"
@@ -48,7 +49,19 @@ type Activity struct {
 	Target ldp.ID    `json:",omitempty"` // the container, of Added and Removed
 	State  string    `json:",omitempty"` // ETag that the topic has now; "" if it is deleted
 	At     time.Time // to the second
+
+	// Rules are those of a Deleted object's own ACL document, which went with it: who
+	// might read it by them is told that it is gone.
+	Rules []byte `json:",omitempty"`
 }
+
+// mostRules is how large they may be, in bytes; with larger ones nobody is told by
+// them.
+const mostRules = 16 << 10
+
+// Dismissed says whether the program of an agent (its Client) was told by the person
+// that it may act for her no more.
+type Dismissed func(ctx context.Context, who acl.Agent) (bool, error)
 
 // Topic returns the resource whose subscribers are told.
 func (a Activity) Topic() ldp.ID {
@@ -71,6 +84,9 @@ func (r *right) did(ch *record.Change, kind string, object, target ldp.ID, media
 		return
 	}
 	a := Activity{Kind: kind, Object: object, Target: target, At: ch.At}
+	if kind == Deleted && len(r.former) <= mostRules {
+		a.Rules = r.former
+	}
 	if kind != Deleted {
 		tag := ch.Tag(a.Topic())
 		a.State = ldp.EntityTag(tag.String(), media)
@@ -191,7 +207,7 @@ func (p *Pod) Hear(ctx context.Context, pod string, after uint64, audience Audie
 				if _, decided := h.May[ear]; decided {
 					continue
 				}
-				_, err := p.may(tx, who, acl.Read, topic)
+				err := p.hears(tx, who, topic, all)
 				if ask := (*unasked)(nil); errors.As(err, &ask) {
 					unsure = append(unsure, ear)
 				} else if err != nil && !refused(err) {
@@ -206,11 +222,69 @@ func (p *Pod) Hear(ctx context.Context, pod string, after uint64, audience Audie
 		return nil
 	})
 	for _, ear := range unsure {
-		ok, fault := p.MayHear(ctx, ear.Who, ear.Topic)
+		ok, fault := p.MayHear(ctx, ear.Who, ear.Topic, h.Activities...)
 		h.May[ear] = ok
 		err = errors.Join(err, fault)
 	}
+	for ear, ok := range h.May {
+		if ok {
+			ended, fault := p.ended(ctx, ear.Who)
+			h.May[ear] = !ended
+			err = errors.Join(err, fault)
+		}
+	}
 	return h, err
+}
+
+// ended asks Dismissed, of an agent that acts by a program of this server's.
+func (p *Pod) ended(ctx context.Context, who acl.Agent) (bool, error) {
+	if p.Dismissed == nil || who.Client == "" || who.Issuer != p.Issuer {
+		return false, nil
+	}
+	who.Origin = ""
+	return p.Dismissed(ctx, who)
+}
+
+// hears is may, for who is to be told of activities: what is deleted took its own ACL
+// document with it, and who might read it by that hears that it is gone.
+func (p *Pod) hears(tx store.Tx, who acl.Agent, topic ldp.ID, told []Activity) error {
+	_, err := p.may(tx, who, acl.Read, topic)
+	var rules []byte
+	for _, a := range told {
+		if a.Topic() == topic {
+			rules = a.Rules
+		}
+	}
+	if rules == nil || !refused(err) {
+		return err
+	}
+	values, fault := tx.Get(record.RecordKey(topic))
+	if fault != nil || values[0] != nil {
+		return errors.Join(err, fault)
+	}
+	was := store.Tx(&formerly{tx, record.RulesKey(topic), rules})
+	if k, ok := tx.(*knowing); ok {
+		was = &knowing{&formerly{k.Tx, record.RulesKey(topic), rules}, k.found}
+	}
+	_, err = p.may(was, who, acl.Read, topic)
+	return err
+}
+
+// A formerly Tx has another value under one key.
+type formerly struct {
+	store.Tx
+	key   string
+	value []byte
+}
+
+// Get implements store.Tx.
+func (f *formerly) Get(keys ...string) ([][]byte, error) {
+	values, err := f.Tx.Get(keys...)
+	if i := slices.Index(keys, f.key); err == nil && i >= 0 {
+		values = slices.Clone(values)
+		values[i] = f.value
+	}
+	return values, err
 }
 
 // now returns an activity for each topic that says how it is.
@@ -240,16 +314,17 @@ func (p *Pod) stands(tx store.Tx, topic ldp.ID) (Activity, error) {
 	return a, err
 }
 
-// MayHear reports whether who may read a topic, and so be told of it.
-func (p *Pod) MayHear(ctx context.Context, who acl.Agent, topic ldp.ID) (bool, error) {
-	err := p.view(ctx, who, topic, func(tx store.Tx) error {
-		_, err := p.may(tx, who, acl.Read, topic)
-		return err
-	})
+// MayHear reports whether who may read a topic, and so be told of what happened to it.
+func (p *Pod) MayHear(ctx context.Context, who acl.Agent, topic ldp.ID, tell ...Activity) (bool, error) {
+	err := p.view(ctx, who, topic, func(tx store.Tx) error { return p.hears(tx, who, topic, tell) })
 	if refused(err) {
 		return false, nil
 	}
-	return err == nil, err
+	if err != nil {
+		return false, err
+	}
+	ended, err := p.ended(ctx, who)
+	return !ended && err == nil, err
 }
 
 // refused reports whether an error says that an agent may not.

@@ -34,6 +34,7 @@ type right struct {
 	used    []byte        // what is under usedKey; read only for writing
 	unasked []string      // groups that would have to be asked elsewhere
 	done    []Activity    // what a write has done, if anybody wants to know
+	former  []byte        // the rules of what is deleted, if anybody wants to know
 }
 
 // A link is one resource of a line.

@@ -513,6 +513,13 @@ func (p *Pod) delete(ctx context.Context, tx store.Tx, ch *record.Change, who ac
 	if err != nil {
 		return err
 	}
+	if r.aux == "" && r.home.Watched(r.now) {
+		rules, err := tx.Get(record.RulesKey(r.id))
+		if err != nil {
+			return err
+		}
+		r.former = rules[0]
+	}
 	r.remove(tx, ch)
 	if err := p.journal(tx, r); err != nil {
 		return err

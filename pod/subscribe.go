@@ -3,6 +3,7 @@
 package pod
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -227,6 +228,9 @@ func (p *Pod) Attach(ctx context.Context, name, id string) (Attached, error) {
 		}
 		return err
 	})
+	if ended, fault := p.ended(ctx, s.Who); err == nil && (ended || fault != nil) {
+		err = cmp.Or(fault, absent())
+	}
 	return at, hideRefusal(err)
 }
 

@@ -223,6 +223,23 @@ func (r *room) end(why error) {
 	}
 }
 
+// End ends the streams that a program has in a person's name, in anybody's for "", on
+// this node. Those on
+// others end when there is something to tell them: see [pod.Dismissed].
+func (h *Hub) End(who acl.WebID, client string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.rooms {
+		for _, streams := range r.topics {
+			for s := range streams {
+				if s.Who.Client == client && (who == "" || s.Who.ID == who) {
+					s.end(errWithdrawn)
+				}
+			}
+		}
+	}
+}
+
 // Listening implements pod.Audience.
 func (r *room) Listening(topic ldp.ID) (all []acl.Agent) {
 	r.hub.mu.Lock()
