@@ -17,6 +17,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod/number"
 	"skrin/pod/record"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -125,7 +126,7 @@ func (p *Pod) mayActFor(tx store.Tx, who acl.Agent, mode acl.Mode) error {
 		}
 	}
 	if _, ok := acl.Decide(grants, who, mode, desk, p.Now()); !ok {
-		return refusal(who)
+		return resource.Refusal(who)
 	}
 	return nil
 }
@@ -337,7 +338,7 @@ func (p *Pod) invited(ctx context.Context, who acl.Agent, code string, run func(
 // invitation with the code is of. To take it on twice is no error.
 func (p *Pod) TakeOn(ctx context.Context, who acl.Agent, code string) (m Mandate, err error) {
 	if who.For != "" {
-		return m, refusal(who)
+		return m, resource.Refusal(who)
 	}
 	err = p.invited(ctx, who, code, p.Store.Update, func(tx store.Tx, all []Mandate, i int) error {
 		if m = all[i]; m.Owner == who.ID {
@@ -420,7 +421,7 @@ func (p *Pod) mandate(ctx context.Context, who acl.Agent, note Mandate) (m Manda
 		}
 		i := slices.IndexFunc(all, func(m Mandate) bool { return m.ID == note.ID && m.To == who.ID && m.Holds(p.Now()) })
 		if i < 0 {
-			return refusal(who)
+			return resource.Refusal(who)
 		}
 		m = all[i]
 		return nil
