@@ -25,6 +25,7 @@ import (
 	"skrin/pod/number"
 	"skrin/pod/record"
 	"skrin/pod/registry"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 	"skrin/pod/vocab"
 )
@@ -125,7 +126,7 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 		}
 		for i, d := range rows {
 			if !slices.Contains(a.space.Types, d.typ.ID) {
-				return refusal(who)
+				return resource.Refusal(who)
 			}
 			if err := p.keep(ctx, tx, a, d); err != nil {
 				if media != TypeRows {
@@ -163,7 +164,7 @@ func (p *Pod) acknowledge(ctx context.Context, party registry.Party, rows []*del
 // mayDeposit refuses early, before a byte of the body is read.
 func (p *Pod) mayDeposit(ctx context.Context, who acl.Agent, id ldp.ID) (party registry.Party, types []string, err error) {
 	if !who.Known() {
-		return party, nil, refusal(who)
+		return party, nil, resource.Refusal(who)
 	}
 	err = p.Store.View(ctx, store.Name("w/"+spaceID(id)), func(tx store.Tx) error {
 		a, err := p.enterSpace(ctx, tx, who, acl.Append, id)
@@ -173,7 +174,7 @@ func (p *Pod) mayDeposit(ctx context.Context, who acl.Agent, id ldp.ID) (party r
 		return err
 	})
 	if errors.Is(err, store.ErrNoPod) {
-		err = refusal(who)
+		err = resource.Refusal(who)
 	}
 	if k := ldp.KindOf(err); err != nil && k == ldp.Forbidden {
 		// Once more, in a transaction that logs the refusal.
@@ -191,7 +192,7 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 		return nil, ldp.Refuse(ldp.Invalid, "The body could not be read to its end.")
 	}
 	if int64(len(b)) > limit {
-		return nil, tooLarge(limit)
+		return nil, resource.TooLarge(limit)
 	}
 	return b, nil
 }
@@ -451,7 +452,7 @@ func (p *Pod) keep(ctx context.Context, tx store.Tx, a access, d *delivery) erro
 	if err != nil {
 		return err
 	}
-	e.Path = ldp.ID("/" + own.Name + "/" + evidences + d.id)
+	e.Path = ldp.ID("/" + own.Name + "/" + resource.EvidenceFolder + d.id)
 	if err := p.supersede(tx, e); err != nil {
 		return err
 	}
@@ -468,7 +469,7 @@ func (p *Pod) keep(ctx context.Context, tx store.Tx, a access, d *delivery) erro
 	if err != nil {
 		return err
 	}
-	if err := p.plant(tx, e.Path, TypeTurtle, turtle); err != nil {
+	if err := p.tree().Plant(tx, e.Path, TypeTurtle, turtle); err != nil {
 		return err
 	}
 	return keep(tx, e)

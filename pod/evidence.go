@@ -14,6 +14,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -346,14 +347,14 @@ func newestFirst(tx store.Tx) ([]string, error) {
 func (p *Pod) Piece(ctx context.Context, who acl.Agent, id string) (out Evidence, err error) {
 	err = p.viewPart(ctx, who, evidencePart, func(tx store.Tx) error {
 		if !store.IsID(id) {
-			return absent()
+			return resource.Absent()
 		}
 		e, err := store.Load[Evidence](tx, evidenceKey(id))
 		if err != nil {
 			return err
 		}
 		if e == nil {
-			return absent()
+			return resource.Absent()
 		}
 		p.listed(e)
 		out = *e
