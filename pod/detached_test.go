@@ -55,6 +55,11 @@ func TestDetached(t *testing.T) {
 	if !strings.Contains(text, "registered30days") || strings.Contains(text, "2026-10-01") || strings.Contains(text, "detachedSignature") {
 		t.Errorf("the insurer reads\n%s", text)
 	}
+	res, err := w.pod.Get(t.Context(), w.agent(insurer), read(there, pod.TypeTurtle))
+	must(t, err)
+	if got := res.Modified.Format("2006-01-02T15:04:05"); got != "2026-11-21T00:00:00" {
+		t.Errorf("Last-Modified tells when it came: %s", got)
+	}
 	if _, err := w.read(insurer, there, pod.TypeSDJWT); !errors.Is(err, ldp.Unavailable) {
 		t.Errorf("as SD-JWT: %v", err)
 	}

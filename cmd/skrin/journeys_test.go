@@ -308,12 +308,15 @@ func (j *journey) certify(key string, long bool) error {
 	}
 	j.deposit = deposit
 	if j.body == nil || !long {
-		signing := j.party("arbetsformedlingen").Key
-		now := time.Now()
-		form, err := credential.Issue(signing, credential.Statement{
+		authority, now := j.party("arbetsformedlingen"), time.Now()
+		s := credential.Statement{
 			Type: "https://af.example.se/vct/arbetsloshetsintyg/1", Issuer: j.origins[1], Issued: now, Expires: now.AddDate(0, 1, 0), Decoys: 2,
 			Claims: []credential.Claim{{Name: "registered", Value: true}, {Name: "registration_date", Value: "2026-10-01"}, {Name: "registered_at_least_30_days", Value: long}},
-		})
+		}
+		if holders, err := authority.HolderKeys(j.t.Context(), deposit, 1); err == nil { // or the delivery itself is refused
+			s.HolderKey = &holders[0]
+		}
+		form, err := credential.Issue(authority.Key, s)
 		if err != nil {
 			j.t.Fatal(err)
 		}
