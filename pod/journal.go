@@ -12,6 +12,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/record"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -28,48 +29,9 @@ import (
 // We gave up to tell a subscriber everything: who is further behind than the
 // ring is told once that its topic is other than it was.
 
-// The kinds of [Activity], of Activity Streams.
-const (
-	Created = "Create"
-	Updated = "Update"
-	Deleted = "Delete"
-	Added   = "Add"
-	Removed = "Remove"
-
-	// Ended is that a channel was ended by who may; State is its id. Nobody is
-	// told, but who listens to it hears no more.
-	Ended = "End"
-)
-
-// An Activity is one thing that happened to one resource: its topic.
-type Activity struct {
-	Seq    uint64 // in the pod
-	Kind   string
-	Object ldp.ID
-	Target ldp.ID    `json:",omitempty"` // the container, of Added and Removed
-	State  string    `json:",omitempty"` // ETag that the topic has now; "" if it is deleted
-	At     time.Time // to the second
-
-	// Rules are those of a Deleted object's own ACL document, which went with it: who
-	// might read it by them is told that it is gone.
-	Rules []byte `json:",omitempty"`
-}
-
-// mostRules is how large they may be, in bytes; with larger ones nobody is told by
-// them.
-const mostRules = 16 << 10
-
 // Dismissed says whether the program of an agent (its Client) was told by the person
 // that it may act for her no more.
 type Dismissed func(ctx context.Context, who acl.Agent) (bool, error)
-
-// Topic returns the resource whose subscribers are told.
-func (a Activity) Topic() ldp.ID {
-	if a.Target != "" {
-		return a.Target
-	}
-	return a.Object
-}
 
 const (
 	journalKept = 256
@@ -78,37 +40,21 @@ const (
 
 func activityKey(seq uint64) string { return fmt.Sprintf("v%016x", seq) }
 
-// did notes what a write has done, for [Pod.journal], if anybody wants to know.
-func (r *right) did(ch *record.Change, kind string, object, target ldp.ID, media string) {
-	if !r.home.Watched(r.now) {
-		return
-	}
-	a := Activity{Kind: kind, Object: object, Target: target, At: ch.At}
-	if kind == Deleted && len(r.former) <= mostRules {
-		a.Rules = r.former
-	}
-	if kind != Deleted {
-		tag := ch.Tag(a.Topic())
-		a.State = ldp.EntityTag(tag.String(), media)
-	}
-	r.done = append(r.done, a)
-}
-
 // journal writes down what a write has done.
-func (p *Pod) journal(tx store.Tx, r *right) error {
-	if len(r.done) == 0 {
+func (p *Pod) journal(tx store.Tx, r *resource.Right) error {
+	if len(r.Done) == 0 {
 		return nil
 	}
-	first, err := jot(tx, r.done)
-	if err != nil || r.home.Hooks < r.now.Unix() {
+	first, err := jot(tx, r.Done)
+	if err != nil || r.Home.Hooks < r.Now.Unix() {
 		return err
 	}
-	return p.callLater(tx, r.done, first)
+	return p.callLater(tx, r.Done, first)
 }
 
 // jot appends to the journal, has the nodes told, and returns the number of the
 // first.
-func jot(tx store.Tx, done []Activity) (first uint64, err error) {
+func jot(tx store.Tx, done []record.Activity) (first uint64, err error) {
 	seq, err := lastSeq(tx)
 	if err != nil {
 		return 0, err
@@ -128,9 +74,6 @@ func jot(tx store.Tx, done []Activity) (first uint64, err error) {
 	return first, store.Save(tx, journalKey, seq)
 }
 
-// tells reports whether subscribers of the topic are told of the activity.
-func (a Activity) tells(topic ldp.ID) bool { return a.Kind != Ended && a.Topic() == topic }
-
 func lastSeq(tx store.Tx) (uint64, error) {
 	last, err := store.Load[uint64](tx, journalKey)
 	if err != nil || last == nil {
@@ -141,7 +84,7 @@ func lastSeq(tx store.Tx) (uint64, error) {
 
 // activities returns what happened after a number, and the last number. lost is
 // that the ring no longer holds all of it.
-func activities(tx store.Tx, after uint64) (found []Activity, last uint64, lost bool, err error) {
+func activities(tx store.Tx, after uint64) (found []record.Activity, last uint64, lost bool, err error) {
 	if last, err = lastSeq(tx); err != nil || last <= after {
 		return nil, last, false, err
 	}
@@ -150,7 +93,7 @@ func activities(tx store.Tx, after uint64) (found []Activity, last uint64, lost 
 		return nil, 0, false, err
 	}
 	for _, pair := range pairs {
-		a, err := store.Decode[Activity](pair.Key, pair.Value)
+		a, err := store.Decode[record.Activity](pair.Key, pair.Value)
 		if err != nil {
 			return nil, 0, false, err
 		}
@@ -169,8 +112,8 @@ type Audience interface {
 
 // Heard is what a pod's audience is to be told.
 type Heard struct {
-	Activities []Activity // of topics that somebody listens to, in their order
-	Last       uint64     // the number to ask from next time
+	Activities []record.Activity // of topics that somebody listens to, in their order
+	Last       uint64            // the number to ask from next time
 	May        map[Ear]bool
 }
 
@@ -208,9 +151,9 @@ func (p *Pod) Hear(ctx context.Context, pod string, after uint64, audience Audie
 					continue
 				}
 				err := p.hears(tx, who, topic, all)
-				if ask := (*unasked)(nil); errors.As(err, &ask) {
+				if ask := (*resource.Unasked)(nil); errors.As(err, &ask) {
 					unsure = append(unsure, ear)
-				} else if err != nil && !refused(err) {
+				} else if err != nil && !resource.Refused(err) {
 					return err
 				}
 				h.May[ear] = err == nil
@@ -247,15 +190,15 @@ func (p *Pod) ended(ctx context.Context, who acl.Agent) (bool, error) {
 
 // hears is may, for who is to be told of activities: what is deleted took its own ACL
 // document with it, and who might read it by that hears that it is gone.
-func (p *Pod) hears(tx store.Tx, who acl.Agent, topic ldp.ID, told []Activity) error {
-	_, err := p.may(tx, who, acl.Read, topic)
+func (p *Pod) hears(tx store.Tx, who acl.Agent, topic ldp.ID, told []record.Activity) error {
+	_, err := p.tree().May(tx, who, acl.Read, topic)
 	var rules []byte
 	for _, a := range told {
 		if a.Topic() == topic {
 			rules = a.Rules
 		}
 	}
-	if rules == nil || !refused(err) {
+	if rules == nil || !resource.Refused(err) {
 		return err
 	}
 	values, fault := tx.Get(record.RecordKey(topic))
@@ -263,10 +206,10 @@ func (p *Pod) hears(tx store.Tx, who acl.Agent, topic ldp.ID, told []Activity) e
 		return errors.Join(err, fault)
 	}
 	was := store.Tx(&formerly{tx, record.RulesKey(topic), rules})
-	if k, ok := tx.(*knowing); ok {
-		was = &knowing{&formerly{k.Tx, record.RulesKey(topic), rules}, k.found}
+	if k, ok := tx.(*resource.Knowing); ok {
+		was = &resource.Knowing{Tx: &formerly{k.Tx, record.RulesKey(topic), rules}, Found: k.Found}
 	}
-	_, err = p.may(was, who, acl.Read, topic)
+	_, err = p.tree().May(was, who, acl.Read, topic)
 	return err
 }
 
@@ -288,7 +231,7 @@ func (f *formerly) Get(keys ...string) ([][]byte, error) {
 }
 
 // now returns an activity for each topic that says how it is.
-func (p *Pod) now(tx store.Tx, topics []ldp.ID, seq uint64) (all []Activity, err error) {
+func (p *Pod) now(tx store.Tx, topics []ldp.ID, seq uint64) (all []record.Activity, err error) {
 	for _, topic := range topics {
 		a, err := p.stands(tx, topic)
 		if err != nil {
@@ -301,23 +244,23 @@ func (p *Pod) now(tx store.Tx, topics []ldp.ID, seq uint64) (all []Activity, err
 }
 
 // stands says how a topic is.
-func (p *Pod) stands(tx store.Tx, topic ldp.ID) (Activity, error) {
+func (p *Pod) stands(tx store.Tx, topic ldp.ID) (record.Activity, error) {
 	values, err := tx.Get(record.RecordKey(topic))
 	if err != nil {
-		return Activity{}, err
+		return record.Activity{}, err
 	}
 	rec, err := record.DecodeState(values[0])
-	a := Activity{Kind: Deleted, Object: topic, At: p.Now().UTC().Truncate(time.Second)}
+	a := record.Activity{Kind: record.Deleted, Object: topic, At: p.Now().UTC().Truncate(time.Second)}
 	if rec != nil {
-		a.Kind, a.State = Updated, ldp.EntityTag(rec.Tag.String(), rec.Media)
+		a.Kind, a.State = record.Updated, ldp.EntityTag(rec.Tag.String(), rec.Media)
 	}
 	return a, err
 }
 
 // MayHear reports whether who may read a topic, and so be told of what happened to it.
-func (p *Pod) MayHear(ctx context.Context, who acl.Agent, topic ldp.ID, tell ...Activity) (bool, error) {
+func (p *Pod) MayHear(ctx context.Context, who acl.Agent, topic ldp.ID, tell ...record.Activity) (bool, error) {
 	err := p.view(ctx, who, topic, func(tx store.Tx) error { return p.hears(tx, who, topic, tell) })
-	if refused(err) {
+	if resource.Refused(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -325,11 +268,6 @@ func (p *Pod) MayHear(ctx context.Context, who acl.Agent, topic ldp.ID, tell ...
 	}
 	ended, err := p.ended(ctx, who)
 	return !ended && err == nil, err
-}
-
-// refused reports whether an error says that an agent may not.
-func refused(err error) bool {
-	return errors.Is(err, ldp.Forbidden) || errors.Is(err, ldp.Unauthenticated)
 }
 
 // A memo Tx reads each key once.

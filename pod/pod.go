@@ -8,6 +8,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod/registry"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 	"skrin/pod/vouch"
 )
@@ -36,6 +37,15 @@ type Pod struct {
 	Leak      Leak                // links people on purpose; "" everywhere but in the program that measures it
 
 	tally tally
+}
+
+// tree is how the standard pods of the server are read and written.
+func (p *Pod) tree() *resource.Tree {
+	return &resource.Tree{
+		Base: p.Base, Issuer: p.Issuer, Blobs: p.Blobs, Now: p.Now, Rand: p.Rand,
+		MaxBytes: p.MaxBytes, MaxRDF: p.MaxRDF, Quota: p.Quota, Channels: p.Channels, Asks: p.Groups != nil,
+		Written: p.journal, Unreferred: p.sweepSoon, BeforeBlob: p.sweepLater,
+	}
 }
 
 // url returns the URL of a path.

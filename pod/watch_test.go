@@ -14,6 +14,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/record"
 )
 
 // An audience listens to topics.
@@ -273,7 +274,7 @@ func TestAttach(t *testing.T) {
 	name := b.root.First()
 	s := b.subscribe(bob, pod.Subscription{Topic: b.id("a"), State: `"other.raw"`})
 	at, err := b.Attach(t.Context(), name, s.ID)
-	if err != nil || at.Who != bob || at.Now == nil || at.Now.Kind != pod.Updated {
+	if err != nil || at.Who != bob || at.Now == nil || at.Now.Kind != record.Updated {
 		t.Fatalf("%+v, %v", at, err)
 	}
 	same := b.subscribe(bob, pod.Subscription{Topic: b.id("a"), State: at.Now.State})
@@ -346,7 +347,7 @@ func TestCalls(t *testing.T) {
 		t.Fatal("nothing waits")
 	}
 	calls := take()
-	if len(calls) != 1 || len(calls[0].Tell) != 2 || calls[0].Tell[0].Kind != pod.Created || calls[0].Tell[1].Kind != pod.Updated {
+	if len(calls) != 1 || len(calls[0].Tell) != 2 || calls[0].Tell[0].Kind != record.Created || calls[0].Tell[1].Kind != record.Updated {
 		t.Fatalf("%+v", calls)
 	}
 	if len(take()) != 0 || waiting() {

@@ -85,6 +85,7 @@ type guard struct {
 	together  together
 	underWay  atomic.Int64
 	memory    memory
+	asked     atomic.Uint64 // requests since the start
 }
 
 // The numbers of keys that limiters remember.
@@ -128,6 +129,7 @@ func (g *guard) wrap(next http.Handler, refuse func(http.ResponseWriter, *http.R
 		out := &recorder{ResponseWriter: w}
 		r, end := g.traces.request(r, route)
 		g.m.underWay.Inc()
+		g.asked.Add(1)
 		whole := false
 		defer func() {
 			g.m.underWay.Dec()

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -287,6 +288,7 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	wg.Go(func() { s.rotateSigning(ctx) })
 	wg.Go(func() { s.follow(ctx) })
 	wg.Go(func() { s.settle(after) })
+	wg.Go(func() { s.relax(ctx) })
 	wg.Go(func() { s.operate(after) })
 	wg.Go(func() { s.jobs.run(ctx) })
 	err := front{
@@ -332,6 +334,42 @@ func (s *server) settle(ctx context.Context) {
 		}
 		if ctx.Err() != nil {
 			return
+		}
+	}
+}
+
+// A breather tells when a busy time is over, by how many requests there have been.
+type breather struct {
+	last  uint64
+	quiet bool // since the last time
+}
+
+// fewAMinute is of how many requests a minute is quiet: proxies ask every second or
+// two whether all is well.
+const fewAMinute = 600
+
+// over reports whether, of requests that were so many until now and came within the
+// last minute, it is the first time that there are few.
+func (b *breather) over(asked uint64) bool {
+	few := asked-b.last < fewAMinute
+	begins := few && !b.quiet
+	b.last, b.quiet = asked, few
+	return begins
+}
+
+// relax gives back the memory that a busy time, or the start, has taken: the heap may
+// grow far (see tune), and would stay so large.
+func (s *server) relax(ctx context.Context) {
+	every := time.NewTicker(time.Minute)
+	defer every.Stop()
+	for b := (breather{}); ; {
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return
+		}
+		if b.over(s.guard.asked.Load()) {
+			debug.FreeOSMemory()
 		}
 	}
 }

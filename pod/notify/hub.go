@@ -12,6 +12,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -190,7 +191,7 @@ func (r *room) tell(after uint64, heard pod.Heard) {
 			}
 			may, decided := heard.May[pod.Ear{Topic: topic, Who: s.Who}]
 			switch {
-			case a.Kind == pod.Ended:
+			case a.Kind == record.Ended:
 				if s.ID == a.State {
 					s.end(errWithdrawn)
 				}
