@@ -55,7 +55,7 @@ func (c *fetchCommand) Run(ctx context.Context) error {
 	}
 	f := &fetcher{
 		base: u.Scheme + "://" + u.Host, root: u.EscapedPath(), owner: cmp.Or(c.Owner, c.Root+"profile/card#me"), most: c.Most,
-		id: c.ID, secret: strings.TrimSpace(string(secret)), key: key, cache: c.File + ".parts", told: c.told,
+		id: c.ID, secret: strings.TrimSpace(string(secret)), key: key, cache: c.File + ".parts", told: c.told, shown: newBar(c.told != nil),
 		http: &http.Client{Timeout: time.Hour, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	if f.told == nil {
@@ -82,7 +82,7 @@ type fetcher struct {
 	docs     int
 	reused   int
 	bytes    int64
-	last     time.Time // something was told
+	shown    *bar
 }
 
 // fetch makes the file.
@@ -114,9 +114,11 @@ func (f *fetcher) fetch(ctx context.Context, file string) (err error) {
 	return os.RemoveAll(f.cache)
 }
 
+// tell shows how far it is, and at the end what there was.
 func (f *fetcher) tell(end bool) {
-	if end || time.Since(f.last) > 2*time.Second {
-		f.last = time.Now()
+	f.shown.show(pace{int64(f.docs), 0, "documents"})
+	if end {
+		f.shown.end()
 		fmt.Fprintf(f.told, "%d documents, of which %d were here already; %d MiB\n", f.docs, f.reused, f.bytes>>20)
 	}
 }

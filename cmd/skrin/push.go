@@ -98,6 +98,7 @@ func (c *pushCommand) Run(ctx context.Context) error {
 	}
 	defer rows.Close()
 	done, number := pushed{Failed: []rowErr{}}, 0
+	shown := newBar(c.JSON)
 	err = eachRow(rows, strings.HasSuffix(c.Rows, ".jsonl"), func(row map[string]string, fault error) error {
 		number++
 		if fault == nil {
@@ -106,8 +107,10 @@ func (c *pushCommand) Run(ctx context.Context) error {
 		if fault != nil {
 			done.Failed = append(done.Failed, rowErr{number, fault.Error()})
 		}
+		shown.show(pace{int64(number), 0, "rows"})
 		return ctx.Err()
 	})
+	shown.end()
 	if err != nil {
 		return err
 	}
