@@ -39,13 +39,15 @@ const (
 
 // Foreign finds the issuers of the WebIDs of others (Solid-OIDC, section 9): one
 // is believed if the document that the WebID leads to names it. What it fetches
-// it remembers for minutes, failures too. It is safe for concurrent use.
+// it remembers for minutes, failures too. It fetches 4 documents at once from
+// those who have registered one name. It is safe for concurrent use.
 type Foreign struct {
 	client   *http.Client
 	now      func() time.Time
 	profiles *Recall[acl.WebID, []string]
 	issuers  *Recall[string, []jose.JSONWebKey]
 	groups   *Recall[string, []acl.WebID]
+	hosts    hosts
 }
 
 // NewForeign makes a Foreign that fetches with the client, which should be
@@ -54,7 +56,7 @@ func NewForeign(client *http.Client, now func() time.Time) *Foreign {
 	return &Foreign{
 		client: client, now: now,
 		profiles: NewRecall[acl.WebID, []string](foreignEntries), issuers: NewRecall[string, []jose.JSONWebKey](foreignEntries / 10),
-		groups: NewRecall[string, []acl.WebID](foreignGroups),
+		groups: NewRecall[string, []acl.WebID](foreignGroups), hosts: hosts{known: map[string]*host{}},
 	}
 }
 
@@ -95,7 +97,7 @@ func (f *Foreign) members(ctx context.Context, group string) ([]acl.WebID, error
 // graph fetches a document of RDF, and reads it, also when the request that asked
 // has ended: others wait for the same, and what fails is remembered.
 func (f *Foreign) graph(ctx context.Context, address string) (*rdf.Graph, error) {
-	doc, err := Fetch(ctx, f.client, address, "text/turtle, application/ld+json;q=0.9, application/rdf+xml;q=0.5")
+	doc, err := f.fetch(ctx, address, "text/turtle, application/ld+json;q=0.9, application/rdf+xml;q=0.5")
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +164,7 @@ func (i foreignIssuer) keys(ctx context.Context) ([]jose.JSONWebKey, error) {
 	if about.Issuer != i.name {
 		return nil, errors.New("the issuer says that it is another")
 	}
-	doc, err := Fetch(ctx, i.client, about.JWKS, "application/json")
+	doc, err := i.fetch(ctx, about.JWKS, "application/json")
 	if err != nil {
 		return nil, err
 	}
@@ -202,9 +204,19 @@ func verifies(key any) bool {
 }
 
 func (f *Foreign) fetchJSON(ctx context.Context, address string, v any) error {
-	doc, err := Fetch(ctx, f.client, address, "application/json")
+	doc, err := f.fetch(ctx, address, "application/json")
 	if err != nil {
 		return err
 	}
 	return json.Unmarshal(doc.Body, v)
+}
+
+// fetch gets a document, in its host's turn.
+func (f *Foreign) fetch(ctx context.Context, address, accept string) (Document, error) {
+	leave, err := f.hosts.enter(address)
+	if err != nil {
+		return Document{}, err
+	}
+	defer leave()
+	return Fetch(ctx, f.client, address, accept)
 }
