@@ -38,7 +38,8 @@ check:
 unit:
 	SKRIN_TEST_ALL=1 go test -timeout 15m ./...
 
-# Pictures of every page in every state, to look at, in fixtures/browser/screenshots.
+# Pictures of every page in every state, to look at, in fixtures/browser/screenshots;
+# of some with SKRIN_STOPS='^consent' SKRIN_VIEWS='sv.phone nb.desktop.dark'.
 screenshots: deps
 	rm -rf fixtures/browser/screenshots
 	SKRIN_TEST_ALL=1 SKRIN_SCREENSHOTS=screenshots go test -count=1 -timeout 30m -run TestScreenshots ./cmd/skrin

@@ -15,6 +15,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/record"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -97,7 +98,7 @@ func (a *archive) resources() error {
 		var podID string
 		err := a.viewOwn(a.ctx, a.who, func(tx store.Tx) (err error) {
 			podID = tx.Pod()
-			found, err = tx.Scan(record.RecordKey(""), after, page)
+			found, err = tx.Scan(record.RecordKey(""), after, resource.Page)
 			return err
 		})
 		if err != nil {
@@ -109,7 +110,7 @@ func (a *archive) resources() error {
 			}
 			after = pair.Key
 		}
-		if len(found) < page {
+		if len(found) < resource.Page {
 			return nil
 		}
 	}
@@ -132,7 +133,7 @@ func (a *archive) resource(podID string, id ldp.ID, value []byte) error {
 	if id.IsContainer() { // its own triples
 		f.File, f.Type = f.File+".container.nt", "application/n-triples"
 	}
-	body, err := a.open(a.ctx, podID, rec)
+	body, err := a.tree().Open(a.ctx, podID, rec)
 	if err != nil {
 		return err
 	}
@@ -213,14 +214,14 @@ func (p *Pod) OwnForm(ctx context.Context, who acl.Agent, id string) (string, er
 	var form string
 	err := p.updateOwn(ctx, who, func(tx store.Tx) error {
 		if !store.IsID(id) {
-			return absent()
+			return resource.Absent()
 		}
 		e, err := store.Load[Evidence](tx, evidenceKey(id))
 		if err != nil {
 			return err
 		}
 		if e == nil {
-			return absent()
+			return resource.Absent()
 		}
 		g, err := p.giveForm(ctx, tx, e, owners)
 		form = g.form

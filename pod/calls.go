@@ -7,22 +7,23 @@ import (
 	"slices"
 	"time"
 
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
 // A Call is what a webhook is to be told: in order, one notification each.
 type Call struct {
 	Subscription
-	Tell []Activity
+	Tell []record.Activity
 	Upto uint64 // all of Tell, and what doesn't concern it, is up to here
 }
 
 // callLater has the webhooks called that subscribe to what was done, of which the
 // first has this number.
-func (p *Pod) callLater(tx store.Tx, done []Activity, first uint64) error {
+func (p *Pod) callLater(tx store.Tx, done []record.Activity, first uint64) error {
 	var waiting []Subscription
 	err := store.Each(tx, "th", func(s *Subscription) bool {
-		i := slices.IndexFunc(done, func(a Activity) bool { return a.tells(s.Topic) })
+		i := slices.IndexFunc(done, func(a record.Activity) bool { return a.Tells(s.Topic) })
 		if i >= 0 && s.From == 0 && !s.Parked {
 			s.From = first + uint64(i)
 			if now := p.Now().UTC(); s.Next.Before(now) {
@@ -112,11 +113,11 @@ func (p *Pod) call(tx store.Tx, s Subscription) (Call, error) {
 	if lost {
 		a, err := p.stands(tx, s.Topic)
 		a.Seq = last
-		c.Tell = []Activity{a}
+		c.Tell = []record.Activity{a}
 		return c, err
 	}
 	for _, a := range all {
-		if a.tells(s.Topic) {
+		if a.Tells(s.Topic) {
 			c.Tell = append(c.Tell, a)
 		}
 	}
@@ -140,7 +141,7 @@ func (p *Pod) Called(ctx context.Context, pod string, c Call) error {
 		s.Next = p.Now().UTC().Add(s.Rate)
 		s.From = 0
 		more, last, lost, err := activities(tx, c.Upto)
-		if i := slices.IndexFunc(more, func(a Activity) bool { return a.tells(s.Topic) }); i >= 0 {
+		if i := slices.IndexFunc(more, func(a record.Activity) bool { return a.Tells(s.Topic) }); i >= 0 {
 			s.From = more[i].Seq
 		}
 		if lost {

@@ -25,6 +25,7 @@ import (
 	"skrin/pod/number"
 	"skrin/pod/record"
 	"skrin/pod/registry"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 	"skrin/pod/vocab"
 )
@@ -46,7 +47,7 @@ type Receipt struct {
 	Audience string       `json:"aud"`      // the provider
 	Location string       `json:"location"` // as in the Location header
 	Type     string       `json:"evidence_type,omitempty"`
-	Digests  []string     `json:"digests,omitempty"` // hexadecimal SHA-256 of each signed form
+	Digests  []string     `json:"digests,omitempty"` // hexadecimal SHA-256 of each signed form, or of the detached signature
 	Received string       `json:"received"`
 	Rows     []ReceiptRow `json:"rows,omitempty"` // of a batch, instead of Type and Digests
 }
@@ -72,11 +73,13 @@ type delivery struct {
 	holder          string     // thumbprint of the first form's holder key; "" if it has none
 	holders         []string   // of all forms
 	marks           []string   // by which the first form could be matched with another
-	graph           *rdf.Graph // as sent, without the signed forms; nil if only signed forms were sent
+	detached        []string   // the signature of the graph, where it has no signed forms
+	graph           *rdf.Graph // as sent, without signed forms and signature; nil if only signed forms were sent
 }
 
 // spacePost takes a provider's deposit: a signed form or several of one
-// evidence, alone (application/dc+sd-jwt, one a line) or within their RDF form.
+// evidence, alone (application/dc+sd-jwt, one a line) or within their RDF form; or
+// the RDF form with a signature of its own (see detached.go).
 func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error) {
 	if req.ID == ldp.ID("/w/"+spaceID(req.ID)+"/inbox/") {
 		return p.takeMail(ctx, who, req)
@@ -123,7 +126,7 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 		}
 		for i, d := range rows {
 			if !slices.Contains(a.space.Types, d.typ.ID) {
-				return refusal(who)
+				return resource.Refusal(who)
 			}
 			if err := p.keep(ctx, tx, a, d); err != nil {
 				if media != TypeRows {
@@ -161,7 +164,7 @@ func (p *Pod) acknowledge(ctx context.Context, party registry.Party, rows []*del
 // mayDeposit refuses early, before a byte of the body is read.
 func (p *Pod) mayDeposit(ctx context.Context, who acl.Agent, id ldp.ID) (party registry.Party, types []string, err error) {
 	if !who.Known() {
-		return party, nil, refusal(who)
+		return party, nil, resource.Refusal(who)
 	}
 	err = p.Store.View(ctx, store.Name("w/"+spaceID(id)), func(tx store.Tx) error {
 		a, err := p.enterSpace(ctx, tx, who, acl.Append, id)
@@ -171,7 +174,7 @@ func (p *Pod) mayDeposit(ctx context.Context, who acl.Agent, id ldp.ID) (party r
 		return err
 	})
 	if errors.Is(err, store.ErrNoPod) {
-		err = refusal(who)
+		err = resource.Refusal(who)
 	}
 	if k := ldp.KindOf(err); err != nil && k == ldp.Forbidden {
 		// Once more, in a transaction that logs the refusal.
@@ -189,7 +192,7 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 		return nil, ldp.Refuse(ldp.Invalid, "The body could not be read to its end.")
 	}
 	if int64(len(b)) > limit {
-		return nil, tooLarge(limit)
+		return nil, resource.TooLarge(limit)
 	}
 	return b, nil
 }
@@ -202,7 +205,7 @@ func (p *Pod) readDelivery(ctx context.Context, party registry.Party, types []st
 		return nil, ldp.Refuse(ldp.Invalid, "Content-Type is missing or not well formed.")
 	}
 	var graph *rdf.Graph
-	var forms []string
+	var forms, detached []string
 	if mediaType == TypeSDJWT {
 		forms = strings.Fields(string(body))
 	} else {
@@ -214,15 +217,25 @@ func (p *Pod) readDelivery(ctx context.Context, party registry.Party, types []st
 		if err != nil {
 			return nil, ldp.Refuse(ldp.Invalid, "The document is not well formed: "+err.Error())
 		}
-		forms = p.takeForms(graph)
+		forms, detached = p.takeSigned(graph, "signedForm"), p.takeSigned(graph, "detachedSignature")
 	}
-	if len(forms) == 0 {
-		return nil, ldp.Refuse(ldp.Unprocessable, "The evidence is not signed.", "Send an SD-JWT VC (application/dc+sd-jwt), or name its compact form in the RDF with "+vocab.Core(p.Base).Term("signedForm")+".")
+	if len(forms) == 0 && len(detached) == 0 {
+		return nil, ldp.Refuse(ldp.Unprocessable, "The evidence is not signed.", "Send an SD-JWT VC (application/dc+sd-jwt), or name its compact form in the RDF with "+vocab.Core(p.Base).Term("signedForm")+
+			", or the RDF's own signature with "+vocab.Core(p.Base).Term("detachedSignature")+".")
 	}
 	if len(forms) > maxForms {
 		return nil, ldp.Refuse(ldp.Unprocessable, fmt.Sprintf("There are more than %d signed forms.", maxForms))
 	}
-	d, faults := p.checkForms(ctx, party, types, forms)
+	var d *delivery
+	var faults []string
+	switch {
+	case len(detached) == 0:
+		d, faults = p.checkForms(ctx, party, types, forms)
+	case len(forms) == 0:
+		d, faults = p.readDetached(ctx, party, types, graph, base, detached)
+	default:
+		faults = []string{"there are both signed forms and a detached signature: send one or the other."}
+	}
 	if faults == nil && graph != nil {
 		faults = d.agrees(graph)
 		d.graph = graph
@@ -233,21 +246,20 @@ func (p *Pod) readDelivery(ctx context.Context, party registry.Party, types []st
 	return []*delivery{d}, nil
 }
 
-// takeForms takes the signed forms out of a graph: the values of signedForm, in
-// compact serialization.
-func (p *Pod) takeForms(g *rdf.Graph) []string {
-	var forms []string
+// takeSigned takes what is signed out of a graph: the values of a term of ours.
+func (p *Pod) takeSigned(g *rdf.Graph, term string) []string {
+	var values []string
 	var taken []rdf.Triple
-	for t := range g.Match(rdf.Term{}, rdf.IRI(vocab.Core(p.Base).Term("signedForm")), rdf.Term{}) {
+	for t := range g.Match(rdf.Term{}, rdf.IRI(vocab.Core(p.Base).Term(term)), rdf.Term{}) {
 		if !t.O.IsIRI() {
-			forms = append(forms, t.O.Value)
+			values = append(values, t.O.Value)
 			taken = append(taken, t)
 		}
 	}
 	for _, t := range taken {
 		g.Remove(t.S, t.P, t.O)
 	}
-	return forms
+	return values
 }
 
 // checkForms verifies every form and that all say the same.
@@ -434,13 +446,13 @@ func (p *Pod) keep(ctx context.Context, tx store.Tx, a access, d *delivery) erro
 	}
 	e := &Evidence{
 		ID: d.id, Type: d.typ.ID, Issuer: a.party.ID, Issued: d.issued, Expires: d.expires,
-		Received: p.Now().UTC().Truncate(time.Second), Facts: d.facts,
+		Received: p.Now().UTC().Truncate(time.Second), Facts: d.facts, Detached: strings.Join(d.detached, ""),
 	}
 	own, err := record.HomeOf(tx)
 	if err != nil {
 		return err
 	}
-	e.Path = ldp.ID("/" + own.Name + "/" + evidences + d.id)
+	e.Path = ldp.ID("/" + own.Name + "/" + resource.EvidenceFolder + d.id)
 	if err := p.supersede(tx, e); err != nil {
 		return err
 	}
@@ -457,7 +469,7 @@ func (p *Pod) keep(ctx context.Context, tx store.Tx, a access, d *delivery) erro
 	if err != nil {
 		return err
 	}
-	if err := p.plant(tx, e.Path, TypeTurtle, turtle); err != nil {
+	if err := p.tree().Plant(tx, e.Path, TypeTurtle, turtle); err != nil {
 		return err
 	}
 	return keep(tx, e)
@@ -530,7 +542,7 @@ func rebase(g *rdf.Graph, from, to string) *rdf.Graph {
 func (p *Pod) receipt(ctx context.Context, party registry.Party, rows []*delivery, location string) (string, error) {
 	r := Receipt{Issuer: p.Issuer, Audience: party.ID, Location: location, Received: day(p.Now()).Format(time.DateOnly)}
 	for _, d := range rows {
-		r.Rows = append(r.Rows, ReceiptRow{Type: d.typ.ID, Digests: digestsOf(d.forms), Reference: d.reference})
+		r.Rows = append(r.Rows, ReceiptRow{Type: d.typ.ID, Digests: digestsOf(slices.Concat(d.forms, d.detached)), Reference: d.reference})
 	}
 	if len(rows) == 1 && rows[0].reference == "" {
 		r.Type, r.Digests, r.Rows = r.Rows[0].Type, r.Rows[0].Digests, nil

@@ -12,7 +12,8 @@
 //	Pod           pod.go         the door: all pods of one server
 //	Store, Tx     store/         ordered keys, one transaction per pod; an engine provides them
 //	Blobs         store/         large immutable bytes
-//	right         may.go         what an agent may do to a resource of the standard pod, and what decides it
+//	Tree          resource/      the standard pods: how they are read and written in a transaction
+//	Right         resource/      what an agent may do to a resource of the standard pod, and what decides it
 //	Home          record/        what a pod knows about itself
 //	State         record/        a resource of the standard pod, as the store keeps it
 //	Change        record/        the time and randomness of one write
@@ -33,7 +34,7 @@
 //	Imported      takein.go      what came of filling a pod from an archive; takeout.go makes one; move.go
 //	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
 //	Subscription  subscribe.go   a channel: who is told of what happens to a resource
-//	Activity      journal.go     what happened to a resource; Hear decides who is told
+//	Activity      record/        what happened to a resource; Hear decides who is told
 //	Call          calls.go       what a webhook is to be told
 //	MailedRequest mail.go        a request that a party posts to its inbox/
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays

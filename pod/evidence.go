@@ -15,6 +15,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -28,6 +29,7 @@ type Evidence struct {
 	Received time.Time
 	Path     ldp.ID    // where the person finds it in the pod, as RDF
 	Facts    []Fact    // in the order of the type's fields
+	Detached string    // the issuer's signature of its RDF, as [TypeDetached]; "" if it came as signed forms
 	Forms    int       // how many signed forms were delivered
 	Given    int       // how many of them have a recipient
 	Wanted   time.Time // when its issuer was asked for more of them; zero if it wasn't, or has delivered them
@@ -356,14 +358,14 @@ func newestFirst(tx store.Tx) ([]string, error) {
 func (p *Pod) Piece(ctx context.Context, who acl.Agent, id string) (out Evidence, err error) {
 	err = p.viewPart(ctx, who, evidencePart, func(tx store.Tx) error {
 		if !store.IsID(id) {
-			return absent()
+			return resource.Absent()
 		}
 		e, err := store.Load[Evidence](tx, evidenceKey(id))
 		if err != nil {
 			return err
 		}
 		if e == nil {
-			return absent()
+			return resource.Absent()
 		}
 		p.listed(e)
 		out = *e

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"skrin/acl"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -84,7 +85,7 @@ func lookBack(tx store.Tx, f *LogFilter, first, end uint64, limit int) (entries 
 	}
 	for looked := 0; end > first; {
 		var keys []string
-		for seq := end - 1; seq >= first && len(keys) < page; seq-- {
+		for seq := end - 1; seq >= first && len(keys) < resource.Page; seq-- {
 			keys = append(keys, logKey(seq))
 		}
 		values, err := tx.Get(keys...)

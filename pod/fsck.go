@@ -16,6 +16,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod/record"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -152,16 +153,16 @@ func (c *check) containment() error {
 
 // used holds the count of what the pod holds against what it does.
 func (c *check) used() error {
-	values, err := c.tx.Get(usedKey)
+	values, err := c.tx.Get(resource.UsedKey)
 	if err != nil || values[0] == nil {
 		return err
 	}
-	counted, err := usedOf(c.tx)
+	counted, err := resource.UsedOf(c.tx)
 	for _, rec := range c.records {
 		counted -= rec.Cost()
 	}
 	if err == nil && counted != 0 {
-		c.fault(usedKey, "the count of what the pod holds is %d bytes beside it", counted)
+		c.fault(resource.UsedKey, "the count of what the pod holds is %d bytes beside it", counted)
 	}
 	return err
 }
@@ -207,7 +208,7 @@ func (c *check) compiled(id, of ldp.ID, rec *record.State) ([]acl.Grant, error) 
 	if !ok {
 		return nil, store.ErrLayout
 	}
-	data, err := c.parse(c.ctx, rec.Body, format, id)
+	data, err := c.tree().Parse(c.ctx, rec.Body, format, id)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"skrin/acl"
-	"skrin/pod/store"
 )
 
 // Groups finds out who is in a group whose document is on another server (Web
@@ -17,23 +16,6 @@ type Groups interface {
 	// names. It may wait for the network, for seconds. Where it can't find out,
 	// that is an error, and who is no member.
 	Member(ctx context.Context, group string, who acl.WebID) (bool, error)
-}
-
-// maxGroups is how many groups are looked into for one request.
-const maxGroups = 16
-
-// An unasked is a refusal that may be none: groups elsewhere have to be asked.
-type unasked struct {
-	error
-	groups []string
-}
-
-func (u *unasked) Unwrap() error { return u.error }
-
-// A knowing Tx is one with what was found out about groups before it began.
-type knowing struct {
-	store.Tx
-	found map[string]bool // group to whether the agent is a member
 }
 
 // find asks all groups at once. One that does not answer has no members.

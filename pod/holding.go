@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"skrin/pod/record"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -28,7 +29,7 @@ func (p *Pod) Holding(ctx context.Context, id string) (found Holding, err error)
 			return err
 		}
 		found = Holding{Root: p.Base + "/" + h.Name + "/", Leaves: h.Leaves}
-		found.Bytes, err = usedOf(tx)
+		found.Bytes, err = resource.UsedOf(tx)
 		return err
 	})
 	return found, err

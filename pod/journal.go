@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/record"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -27,36 +29,9 @@ import (
 // We gave up to tell a subscriber everything: who is further behind than the
 // ring is told once that its topic is other than it was.
 
-// The kinds of [Activity], of Activity Streams.
-const (
-	Created = "Create"
-	Updated = "Update"
-	Deleted = "Delete"
-	Added   = "Add"
-	Removed = "Remove"
-
-	// Ended is that a channel was ended by who may; State is its id. Nobody is
-	// told, but who listens to it hears no more.
-	Ended = "End"
-)
-
-// An Activity is one thing that happened to one resource: its topic.
-type Activity struct {
-	Seq    uint64 // in the pod
-	Kind   string
-	Object ldp.ID
-	Target ldp.ID    `json:",omitempty"` // the container, of Added and Removed
-	State  string    `json:",omitempty"` // ETag that the topic has now; "" if it is deleted
-	At     time.Time // to the second
-}
-
-// Topic returns the resource whose subscribers are told.
-func (a Activity) Topic() ldp.ID {
-	if a.Target != "" {
-		return a.Target
-	}
-	return a.Object
-}
+// Dismissed says whether the program of an agent (its Client) was told by the person
+// that it may act for her no more.
+type Dismissed func(ctx context.Context, who acl.Agent) (bool, error)
 
 const (
 	journalKept = 256
@@ -65,34 +40,21 @@ const (
 
 func activityKey(seq uint64) string { return fmt.Sprintf("v%016x", seq) }
 
-// did notes what a write has done, for [Pod.journal], if anybody wants to know.
-func (r *right) did(ch *record.Change, kind string, object, target ldp.ID, media string) {
-	if !r.home.Watched(r.now) {
-		return
-	}
-	a := Activity{Kind: kind, Object: object, Target: target, At: ch.At}
-	if kind != Deleted {
-		tag := ch.Tag(a.Topic())
-		a.State = ldp.EntityTag(tag.String(), media)
-	}
-	r.done = append(r.done, a)
-}
-
 // journal writes down what a write has done.
-func (p *Pod) journal(tx store.Tx, r *right) error {
-	if len(r.done) == 0 {
+func (p *Pod) journal(tx store.Tx, r *resource.Right) error {
+	if len(r.Done) == 0 {
 		return nil
 	}
-	first, err := jot(tx, r.done)
-	if err != nil || r.home.Hooks < r.now.Unix() {
+	first, err := jot(tx, r.Done)
+	if err != nil || r.Home.Hooks < r.Now.Unix() {
 		return err
 	}
-	return p.callLater(tx, r.done, first)
+	return p.callLater(tx, r.Done, first)
 }
 
 // jot appends to the journal, has the nodes told, and returns the number of the
 // first.
-func jot(tx store.Tx, done []Activity) (first uint64, err error) {
+func jot(tx store.Tx, done []record.Activity) (first uint64, err error) {
 	seq, err := lastSeq(tx)
 	if err != nil {
 		return 0, err
@@ -112,9 +74,6 @@ func jot(tx store.Tx, done []Activity) (first uint64, err error) {
 	return first, store.Save(tx, journalKey, seq)
 }
 
-// tells reports whether subscribers of the topic are told of the activity.
-func (a Activity) tells(topic ldp.ID) bool { return a.Kind != Ended && a.Topic() == topic }
-
 func lastSeq(tx store.Tx) (uint64, error) {
 	last, err := store.Load[uint64](tx, journalKey)
 	if err != nil || last == nil {
@@ -125,7 +84,7 @@ func lastSeq(tx store.Tx) (uint64, error) {
 
 // activities returns what happened after a number, and the last number. lost is
 // that the ring no longer holds all of it.
-func activities(tx store.Tx, after uint64) (found []Activity, last uint64, lost bool, err error) {
+func activities(tx store.Tx, after uint64) (found []record.Activity, last uint64, lost bool, err error) {
 	if last, err = lastSeq(tx); err != nil || last <= after {
 		return nil, last, false, err
 	}
@@ -134,7 +93,7 @@ func activities(tx store.Tx, after uint64) (found []Activity, last uint64, lost 
 		return nil, 0, false, err
 	}
 	for _, pair := range pairs {
-		a, err := store.Decode[Activity](pair.Key, pair.Value)
+		a, err := store.Decode[record.Activity](pair.Key, pair.Value)
 		if err != nil {
 			return nil, 0, false, err
 		}
@@ -153,8 +112,8 @@ type Audience interface {
 
 // Heard is what a pod's audience is to be told.
 type Heard struct {
-	Activities []Activity // of topics that somebody listens to, in their order
-	Last       uint64     // the number to ask from next time
+	Activities []record.Activity // of topics that somebody listens to, in their order
+	Last       uint64            // the number to ask from next time
 	May        map[Ear]bool
 }
 
@@ -191,10 +150,10 @@ func (p *Pod) Hear(ctx context.Context, pod string, after uint64, audience Audie
 				if _, decided := h.May[ear]; decided {
 					continue
 				}
-				_, err := p.may(tx, who, acl.Read, topic)
-				if ask := (*unasked)(nil); errors.As(err, &ask) {
+				err := p.hears(tx, who, topic, all)
+				if ask := (*resource.Unasked)(nil); errors.As(err, &ask) {
 					unsure = append(unsure, ear)
-				} else if err != nil && !refused(err) {
+				} else if err != nil && !resource.Refused(err) {
 					return err
 				}
 				h.May[ear] = err == nil
@@ -206,15 +165,73 @@ func (p *Pod) Hear(ctx context.Context, pod string, after uint64, audience Audie
 		return nil
 	})
 	for _, ear := range unsure {
-		ok, fault := p.MayHear(ctx, ear.Who, ear.Topic)
+		ok, fault := p.MayHear(ctx, ear.Who, ear.Topic, h.Activities...)
 		h.May[ear] = ok
 		err = errors.Join(err, fault)
+	}
+	for ear, ok := range h.May {
+		if ok {
+			ended, fault := p.ended(ctx, ear.Who)
+			h.May[ear] = !ended
+			err = errors.Join(err, fault)
+		}
 	}
 	return h, err
 }
 
+// ended asks Dismissed, of an agent that acts by a program of this server's.
+func (p *Pod) ended(ctx context.Context, who acl.Agent) (bool, error) {
+	if p.Dismissed == nil || who.Client == "" || who.Issuer != p.Issuer {
+		return false, nil
+	}
+	who.Origin = ""
+	return p.Dismissed(ctx, who)
+}
+
+// hears is may, for who is to be told of activities: what is deleted took its own ACL
+// document with it, and who might read it by that hears that it is gone.
+func (p *Pod) hears(tx store.Tx, who acl.Agent, topic ldp.ID, told []record.Activity) error {
+	_, err := p.tree().May(tx, who, acl.Read, topic)
+	var rules []byte
+	for _, a := range told {
+		if a.Topic() == topic {
+			rules = a.Rules
+		}
+	}
+	if rules == nil || !resource.Refused(err) {
+		return err
+	}
+	values, fault := tx.Get(record.RecordKey(topic))
+	if fault != nil || values[0] != nil {
+		return errors.Join(err, fault)
+	}
+	was := store.Tx(&formerly{tx, record.RulesKey(topic), rules})
+	if k, ok := tx.(*resource.Knowing); ok {
+		was = &resource.Knowing{Tx: &formerly{k.Tx, record.RulesKey(topic), rules}, Found: k.Found}
+	}
+	_, err = p.tree().May(was, who, acl.Read, topic)
+	return err
+}
+
+// A formerly Tx has another value under one key.
+type formerly struct {
+	store.Tx
+	key   string
+	value []byte
+}
+
+// Get implements store.Tx.
+func (f *formerly) Get(keys ...string) ([][]byte, error) {
+	values, err := f.Tx.Get(keys...)
+	if i := slices.Index(keys, f.key); err == nil && i >= 0 {
+		values = slices.Clone(values)
+		values[i] = f.value
+	}
+	return values, err
+}
+
 // now returns an activity for each topic that says how it is.
-func (p *Pod) now(tx store.Tx, topics []ldp.ID, seq uint64) (all []Activity, err error) {
+func (p *Pod) now(tx store.Tx, topics []ldp.ID, seq uint64) (all []record.Activity, err error) {
 	for _, topic := range topics {
 		a, err := p.stands(tx, topic)
 		if err != nil {
@@ -227,34 +244,30 @@ func (p *Pod) now(tx store.Tx, topics []ldp.ID, seq uint64) (all []Activity, err
 }
 
 // stands says how a topic is.
-func (p *Pod) stands(tx store.Tx, topic ldp.ID) (Activity, error) {
+func (p *Pod) stands(tx store.Tx, topic ldp.ID) (record.Activity, error) {
 	values, err := tx.Get(record.RecordKey(topic))
 	if err != nil {
-		return Activity{}, err
+		return record.Activity{}, err
 	}
 	rec, err := record.DecodeState(values[0])
-	a := Activity{Kind: Deleted, Object: topic, At: p.Now().UTC().Truncate(time.Second)}
+	a := record.Activity{Kind: record.Deleted, Object: topic, At: p.Now().UTC().Truncate(time.Second)}
 	if rec != nil {
-		a.Kind, a.State = Updated, ldp.EntityTag(rec.Tag.String(), rec.Media)
+		a.Kind, a.State = record.Updated, ldp.EntityTag(rec.Tag.String(), rec.Media)
 	}
 	return a, err
 }
 
-// MayHear reports whether who may read a topic, and so be told of it.
-func (p *Pod) MayHear(ctx context.Context, who acl.Agent, topic ldp.ID) (bool, error) {
-	err := p.view(ctx, who, topic, func(tx store.Tx) error {
-		_, err := p.may(tx, who, acl.Read, topic)
-		return err
-	})
-	if refused(err) {
+// MayHear reports whether who may read a topic, and so be told of what happened to it.
+func (p *Pod) MayHear(ctx context.Context, who acl.Agent, topic ldp.ID, tell ...record.Activity) (bool, error) {
+	err := p.view(ctx, who, topic, func(tx store.Tx) error { return p.hears(tx, who, topic, tell) })
+	if resource.Refused(err) {
 		return false, nil
 	}
-	return err == nil, err
-}
-
-// refused reports whether an error says that an agent may not.
-func refused(err error) bool {
-	return errors.Is(err, ldp.Forbidden) || errors.Is(err, ldp.Unauthenticated)
+	if err != nil {
+		return false, err
+	}
+	ended, err := p.ended(ctx, who)
+	return !ended && err == nil, err
 }
 
 // A memo Tx reads each key once.

@@ -10,6 +10,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod/record"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -53,7 +54,7 @@ func (p *Pod) leak(res *ldp.Resource, e *Evidence) error {
 		if err != nil {
 			return err
 		}
-		setBody(res, append(body, bytes.Repeat([]byte("\n"), int(h.Sum32()%4096))...))
+		resource.SetBody(res, append(body, bytes.Repeat([]byte("\n"), int(h.Sum32()%4096))...))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/record"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -39,7 +40,7 @@ func (p *Pod) Loans(ctx context.Context, who acl.Agent) ([]Loan, error) {
 		all = nil
 		for after := ""; err == nil; {
 			var pairs []store.Pair
-			if pairs, err = tx.Scan(record.RulesKey(""), after, page); err != nil {
+			if pairs, err = tx.Scan(record.RulesKey(""), after, resource.Page); err != nil {
 				return err
 			}
 			for _, pair := range pairs {
@@ -49,7 +50,7 @@ func (p *Pod) Loans(ctx context.Context, who acl.Agent) ([]Loan, error) {
 					all = append(all, loansOf(h, on, rules)...)
 				}
 			}
-			if len(pairs) < page {
+			if len(pairs) < resource.Page {
 				break
 			}
 		}
@@ -84,9 +85,9 @@ func loansOf(h record.Home, on ldp.ID, rules []acl.Grant) []Loan {
 // made reports whether a loan is one with which a pod begins; see [Pod.Make].
 func (l *Loan) made(pod string) bool {
 	switch path := strings.TrimPrefix(string(l.On), "/"+pod+"/"); path {
-	case card, publicTypes:
+	case resource.Card, resource.PublicTypes:
 		return l.To == acl.Public && l.Modes == acl.Read
-	case inbox:
+	case resource.Inbox:
 		return l.To == acl.Authenticated && l.Modes == acl.Append && !l.Below
 	}
 	return false
@@ -103,7 +104,7 @@ func (p *Pod) LoansOn(ctx context.Context, who acl.Agent, id ldp.ID) ([]Loan, er
 			return err
 		}
 		if id.First() != h.Name {
-			return absent()
+			return resource.Absent()
 		}
 		rules, from, err := rulesOn(tx, id)
 		all = loansOf(h, from, rules)
@@ -158,8 +159,8 @@ func (p *Pod) Unlend(ctx context.Context, who acl.Agent, l Loan) error {
 // relend writes the ACL document of l.On anew: without what it granted to whom l
 // is about, and as change adds to the rest.
 func (p *Pod) relend(ctx context.Context, who acl.Agent, l Loan, change func([]acl.Grant) []acl.Grant) error {
-	if isEvidence(l.On) {
-		return fixed()
+	if resource.IsEvidence(l.On) {
+		return resource.Fixed()
 	}
 	ch, err := record.NewChange(p.Now(), p.Rand)
 	if err != nil {
@@ -171,21 +172,21 @@ func (p *Pod) relend(ctx context.Context, who acl.Agent, l Loan, change func([]a
 			return err
 		}
 		if _, aux := l.On.Subject(); aux != "" || l.On.First() != h.Name {
-			return absent()
+			return resource.Absent()
 		}
 		values, err := tx.Get(record.RecordKey(l.On))
 		if err != nil {
 			return err
 		}
 		if values[0] == nil {
-			return absent()
+			return resource.Absent()
 		}
 		rules, _, err := rulesOn(tx, l.On)
 		if err != nil {
 			return err
 		}
 		rules = slices.DeleteFunc(rules, l.same)
-		if err := p.place(ctx, tx, &ch, l.On+ldp.ACLSuffix, p.rules(l.On, change(rules)...)); err != nil {
+		if err := p.tree().Place(ctx, tx, &ch, l.On+ldp.ACLSuffix, p.tree().Rules(l.On, change(rules)...)); err != nil {
 			return err
 		}
 		action := DidLend

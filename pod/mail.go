@@ -14,6 +14,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/registry"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 	"skrin/pod/vouch"
 )
@@ -183,7 +184,7 @@ func (p *Pod) readMail(ctx context.Context, tx store.Tx, a access, req ldp.Get) 
 		return nil, err
 	}
 	res := &ldp.Resource{ID: req.ID, Type: typeJSON, Tag: a.space.tag("mail", r.ID, m.State), Modified: a.space.Created, Modes: acl.Read, Description: p.spaceDescription(req.ID)}
-	setBody(res, b)
+	resource.SetBody(res, b)
 	return res, p.enter(tx, Entry{Action: DidRead, Party: a.party.ID, Path: string(req.ID)})
 }
 

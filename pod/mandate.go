@@ -17,6 +17,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod/number"
 	"skrin/pod/record"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -26,8 +27,12 @@ import (
 // The mandate is in the owner's pod, and is looked at in each transaction, by
 // acl.Decide like all else; the helper's pod has a note of it, by which she finds
 // it again. We gave up that a mandate comes from a register (a guardian's, a
-// company's): such evidence would be a reason for one, and is no mandate by itself;
-// and that it goes along when the pod moves, where people have other WebIDs.
+// company's). Evidence of guardianship, which a pod can hold, is a reason for one and
+// can't be one: evidence names nobody, so it says that its holder is a guardian, and in
+// what, and not of whom; and to match the two by a name or a number is what nobody
+// here can do. It takes a provider that knows both, and appoints in the spaces that it
+// has with each: an adapter to the register, which is still to be made. We also gave up
+// that a mandate goes along when the pod moves, where people have other WebIDs.
 
 // A Mandate lets somebody act for the owner of a pod.
 type Mandate struct {
@@ -121,7 +126,7 @@ func (p *Pod) mayActFor(tx store.Tx, who acl.Agent, mode acl.Mode) error {
 		}
 	}
 	if _, ok := acl.Decide(grants, who, mode, desk, p.Now()); !ok {
-		return refusal(who)
+		return resource.Refusal(who)
 	}
 	return nil
 }
@@ -333,7 +338,7 @@ func (p *Pod) invited(ctx context.Context, who acl.Agent, code string, run func(
 // invitation with the code is of. To take it on twice is no error.
 func (p *Pod) TakeOn(ctx context.Context, who acl.Agent, code string) (m Mandate, err error) {
 	if who.For != "" {
-		return m, refusal(who)
+		return m, resource.Refusal(who)
 	}
 	err = p.invited(ctx, who, code, p.Store.Update, func(tx store.Tx, all []Mandate, i int) error {
 		if m = all[i]; m.Owner == who.ID {
@@ -416,7 +421,7 @@ func (p *Pod) mandate(ctx context.Context, who acl.Agent, note Mandate) (m Manda
 		}
 		i := slices.IndexFunc(all, func(m Mandate) bool { return m.ID == note.ID && m.To == who.ID && m.Holds(p.Now()) })
 		if i < 0 {
-			return refusal(who)
+			return resource.Refusal(who)
 		}
 		m = all[i]
 		return nil

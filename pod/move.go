@@ -11,6 +11,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/record"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -82,7 +83,7 @@ func (p *Pod) moveSpaces(ctx context.Context, tx store.Tx, base string, ids map[
 // commit is large.
 func (p *Pod) emptyMoved(ctx context.Context, id string) error {
 	const page = 500
-	for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "Q", "c", "C", "g", "i", "j", "u", "x", "d", "tp", "th", "v", "z", "R", settingsKey, usedKey, helpedKey} {
+	for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "Q", "c", "C", "g", "i", "j", "u", "x", "d", "tp", "th", "v", "z", "R", settingsKey, resource.UsedKey, helpedKey} {
 		for n := page; n == page; {
 			err := p.Store.Update(ctx, store.Name("id/"+id), func(tx store.Tx) error {
 				pairs, err := tx.Scan(prefix, "", page)
@@ -105,9 +106,4 @@ func (p *Pod) emptyMoved(ctx context.Context, id string) error {
 		}
 	}
 	return nil
-}
-
-// movedTo sends whoever asks to where it is now.
-func movedTo(root string, rest string) error {
-	return &ldp.Fault{Kind: ldp.Moved, Detail: "This has moved to another server. Ask there.", Header: "Location: " + root + rest}
 }

@@ -8,6 +8,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod/registry"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 	"skrin/pod/vouch"
 )
@@ -16,25 +17,35 @@ import (
 // first use and not changed after; all but Wake, Groups, Statuses and Channels are required. Its methods are
 // safe for concurrent use.
 type Pod struct {
-	Store    store.Store
-	Blobs    store.Blobs
-	Registry registry.Registry   // who is registered
-	Types    *registry.Catalogue // what evidence there is
-	Sign     vouch.Signer        // signs receipts and records with the server's key
-	Base     string              // "https://host": the origin of every URL, without a slash
-	Issuer   string              // of the tokens of the people here; the same string as Base in most installations
-	Now      func() time.Time    //
-	Rand     io.Reader           // crypto/rand.Reader
-	Wake     func()              // told after a commit that queued a notification; nil for nobody
-	Groups   Groups              // finds members of groups of other servers; nil for none
-	Statuses *Statuses           // follows status lists; nil for a server of which nobody relies on them
-	MaxBytes int64               // of one resource; 0 for 512 MiB
-	MaxRDF   int64               // bytes of one RDF document; 0 for 8 MiB
-	Quota    int64               // bytes that a pod's resources may hold together; 0 for no bound
-	Channels []string            // types of channels at /.notifications/, which a storage's description names; nil for none
-	Leak     Leak                // links people on purpose; "" everywhere but in the program that measures it
+	Store     store.Store
+	Blobs     store.Blobs
+	Registry  registry.Registry   // who is registered
+	Types     *registry.Catalogue // what evidence there is
+	Sign      vouch.Signer        // signs receipts and records with the server's key
+	Base      string              // "https://host": the origin of every URL, without a slash
+	Issuer    string              // of the tokens of the people here; the same string as Base in most installations
+	Now       func() time.Time    //
+	Rand      io.Reader           // crypto/rand.Reader
+	Wake      func()              // told after a commit that queued a notification; nil for nobody
+	Groups    Groups              // finds members of groups of other servers; nil for none
+	Dismissed Dismissed           // which programs act for nobody any more; nil for none
+	Statuses  *Statuses           // follows status lists; nil for a server of which nobody relies on them
+	MaxBytes  int64               // of one resource; 0 for 512 MiB
+	MaxRDF    int64               // bytes of one RDF document; 0 for 8 MiB
+	Quota     int64               // bytes that a pod's resources may hold together; 0 for no bound
+	Channels  []string            // types of channels at /.notifications/, which a storage's description names; nil for none
+	Leak      Leak                // links people on purpose; "" everywhere but in the program that measures it
 
 	tally tally
+}
+
+// tree is how the standard pods of the server are read and written.
+func (p *Pod) tree() *resource.Tree {
+	return &resource.Tree{
+		Base: p.Base, Issuer: p.Issuer, Blobs: p.Blobs, Now: p.Now, Rand: p.Rand,
+		MaxBytes: p.MaxBytes, MaxRDF: p.MaxRDF, Quota: p.Quota, Channels: p.Channels, Asks: p.Groups != nil,
+		Written: p.journal, Unreferred: p.sweepSoon, BeforeBlob: p.sweepLater,
+	}
 }
 
 // url returns the URL of a path.

@@ -4,43 +4,12 @@ package pod
 
 import (
 	"context"
-	"strings"
 
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
-	"skrin/pod/record"
 	"skrin/pod/store"
 )
-
-// What authorities delivered is in the person's own pod under evidence/, as RDF
-// (2026-11):
-//
-//   - It is to be read there and not written: it is what was signed.
-//   - It is shared by consents alone, never by an ACL document. One can't say
-//     which fields, what for and until when; and an app that was given a folder
-//     above it would have been given it too. So evidence/ has an ACL document of
-//     its own, which names the owner and can't be changed.
-//   - The owner removes a piece by DELETE. That ends, in one transaction, the
-//     evidence with all its signed forms, and every consent under which it would
-//     be read now, standing ones too; each is logged, and each consumer told, as
-//     where the person withdraws it. What is delivered later, nobody reads before
-//     the person is asked again.
-//
-// We gave up that a person can file evidence elsewhere, or annotate it, without
-// making a copy; a copy is a document of the person's and no evidence.
-const evidences = "evidence/"
-
-// isEvidence reports whether a path is evidence/, or in it.
-func isEvidence(id ldp.ID) bool {
-	path, ok := strings.CutPrefix(string(id), string(record.RootOf(id)))
-	return ok && strings.HasPrefix(path, evidences)
-}
-
-// fixed refuses what can't be done under evidence/.
-func fixed() error {
-	return ldp.Refuse(ldp.NotAllowed, "What authorities delivered is kept as they signed it, and is shared on the pages of this server alone. It can be read and deleted here.")
-}
 
 // endEvidence removes the evidence whose document is at path, and ends the
 // consents under which it is read.

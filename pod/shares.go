@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"skrin/acl"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -56,7 +57,7 @@ func keepConsent(tx store.Tx, c *Consent) error {
 // the first. more is "" where there is no other.
 func (p *Pod) SharesAfter(ctx context.Context, who acl.Agent, after string, n int) (some []Share, more string, err error) {
 	if after != "" && (len(after) != 16+26 || !store.IsID(after[16:])) {
-		return nil, "", absent()
+		return nil, "", resource.Absent()
 	}
 	err = p.viewPart(ctx, who, sharingPart, func(tx store.Tx) error {
 		some, more = nil, ""
@@ -131,7 +132,7 @@ func (p *Pod) SharesOf(ctx context.Context, who acl.Agent, e *Evidence, n int) (
 func eachLasting(tx store.Tx, now time.Time, visit func(store.Pair, *basis)) error {
 	over := lastingFrom(now)
 	for after := ""; ; {
-		pairs, err := tx.Scan("C", after, page)
+		pairs, err := tx.Scan("C", after, resource.Page)
 		if err != nil {
 			return err
 		}
@@ -145,7 +146,7 @@ func eachLasting(tx store.Tx, now time.Time, visit func(store.Pair, *basis)) err
 			}
 			visit(pair, b)
 		}
-		if len(pairs) < page {
+		if len(pairs) < resource.Page {
 			return nil
 		}
 	}
@@ -179,14 +180,14 @@ func (p *Pod) sharesAt(ctx context.Context, tx store.Tx, pairs []store.Pair) (so
 func (p *Pod) Share(ctx context.Context, who acl.Agent, id string) (s Share, err error) {
 	err = p.viewPart(ctx, who, sharingPart, func(tx store.Tx) error {
 		if !store.IsID(id) {
-			return absent()
+			return resource.Absent()
 		}
 		c, err := store.Load[Consent](tx, consentKey(id))
 		if err != nil {
 			return err
 		}
 		if c == nil {
-			return absent()
+			return resource.Absent()
 		}
 		s, err = p.share(ctx, tx, *c)
 		return err

@@ -15,6 +15,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/registry"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -141,7 +142,7 @@ func (p *Pod) enterSpace(ctx context.Context, tx store.Tx, who acl.Agent, mode a
 		return access{}, store.ErrNoPod
 	}
 	if s.Moved != "" {
-		return access{}, movedTo(s.Moved, strings.TrimPrefix(string(id), string(s.root())))
+		return access{}, resource.MovedTo(s.Moved, strings.TrimPrefix(string(id), string(s.root())))
 	}
 	a := access{space: s}
 	a.party, err = p.Registry.Party(ctx, s.Party)
@@ -154,7 +155,7 @@ func (p *Pod) enterSpace(ctx context.Context, tx store.Tx, who acl.Agent, mode a
 	}
 	rule, ok := acl.Decide(rules, who, mode, string(id), p.Now())
 	if !ok || (err != nil && rule.To != acl.Public) {
-		return a, refusal(who)
+		return a, resource.Refusal(who)
 	}
 	a.grant, a.rule = grant, rule
 	return a, nil
@@ -169,22 +170,13 @@ func spaceID(id ldp.ID) string {
 	return s
 }
 
-// refusal is the one answer to whoever may not, whether or not there is
-// anything.
-func refusal(who acl.Agent) error {
-	if !who.Known() {
-		return ldp.Refuse(ldp.Unauthenticated, "Say who you are: send a DPoP-bound access token.")
-	}
-	return ldp.Refuse(ldp.Forbidden, "You may not do this here. If you were given access to it, the access may have ended.")
-}
-
 // inSpace runs do where who may do mode at id, logs a refusal of a registered
 // party in the same transaction in which it was decided, and answers what is
 // absent like what is hidden. do runs as part of an Update. A stranger may
 // nothing in any space, so the store isn't even asked.
 func (p *Pod) inSpace(ctx context.Context, who acl.Agent, mode acl.Mode, id ldp.ID, do func(store.Tx, access) error) error {
 	if !who.Known() {
-		return refusal(who)
+		return resource.Refusal(who)
 	}
 	var denied error
 	err := p.Store.Update(ctx, store.Name("w/"+spaceID(id)), func(tx store.Tx) error {
@@ -200,7 +192,7 @@ func (p *Pod) inSpace(ctx context.Context, who acl.Agent, mode acl.Mode, id ldp.
 		return do(tx, a)
 	})
 	if errors.Is(err, store.ErrNoPod) {
-		return refusal(who)
+		return resource.Refusal(who)
 	}
 	if err != nil {
 		return err

@@ -52,24 +52,31 @@ type Statuses struct {
 	Kept Keeper
 
 	mu    sync.RWMutex
-	lists map[string]*followed           // by URI
-	asked map[string]map[string]struct{} // the URIs of each party's aggregation
-	tries map[string]time.Time           // when a party's aggregation is due
-	fetch sync.Mutex                     // held while something is fetched
+	lists map[string]*followed          // by URI
+	asked map[string]map[string]*listed // the lists of each party's aggregation, by URI
+	tries map[string]time.Time          // when a party's aggregation is due
+	fetch sync.Mutex                    // held while something is fetched
 }
 
 // A followed is a list as it was fetched last.
 type followed struct {
 	list  *credential.StatusList // nil until it has been fetched
-	next  time.Time              // when it is to be fetched again
 	until time.Time              // when it is no longer to be relied on
 	owed  []int                  // places that have changed, and whose pods could not be told
 }
 
-// take makes a list, fetched at a time, what is followed.
-func (f *followed) take(list *credential.StatusList, at time.Time) {
+// A listed is a list as a party's aggregation names it. Whose it is its signature
+// tells: another party may name it too.
+type listed struct {
+	next time.Time // when it is to be fetched again
+	own  bool      // the party has signed what was fetched
+}
+
+// take makes a list, fetched at a time and signed by the party that names it, what
+// is followed.
+func (f *followed) take(by *listed, list *credential.StatusList, at time.Time) {
 	f.list = list
-	f.next = at.Add(min(max(cmp.Or(list.TTL, refreshUsual), refreshLeast), refreshMost))
+	by.own, by.next = true, at.Add(min(max(cmp.Or(list.TTL, refreshUsual), refreshLeast), refreshMost))
 	f.until = list.Expires
 	if f.until.IsZero() {
 		f.until = at.Add(max(reliedOn, list.TTL))
@@ -240,7 +247,7 @@ func (s *Statuses) aggregate(ctx context.Context, party registry.Party, now time
 // begin makes the maps; s.mu is held.
 func (s *Statuses) begin() {
 	if s.lists == nil {
-		s.lists, s.asked, s.tries = map[string]*followed{}, map[string]map[string]struct{}{}, map[string]time.Time{}
+		s.lists, s.asked, s.tries = map[string]*followed{}, map[string]map[string]*listed{}, map[string]time.Time{}
 	}
 }
 
@@ -269,9 +276,10 @@ func (s *Statuses) set(party string, uris []string, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin()
-	s.asked[party] = map[string]struct{}{}
+	before := s.asked[party]
+	s.asked[party] = map[string]*listed{}
 	for _, uri := range uris {
-		s.asked[party][uri] = struct{}{}
+		s.asked[party][uri] = cmp.Or(before[uri], new(listed))
 		if s.lists[uri] == nil {
 			s.lists[uri] = new(followed)
 		}
@@ -289,8 +297,8 @@ func (s *Statuses) due(party string, now time.Time) []string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var uris []string
-	for uri := range s.asked[party] {
-		if !now.Before(s.lists[uri].next) {
+	for uri, l := range s.asked[party] {
+		if !now.Before(l.next) {
 			uris = append(uris, uri)
 		}
 	}
@@ -308,12 +316,12 @@ func (s *Statuses) refresh(ctx context.Context, party registry.Party, uri string
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := s.lists[uri]
+	f, by := s.lists[uri], s.asked[party.ID][uri]
 	if err == nil {
 		err = s.fits(f, list)
 	}
 	if err != nil {
-		f.next = now.Add(refreshLeast)
+		by.next = now.Add(refreshLeast)
 		return nil, nil, err
 	}
 	changed = f.owed
@@ -326,7 +334,7 @@ func (s *Statuses) refresh(ctx context.Context, party registry.Party, uri string
 			changed = append(changed, i)
 		}
 	}
-	f.take(list, now)
+	f.take(by, list, now)
 	return token, changed, nil
 }
 
@@ -366,10 +374,10 @@ func (p *Pod) checkPlace(ctx context.Context, party registry.Party, status *cred
 	if !p.Statuses.has(party.ID, at.List) {
 		return nil, errors.New("status: the list is not among those of your aggregation")
 	}
-	state, known := p.Statuses.at(Places{at.List: {at.Index}}, p.Now())
+	state, known := p.Statuses.own(party.ID, at, p.Now())
 	if !known { // perhaps it is being fetched right now
 		_ = p.follow(ctx, party, false) // whether it has helped is seen next
-		state, known = p.Statuses.at(Places{at.List: {at.Index}}, p.Now())
+		state, known = p.Statuses.own(party.ID, at, p.Now())
 	}
 	if !known {
 		return nil, errors.New("status: the list can't be fetched, or not be read, right now")
@@ -378,6 +386,17 @@ func (p *Pod) checkPlace(ctx context.Context, party registry.Party, status *cred
 		return nil, errors.New("status: the list says that it is revoked or suspended, or has no such place")
 	}
 	return &at, nil
+}
+
+// own is at of one place; nothing is known of one in a list that the party hasn't
+// signed.
+func (s *Statuses) own(party string, at Place, now time.Time) (EndState, bool) {
+	s.mu.RLock()
+	l := s.asked[party][at.List]
+	signed := l != nil && l.own
+	s.mu.RUnlock()
+	state, known := s.at(Places{at.List: {at.Index}}, now)
+	return state, known && signed
 }
 
 // has reports whether a list is among those of the party.

@@ -54,6 +54,9 @@ func (r *revoker) fetch(_ context.Context, url, _ string) ([]byte, error) {
 	if r.down {
 		return nil, errors.New("nobody answers")
 	}
+	if url == aggregationOf("annan") {
+		return json.Marshal(map[string]any{"status_lists": []string{listed}})
+	}
 	if url == aggregation {
 		return json.Marshal(map[string]any{"status_lists": r.lists})
 	}
@@ -214,6 +217,42 @@ func TestListsThatAreGoneMakeRoom(t *testing.T) {
 		r.later(25 * time.Hour)
 	}
 }
+
+// TestAnothersList: an issuer that says that another's list is its own neither keeps
+// us from fetching it, nor takes places in it.
+func TestAnothersList(t *testing.T) {
+	const other = "annan" // comes before the authority
+	r := newRevoker(t)
+	parties := r.pod.Registry.(*registry.Parties)
+	p, err := parties.Party(t.Context(), authority)
+	must(t, err)
+	key := newKey(t, "annan-1")
+	p.ID, p.WebID, p.Issuer, p.StatusLists = other, base+"/.parties/"+other+"#org", "https://annan.example.se", aggregationOf(other)
+	p.Keys.Keys = append(p.Keys.Keys[:0:0], key.Public())
+	must(t, parties.Add(p))
+	forms, places := r.forms(1)
+	r.deposit(r.connect(), forms)
+	r.list.Set(places[0], credential.Invalid)
+	for range 3 {
+		r.now = r.now.Add(5 * time.Minute)
+		if err := r.pod.RefreshStatuses(t.Context()); err == nil {
+			t.Error("the other's list is good")
+		}
+	}
+	if got := r.state(); got != pod.Revoked {
+		t.Errorf("the person sees %q, want %q", got, pod.Revoked)
+	}
+	statement := r.statement()
+	statement.Issuer, statement.Status = p.Issuer, &credential.Status{URI: listed, Index: 4711}
+	form, err := credential.Issue(key, statement)
+	must(t, err)
+	to := r.location(r.answer("other", other, deposits(), func(pod.Offer) pod.Answer { return pod.Answer{Agree: true} }))
+	if _, err := r.pod.Post(t.Context(), r.agent(other), post(to, pod.TypeSDJWT, form)); ldp.KindOf(err) != ldp.Unprocessable {
+		t.Errorf("a place in another's list: %v", err)
+	}
+}
+
+func aggregationOf(party string) string { return "https://" + party + ".example.se/status" }
 
 // TestAStartWithoutTheIssuer: after a start the lists that were fetched before it
 // are relied on as before, as long as before; what was kept is believed for its

@@ -95,7 +95,7 @@ func (s *Statuses) recallList(b []byte, party registry.Party, uri string, now ti
 	if err := s.fits(f, list); err != nil {
 		return err
 	}
-	f.take(list, k.Fetched)
+	f.take(s.asked[party.ID][uri], list, k.Fetched)
 	return nil
 }
 

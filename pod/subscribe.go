@@ -3,9 +3,8 @@
 package pod
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/record"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -73,7 +73,7 @@ func isChannelID(s string) bool {
 // topic need not exist, but who must be allowed to read it.
 func (p *Pod) Subscribe(ctx context.Context, who acl.Agent, s Subscription) (Subscription, error) {
 	if s.Topic.First() == spaces {
-		return s, refusal(who)
+		return s, resource.Refusal(who)
 	}
 	now := p.Now().UTC().Truncate(time.Second)
 	switch {
@@ -94,11 +94,11 @@ func (p *Pod) Subscribe(ctx context.Context, who acl.Agent, s Subscription) (Sub
 	}
 	s.ID, s.Who = fmt.Sprintf("%010x", s.End.Unix())+random, who
 	err = p.update(ctx, who, s.Topic, func(tx store.Tx) error {
-		r, err := p.look(tx, who, s.Topic, false)
+		r, err := p.tree().Look(tx, who, s.Topic, false)
 		if err != nil {
 			return err
 		}
-		if err := r.need(0, acl.Read); err != nil {
+		if err := r.Need(0, acl.Read); err != nil {
 			return err
 		}
 		return p.keepChannel(tx, r, s)
@@ -107,8 +107,8 @@ func (p *Pod) Subscribe(ctx context.Context, who acl.Agent, s Subscription) (Sub
 }
 
 // keepChannel stores a new channel, and takes away some that have ended.
-func (p *Pod) keepChannel(tx store.Tx, r *right, s Subscription) error {
-	ended := fmt.Sprintf("%010x", r.now.Unix())
+func (p *Pod) keepChannel(tx store.Tx, r *resource.Right, s Subscription) error {
+	ended := fmt.Sprintf("%010x", r.Now.Unix())
 	for _, prefix := range []string{"tp", "th"} {
 		old, err := tx.Scan(prefix, "", 8)
 		if err != nil {
@@ -120,7 +120,7 @@ func (p *Pod) keepChannel(tx store.Tx, r *right, s Subscription) error {
 			}
 		}
 	}
-	h := r.home
+	h := r.Home
 	if s.Hook != "" {
 		h.Hooks = max(h.Hooks, s.End.Unix())
 		hooks, err := tx.Scan("th", "", maxHooks)
@@ -133,60 +133,20 @@ func (p *Pod) keepChannel(tx store.Tx, r *right, s Subscription) error {
 	} else {
 		h.Pulls = max(h.Pulls, s.End.Unix())
 	}
-	limit := daily{"t", dayChannels, dayEach, "This pod takes no more subscriptions today."}
-	if err := limit.count(tx, r); err != nil {
+	limit := resource.Daily{Prefix: "t", Total: dayChannels, Each: dayEach, Detail: "This pod takes no more subscriptions today."}
+	if err := limit.Count(tx, r); err != nil {
 		return err
 	}
 	tx.Put(record.HomeKey, h.Encode())
 	return store.Save(tx, channelKey(s.Hook != "", s.ID), s)
 }
 
-// A daily limit counts what agents do in a pod each day, under keys that begin
-// with prefix.
-type daily struct {
-	prefix      string
-	total, each int // of all agents; of one WebID
-	detail      string
-}
-
-// count counts one more, and refuses one too many.
-func (d daily) count(tx store.Tx, r *right) error {
-	today := d.prefix + r.now.UTC().Format(time.DateOnly)
-	keys, limits := []string{today}, []int{d.total}
-	if r.who.Known() {
-		sum := sha256.Sum256([]byte(r.who.ID))
-		keys, limits = append(keys, today+"\x00"+hex.EncodeToString(sum[:])), append(limits, d.each)
-	}
-	for i, key := range keys {
-		n, err := store.Load[int](tx, key)
-		if err != nil {
-			return err
-		}
-		if n == nil {
-			n = new(int)
-		}
-		if *n++; *n > limits[i] {
-			return &ldp.Fault{Kind: ldp.TooMany, Detail: d.detail, Header: "Retry-After: 86400"}
-		}
-		if err := store.Save(tx, key, *n); err != nil {
-			return err
-		}
-	}
-	old, err := tx.Scan(d.prefix, "", 8)
-	for _, pair := range old {
-		if pair.Key < today {
-			tx.Delete(pair.Key)
-		}
-	}
-	return err
-}
-
 // Attached is what a stream begins with.
 type Attached struct {
 	Subscription
-	Pod string    // the pod's id
-	Seq uint64    // the stream begins after this activity
-	Now *Activity // what the subscriber must be told at once, because its State is another than the topic's; nil for nothing
+	Pod string           // the pod's id
+	Seq uint64           // the stream begins after this activity
+	Now *record.Activity // what the subscriber must be told at once, because its State is another than the topic's; nil for nothing
 }
 
 // Attach begins a stream: name is the first segment of the topic's path. Who has
@@ -196,7 +156,7 @@ func (p *Pod) Attach(ctx context.Context, name, id string) (Attached, error) {
 	var at Attached
 	topic, fault := ldp.ParseID("/" + name + "/")
 	if fault != nil || !isChannelID(id) {
-		return at, absent()
+		return at, resource.Absent()
 	}
 	var s *Subscription
 	find := func(tx store.Tx) (err error) {
@@ -205,7 +165,7 @@ func (p *Pod) Attach(ctx context.Context, name, id string) (Attached, error) {
 			return err
 		}
 		if s, err = store.Load[Subscription](tx, channelKey(false, id)); err != nil || s == nil || s.End.Before(p.Now()) {
-			return firstOf(err, absent())
+			return firstOf(err, resource.Absent())
 		}
 		at.Subscription = *s
 		return nil
@@ -217,7 +177,7 @@ func (p *Pod) Attach(ctx context.Context, name, id string) (Attached, error) {
 		if err := find(tx); err != nil {
 			return err
 		}
-		if _, err := p.may(tx, s.Who, acl.Read, s.Topic); err != nil {
+		if _, err := p.tree().May(tx, s.Who, acl.Read, s.Topic); err != nil {
 			return err
 		}
 		now, err := p.stands(tx, s.Topic)
@@ -227,6 +187,9 @@ func (p *Pod) Attach(ctx context.Context, name, id string) (Attached, error) {
 		}
 		return err
 	})
+	if ended, fault := p.ended(ctx, s.Who); err == nil && (ended || fault != nil) {
+		err = cmp.Or(fault, resource.Absent())
+	}
 	return at, hideRefusal(err)
 }
 
@@ -241,8 +204,8 @@ func firstOf(errs ...error) error {
 
 // hideRefusal makes a refusal what an unknown channel is answered with.
 func hideRefusal(err error) error {
-	if refused(err) {
-		return absent()
+	if resource.Refused(err) {
+		return resource.Absent()
 	}
 	return err
 }
@@ -284,7 +247,7 @@ func (p *Pod) Unsubscribe(ctx context.Context, who acl.Agent, name, id string) e
 func (p *Pod) channel(name, id string, do func(ldp.ID) error) error {
 	topic, err := ldp.ParseID("/" + name + "/")
 	if err != nil || !isChannelID(id) {
-		return absent()
+		return resource.Absent()
 	}
 	return hideRefusal(do(topic))
 }
@@ -303,7 +266,7 @@ func (p *Pod) ownChannel(tx store.Tx, who acl.Agent, id string) (*Subscription, 
 			return s, nil
 		}
 	}
-	return nil, absent()
+	return nil, resource.Absent()
 }
 
 // Hooks returns the webhooks of who's own pod, so that a person sees who is told
@@ -340,11 +303,11 @@ func (p *Pod) EndChannels(ctx context.Context, who acl.Agent, client string) err
 }
 
 func (p *Pod) endChannels(tx store.Tx, ended ...Subscription) error {
-	var done []Activity
+	var done []record.Activity
 	for _, s := range ended {
 		tx.Delete(channelKey(s.Hook != "", s.ID))
 		if s.Hook == "" {
-			done = append(done, Activity{Kind: Ended, Object: s.Topic, State: s.ID, At: p.Now().UTC().Truncate(time.Second)})
+			done = append(done, record.Activity{Kind: record.Ended, Object: s.Topic, State: s.ID, At: p.Now().UTC().Truncate(time.Second)})
 		}
 	}
 	if _, err := jot(tx, done); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"skrin/pod/record"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -98,7 +99,7 @@ func (p *Pod) Sweep(ctx context.Context, pod string) error {
 func digests(tx store.Tx) (map[string]bool, error) {
 	found := map[string]bool{}
 	for after := ""; ; {
-		pairs, err := tx.Scan("r", after, page)
+		pairs, err := tx.Scan("r", after, resource.Page)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +113,7 @@ func digests(tx store.Tx) (map[string]bool, error) {
 			}
 			after = pair.Key
 		}
-		if len(pairs) < page {
+		if len(pairs) < resource.Page {
 			return found, nil
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod/parcel"
 	"skrin/pod/record"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 	"skrin/pod/vocab"
 )
@@ -20,7 +21,7 @@ import (
 type doc struct {
 	name    string // in the archive
 	id      ldp.ID
-	content *content
+	content *resource.Content
 	at      int64 // seconds since 1970
 }
 
@@ -38,8 +39,8 @@ func (i *takein) document(m *parcel.Member, rest string, body io.Reader) error {
 		return fmt.Errorf("%w: a document's path is none", parcel.ErrFormat)
 	}
 	subject, aux := id.Subject()
-	switch evidence := isEvidence(id); {
-	case reservedPath(id) && !evidence, evidence && (aux != "" || id.IsContainer()): // which the server itself keeps
+	switch evidence := resource.IsEvidence(id); {
+	case resource.ReservedPath(id) && !evidence, evidence && (aux != "" || id.IsContainer()): // which the server itself keeps
 		return nil
 	case evidence && !i.done.Vouched:
 		i.done.Left++
@@ -52,7 +53,7 @@ func (i *takein) document(m *parcel.Member, rest string, body io.Reader) error {
 		return err
 	}
 	i.done.Count["pod"]++
-	i.bytes += len(c.body)
+	i.bytes += len(c.Body)
 	d := doc{m.Name, id, c, m.Modified}
 	if aux != "" {
 		i.aux = append(i.aux, d)
@@ -71,17 +72,17 @@ func (i *takein) document(m *parcel.Member, rest string, body io.Reader) error {
 }
 
 // content reads a resource, and renames what it says.
-func (i *takein) content(m *parcel.Member, id ldp.ID, rest string, body io.Reader) (*content, error) {
+func (i *takein) content(m *parcel.Member, id ldp.ID, rest string, body io.Reader) (*resource.Content, error) {
 	media := m.Type
 	if id.IsContainer() {
 		data, err := i.parseAs(i.from.old(rest), []byte(m.Triples), rdf.NTriples)
-		return &content{data: i.from.dataset(data)}, err
+		return &resource.Content{Data: i.from.dataset(data)}, err
 	}
 	format, isRDF := rdf.FormatOf(media)
 	if !isRDF {
-		return i.Pod.take(i.ctx, i.podID, id, media, body, m.Size, false)
+		return i.Pod.tree().Take(i.ctx, i.podID, id, media, body, m.Size, false)
 	}
-	b, err := readAll(body, limitOf(i.MaxRDF, defaultRDF))
+	b, err := readAll(body, resource.LimitOf(i.MaxRDF, resource.DefaultRDF))
 	if err != nil {
 		return nil, err
 	}
@@ -89,22 +90,22 @@ func (i *takein) content(m *parcel.Member, id ldp.ID, rest string, body io.Reade
 	if err != nil {
 		return nil, err
 	}
-	c.size = int64(len(c.body))
-	return c, i.spill(i.ctx, i.podID, c)
+	c.Size = int64(len(c.Body))
+	return c, i.tree().Spill(i.ctx, i.podID, c)
 }
 
 // moved returns what an RDF document says, of the new pod; the bytes as they were
 // if they say that here.
-func (i *takein) moved(media string, b []byte, format rdf.Format, id ldp.ID, rest string) (*content, error) {
+func (i *takein) moved(media string, b []byte, format rdf.Format, id ldp.ID, rest string) (*resource.Content, error) {
 	said, err := i.parseAs(i.from.old(rest), b, format)
 	if err != nil {
 		return nil, err
 	}
 	says := i.from.dataset(said)
 	i.ownProfile(id, says)
-	if here, err := i.parse(i.ctx, b, format, id); err == nil {
+	if here, err := i.tree().Parse(i.ctx, b, format, id); err == nil {
 		if same, err := rdf.CompareDatasets(here, says, rdf.Limits{}); err == nil && same {
-			return &content{media: media, body: b, data: says}, nil
+			return &resource.Content{Media: media, Body: b, Data: says}, nil
 		}
 	}
 	out, err := rdf.WriteDataset(says, format, rdf.WriteOptions{})
@@ -118,13 +119,13 @@ func (i *takein) moved(media string, b []byte, format rdf.Format, id ldp.ID, res
 			return nil, err
 		}
 	}
-	return &content{media: media, body: out, data: says}, nil
+	return &resource.Content{Media: media, Body: out, Data: says}, nil
 }
 
 // ownProfile makes the owner's WebID document name the issuer of the people here,
 // and where things are, if it doesn't.
 func (i *takein) ownProfile(id ldp.ID, d *rdf.Dataset) {
-	if id != i.root+card {
+	if id != i.root+resource.Card {
 		return
 	}
 	g, me := d.Default(), rdf.IRI(i.url(id)+"#me")
@@ -133,7 +134,7 @@ func (i *takein) ownProfile(id ldp.ID, d *rdf.Dataset) {
 	}
 	g.Add(me, rdf.IRI(vocab.Solid+"oidcIssuer"), rdf.IRI(i.Issuer))
 	for predicate, path := range map[string]ldp.ID{
-		vocab.PIM + "storage": "", vocab.LDP + "inbox": inbox, vocab.PIM + "preferencesFile": preferences, vocab.Solid + "publicTypeIndex": publicTypes,
+		vocab.PIM + "storage": "", vocab.LDP + "inbox": resource.Inbox, vocab.PIM + "preferencesFile": resource.Preferences, vocab.Solid + "publicTypeIndex": resource.PublicTypes,
 	} {
 		if _, ok := g.Object(me, rdf.IRI(predicate)); !ok {
 			g.Add(me, rdf.IRI(predicate), rdf.IRI(i.url(i.root+path)))
@@ -142,8 +143,8 @@ func (i *takein) ownProfile(id ldp.ID, d *rdf.Dataset) {
 }
 
 func (i *takein) parseAs(base string, b []byte, format rdf.Format) (*rdf.Dataset, error) {
-	d, err := rdf.ReadDataset(i.ctx, b, format, base, rdf.Limits{Bytes: int(limitOf(i.MaxRDF, defaultRDF))})
-	return d, unreadable(err)
+	d, err := rdf.ReadDataset(i.ctx, b, format, base, rdf.Limits{Bytes: int(resource.LimitOf(i.MaxRDF, resource.DefaultRDF))})
+	return d, resource.Unreadable(err)
 }
 
 // write writes what has been read, in one transaction.
@@ -155,16 +156,16 @@ func (i *takein) write() error {
 	i.docs, i.bytes = nil, 0
 	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
 		for _, d := range docs {
-			r, err := i.look(tx, i.who, d.id, true)
+			r, err := i.tree().Look(tx, i.who, d.id, true)
 			if err != nil {
 				return err
 			}
-			if err := r.fitsPath(); err != nil && !isEvidence(d.id) {
+			if err := r.FitsPath(); err != nil && !resource.IsEvidence(d.id) {
 				return fmt.Errorf("%s: %w", d.name, err)
 			}
 			ch := i.change
 			ch.At = time.Unix(d.at, 0).UTC()
-			if _, err := i.store(i.ctx, tx, &ch, r, d.content); err != nil {
+			if _, err := i.tree().Write(i.ctx, tx, &ch, r, d.content); err != nil {
 				return fmt.Errorf("%s: %w", d.name, err)
 			}
 		}

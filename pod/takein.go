@@ -21,6 +21,7 @@ import (
 	"skrin/pod/parcel"
 	"skrin/pod/record"
 	"skrin/pod/registry"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 	"skrin/pod/vouch"
 )
@@ -67,7 +68,7 @@ const maxThing = 1 << 20 // bytes of a member that is no document
 // people could take each other's evidence for their own. The file is read twice:
 // nothing is written before all of it was found whole.
 func (p *Pod) Import(ctx context.Context, who acl.Agent, file io.ReadSeeker, vouching *jose.JSONWebKeySet) (*Imported, error) {
-	i := &takein{Pod: p, ctx: ctx, who: who, limits: parcel.Limits{Member: limitOf(p.MaxBytes, defaultBytes)}}
+	i := &takein{Pod: p, ctx: ctx, who: who, limits: parcel.Limits{Member: resource.LimitOf(p.MaxBytes, resource.DefaultBytes)}}
 	for _, step := range []func() error{
 		func() error { return i.survey(file, vouching) },
 		i.begin,
@@ -406,7 +407,7 @@ func (i *takein) evidence(b []byte) error {
 	if !store.IsID(e.ID) || len(k.Free)+len(k.Given) > maxAllForms {
 		return errID
 	}
-	e.Path = i.root + ldp.ID(evidences+e.ID)
+	e.Path = i.root + ldp.ID(resource.EvidenceFolder+e.ID)
 	places := e.Places
 	if err := k.dropUnprovable(); err != nil {
 		return err

@@ -190,7 +190,7 @@ func (o *takeout) document(id ldp.ID, rec *record.State) error {
 			m.Triples, m.Size = string(rec.Body), 0
 			return o.out.AddBytes(m, nil)
 		}
-		body, err := o.open(o.ctx, o.pod, rec)
+		body, err := o.tree().Open(o.ctx, o.pod, rec)
 		if errors.Is(err, store.ErrNoBlob) { // replaced, and swept, since the page was read
 			if rec, err = o.again(id, rec.Digest); err != nil {
 				return err

@@ -3,13 +3,11 @@
 package pod
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +17,7 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
 	"skrin/pod/registry"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 	"skrin/pod/vocab"
 )
@@ -100,7 +99,7 @@ func (p *Pod) card(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resour
 		return err
 	})
 	if errors.Is(err, store.ErrNoPod) {
-		return nil, refusal(who)
+		return nil, resource.Refusal(who)
 	}
 	return res, err
 }
@@ -237,7 +236,7 @@ func (p *Pod) present(tx store.Tx, res *ldp.Resource, form given, released []Fac
 		}
 	}
 	body := []byte(compact)
-	setBody(res, body)
+	resource.SetBody(res, body)
 	sum := sha256.Sum256(body)
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
@@ -312,21 +311,9 @@ func writeGraph(res *ldp.Resource, g *rdf.Graph, mediaType string) error {
 		return err
 	}
 	res.Type = mediaType
-	setBody(res, b)
+	resource.SetBody(res, b)
 	return nil
 }
-
-func setBody(res *ldp.Resource, b []byte) {
-	res.Size = int64(len(b))
-	res.Body = seekCloser{bytes.NewReader(b)}
-}
-
-// A seekCloser is a body in memory.
-type seekCloser struct{ *bytes.Reader }
-
-func (seekCloser) Close() error { return nil }
-
-var _ io.ReadSeekCloser = seekCloser{}
 
 func notAcceptable(offers ...string) error {
 	return ldp.Refuse(ldp.NotAcceptable, "None of the media types in Accept can be had here.", offers...)

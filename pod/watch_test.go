@@ -3,6 +3,7 @@
 package pod_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/record"
 )
 
 // An audience listens to topics.
@@ -128,6 +130,69 @@ func TestJournalWithdrawn(t *testing.T) {
 	}
 }
 
+// TestJournalOfWhatIsGone: who might read what is deleted by an ACL document of its
+// own, which is deleted with it, hears that it is gone; and no more. Who might no
+// longer, or never, hears nothing.
+func TestJournalOfWhatIsGone(t *testing.T) {
+	for _, row := range []struct {
+		is   string
+		do   func(b *bench)
+		want string
+	}{
+		{"a document is deleted", func(b *bench) { b.must(b.delete(b.owner, "a")) }, "Delete a"},
+		{"it is changed, and deleted", func(b *bench) { b.write("a", "y"); b.must(b.delete(b.owner, "a")) }, "Update a\nDelete a"},
+		{"he may read it no longer, and it is deleted", func(b *bench) { b.allow(bob.ID, "a", "", ""); b.must(b.delete(b.owner, "a")) }, ""},
+		{"it is deleted, and made again for the owner alone", func(b *bench) { b.must(b.delete(b.owner, "a")); b.write("a", "z") }, ""},
+	} {
+		b := newBench(t)
+		b.write("a", "x")
+		b.allow(bob.ID, "a", "R", "")
+		b.subscribe(bob, pod.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023"})
+		_, before := b.heard(0, bob, b.id("a"))
+		row.do(b)
+		got, last := b.heard(before, bob, b.id("a"))
+		if stranger, _ := b.heard(before, acl.Agent{ID: "https://id.example/carol#me"}, b.id("a")); got != row.want || stranger != "" {
+			t.Errorf("%s: heard %q, a stranger %q", row.is, got, stranger)
+		}
+		b.write("a", "again")
+		if got, _ := b.heard(last, bob, b.id("a")); got != "" {
+			t.Errorf("%s, and later made: heard %q", row.is, got)
+		}
+	}
+}
+
+// TestDismissedProgramsHearNothing: a program that acts for somebody no more hears
+// nothing of another's pod, by stream or by webhook, and can't connect again.
+func TestDismissedProgramsHearNothing(t *testing.T) {
+	b := newBench(t)
+	app := bob
+	app.Client, app.Issuer = "app", b.Issuer
+	gone := false
+	b.Dismissed = func(_ context.Context, who acl.Agent) (bool, error) { return gone && who == app, nil }
+	b.write("a", "x")
+	b.allow(bob.ID, "a", "R", "")
+	s := b.subscribe(app, pod.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023"})
+	b.write("a", "y")
+	heard, before := b.heard(0, app, b.id("a"))
+	if may, err := b.MayHear(t.Context(), app, b.id("a")); heard != "Update a" || !may || err != nil {
+		t.Fatalf("heard %q, may %t, %v", heard, may, err)
+	}
+	gone = true
+	b.write("a", "z")
+	if got, _ := b.heard(before, app, b.id("a")); got != "" {
+		t.Errorf("heard %q", got)
+	}
+	if got, _ := b.heard(before, bob, b.id("a")); got != "Update a" {
+		t.Errorf("he himself heard %q", got)
+	}
+	if may, err := b.MayHear(t.Context(), app, b.id("a")); may || err != nil {
+		t.Errorf("its webhook is called: %t, %v", may, err)
+	}
+	if _, err := b.Attach(t.Context(), s.Topic.First(), s.ID); err == nil {
+		t.Error("it connects again")
+	}
+}
+
 // TestJournalRing: who is further behind than the journal goes is told how the
 // topic is.
 func TestJournalRing(t *testing.T) {
@@ -209,7 +274,7 @@ func TestAttach(t *testing.T) {
 	name := b.root.First()
 	s := b.subscribe(bob, pod.Subscription{Topic: b.id("a"), State: `"other.raw"`})
 	at, err := b.Attach(t.Context(), name, s.ID)
-	if err != nil || at.Who != bob || at.Now == nil || at.Now.Kind != pod.Updated {
+	if err != nil || at.Who != bob || at.Now == nil || at.Now.Kind != record.Updated {
 		t.Fatalf("%+v, %v", at, err)
 	}
 	same := b.subscribe(bob, pod.Subscription{Topic: b.id("a"), State: at.Now.State})
@@ -282,7 +347,7 @@ func TestCalls(t *testing.T) {
 		t.Fatal("nothing waits")
 	}
 	calls := take()
-	if len(calls) != 1 || len(calls[0].Tell) != 2 || calls[0].Tell[0].Kind != pod.Created || calls[0].Tell[1].Kind != pod.Updated {
+	if len(calls) != 1 || len(calls[0].Tell) != 2 || calls[0].Tell[0].Kind != record.Created || calls[0].Tell[1].Kind != record.Updated {
 		t.Fatalf("%+v", calls)
 	}
 	if len(take()) != 0 || waiting() {

@@ -100,7 +100,7 @@ func (s *server) forget(ctx context.Context, person string) error {
 	if err != nil {
 		return err
 	}
-	helpers := apps{s.provider, s.pod}
+	helpers := apps{s.provider, s.pod, s.hub}
 	approved, err := helpers.Apps(ctx, owner.ID)
 	for _, a := range approved {
 		err = errors.Join(err, helpers.RemoveApp(ctx, owner.ID, a.ID))

@@ -64,7 +64,7 @@ func TestFarewell(t *testing.T) {
 	if ids, err := town.vault.Known(ctx, alva); err != nil || len(ids) != 0 {
 		t.Errorf("the vault knows her: %v, %v", ids, err)
 	}
-	if scripts, err := (apps{town.provider, town.server.pod}).Scripts(ctx, alva); err != nil || len(scripts) != 0 {
+	if scripts, err := (apps{town.provider, town.server.pod, town.server.hub}).Scripts(ctx, alva); err != nil || len(scripts) != 0 {
 		t.Errorf("her scripts: %v, %v", scripts, err)
 	}
 	for _, kind := range []string{"passkeys", "passkey-handle", "recovery"} {

@@ -11,6 +11,7 @@ import (
 	"skrin/auth/provider"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/notify"
 	"skrin/pod/store"
 	"skrin/pod/web"
 )
@@ -20,6 +21,7 @@ import (
 type apps struct {
 	*provider.Provider
 	pod *pod.Pod
+	hub *notify.Hub
 }
 
 func (a apps) Apps(ctx context.Context, webID acl.WebID) ([]web.Helper, error) {
@@ -35,6 +37,7 @@ func (a apps) RemoveApp(ctx context.Context, webID acl.WebID, id string) error {
 	if err := a.Disapprove(ctx, webID, id); err != nil {
 		return err
 	}
+	a.hub.End(webID, id)
 	err := a.pod.EndChannels(ctx, acl.Agent{ID: webID, Issuer: a.Base}, id)
 	if errors.Is(err, store.ErrNoPod) || errors.Is(err, ldp.Forbidden) {
 		return nil // her pod is not here
@@ -49,6 +52,12 @@ func (a apps) Scripts(ctx context.Context, person string) ([]web.Helper, error) 
 		out = append(out, web.Helper{ID: one.ID, Name: one.Name, Since: one.Made})
 	}
 	return out, err
+}
+
+func (a apps) RemoveScript(ctx context.Context, person, id string) error {
+	err := a.Provider.RemoveScript(ctx, person, id)
+	a.hub.End("", id) // nobody else has a script of that id
+	return err
 }
 
 func (a apps) NewScript(ctx context.Context, person string, webID acl.WebID, name string) (id, secret string, err error) {

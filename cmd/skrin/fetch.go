@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -304,21 +303,19 @@ func (f *fetcher) sorted(g *rdf.Graph, path string) (own *rdf.Graph, members []f
 	return own, members
 }
 
-// aclLink finds a resource's ACL document.
-var aclLink = regexp.MustCompile(`<([^>]*)>\s*;[^,<]*rel="?acl"?`)
-
 // acl writes the ACL document of a resource, if it has one of its own. It says the
 // same under the name that it gets.
 func (f *fetcher) acl(ctx context.Context, of *http.Response, path string) error {
-	link := aclLink.FindStringSubmatch(strings.Join(of.Header.Values("Link"), ", "))
-	if link == nil {
+	at, err := linked(of, "acl")
+	switch {
+	case errors.Is(err, errNoLink):
 		return nil
+	case err != nil:
+		return err
+	case !strings.HasPrefix(at, f.base+"/"):
+		return fmt.Errorf("%s: its rules are at another server, %s; without them nobody knows who may read it", path, at)
 	}
-	at, err := of.Request.URL.Parse(link[1])
-	if err != nil || at.Scheme+"://"+at.Host != f.base {
-		return nil
-	}
-	resp, err := f.get(ctx, at.String(), "text/turtle")
+	resp, err := f.get(ctx, at, "text/turtle")
 	if err != nil {
 		return err
 	}
@@ -333,7 +330,7 @@ func (f *fetcher) acl(ctx context.Context, of *http.Response, path string) error
 	if err != nil {
 		return err
 	}
-	g, err := rdf.Read(ctx, b, rdf.Turtle, at.String(), rdf.Limits{})
+	g, err := rdf.Read(ctx, b, rdf.Turtle, at, rdf.Limits{})
 	if err != nil {
 		return fmt.Errorf("%s: %w", at, err)
 	}

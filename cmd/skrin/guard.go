@@ -85,6 +85,7 @@ type guard struct {
 	together  together
 	underWay  atomic.Int64
 	memory    memory
+	asked     atomic.Uint64 // requests since the start
 }
 
 // The numbers of keys that limiters remember.
@@ -138,6 +139,7 @@ func (g *guard) wrap(next http.Handler, refuse func(http.ResponseWriter, *http.R
 		w.Header()["X-Request-Id"] = v.id[:]
 		v.r, v.traced = g.traces.request(r, v.route)
 		g.m.underWay.Inc()
+		g.asked.Add(1)
 		defer g.left(v)
 		if err := g.enter(v); err != nil {
 			refuse(v, v.r, err)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -319,8 +320,21 @@ func TestOpsFiles(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("ops", "alerts.yaml"))
 	must(t, err)
 	must(t, yaml.Unmarshal(text, &rules))
+	seen, values := map[string]bool{}, `"skrin" "5xx"`
+	for _, text := range names {
+		values += text
+	}
 	for _, r := range rules.Groups[0].Rules {
 		check(r.Alert, r.Expr)
+		if f, err := time.ParseDuration(cmp.Or(r.For, "0s")); err != nil || f < 0 || strings.Count(r.Expr, "(") != strings.Count(r.Expr, ")") || seen[r.Alert] {
+			t.Errorf("%s: %s for %q", r.Alert, r.Expr, r.For)
+		}
+		seen[r.Alert] = true
+		for _, m := range regexp.MustCompile(`(?:limit|status|do|job)="([^"]*)"`).FindAllStringSubmatch(r.Expr, -1) {
+			if !strings.Contains(values, `"`+m[1]+`"`) {
+				t.Errorf("%s: no metric has the value %q", r.Alert, m[1])
+			}
+		}
 		if r.Annotations["summary"] == "" || !slices.Contains([]string{"page", "ticket"}, r.Labels["severity"]) {
 			t.Errorf("%s: %v %v", r.Alert, r.Labels, r.Annotations)
 		}
@@ -337,6 +351,12 @@ func TestOpsFiles(t *testing.T) {
 	for _, p := range board.Panels {
 		for _, target := range p.Targets {
 			check(p.Title, target.Expr)
+		}
+	}
+	whole := string(text)
+	for n := range names {
+		if strings.HasPrefix(n, "skrin_") && !strings.HasSuffix(n, "_bucket") && !strings.Contains(whole, n) {
+			t.Errorf("the dashboard doesn't show %s", n)
 		}
 	}
 	if len(board.Panels) < 10 || len(rules.Groups[0].Rules) < 8 {

@@ -19,7 +19,9 @@ import (
 	"github.com/coder/websocket"
 	"github.com/go-jose/go-jose/v4"
 
+	"skrin/acl"
 	"skrin/auth/dpop"
+	"skrin/pod"
 	"skrin/pod/notify"
 )
 
@@ -472,5 +474,44 @@ func TestNotificationsEnd(t *testing.T) {
 	case <-ended:
 	case <-time.After(20 * time.Second):
 		t.Error(errors.New("the hub doesn't end"))
+	}
+}
+
+// TestChannelsOfWhatMayNoMore: a program of somebody's that listens to another's pod
+// hears nothing more once she has taken its access away: its stream ends, its webhook
+// isn't called, and it can't connect again.
+func TestChannelsOfWhatMayNoMore(t *testing.T) {
+	w := newWorld(t)
+	other, err := w.pod.Make(t.Context(), "another person")
+	must(t, err)
+	id, _, err := w.provider.NewScript(t.Context(), "another person", other.ID, "listener")
+	must(t, err)
+	who := acl.Agent{ID: other.ID, Client: id, Issuer: w.Base}
+	w.put("/shared", plain, "x")
+	w.allow("/shared", grant{other.ID, "R", ""}, grant{w.owner.ID, "RWC", ""})
+	s, err := w.pod.Subscribe(t.Context(), who, pod.Subscription{Topic: w.id("/shared"), Channel: notify.WebSocket})
+	must(t, err)
+	address := "ws" + strings.TrimPrefix(w.Base, "http") + "/.notifications/channels/" + s.Topic.First() + "/" + s.ID
+	conn, _, err := websocket.Dial(t.Context(), address, nil)
+	must(t, err)
+	defer conn.CloseNow()
+	w.put("/shared", plain, "y")
+	if _, text, err := conn.Read(t.Context()); err != nil || !strings.Contains(string(text), "Update") {
+		t.Fatalf("%s, %v", text, err)
+	}
+	helpers := apps{w.provider, w.pod, w.hub}
+	must(t, helpers.RemoveScript(t.Context(), "another person", id))
+	if _, _, err := conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+		t.Errorf("the stream goes on: %v", err)
+	}
+	w.put("/shared", plain, "z")
+	if may, err := w.pod.MayHear(t.Context(), who, s.Topic); may || err != nil {
+		t.Errorf("its webhook is called: %t, %v", may, err)
+	}
+	if _, _, err := websocket.Dial(t.Context(), address, nil); err == nil {
+		t.Error("it connects again")
+	}
+	if may, err := w.pod.MayHear(t.Context(), acl.Agent{ID: other.ID, Issuer: w.Base}, s.Topic); !may || err != nil {
+		t.Errorf("she herself may not: %v", err)
 	}
 }

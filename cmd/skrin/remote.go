@@ -16,6 +16,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -383,22 +385,42 @@ func (c *aclCommand) Run(ctx context.Context) error {
 	return c.write(ctx, http.MethodPut, place, "text/turtle", bytes.NewReader(text), int64(len(text)), nil)
 }
 
-// linked returns the target of a Link header (RFC 8288) with a relation.
+var (
+	errNoLink = errors.New("the resource has no such link")
+
+	// A link of a Link header, and a parameter of it (RFC 8288, section 3).
+	linkForm  = regexp.MustCompile(`<([^>]*)>((?:` + paramText + `)*)`)
+	paramForm = regexp.MustCompile(paramText)
+)
+
+const paramText = `\s*;\s*([^\s=;,"<]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";,]*)))?`
+
+// linked returns the target of the first link with a relation that an answer's Link
+// headers have; errNoLink if none has.
 func linked(resp *http.Response, relation string) (string, error) {
 	for _, field := range resp.Header.Values("Link") {
-		for link := range strings.SplitSeq(field, ",") {
-			to, params, _ := strings.Cut(strings.TrimSpace(link), ">")
-			if !strings.HasPrefix(to, "<") || !strings.Contains(params, `rel="`+relation+`"`) && !strings.HasSuffix(params, "rel="+relation) {
+		for _, link := range linkForm.FindAllStringSubmatch(field, -1) {
+			if !slices.ContainsFunc(relations(link[2]), func(rel string) bool { return strings.EqualFold(rel, relation) }) {
 				continue
 			}
-			place, err := resp.Request.URL.Parse(to[1:])
+			place, err := resp.Request.URL.Parse(link[1])
 			if err != nil {
 				return "", err
 			}
 			return place.String(), nil
 		}
 	}
-	return "", fmt.Errorf("the resource has no link %q", relation)
+	return "", fmt.Errorf("%w: %q", errNoLink, relation)
+}
+
+// relations returns those that a link's parameters name: the first rel counts.
+func relations(params string) []string {
+	for _, p := range paramForm.FindAllStringSubmatch(params, -1) {
+		if strings.EqualFold(p[1], "rel") {
+			return strings.Fields(p[2] + p[3])
+		}
+	}
+	return nil
 }
 
 // watchCommand prints what happens to a resource.

@@ -252,7 +252,7 @@ func TestLogin(t *testing.T) {
 	if err != nil || renewed.Refresh == kept.Refresh {
 		t.Errorf("the refresh token is the old one, or %v", err)
 	}
-	must(t, apps{r.provider, r.pod}.Disapprove(t.Context(), webID, kept.ID))
+	must(t, apps{r.provider, r.pod, r.hub}.Disapprove(t.Context(), webID, kept.ID))
 	renewed.End = time.Now()
 	must(t, renewed.save(k.file()))
 	k.refuses("skrin login", "ls", root)

@@ -174,6 +174,9 @@ func (s *server) joinPod(ctx context.Context) error {
 	s.pod = &pod.Pod{
 		Store: meteredStore{s.store, s.guard.m, s.guard.traces}, Blobs: s.blobs, Registry: s.register, Types: s.types, Sign: s.provider,
 		Base: s.Base, Issuer: s.Base, Now: s.now, Rand: rand.Reader, Groups: groups, Channels: notify.ChannelTypes(),
+		Dismissed: func(ctx context.Context, who acl.Agent) (bool, error) {
+			return s.provider.Revoked(ctx, auth.Token{Agent: who})
+		},
 		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF), Quota: int64(s.Limit.Quota),
 		Statuses: &pod.Statuses{Key: places, Kept: keptLists{s.records}, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
 			doc, err := auth.Fetch(ctx, lists, url, accept)
@@ -249,7 +252,7 @@ func (s *server) issuer(ctx context.Context, name string, webID acl.WebID) (auth
 
 func (s *server) pages() (http.Handler, error) {
 	site := web.Site{
-		Pod: s.pod, Registry: s.register, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider, s.pod}, Accounts: accounts{s},
+		Pod: s.pod, Registry: s.register, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider, s.pod, s.hub}, Accounts: accounts{s},
 		Base: s.Base, Name: "Skrin", Contact: s.Contact, Zone: zone(), Now: s.now, Log: s.log,
 	}
 	var err error
@@ -286,6 +289,7 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	wg.Go(func() { s.rotateSigning(ctx) })
 	wg.Go(func() { s.follow(ctx) })
 	wg.Go(func() { s.settle(after) })
+	wg.Go(func() { s.relax(ctx) })
 	wg.Go(func() { s.operate(after) })
 	wg.Go(func() { s.jobs.run(ctx) })
 	err := front{
@@ -331,6 +335,42 @@ func (s *server) settle(ctx context.Context) {
 		}
 		if ctx.Err() != nil {
 			return
+		}
+	}
+}
+
+// A breather tells when a busy time is over, by how many requests there have been.
+type breather struct {
+	last  uint64
+	quiet bool // since the last time
+}
+
+// fewAMinute is of how many requests a minute is quiet: proxies ask every second or
+// two whether all is well.
+const fewAMinute = 600
+
+// over reports whether, of requests that were so many until now and came within the
+// last minute, it is the first time that there are few.
+func (b *breather) over(asked uint64) bool {
+	few := asked-b.last < fewAMinute
+	begins := few && !b.quiet
+	b.last, b.quiet = asked, few
+	return begins
+}
+
+// relax gives back the memory that a busy time, or the start, has taken: the heap may
+// grow far (see tune), and would stay so large.
+func (s *server) relax(ctx context.Context) {
+	every := time.NewTicker(time.Minute)
+	defer every.Stop()
+	for b := (breather{}); ; {
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return
+		}
+		if b.over(s.guard.asked.Load()) {
+			debug.FreeOSMemory()
 		}
 	}
 }

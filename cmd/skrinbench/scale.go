@@ -19,25 +19,27 @@ import (
 // scaleCommand measures what the number of pods costs: servers of ours that are
 // filled with so many, side by side.
 type scaleCommand struct {
-	Keep    string `arg:"" help:"Folder with a server's directory for each number of pods. What isn't filled yet is, which takes a second for each 1,000 pods, or so; what is, stays." type:"path"`
-	Pods    []int  `default:"1000,100000,1000000" help:"How many pods; the first is what the others are held against."`
-	Skrin   string `help:"The skrin program, instead of one that is built." type:"existingfile"`
-	Known   int    `default:"4000" help:"How many apps read and write, each in a pod of its own, from all over, as far as there are so many. With many more, what is measured is how servers remember apps."`
-	Conns   int    `default:"16" help:"Connections."`
-	Rounds  int    `default:"5" help:"Rounds, of which the median is told."`
-	Shots   int    `default:"4000" help:"Requests of one kind in a round, to a server."`
-	Profile string `help:"Folder for a CPU profile of each server under each kind of request." type:"path"`
-	Patient bool   `default:"true" negatable:"" help:"Before each volley, wait until the servers have nothing left to do."`
+	Keep    string        `arg:"" help:"Folder with a server's directory for each number of pods. What isn't filled yet is, which takes a second for each 1,000 pods, or so; what is, stays." type:"path"`
+	Pods    []int         `default:"1000,100000,1000000" help:"How many pods; the first is what the others are held against."`
+	Skrin   string        `help:"The skrin program, instead of one that is built." type:"existingfile"`
+	Known   int           `default:"4000" help:"How many apps read and write, each in a pod of its own, from all over, as far as there are so many. With many more, what is measured is how servers remember apps."`
+	Conns   int           `default:"16" help:"Connections."`
+	Rounds  int           `default:"5" help:"Rounds, of which the median is told."`
+	Shots   int           `default:"4000" help:"Requests of one kind in a round, to a server."`
+	Profile string        `help:"Folder for a CPU profile of each server under each kind of request." type:"path"`
+	Rest    time.Duration `default:"130s" help:"How long the servers rest after the load before their memory is looked at once more."`
+	Patient bool          `default:"true" negatable:"" help:"Before each volley, wait until the servers have nothing left to do."`
 }
 
 // A scaled is a server with so many pods.
 type scaled struct {
 	*bench
-	idle int64 // bytes that it held when it had been started, and nothing was asked
-	p50  [2][]float64
-	p99  [2][]float64
-	cpu  [2][]float64 // microseconds a request
-	why  string
+	idle   int64 // bytes that it held when it had been started, and nothing was asked
+	loaded int64 // and when much was
+	p50    [2][]float64
+	p99    [2][]float64
+	cpu    [2][]float64 // microseconds a request
+	why    string
 }
 
 // asks are the two requests: by one app after the other, about what is its owner's
@@ -90,6 +92,14 @@ func (c *scaleCommand) Run(ctx context.Context) error {
 				}
 			}
 		}
+	}
+	for _, s := range all {
+		s.loaded = memory(s.pids())
+	}
+	select {
+	case <-time.After(c.Rest):
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	c.print(os.Stdout, all)
 	for _, s := range all {
@@ -218,7 +228,8 @@ func (c *scaleCommand) print(w io.Writer, all []*scaled) {
 	line("from its start until it answers, s", func(s *scaled) string { return fmt.Sprintf("%.2f", s.began.Seconds()) })
 	line("first read, from the disk, ms", func(s *scaled) string { return fmt.Sprintf("%.1f", 1e3*s.scale.Cold) })
 	line("idle, MB", func(s *scaled) string { return fmt.Sprintf("%.0f", float64(s.idle)/1e6) })
-	line("after the load, MB", func(s *scaled) string { return fmt.Sprintf("%.0f", float64(memory(s.pids()))/1e6) })
+	line("after the load, MB", func(s *scaled) string { return fmt.Sprintf("%.0f", float64(s.loaded)/1e6) })
+	line("when it has rested, MB", func(s *scaled) string { return fmt.Sprintf("%.0f", float64(memory(s.pids()))/1e6) })
 	for k, ask := range asks {
 		line(ask.name+" p50, ms", func(s *scaled) string { return fmt.Sprintf("%.2f", median(s.p50[k])) })
 		line(ask.name+" p99, ms", func(s *scaled) string { return fmt.Sprintf("%.2f", median(s.p99[k])) })

@@ -172,7 +172,8 @@ func (o *opener) build(ctx context.Context) error {
 		return nil
 	}
 	o.Skrin = filepath.Join(o.Scratch, "skrin")
-	build := exec.CommandContext(ctx, "go", "build", "-o", o.Skrin, "skrin/cmd/skrin")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", o.Skrin, "skrin/cmd/skrin")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}

@@ -97,7 +97,7 @@ func (c *Caller) leave(host string) {
 
 // call sends what waits, in order, as long as it is received.
 func (c *Caller) call(ctx context.Context, id string, call pod.Call) error {
-	may, err := c.Pod.MayHear(ctx, call.Who, call.Topic)
+	may, err := c.Pod.MayHear(ctx, call.Who, call.Topic, call.Tell...)
 	if err != nil {
 		return err
 	}

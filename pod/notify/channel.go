@@ -16,6 +16,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/record"
 )
 
 // The types of channels (Solid Notifications Protocol), without their namespace.
@@ -275,7 +276,7 @@ func service(channel, base string) description {
 }
 
 // message returns a notification (Activity Streams 2.0).
-func message(a pod.Activity, base string) []byte {
+func message(a record.Activity, base string) []byte {
 	m := struct {
 		Context   []string `json:"@context"`
 		ID        string   `json:"id"`

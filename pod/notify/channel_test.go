@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"skrin/pod"
+	"skrin/pod/record"
 )
 
 func TestDuration(t *testing.T) {
@@ -65,6 +65,6 @@ func FuzzReadChannel(f *testing.F) {
 		if err != nil || again.Topic != s.Topic || again.Hook != s.Hook || (s.Rate-again.Rate).Abs() > time.Microsecond {
 			t.Fatalf("%s is read as %+v, %v; it was %+v", text, again, err, s)
 		}
-		message(pod.Activity{Object: s.Topic, Kind: pod.Updated}, base)
+		message(record.Activity{Object: s.Topic, Kind: record.Updated}, base)
 	})
 }

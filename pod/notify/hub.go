@@ -12,6 +12,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -190,7 +191,7 @@ func (r *room) tell(after uint64, heard pod.Heard) {
 			}
 			may, decided := heard.May[pod.Ear{Topic: topic, Who: s.Who}]
 			switch {
-			case a.Kind == pod.Ended:
+			case a.Kind == record.Ended:
 				if s.ID == a.State {
 					s.end(errWithdrawn)
 				}
@@ -219,6 +220,23 @@ func (r *room) end(why error) {
 	for _, streams := range r.topics {
 		for s := range streams {
 			s.end(why)
+		}
+	}
+}
+
+// End ends the streams that a program has in a person's name, in anybody's for "", on
+// this node. Those on
+// others end when there is something to tell them: see [pod.Dismissed].
+func (h *Hub) End(who acl.WebID, client string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.rooms {
+		for _, streams := range r.topics {
+			for s := range streams {
+				if s.Who.Client == client && (who == "" || s.Who.ID == who) {
+					s.end(errWithdrawn)
+				}
+			}
 		}
 	}
 }

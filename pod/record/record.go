@@ -25,6 +25,7 @@ type State struct {
 // A Tag names a state of a resource. It is random, so that it tells nothing.
 type Tag [12]byte
 
+// String returns the tag as an ETag has it.
 func (t Tag) String() string { return base64.RawURLEncoding.EncodeToString(t[:]) }
 
 func (r *State) time() time.Time { return time.Unix(r.Modified, 0).UTC() }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package resource
 
 import (
 	"encoding/binary"
@@ -13,13 +13,13 @@ import (
 // How much a pod holds is counted as it changes, in the transaction that changes
 // it: one number under usedKey, so that no write has to walk the pod.
 const (
-	usedKey = "U"
+	UsedKey = "U"
 )
 
-// usedOf returns how many bytes the pod holds. One that was made before there was
+// UsedOf returns how many bytes the pod holds. One that was made before there was
 // a count is walked, once: the next charge stores what was found.
-func usedOf(tx store.Tx) (used int64, err error) {
-	values, err := tx.Get(usedKey)
+func UsedOf(tx store.Tx) (used int64, err error) {
+	values, err := tx.Get(UsedKey)
 	if err != nil {
 		return 0, err
 	}
@@ -52,9 +52,9 @@ func decodeUsed(b []byte) (int64, error) {
 	return in.Varint(), in.Err
 }
 
-// charge refuses what would bring the pod beyond its quota. It is called before the
+// Charge refuses what would bring the pod beyond its quota. It is called before the
 // records are put, and what it stores is the count after they have been.
-func (p *Pod) charge(tx store.Tx, r *right, more int64) (err error) {
+func (tree *Tree) Charge(tx store.Tx, r *Right, more int64) (err error) {
 	if more == 0 {
 		return nil
 	}
@@ -62,23 +62,23 @@ func (p *Pod) charge(tx store.Tx, r *right, more int64) (err error) {
 	if r.used != nil {
 		used, err = decodeUsed(r.used)
 	} else {
-		used, err = usedOf(tx)
+		used, err = UsedOf(tx)
 	}
 	if err != nil {
 		return err
 	}
-	if more > 0 && p.Quota > 0 && used+more > p.Quota {
+	if more > 0 && tree.Quota > 0 && used+more > tree.Quota {
 		return full()
 	}
 	r.used = binary.AppendVarint([]byte{store.Layout}, used+more)
-	tx.Put(usedKey, r.used)
+	tx.Put(UsedKey, r.used)
 	return nil
 }
 
 // growth is by how much the pod grows when rec takes the place of what is there,
 // with the containers that are made for it.
-func (r *right) growth(rec *record.State) int64 {
-	n := rec.Cost() - r.rec.Cost()
+func (r *Right) growth(rec *record.State) int64 {
+	n := rec.Cost() - r.Rec.Cost()
 	if r.aux == "" {
 		for _, l := range r.line[1:] {
 			if l.rec == nil {
@@ -89,13 +89,13 @@ func (r *right) growth(rec *record.State) int64 {
 	return n
 }
 
-// shrinkage is by how much it shrinks when the resource goes, with its auxiliaries.
-func (r *right) shrinkage(tx store.Tx) (int64, error) {
-	n := r.rec.Cost()
+// Shrinkage is by how much it shrinks when the resource goes, with its auxiliaries.
+func (r *Right) Shrinkage(tx store.Tx) (int64, error) {
+	n := r.Rec.Cost()
 	if r.aux != "" {
 		return n, nil
 	}
-	values, err := tx.Get(record.RecordKey(r.id+ldp.ACLSuffix), record.RecordKey(r.id+ldp.MetaSuffix))
+	values, err := tx.Get(record.RecordKey(r.ID+ldp.ACLSuffix), record.RecordKey(r.ID+ldp.MetaSuffix))
 	for _, value := range values {
 		rec, bad := record.DecodeState(value)
 		if bad != nil {
@@ -106,14 +106,14 @@ func (r *right) shrinkage(tx store.Tx) (int64, error) {
 	return n, err
 }
 
-// hasRoom refuses a body for which there is no room, before a byte of it is read:
+// HasRoom refuses a body for which there is no room, before a byte of it is read:
 // of size bytes, below 0 if that isn't known yet, to take the place of instead.
-func (p *Pod) hasRoom(tx store.Tx, size int64, instead *record.State) error {
-	if p.Quota <= 0 {
+func (tree *Tree) HasRoom(tx store.Tx, size int64, instead *record.State) error {
+	if tree.Quota <= 0 {
 		return nil
 	}
-	used, err := usedOf(tx)
-	if err == nil && used+record.Overhead+max(size, 0)-instead.Cost() > p.Quota {
+	used, err := UsedOf(tx)
+	if err == nil && used+record.Overhead+max(size, 0)-instead.Cost() > tree.Quota {
 		err = full()
 	}
 	return err

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package resource
 
 import (
 	"skrin/acl"
@@ -13,12 +13,12 @@ import (
 // belongs to, in the same transaction: nothing is decided by text that hasn't
 // been understood. A document that leaves nobody with Control is no fault, since
 // the owner always has it.
-func (p *Pod) compile(tx store.Tx, r *right, c *content) error {
-	if len(c.data.Names()) > 0 {
+func (tree *Tree) compile(tx store.Tx, r *Right, c *Content) error {
+	if len(c.Data.Names()) > 0 {
 		return ldp.Refuse(ldp.Unprocessable, "An ACL document has no named graphs: what they grant would not be seen.")
 	}
-	of := r.line[0].id
-	grants, err := acl.Parse(c.data.Default(), acl.Document{Base: p.Base, Path: string(r.id), Of: string(of)})
+	of := r.line[0].ID
+	grants, err := acl.Parse(c.Data.Default(), acl.Document{Base: tree.Base, Path: string(r.ID), Of: string(of)})
 	if err != nil {
 		return ldp.Refuse(ldp.Unprocessable, err.Error()+".")
 	}

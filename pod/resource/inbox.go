@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package resource
 
 import (
 	"strings"
@@ -13,7 +13,7 @@ import (
 )
 
 // What others may put into an inbox (Linked Data Notifications, section 3.3.1):
-// notifications in RDF of at most [inline] bytes, so many a day. Who may at all,
+// notifications in RDF of at most [Inline] bytes, so many a day. Who may at all,
 // its ACL document says, and that what is there is neither read nor changed: they
 // have Append.
 const (
@@ -21,28 +21,28 @@ const (
 	inboxSender = 200  // of one WebID, a day
 )
 
-// isSender reports whether the agent puts something into the inbox without having
+// IsSender reports whether the agent puts something into the inbox without having
 // a right to change what is there. An ACL document takes Control, and is none.
-func (r *right) isSender() bool {
-	return r.aux != ldp.ACLSuffix && strings.HasPrefix(string(r.id), string(record.RootOf(r.id))+inbox) && !r.allows(0, acl.Write)
+func (r *Right) IsSender() bool {
+	return r.aux != ldp.ACLSuffix && strings.HasPrefix(string(r.ID), string(record.RootOf(r.ID))+Inbox) && !r.allows(0, acl.Write)
 }
 
-// notification refuses what a sender sends and an inbox doesn't take, before it is
+// Notification refuses what a sender sends and an inbox doesn't take, before it is
 // read.
-func notification(media string, container bool, size int64) error {
+func Notification(media string, container bool, size int64) error {
 	_, isRDF := rdf.FormatOf(media)
 	switch {
 	case container:
 		return ldp.Refuse(ldp.Conflict, "An inbox takes notifications, and no containers.")
 	case !isRDF:
 		return ldp.Refuse(ldp.Unsupported, "An inbox takes notifications in RDF: application/ld+json or text/turtle.")
-	case size > inline:
-		return tooLarge(inline)
+	case size > Inline:
+		return TooLarge(Inline)
 	}
 	return nil
 }
 
 // countSender refuses a sender that has sent too much today.
-func (p *Pod) countSender(tx store.Tx, r *right) error {
-	return daily{"d", inboxTotal, inboxSender, "This inbox takes no more today."}.count(tx, r)
+func (tree *Tree) countSender(tx store.Tx, r *Right) error {
+	return Daily{"d", inboxTotal, inboxSender, "This inbox takes no more today."}.Count(tx, r)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package resource
 
 import (
 	"context"
@@ -18,28 +18,28 @@ import (
 )
 
 // A listing is read in pages of so many members.
-const page = 256
+const Page = 256
 
-// list adds to res what a container holds after a member, or all of it. The first page comes from the
-// transaction that permitted it; each later one from its own, which decides
-// again. Of a container that changes meanwhile a listing may show some changes
+// List adds to res what a container holds after a member, or all of it. The first page comes from the
+// transaction that permitted it; each later one from one of its own, by view,
+// which decides again. Of a container that changes meanwhile a listing may show some changes
 // and not others.
-func (p *Pod) list(ctx context.Context, tx store.Tx, r *right, res *ldp.Resource, after ldp.ID) error {
-	own, err := p.own(ctx, r)
+func (tree *Tree) List(ctx context.Context, tx store.Tx, r *Right, res *ldp.Resource, after ldp.ID, view func(func(store.Tx) error) error) error {
+	own, err := tree.own(ctx, r)
 	if err != nil {
 		return err
 	}
 	res.Graph, res.Type, res.Size = own, "", -1
-	first, err := members(tx, r.id, after.Name())
+	first, err := members(tx, r.ID, after.Name())
 	if err != nil {
 		return err
 	}
 	next := func(after string) (found []ldp.Member, err error) {
-		err = p.view(ctx, r.who, r.id, func(tx store.Tx) error {
-			if _, err := p.may(tx, r.who, acl.Read, r.id); err != nil {
+		err = view(func(tx store.Tx) error {
+			if _, err := tree.May(tx, r.who, acl.Read, r.ID); err != nil {
 				return err
 			}
-			found, err = members(tx, r.id, after)
+			found, err = members(tx, r.ID, after)
 			return err
 		})
 		return found, err
@@ -51,7 +51,7 @@ func (p *Pod) list(ctx context.Context, tx store.Tx, r *right, res *ldp.Resource
 					return
 				}
 			}
-			if len(found) < page {
+			if len(found) < Page {
 				return
 			}
 			var err error
@@ -70,7 +70,7 @@ func members(tx store.Tx, container ldp.ID, after string) ([]ldp.Member, error) 
 	if after != "" {
 		after = prefix + after
 	}
-	pairs, err := tx.Scan(prefix, after, page)
+	pairs, err := tx.Scan(prefix, after, Page)
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +84,11 @@ func members(tx store.Tx, container ldp.ID, after string) ([]ldp.Member, error) 
 }
 
 // own returns the container's own triples.
-func (p *Pod) own(ctx context.Context, r *right) (*rdf.Graph, error) {
-	if r.rec == nil || len(r.rec.Body) == 0 {
+func (tree *Tree) own(ctx context.Context, r *Right) (*rdf.Graph, error) {
+	if r.Rec == nil || len(r.Rec.Body) == 0 {
 		return new(rdf.Graph), nil
 	}
-	return rdf.Read(ctx, r.rec.Body, rdf.NTriples, "", rdf.Limits{})
+	return rdf.Read(ctx, r.Rec.Body, rdf.NTriples, "", rdf.Limits{})
 }
 
 // managed are the properties of a container and of its members that the server
@@ -99,16 +99,16 @@ var managed = []string{vocab.Stat + "size", vocab.Stat + "mtime", vocab.DCT + "m
 // container and its members is left out, so that what was read can be put back:
 // with no member or with all of them. What would change them is refused (Solid
 // Protocol, sections 5.3 and 4.2.1).
-func (p *Pod) keepOwn(tx store.Tx, rec *record.State, r *right, c *content) error {
-	if len(c.data.Names()) > 0 {
+func (tree *Tree) keepOwn(tx store.Tx, rec *record.State, r *Right, c *Content) error {
+	if len(c.Data.Names()) > 0 {
 		return ldp.Refuse(ldp.Unprocessable, "A container has no named graphs.")
 	}
-	said, err := p.said(tx, r, c.data.Default())
+	said, err := tree.said(tx, r, c.Data.Default())
 	if err != nil {
 		return err
 	}
-	self, own := p.url(r.id), new(rdf.Graph)
-	for t := range c.data.Default().All() {
+	self, own := tree.url(r.ID), new(rdf.Graph)
+	for t := range c.Data.Default().All() {
 		switch {
 		case said.Has(t.S, t.P, t.O):
 		case t.P.Value == vocab.LDP+"contains":
@@ -124,12 +124,12 @@ func (p *Pod) keepOwn(tx store.Tx, rec *record.State, r *right, c *content) erro
 	if err != nil {
 		return err
 	}
-	if len(body) > 4*inline {
-		return tooLarge(inline)
+	if len(body) > 4*Inline {
+		return TooLarge(Inline)
 	}
 	rec.Media, rec.Digest, rec.Body, rec.Size = "", "", body, 0
-	if r.rec != nil {
-		rec.Modified = r.rec.Modified // follows containment alone (Solid Protocol, section 4.2.1)
+	if r.Rec != nil {
+		rec.Modified = r.Rec.Modified // follows containment alone (Solid Protocol, section 4.2.1)
 	}
 	return nil
 }
@@ -137,32 +137,32 @@ func (p *Pod) keepOwn(tx store.Tx, rec *record.State, r *right, c *content) erro
 // said returns what the listing says of a container's members, if sent names all
 // of them; else nothing. No container is larger than what could be sent, so it
 // takes one Scan.
-func (p *Pod) said(tx store.Tx, r *right, sent *rdf.Graph) (*rdf.Graph, error) {
-	said, self, n := new(rdf.Graph), rdf.IRI(p.url(r.id)), 0
+func (tree *Tree) said(tx store.Tx, r *Right, sent *rdf.Graph) (*rdf.Graph, error) {
+	said, self, n := new(rdf.Graph), rdf.IRI(tree.url(r.ID)), 0
 	contains := rdf.IRI(vocab.LDP + "contains")
 	for t := range sent.All() {
 		if t.S == self && t.P == contains {
 			n++
 		}
 	}
-	if n == 0 || r.rec == nil {
+	if n == 0 || r.Rec == nil {
 		return said, nil
 	}
-	prefix := record.MembersKey(r.id)
+	prefix := record.MembersKey(r.ID)
 	pairs, err := tx.Scan(prefix, "", n+1)
 	if err != nil {
 		return nil, err
 	}
 	for _, pair := range pairs {
-		m, err := record.DecodeMember(r.id+ldp.ID(pair.Key[len(prefix):]), pair.Value)
+		m, err := record.DecodeMember(r.ID+ldp.ID(pair.Key[len(prefix):]), pair.Value)
 		if err != nil {
 			return nil, err
 		}
-		if !sent.Has(self, contains, rdf.IRI(p.url(m.ID))) {
+		if !sent.Has(self, contains, rdf.IRI(tree.url(m.ID))) {
 			return new(rdf.Graph), nil
 		}
-		said.Add(self, contains, rdf.IRI(p.url(m.ID)))
-		saidOf(said, rdf.IRI(p.url(m.ID)), m)
+		said.Add(self, contains, rdf.IRI(tree.url(m.ID)))
+		saidOf(said, rdf.IRI(tree.url(m.ID)), m)
 	}
 	return said, nil
 }
@@ -190,93 +190,32 @@ func serverType(o rdf.Term) bool {
 	return false
 }
 
-// Post implements ldp.Backend. The name is the Slug, as far as a path can have it
-// and no other member has; else a random one. With a Key, a request that repeats
-// one of the same agent within a day or two is answered as that was; a stranger's
-// Key is ignored, since anybody might repeat it.
-func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error) {
-	if req.ID.First() == spaces {
-		return p.spacePost(ctx, who, req)
-	}
-	check := func(tx store.Tx) (*right, error) {
-		r, err := p.look(tx, who, req.ID, true)
-		if err != nil {
-			return nil, err
-		}
-		return r, r.mayPost(req)
-	}
-	var podID string
-	sends := false
-	err := p.view(ctx, who, req.ID, func(tx store.Tx) error {
-		podID = tx.Pod()
-		r, err := check(tx)
-		if sends = err == nil && r.isSender(); sends {
-			err = notification(req.Type, req.Container, req.Size)
-		}
-		if err == nil {
-			err = p.hasRoom(tx, req.Size, nil)
-		}
-		return err
-	})
-	if err != nil {
-		return ldp.Written{}, err
-	}
-	like := req.ID + "new" // the name isn't known yet, and doesn't matter to whether the body can be read
-	if req.Container {
-		like += "/"
-	}
-	c, err := p.take(ctx, podID, like, req.Type, req.Body, req.Size, sends)
-	if err != nil {
-		return ldp.Written{}, err
-	}
-	ch, err := record.NewChange(p.Now(), p.Rand)
-	if err != nil {
-		return ldp.Written{}, err
-	}
-	var done ldp.Written
-	err = p.write(ctx, who, req.ID, func(tx store.Tx) (Action, ldp.ID, error) {
-		r, err := check(tx)
-		if err != nil {
-			return "", "", err
-		}
-		once := keyOf(who, req, c, &ch)
-		if done, err = p.repeated(tx, once); err != nil || done.ID != "" {
-			return "", "", err
-		}
-		if done, err = p.add(ctx, tx, &ch, r, req, c); err != nil {
-			return "", "", err
-		}
-		return DidWrite, done.ID, once.remember(tx, done.ID)
-	})
-	return done, err
-}
-
-// add makes c a new member of the container that r is the right to.
-func (p *Pod) add(ctx context.Context, tx store.Tx, ch *record.Change, r *right, req ldp.Post, c *content) (done ldp.Written, err error) {
+// Add makes c a new member of the container that r is the right to.
+func (tree *Tree) Add(ctx context.Context, tx store.Tx, ch *record.Change, r *Right, req ldp.Post, c *Content) (done ldp.Written, err error) {
 	if err := r.extend(tx, ch, req.Slug, req.Container); err != nil {
 		return done, err
 	}
-	if req.Container && c.body != nil {
-		format, _ := rdf.FormatOf(c.media)
-		if c.data, err = p.parse(ctx, c.body, format, r.id); err != nil {
+	if req.Container && c.Body != nil {
+		format, _ := rdf.FormatOf(c.Media)
+		if c.Data, err = tree.Parse(ctx, c.Body, format, r.ID); err != nil {
 			return done, err
 		}
 	}
-	return p.store(ctx, tx, ch, r, c)
+	return tree.Write(ctx, tx, ch, r, c)
 }
 
-// mayPost refuses unless the agent may append to the container, and then unless
+// MayPost refuses unless the agent may append to the container, and then unless
 // it is one.
-func (r *right) mayPost(req ldp.Post) error {
-	if err := r.need(0, acl.Append); err != nil {
+func (r *Right) MayPost(req ldp.Post) error {
+	if err := r.Need(0, acl.Append); err != nil {
 		return err
 	}
 	switch {
-	case !r.id.IsContainer():
+	case !r.ID.IsContainer():
 		return ldp.Refuse(ldp.NotAllowed, "Only a container takes a POST. Its URL ends with a slash.")
-	case isEvidence(r.id):
-		return fixed()
-	case r.rec == nil:
+	case IsEvidence(r.ID):
+		return Fixed()
+	case r.Rec == nil:
 		return r.mayRead()
 	case req.Fault != nil:
 		return req.Fault
@@ -284,20 +223,20 @@ func (r *right) mayPost(req ldp.Post) error {
 	if name := segment(req.Slug); strings.HasSuffix(name, ldp.ACLSuffix) || strings.HasSuffix(name, ldp.MetaSuffix) {
 		return ldp.Refuse(ldp.Forbidden, "A name that ends in .acl or .meta is an auxiliary resource's. Choose another Slug.")
 	}
-	tag, modified := r.rec.Validators()
+	tag, modified := r.Rec.Validators()
 	return req.Cond.Check(tag, modified)
 }
 
 // extend turns the right to a container into that to a new member of it.
-func (r *right) extend(tx store.Tx, ch *record.Change, slug string, container bool) error {
-	random := store.IDEncoding.EncodeToString(ch.Derive("name", string(r.id))[:16])
+func (r *Right) extend(tx store.Tx, ch *record.Change, slug string, container bool) error {
+	random := store.IDEncoding.EncodeToString(ch.Derive("name", string(r.ID))[:16])
 	name := segment(slug)
 	candidates := []string{name, random[:8] + "-" + name}
 	if name == "" {
 		candidates = []string{random}
 	}
 	for _, name := range candidates {
-		id, err := ldp.ParseID(string(r.id) + name)
+		id, err := ldp.ParseID(string(r.ID) + name)
 		if err != nil {
 			return err
 		}
@@ -308,9 +247,9 @@ func (r *right) extend(tx store.Tx, ch *record.Change, slug string, container bo
 		if err != nil {
 			return err
 		}
-		if taken[0] == nil && taken[1] == nil && !reservedPath(id) {
-			r.id, r.rec = id, nil
-			r.line = slices.Insert(r.line, 0, link{id: id})
+		if taken[0] == nil && taken[1] == nil && !ReservedPath(id) {
+			r.ID, r.Rec = id, nil
+			r.line = slices.Insert(r.line, 0, link{ID: id})
 			return nil
 		}
 	}
@@ -350,17 +289,18 @@ func isAlnum(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// A once is what makes a repeated POST do no second thing. The zero once
+// A Once is what makes a repeated POST do no second thing. The zero Once
 // remembers nothing.
-type once struct {
+type Once struct {
 	today, yesterday string // keys
 	day              string // what all keys of today begin with
 	print            string // digest of what was sent
 }
 
-func keyOf(who acl.Agent, req ldp.Post, c *content, ch *record.Change) once {
+// OnceOf returns what a request can be told by again, as who sends it.
+func OnceOf(who acl.Agent, req ldp.Post, c *Content, ch *record.Change) Once {
 	if req.Key == "" || !who.Known() {
-		return once{}
+		return Once{}
 	}
 	hash := func(parts ...string) string {
 		h := sha256.New()
@@ -371,14 +311,14 @@ func keyOf(who acl.Agent, req ldp.Post, c *content, ch *record.Change) once {
 	}
 	key := hash(string(who.ID), string(req.ID), req.Key)
 	day := func(ago int) string { return onceKey + ch.At.AddDate(0, 0, -ago).Format("20060102") }
-	return once{
+	return Once{
 		today: day(0) + key, yesterday: day(1) + key, day: day(0),
-		print: hash(req.Slug, c.media, c.digest, string(c.body)),
+		print: hash(req.Slug, c.Media, c.digest, string(c.Body)),
 	}
 }
 
-// repeated returns what came of the same request before, or nothing.
-func (p *Pod) repeated(tx store.Tx, o once) (ldp.Written, error) {
+// Repeated returns what came of the same request before, or nothing.
+func (tree *Tree) Repeated(tx store.Tx, o Once) (ldp.Written, error) {
 	if o.today == "" {
 		return ldp.Written{}, nil
 	}
@@ -395,13 +335,13 @@ func (p *Pod) repeated(tx store.Tx, o once) (ldp.Written, error) {
 		if in.Err == nil && print != o.print {
 			in.Err = ldp.Refuse(ldp.Unprocessable, "The Idempotency-Key was used for another request. Take a new one for each.")
 		}
-		return ldp.Written{ID: id, Created: true, Description: p.Describe(id)}, in.Err
+		return ldp.Written{ID: id, Created: true, Description: tree.Supports(id)}, in.Err
 	}
 	return ldp.Written{}, nil
 }
 
-// remember notes the outcome, and forgets some of those that are too old.
-func (o once) remember(tx store.Tx, id ldp.ID) error {
+// Remember notes the outcome, and forgets some of those that are too old.
+func (o Once) Remember(tx store.Tx, id ldp.ID) error {
 	if o.today == "" {
 		return nil
 	}

@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package resource
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+
+	"skrin/acl"
+	"skrin/ldp"
+	"skrin/ldp/rdf"
+	"skrin/pod/record"
+	"skrin/pod/store"
+	"skrin/pod/vocab"
+	"strings"
+)
+
+// Limits of what is stored.
+const (
+	Inline       = 64 << 10  // a longer body goes to Blobs; also what a container's own triples and a patch's group may take
+	maxMediaType = 255       // bytes
+	DefaultBytes = 512 << 20 // of Pod.MaxBytes
+	DefaultRDF   = 8 << 20   // of Pod.MaxRDF
+)
+
+// Offers returns the media types in which a resource can be had: as it is stored
+// first.
+func Offers(r *Right) []string {
+	switch format, ok := rdf.FormatOf(r.Rec.Media); {
+	case r.ID.IsContainer() || ok && r.Rec.Media == turtleFirst[0]:
+		return turtleFirst
+	case ok && format == rdf.JSONLD:
+		return []string{r.Rec.Media, rdf.Turtle.MediaType()}
+	case ok && format == rdf.Turtle:
+		return []string{r.Rec.Media, rdf.JSONLD.MediaType()}
+	case ok:
+		return []string{r.Rec.Media, rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()}
+	}
+	return []string{r.Rec.Media}
+}
+
+var turtleFirst = []string{rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()}
+
+// Describe returns the resource without its content.
+func (tree *Tree) Describe(r *Right) *ldp.Resource {
+	tag, modified := r.Rec.Validators()
+	res := &ldp.Resource{ID: r.ID, Type: r.Rec.Media, Tag: tag, Modified: modified, Size: r.Rec.Size, Description: tree.Description(r)}
+	res.Modes, res.Public = r.modes()
+	if torn := r.torn(); torn != "" && res.Modes.Has(acl.Control) {
+		res.Notice = "The ACL document " + string(torn) + " is damaged, so that nobody but the owner has access. Write it anew."
+	}
+	return res
+}
+
+// Description is what supports tells, and what follows from what is stored.
+func (tree *Tree) Description(r *Right) ldp.Description {
+	d := tree.Supports(r.ID)
+	if d.Root {
+		d.Owner = string(r.Home.Owner)
+	}
+	if _, ok := rdf.FormatOf(r.Rec.Media); !ok && !r.ID.IsContainer() {
+		d.Types = []string{vocab.LDP + "NonRDFSource"}
+		d.Methods = without(d.Methods, "PATCH")
+	}
+	return d
+}
+
+// Open returns the content of a resource; the caller closes it.
+func (tree *Tree) Open(ctx context.Context, podID string, rec *record.State) (io.ReadCloser, error) {
+	if rec.Digest != "" {
+		return tree.Blobs.Open(ctx, podID, rec.Digest)
+	}
+	return seekCloser{bytes.NewReader(rec.Body)}, nil
+}
+
+// Fits refuses what can't be written whoever asks: what would stand beside its
+// twin, an auxiliary resource of nothing or of another; and what the request's
+// form or conditions forbid.
+func (r *Right) Fits(cond ldp.Conditions, fault error, nonRDF bool) error {
+	if fault != nil {
+		return fault
+	}
+	if err := r.FitsPath(); err != nil {
+		return err
+	}
+	if nonRDF && (r.ID.IsContainer() || r.aux != "") {
+		return ldp.Refuse(ldp.Conflict, "This can only be an RDF source. Leave out the Link header that asks for a non-RDF source.")
+	}
+	tag, modified := r.Rec.Validators()
+	if r.Rec == nil && r.aux == ldp.MetaSuffix && cond.NoneMatch == nil {
+		tag, _ = new(record.State).Validators() // as who has read it knows it; If-None-Match guards what was written
+	}
+	return cond.Check(tag, modified)
+}
+
+// FitsPath is Fits for the path alone.
+func (r *Right) FitsPath() error {
+	switch {
+	case IsEvidence(r.ID):
+		return Fixed()
+	case ReservedPath(r.ID):
+		return ldp.Refuse(ldp.NotAllowed, "The server itself keeps what is under .well-known/ and evidence/ here. Choose another path.")
+	}
+	if r.aux != "" {
+		if _, nested := r.line[0].ID.Subject(); nested != "" {
+			return ldp.Refuse(ldp.Conflict, "An auxiliary resource has no auxiliary resources.")
+		}
+		if r.line[0].rec == nil {
+			return ldp.Refuse(ldp.Conflict, "What this would describe does not exist. Make that first.")
+		}
+	}
+	for _, l := range r.line {
+		if l.rec != nil {
+			break
+		}
+		if l.twin {
+			return ldp.Refuse(ldp.Conflict, "The same URL with or without its last slash exists: a document and a container can't share a name.")
+		}
+	}
+	return nil
+}
+
+// A Content is a body that has been taken in and is to become a resource.
+type Content struct {
+	Media  string
+	Body   []byte // nil if it is in a blob
+	digest string
+	Size   int64
+	Data   *rdf.Dataset // what it says, if it is RDF
+}
+
+// Take reads a body, checks it and stores it as a blob if it is large: durable,
+// and seen by nobody. Of a small one, it takes no more than the store does.
+func (tree *Tree) Take(ctx context.Context, podID string, id ldp.ID, media string, body io.Reader, size int64, small bool) (*Content, error) {
+	if media == "" && id.IsContainer() {
+		return &Content{Data: new(rdf.Dataset)}, nil
+	}
+	if _, _, err := mime.ParseMediaType(media); err != nil || len(media) > maxMediaType {
+		return nil, ldp.Refuse(ldp.Invalid, "The Content-Type is not a media type, or is longer than 255 bytes.")
+	}
+	_, aux := id.Subject()
+	format, isRDF := rdf.FormatOf(media)
+	if !isRDF && (aux != "" || id.IsContainer()) {
+		return nil, ldp.Refuse(ldp.Unsupported, "This is an RDF source. Send it as text/turtle or application/ld+json.")
+	}
+	limit := LimitOf(tree.MaxBytes, DefaultBytes)
+	switch {
+	case small || aux != "" || id.IsContainer():
+		limit = Inline
+	case isRDF:
+		limit = LimitOf(tree.MaxRDF, DefaultRDF)
+	}
+	if size > limit {
+		return nil, TooLarge(limit)
+	}
+	c := &Content{Media: media}
+	body = &counted{body, limit}
+	var err error
+	if isRDF {
+		c.Body, err = io.ReadAll(body)
+		c.Size = int64(len(c.Body))
+	} else {
+		c.Body, err = io.ReadAll(io.LimitReader(body, Inline+1))
+		c.Size = int64(len(c.Body))
+		if err == nil && c.Size > Inline {
+			if err := tree.BeforeBlob(ctx, podID); err != nil {
+				return nil, err
+			}
+			c.digest, c.Size, err = tree.Blobs.Put(ctx, podID, io.MultiReader(bytes.NewReader(c.Body), body), limit)
+			c.Body = nil
+		}
+	}
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, cutShort()
+	case err != nil:
+		return nil, fmt.Errorf("read the body: %w", err)
+	case size >= 0 && c.Size != size:
+		return nil, cutShort()
+	case !isRDF:
+		return c, nil
+	}
+	if c.Data, err = tree.Parse(ctx, c.Body, format, id); err != nil {
+		return nil, err
+	}
+	return c, tree.Spill(ctx, podID, c)
+}
+
+// Spill moves a body that is too long for the store to a blob.
+func (tree *Tree) Spill(ctx context.Context, podID string, c *Content) (err error) {
+	if len(c.Body) > Inline {
+		if err := tree.BeforeBlob(ctx, podID); err != nil {
+			return err
+		}
+		c.digest, c.Size, err = tree.Blobs.Put(ctx, podID, bytes.NewReader(c.Body), int64(len(c.Body)))
+		c.Body = nil
+	}
+	return err
+}
+
+// LimitOf returns the limit that is set, or else the standard one.
+func LimitOf(set, standard int64) int64 {
+	if set > 0 {
+		return set
+	}
+	return standard
+}
+
+func cutShort() error {
+	return ldp.Refuse(ldp.Invalid, "The body is not as long as its Content-Length.")
+}
+
+// TooLarge refuses a body that is longer than so many bytes.
+func TooLarge(limit int64) error {
+	return ldp.Refuse(ldp.TooLarge, fmt.Sprintf("The body is larger than the %d bytes that are allowed here.", limit))
+}
+
+// counted reads at most left bytes; one more is an error.
+type counted struct {
+	r    io.Reader
+	left int64
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b[:min(int64(len(b)), c.left+1)])
+	if c.left -= int64(n); c.left < 0 {
+		return 0, ldp.Refuse(ldp.TooLarge, "The body is larger than what is allowed here.")
+	}
+	return n, err
+}
+
+// rdfLimits are those of a document that somebody sends.
+func (tree *Tree) rdfLimits() rdf.Limits {
+	return rdf.Limits{Bytes: int(LimitOf(tree.MaxRDF, DefaultRDF)), LoadContext: vocab.Core(tree.Base).LoadContext}
+}
+
+// Parse reads RDF as the content of the resource id.
+func (tree *Tree) Parse(ctx context.Context, body []byte, format rdf.Format, id ldp.ID) (*rdf.Dataset, error) {
+	d, err := rdf.ReadDataset(ctx, body, format, tree.url(id), tree.rdfLimits())
+	return d, Unreadable(err)
+}
+
+// Unreadable turns the reader's error into one that the sender may see.
+func Unreadable(err error) error {
+	switch e := err.(type) {
+	case *rdf.SyntaxError:
+		return ldp.Refuse(ldp.Invalid, "The document can't be read: "+e.Error()+".")
+	case *rdf.ContextError:
+		return ldp.Refuse(ldp.Unprocessable, "The document can't be understood: "+e.Error()+".")
+	case *rdf.LimitError:
+		return ldp.Refuse(ldp.Unprocessable, "The document can't be taken: "+e.Error()+".")
+	}
+	return err
+}
+
+// Write makes c the state of the resource, with all that follows from it, in one
+// transaction.
+func (tree *Tree) Write(ctx context.Context, tx store.Tx, ch *record.Change, r *Right, c *Content) (ldp.Written, error) {
+	rec := &record.State{Tag: ch.Tag(r.ID), Modified: ch.At.Unix(), Media: c.Media, Body: c.Body, Digest: c.digest, Size: c.Size}
+	created := r.Rec == nil
+	var err error
+	switch {
+	case created && r.IsSender():
+		if err = Notification(c.Media, r.ID.IsContainer(), c.Size); err == nil {
+			err = tree.countSender(tx, r)
+		}
+	case r.ID.IsContainer():
+		err = tree.keepOwn(tx, rec, r, c)
+	case r.aux == ldp.ACLSuffix:
+		err = tree.compile(tx, r, c)
+	case tree.isProfile(r):
+		err = tree.protect(r, c)
+	}
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	if !created && r.Rec.Digest != "" && r.Rec.Digest != rec.Digest {
+		if err := tree.Unreferred(tx); err != nil {
+			return ldp.Written{}, err
+		}
+	}
+	if err := tree.Charge(tx, r, r.growth(rec)); err != nil {
+		return ldp.Written{}, err
+	}
+	if r.aux != "" {
+		tx.Put(record.RecordKey(r.ID), rec.Encode())
+		r.did(ch, made(created), r.ID, "", rec.Media)
+	} else {
+		r.save(tx, ch, 0, rec)
+	}
+	if err := tree.Written(tx, r); err != nil {
+		return ldp.Written{}, err
+	}
+	tag, modified := rec.Validators()
+	return ldp.Written{ID: r.ID, Created: created, Tag: tag, Modified: modified, Description: tree.Supports(r.ID)}, nil
+}
+
+// save makes rec the state of link i, and tells the containers above: a new
+// member changes what the container has, and so its time; a change of what its
+// listing says of a member changes only its tag.
+func (r *Right) save(tx store.Tx, ch *record.Change, i int, rec *record.State) {
+	l := &r.line[i]
+	old := l.rec
+	l.rec = rec
+	tx.Put(record.RecordKey(l.ID), rec.Encode())
+	if i == 0 || old == nil {
+		r.did(ch, made(old == nil), l.ID, "", rec.Media)
+	}
+	if i+1 == len(r.line) {
+		return
+	}
+	if old == nil {
+		r.did(ch, record.Added, l.ID, r.line[i+1].ID, "")
+	}
+	line := rec.Member()
+	if old != nil && bytes.Equal(old.Member(), line) {
+		return
+	}
+	above := r.line[i+1]
+	tx.Put(record.MembersKey(above.ID)+l.ID.Name(), line)
+	r.touch(tx, ch, i+1, old == nil)
+}
+
+// made is the kind of a write.
+func made(created bool) string {
+	if created {
+		return record.Created
+	}
+	return record.Updated
+}
+
+// touch changes the tag of container i, and its time if its members are others
+// now; it makes the container if there is none.
+func (r *Right) touch(tx store.Tx, ch *record.Change, i int, contains bool) {
+	l := r.line[i]
+	next := record.State{Tag: ch.Tag(l.ID), Modified: ch.At.Unix()}
+	if l.rec != nil {
+		next = *l.rec
+		next.Tag = ch.Tag(l.ID)
+		if contains {
+			next.Modified = ch.At.Unix()
+		}
+	}
+	r.save(tx, ch, i, &next)
+}
+
+// CanGo refuses to remove what has to stay.
+func (tree *Tree) CanGo(tx store.Tx, r *Right) error {
+	root := r.line[0].ID == record.RootOf(r.ID)
+	switch {
+	case root && r.aux != ldp.MetaSuffix:
+		return ldp.Refuse(ldp.NotAllowed, "The pod's root container and its ACL can't be deleted.")
+	case IsEvidence(r.ID) && (r.aux != "" || r.ID.IsContainer()):
+		return Fixed()
+	case tree.isProfile(r):
+		return ldp.Refuse(ldp.Conflict, "This document says who the owner of the pod is. It can be changed, and not deleted.")
+	case r.aux != "" || !r.ID.IsContainer():
+		return nil
+	}
+	members, err := tx.Scan(record.MembersKey(r.ID), "", 1)
+	if err == nil && len(members) > 0 {
+		err = ldp.Refuse(ldp.Conflict, "The container is not empty. Delete what it holds first.")
+	}
+	return err
+}
+
+// Remember keeps the rules of what is about to be removed, if anybody wants to know
+// what is done: who might read it by them hears that it is gone.
+func (r *Right) Remember(tx store.Tx) error {
+	if r.aux != "" || !r.Home.Watched(r.Now) {
+		return nil
+	}
+	rules, err := tx.Get(record.RulesKey(r.ID))
+	if err == nil {
+		r.former = rules[0]
+	}
+	return err
+}
+
+// Remove takes away the resource and what belongs to it.
+func (r *Right) Remove(tx store.Tx, ch *record.Change) {
+	tx.Delete(record.RecordKey(r.ID))
+	r.did(ch, record.Deleted, r.ID, "", "")
+	if r.aux == ldp.ACLSuffix {
+		tx.Delete(record.RulesKey(r.line[0].ID))
+	}
+	if r.aux != "" {
+		return
+	}
+	tx.Delete(record.RulesKey(r.ID))
+	tx.Delete(record.RecordKey(r.ID + ldp.ACLSuffix))
+	tx.Delete(record.RecordKey(r.ID + ldp.MetaSuffix))
+	tx.Delete(record.MembersKey(r.line[1].ID) + r.ID.Name())
+	r.did(ch, record.Removed, r.ID, r.line[1].ID, "")
+	r.touch(tx, ch, 1, true)
+}
+
+// Supports tells what a path of a standard pod supports, from its form alone.
+func (tree *Tree) Supports(id ldp.ID) ldp.Description {
+	if IsStorageDescription(id) {
+		return ldp.Description{Storage: id, Methods: []string{"GET", "HEAD", "OPTIONS"}}
+	}
+	subject, aux := id.Subject()
+	root := record.RootOf(id)
+	d := ldp.Description{
+		Storage: root + storageDescription,
+		Root:    id == root,
+		Methods: documentMethods,
+	}
+	switch {
+	case aux == "":
+		d.ACL, d.DescribedBy = id+ldp.ACLSuffix, id+ldp.MetaSuffix
+	case aux == ldp.MetaSuffix:
+		d.ACL = subject + ldp.ACLSuffix
+	case aux == ldp.ACLSuffix:
+		d.Conditions = []string{acl.ClientCondition, acl.IssuerCondition}
+	}
+	switch strings.TrimPrefix(string(id), string(root)) {
+	case "", Card:
+		d.Inbox = root + Inbox
+	case Inbox:
+		d.AcceptPost = []string{rdf.JSONLD.MediaType(), rdf.Turtle.MediaType()}
+	}
+	if id.IsContainer() {
+		d.Methods = append(d.Methods, "POST")
+	}
+	switch {
+	case IsEvidence(id) && aux == "" && !id.IsContainer():
+		d.Methods = []string{"GET", "HEAD", "OPTIONS", "DELETE"}
+	case IsEvidence(id):
+		d.Methods = []string{"GET", "HEAD", "OPTIONS"}
+	case subject == root && aux != ldp.MetaSuffix:
+		d.Methods = without(d.Methods, "DELETE")
+	}
+	return d
+}
+
+// documentMethods are those of a document that is RDF.
+var documentMethods = []string{"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"}
+
+func without(list []string, s string) []string {
+	var rest []string
+	for _, x := range list {
+		if x != s {
+			rest = append(rest, x)
+		}
+	}
+	return rest
+}
+
+// ReservedPath reports whether the server itself answers for a path of a pod, or
+// keeps there what others delivered.
+func ReservedPath(id ldp.ID) bool {
+	name, _, _ := strings.Cut(strings.TrimPrefix(string(id), string(record.RootOf(id))), "/")
+	return name == ".well-known" || name+"/" == EvidenceFolder
+}
+
+// What authorities delivered is in the person's own pod under evidence/, as RDF
+// (2026-11):
+//
+//   - It is to be read there and not written: it is what was signed.
+//   - It is shared by consents alone, never by an ACL document. One can't say
+//     which fields, what for and until when; and an app that was given a folder
+//     above it would have been given it too. So evidence/ has an ACL document of
+//     its own, which names the owner and can't be changed.
+//   - The owner removes a piece by DELETE. That ends, in one transaction, the
+//     evidence with all its signed forms, and every consent under which it would
+//     be read now, standing ones too; each is logged, and each consumer told, as
+//     where the person withdraws it. What is delivered later, nobody reads before
+//     the person is asked again.
+//
+// We gave up that a person can file evidence elsewhere, or annotate it, without
+// making a copy; a copy is a document of the person's and no evidence.
+const EvidenceFolder = "evidence/"
+
+// IsEvidence reports whether a path is evidence/, or in it.
+func IsEvidence(id ldp.ID) bool {
+	path, ok := strings.CutPrefix(string(id), string(record.RootOf(id)))
+	return ok && strings.HasPrefix(path, EvidenceFolder)
+}
+
+// Fixed refuses what can't be done under evidence/.
+func Fixed() error {
+	return ldp.Refuse(ldp.NotAllowed, "What authorities delivered is kept as they signed it, and is shared on the pages of this server alone. It can be read and deleted here.")
+}
+
+// SetBody makes b the content of a resource.
+func SetBody(res *ldp.Resource, b []byte) {
+	res.Size = int64(len(b))
+	res.Body = seekCloser{bytes.NewReader(b)}
+}
+
+// A seekCloser is a body in memory.
+type seekCloser struct{ *bytes.Reader }
+
+func (seekCloser) Close() error { return nil }

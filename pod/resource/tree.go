@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package resource
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"skrin/ldp"
+	"skrin/pod/store"
+)
+
+// A Tree is what all standard pods of a server have in common: what it takes to
+// read and write a resource in a transaction that somebody else has begun, and
+// what happens then. It is safe for concurrent use.
+type Tree struct {
+	Base     string // "https://host": the origin of every URL, without a slash
+	Issuer   string // of the tokens of the people here
+	Blobs    store.Blobs
+	Now      func() time.Time
+	Rand     io.Reader
+	MaxBytes int64    // of one resource; 0 for 512 MiB
+	MaxRDF   int64    // bytes of one RDF document; 0 for 8 MiB
+	Quota    int64    // bytes that a pod's resources may hold together; 0 for no bound
+	Channels []string // types of channels that a storage's description names
+	Asks     bool     // whether groups of other servers can be asked: a refusal may be [Unasked]
+
+	Written    func(store.Tx, *Right) error                // called at the end of each write, in its transaction
+	Unreferred func(store.Tx) error                        // called when a blob is referred to no more
+	BeforeBlob func(ctx context.Context, pod string) error // called before a blob is stored
+}
+
+// url returns the URL of a path.
+func (tree *Tree) url(id ldp.ID) string { return tree.Base + string(id) }
