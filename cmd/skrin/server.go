@@ -282,6 +282,7 @@ func (s *server) Serve(ctx context.Context, l net.Listener) error {
 	after, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	var wg sync.WaitGroup
+	wg.Go(debug.FreeOSMemory) // the start leaves garbage, which nothing would sweep on an idle server
 	wg.Go(func() { s.notices.Run(ctx) })
 	wg.Go(func() { s.hub.Run(ctx) })
 	wg.Go(func() { s.farewell(ctx) })
