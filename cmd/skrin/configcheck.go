@@ -134,7 +134,7 @@ func (s *settled) check() {
 	s.checkBase(refuse)
 	for name, value := range map[string]string{
 		"dir":      s.Dir,
-		"key-file": s.KeyFile + string(s.Key),
+		"key-file": s.KeyFile + string(s.MasterKey),
 	} {
 		if value == "" {
 			refuse(name, map[string]string{
@@ -172,7 +172,7 @@ func (s *settled) check() {
 	if (s.Postgres == "") != (s.S3 == "") {
 		refuse("postgres", "a cluster needs both a database (postgres) and a bucket (s3)")
 	}
-	if s.KeyFile != "" && s.Key != "" {
+	if s.KeyFile != "" && s.MasterKey != "" {
 		refuse("key-file", "the master key comes from this file or from the environment, not from both")
 	}
 	if (s.KMS.URL == "") != (s.KMS.Key == "") || (s.KMS.URL == "") != (s.KMS.TokenFile+string(s.KMS.Token) == "") {

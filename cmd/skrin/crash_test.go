@@ -201,11 +201,16 @@ func (r *running) deliverUntilKilled(p *process, authority *client.Client, depos
 		wg.Go(func() {
 			for i := 0; ; i++ {
 				key := fmt.Sprintf("%d-%d-%d", round, worker, i)
+				holders, err := authority.HolderKeys(r.t.Context(), deposit, 1)
+				if err != nil {
+					return // the process was killed
+				}
 				since := time.Now().AddDate(0, 0, -40-3000*round-700*worker-i) // no two say the same, or they would be forms of one
 				form, err := credential.Issue(authority.Key, credential.Statement{
 					Type: "https://af.example.se/vct/arbetsloshetsintyg/1", Issuer: r.origins[1], Issued: time.Now(), Expires: time.Now().AddDate(0, 1, 0),
 					Claims: []credential.Claim{{Name: "registered", Value: true}, {Name: "registered_at_least_30_days", Value: true},
 						{Name: "registration_date", Value: since.Format(time.DateOnly)}},
+					HolderKey: &holders[0],
 				})
 				if err != nil {
 					r.t.Error(err)

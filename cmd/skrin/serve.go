@@ -63,7 +63,7 @@ func (c *serveOptions) config() (config, error) {
 
 // config reads the files that the settings name.
 func (s *settled) config() (config, error) {
-	text, err := secretOf(s.KeyFile, s.Key)
+	text, err := secretOf(s.KeyFile, s.MasterKey)
 	if err != nil {
 		return config{}, err
 	}

@@ -32,7 +32,7 @@ type settings struct {
 	// what is encrypted: keep a copy, apart from the data.
 	KeyFile string `type:"path"`
 	// The master key itself, where there is no such file.
-	Key secret `kong:"-"`
+	MasterKey secret `name:"key" kong:"-"` // kong would leave out every field called Key
 	// Files with master keys of the pods' keys, the one to use first. Without, one is
 	// derived from the master key. To rotate: put a new one first, run "skrin rotate",
 	// take the old one away.
