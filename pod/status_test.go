@@ -369,6 +369,34 @@ func TestPlacesThatAreRefused(t *testing.T) {
 	}
 }
 
+// TestARetryAfterARevocation: a deposit that is sent again, because its answer was
+// lost, is answered as it was, though a form of it has been revoked meanwhile. Who
+// may no longer deposit gets no answer by it.
+func TestARetryAfterARevocation(t *testing.T) {
+	r := newRevoker(t)
+	to := r.connect()
+	forms, places := r.forms(2)
+	send := func(key string) (ldp.Written, error) {
+		req := post(to, pod.TypeSDJWT, strings.Join(forms, "\n"))
+		req.Key = key
+		return r.pod.Post(t.Context(), r.agent(authority), req)
+	}
+	first, err := send("k")
+	must(t, err)
+	r.list.Set(places[1], credential.Invalid)
+	r.later(5 * time.Minute)
+	if again, err := send("k"); err != nil || again.ID != first.ID || string(again.Receipt) != string(first.Receipt) || !again.Created {
+		t.Errorf("with the same key: %+v, %v", again, err)
+	}
+	if _, err := send("other"); ldp.KindOf(err) != ldp.Unprocessable {
+		t.Errorf("with another key: %v", err)
+	}
+	must(t, r.pod.Disconnect(t.Context(), r.alva, authority))
+	if again, err := send("k"); ldp.KindOf(err) != ldp.Forbidden || again.Receipt != nil {
+		t.Errorf("when the connection has ended: %+v, %v", again, err)
+	}
+}
+
 // TestFormsAreSpread: where an issuer has several lists, forms that are all in one
 // are refused, since that list alone would tell that they are of one person.
 func TestFormsAreSpread(t *testing.T) {
