@@ -329,5 +329,5 @@ func (agents) Challenge(err error) string {
 
 func newHandler(b ldp.Backend, log io.Writer) *ldp.Handler {
 	return &ldp.Handler{Backend: b, Identifier: agents{}, Base: "https://pod.example",
-		Log: slog.New(slog.NewTextHandler(log, nil)), Limits: ldp.Limits{Body: 1000, Patch: 100, Convert: 1000}}
+		Log: slog.New(slog.NewTextHandler(log, nil)), Limits: ldp.Limits{Body: 1000, Patch: 100, Convert: 1000}, Now: func() time.Time { return clock.Add(time.Hour) }}
 }

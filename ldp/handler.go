@@ -46,7 +46,8 @@ type Handler struct {
 	Context func(ctx context.Context, iri string) ([]byte, error)
 	// RequestID names a request in the answer and in the log; nil for random.
 	RequestID func(*http.Request) string
-	Log       *slog.Logger // for failures of ours, 5xx, once each; must be set
+	Now       func() time.Time // nil for time.Now
+	Log       *slog.Logger     // for failures of ours, 5xx, once each; must be set
 	Limits    Limits
 }
 

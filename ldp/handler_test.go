@@ -4,10 +4,12 @@ package ldp_test
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"skrin/ldp"
 )
@@ -236,6 +238,22 @@ func TestContainers(t *testing.T) {
 		{"H 7.2: minimal and containment is all", "GET /c/\nPrefer: return=representation; include=\"http://www.w3.org/ns/ldp#PreferMinimalContainer http://www.w3.org/ns/ldp#PreferContainment\"", 200, []string{"body ~ ldp:contains", "Preference-Applied: return=representation"}},
 		{"H 7.2: another preference is ignored", "GET /c/\nPrefer: wait=10, respond-async", 200, []string{"body ~ ldp:contains", "-Preference-Applied", "Etag: \"s2.ttl\""}},
 	})
+}
+
+// TestADateOfThisSecondTellsNothing: what has just changed may change again within
+// the second, and the date stays.
+func TestADateOfThisSecondTellsNothing(t *testing.T) {
+	for after, want := range map[time.Duration]int{0: 200, time.Second: 200, 2 * time.Second: 304, -time.Second: 200} {
+		h := newHandler(newFake(t), io.Discard)
+		h.Now = func() time.Time { return clock.Add(after) }
+		r := httptest.NewRequest("GET", "/c/a.ttl", nil)
+		r.Header.Set("If-Modified-Since", "Sat, 21 Nov 2026 12:00:00 GMT")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%v after a change: %d, want %d", after, w.Code, want)
+		}
+	}
 }
 
 func TestConditions(t *testing.T) {

@@ -47,11 +47,23 @@ func (x *exchange) get() error {
 	if err := must.Check(res.Tag, res.Modified); err != nil {
 		return err
 	}
-	if hasTag(noneMatch, g.etag) || noneMatch == nil && !seen.IsZero() && !res.Modified.IsZero() && !res.Modified.Truncate(time.Second).After(seen) {
+	if hasTag(noneMatch, g.etag) || noneMatch == nil && x.unchanged(res.Modified, seen) {
 		x.w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 	return g.represent()
+}
+
+// unchanged reports whether what was modified then is what a client saw that says
+// since when. The very second of a change that is only just over is too coarse to
+// tell: there may have been two changes in it (RFC 9110, section 8.8.2.2).
+func (x *exchange) unchanged(modified, seen time.Time) bool {
+	now := time.Now
+	if x.Now != nil {
+		now = x.Now
+	}
+	second := modified.Truncate(time.Second)
+	return !seen.IsZero() && !modified.IsZero() && (second.Before(seen) || second.Equal(seen) && now().Sub(modified) >= 2*time.Second)
 }
 
 // choose is what [Get] calls Choose. A browser that likes a page better than all

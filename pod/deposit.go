@@ -104,6 +104,14 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 	if err != nil {
 		return ldp.Written{}, err
 	}
+	// Before it is read: what was in order then need not be now.
+	before, err := p.answered(ctx, who, req, body)
+	if err != nil {
+		return ldp.Written{}, err
+	}
+	if before != nil {
+		return p.accepted(before.ID, before.Receipt), nil
+	}
 	var rows []*delivery
 	if media == TypeRows {
 		rows, err = p.readRows(ctx, party, types, body)
@@ -121,7 +129,7 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 		before, err := repeated(tx, a.space, req.Key, body)
 		if err != nil || before != nil {
 			if before != nil {
-				done.ID, done.Receipt = before.ID, before.Receipt
+				done = p.accepted(before.ID, before.Receipt)
 			}
 			return err
 		}
@@ -145,6 +153,20 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 	return done, placeTaken(err)
 }
 
+// answered returns what answered the same deposit before, to whoever may deposit;
+// nil if it is new.
+func (p *Pod) answered(ctx context.Context, who acl.Agent, req ldp.Post, body []byte) (before *earlier, err error) {
+	if req.Key == "" {
+		return nil, nil
+	}
+	err = p.viewDeposits(ctx, who, req.ID, func(tx store.Tx, a access) error {
+		var err error
+		before, err = repeated(tx, a.space, req.Key, body)
+		return err
+	})
+	return before, err
+}
+
 // acknowledge draws the names of what was delivered, and makes the answer to it.
 func (p *Pod) acknowledge(ctx context.Context, party registry.Party, rows []*delivery, at ldp.ID) (ldp.Written, error) {
 	for _, d := range rows {
@@ -159,29 +181,42 @@ func (p *Pod) acknowledge(ctx context.Context, party registry.Party, rows []*del
 	}
 	location := at + ldp.ID(id)
 	receipt, err := p.receipt(ctx, party, rows, p.url(location))
-	return ldp.Written{ID: location, Created: true, Receipt: []byte(receipt), ReceiptType: TypeReceipt, Description: p.spaceDescription(location)}, err
+	return p.accepted(location, []byte(receipt)), err
+}
+
+func (p *Pod) accepted(at ldp.ID, receipt []byte) ldp.Written {
+	return ldp.Written{ID: at, Created: true, Receipt: receipt, ReceiptType: TypeReceipt, Description: p.spaceDescription(at)}
 }
 
 // mayDeposit refuses early, before a byte of the body is read.
 func (p *Pod) mayDeposit(ctx context.Context, who acl.Agent, id ldp.ID) (party registry.Party, types []string, err error) {
+	err = p.viewDeposits(ctx, who, id, func(_ store.Tx, a access) error {
+		party, types = a.party, a.space.Types
+		return nil
+	})
+	return party, types, err
+}
+
+// viewDeposits is inSpace for whoever may deposit, as part of a View.
+func (p *Pod) viewDeposits(ctx context.Context, who acl.Agent, id ldp.ID, do func(store.Tx, access) error) error {
 	if !who.Known() {
-		return party, nil, resource.Refusal(who)
+		return resource.Refusal(who)
 	}
-	err = p.Store.View(ctx, store.Name("w/"+spaceID(id)), func(tx store.Tx) error {
+	err := p.Store.View(ctx, store.Name("w/"+spaceID(id)), func(tx store.Tx) error {
 		a, err := p.enterSpace(ctx, tx, who, acl.Append, id)
-		if err == nil {
-			party, types = a.party, a.space.Types
+		if err != nil {
+			return err
 		}
-		return err
+		return do(tx, a)
 	})
 	if errors.Is(err, store.ErrNoPod) {
-		err = resource.Refusal(who)
+		return resource.Refusal(who)
 	}
 	if k := ldp.KindOf(err); err != nil && k == ldp.Forbidden {
 		// Once more, in a transaction that logs the refusal.
-		return party, nil, p.inSpace(ctx, who, acl.Append, id, func(store.Tx, access) error { return err })
+		return p.inSpace(ctx, who, acl.Append, id, func(store.Tx, access) error { return err })
 	}
-	return party, types, err
+	return err
 }
 
 func readAll(r io.Reader, limit int64) ([]byte, error) {

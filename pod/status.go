@@ -56,7 +56,7 @@ type Statuses struct {
 	lists map[string]*followed          // by URI
 	asked map[string]map[string]*listed // the lists of each party's aggregation, by URI
 	tries map[string]time.Time          // when a party's aggregation is due
-	fetch sync.Mutex                    // held while something is fetched
+	turns map[string]*sync.Mutex        // of each party: held while something of it is fetched
 }
 
 // A followed is a list as it was fetched last.
@@ -86,8 +86,10 @@ func (f *followed) take(by *listed, list *credential.StatusList, at time.Time) {
 
 // Limits of what is followed.
 const (
-	maxLists      = 64        // of one party
-	maxListBytes  = 256 << 20 // of all lists together
+	maxLists      = 64          // of one party
+	partiesAtOnce = 8           // of which something is fetched
+	partyTime     = time.Minute // after which no more of its lists is fetched this time
+	maxListBytes  = 256 << 20   // of all lists together
 	refreshLeast  = time.Minute
 	refreshUsual  = 15 * time.Minute
 	refreshMost   = 12 * time.Hour
@@ -142,9 +144,29 @@ func (s *Statuses) at(places Places, now time.Time) (EndState, bool) {
 // RefreshStatuses fetches the status lists that are due, marks what was revoked in
 // the pods that it concerns, and tells the parties that may read it. Whoever runs
 // the server calls it at the start and every minute; it tells nobody's data, and
-// so needs no agent. One list that fails holds up no other.
+// so needs no agent. One list that fails holds up no other, and a slow party few.
 func (p *Pod) RefreshStatuses(ctx context.Context) error {
-	return p.eachRevoker(ctx, func(party registry.Party) error { return p.follow(ctx, party, false) })
+	var (
+		all    sync.WaitGroup
+		mu     sync.Mutex
+		failed []error
+		places = make(chan struct{}, partiesAtOnce)
+	)
+	err := p.eachRevoker(ctx, func(party registry.Party) error {
+		places <- struct{}{}
+		all.Go(func() {
+			err := p.follow(ctx, party, false)
+			<-places
+			if err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed = append(failed, fmt.Errorf("status lists of %s: %w", party.ID, err))
+			}
+		})
+		return nil
+	})
+	all.Wait()
+	return errors.Join(append(failed, err)...)
 }
 
 // eachRevoker visits each party that may issue something, once. An error holds up
@@ -179,13 +201,30 @@ func (p *Pod) follow(ctx context.Context, party registry.Party, soon bool) error
 	if s == nil || party.StatusLists == "" {
 		return nil
 	}
-	s.fetch.Lock()
-	defer s.fetch.Unlock()
+	turn := s.turn(party.ID)
+	turn.Lock()
+	defer turn.Unlock()
+	inTime, end := context.WithTimeout(ctx, partyTime)
+	defer end()
 	err := s.aggregate(ctx, party, now, soon)
 	for _, uri := range s.due(party.ID, now) {
+		if inTime.Err() != nil { // the others come first the next time
+			return errors.Join(err, errors.New("to fetch the lists takes too long"))
+		}
 		err = errors.Join(err, p.followList(ctx, party, uri, now))
 	}
 	return err
+}
+
+// turn is held by who fetches something of a party.
+func (s *Statuses) turn(party string) *sync.Mutex {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin()
+	if s.turns[party] == nil {
+		s.turns[party] = new(sync.Mutex)
+	}
+	return s.turns[party]
 }
 
 // followList fetches a list, and tells the pods in whose places it has changed.
@@ -211,7 +250,8 @@ func (p *Pod) followList(ctx context.Context, party registry.Party, uri string, 
 func (s *Statuses) owe(uri string, places []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lists[uri].owed = places
+	f := s.lists[uri]
+	f.owed = append(f.owed, places...)
 }
 
 // aggregate learns which lists a party has, if it is time.
@@ -249,6 +289,7 @@ func (s *Statuses) aggregate(ctx context.Context, party registry.Party, now time
 func (s *Statuses) begin() {
 	if s.lists == nil {
 		s.lists, s.asked, s.tries = map[string]*followed{}, map[string]map[string]*listed{}, map[string]time.Time{}
+		s.turns = map[string]*sync.Mutex{}
 	}
 }
 
@@ -294,6 +335,7 @@ func (s *Statuses) set(party string, uris []string, now time.Time) {
 	maps.DeleteFunc(s.lists, func(uri string, f *followed) bool { return !wanted[uri] && !now.Before(f.until) })
 }
 
+// due returns a party's lists that are to be fetched, what waits longest first.
 func (s *Statuses) due(party string, now time.Time) []string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -303,7 +345,9 @@ func (s *Statuses) due(party string, now time.Time) []string {
 			uris = append(uris, uri)
 		}
 	}
-	slices.Sort(uris)
+	slices.SortFunc(uris, func(a, b string) int {
+		return cmp.Or(s.asked[party][a].next.Compare(s.asked[party][b].next), strings.Compare(a, b))
+	})
 	return uris
 }
 
@@ -325,7 +369,7 @@ func (s *Statuses) refresh(ctx context.Context, party registry.Party, uri string
 		by.next = now.Add(refreshLeast)
 		return nil, nil, err
 	}
-	changed = f.owed
+	changed, f.owed = f.owed, nil
 	for i := range list.Len() {
 		was := credential.Valid
 		if f.list != nil {

@@ -9,8 +9,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"skrin/ldp"
 	"skrin/pod"
@@ -28,6 +32,7 @@ const (
 // A revoker is the authority's status lists, as they are fetched.
 type revoker struct {
 	*town
+	mu      sync.Mutex // held by fetch
 	list    *credential.StatusList
 	lists   []string // of the aggregation
 	fetched []string
@@ -51,6 +56,8 @@ func newRevoker(t *testing.T) *revoker {
 }
 
 func (r *revoker) fetch(_ context.Context, url, _ string) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.fetched = append(r.fetched, url)
 	if r.down {
 		return nil, errors.New("nobody answers")
@@ -222,15 +229,8 @@ func TestListsThatAreGoneMakeRoom(t *testing.T) {
 // TestAnothersList: an issuer that says that another's list is its own neither keeps
 // us from fetching it, nor takes places in it.
 func TestAnothersList(t *testing.T) {
-	const other = "annan" // comes before the authority
 	r := newRevoker(t)
-	parties := r.pod.Registry.(*registry.Parties)
-	p, err := parties.Party(t.Context(), authority)
-	must(t, err)
-	key := newKey(t, "annan-1")
-	p.ID, p.WebID, p.Issuer, p.StatusLists = other, base+"/.parties/"+other+"#org", "https://annan.example.se", aggregationOf(other)
-	p.Keys.Keys = append(p.Keys.Keys[:0:0], key.Public())
-	must(t, parties.Add(p))
+	p, key := r.another()
 	forms, places := r.forms(1)
 	r.deposit(r.connect(), forms)
 	r.list.Set(places[0], credential.Invalid)
@@ -247,10 +247,82 @@ func TestAnothersList(t *testing.T) {
 	statement.Issuer, statement.Status = p.Issuer, &credential.Status{URI: listed, Index: 4711}
 	form, err := credential.Issue(key, statement)
 	must(t, err)
-	to := r.location(r.answer("other", other, deposits(), func(pod.Offer) pod.Answer { return pod.Answer{Agree: true} }))
-	if _, err := r.pod.Post(t.Context(), r.agent(other), post(to, pod.TypeSDJWT, form)); ldp.KindOf(err) != ldp.Unprocessable {
+	to := r.location(r.answer("other", p.ID, deposits(), func(pod.Offer) pod.Answer { return pod.Answer{Agree: true} }))
+	if _, err := r.pod.Post(t.Context(), r.agent(p.ID), post(to, pod.TypeSDJWT, form)); ldp.KindOf(err) != ldp.Unprocessable {
 		t.Errorf("a place in another's list: %v", err)
 	}
+}
+
+// another registers a party that may issue the same, and comes before the authority.
+func (r *revoker) another() (registry.Party, jose.JSONWebKey) {
+	r.t.Helper()
+	const other = "annan"
+	parties := r.pod.Registry.(*registry.Parties)
+	p, err := parties.Party(r.t.Context(), authority)
+	must(r.t, err)
+	key := newKey(r.t, "annan-1")
+	p.ID, p.WebID, p.Issuer, p.StatusLists = other, base+"/.parties/"+other+"#org", "https://annan.example.se", aggregationOf(other)
+	p.Keys.Keys = append(p.Keys.Keys[:0:0], key.Public())
+	must(r.t, parties.Add(p))
+	return p, key
+}
+
+// TestASlowIssuerHoldsUpNobodyElse: while one party's lists don't come, another's
+// are fetched, and what is deposited by it is taken.
+func TestASlowIssuerHoldsUpNobodyElse(t *testing.T) {
+	r := newRevoker(t)
+	slow, _ := r.another()
+	to := r.connect()
+	asked, enough := make(chan struct{}), make(chan struct{})
+	r.pod.Statuses.Fetch = func(ctx context.Context, url, accept string) ([]byte, error) {
+		if url == slow.StatusLists {
+			close(asked)
+			<-enough
+			return nil, errors.New("nobody answers")
+		}
+		return r.fetch(ctx, url, accept)
+	}
+	done := make(chan error)
+	go func() { done <- r.pod.RefreshStatuses(t.Context()) }()
+	<-asked
+	forms, _ := r.forms(1)
+	r.deposit(to, forms)
+	close(enough)
+	if err := <-done; err == nil || !strings.Contains(err.Error(), slow.ID) {
+		t.Errorf("the round: %v", err)
+	}
+}
+
+// TestAPartyHasItsTime: of a party whose lists come slowly so many are fetched as
+// its time allows, and the others first the next time.
+func TestAPartyHasItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRevoker(t)
+		r.lists = nil
+		for i := range 20 {
+			r.lists = append(r.lists, fmt.Sprintf("%s/slow/%02d", aggregation, i))
+		}
+		tried := map[string]bool{}
+		r.pod.Statuses.Fetch = func(ctx context.Context, url, accept string) ([]byte, error) {
+			if url == aggregation {
+				return r.fetch(ctx, url, accept)
+			}
+			time.Sleep(10 * time.Second)
+			tried[url] = true
+			return nil, errors.New("nobody answers")
+		}
+		for round := range 4 {
+			begun := time.Now()
+			err := r.pod.RefreshStatuses(t.Context())
+			if took := time.Since(begun); took > time.Minute+10*time.Second || err == nil {
+				t.Errorf("round %d took %v: %v", round, took, err)
+			}
+			r.now = r.now.Add(2 * time.Minute)
+		}
+		if len(tried) != len(r.lists) {
+			t.Errorf("%d lists were tried in four rounds, want %d", len(tried), len(r.lists))
+		}
+	})
 }
 
 func aggregationOf(party string) string { return "https://" + party + ".example.se/status" }
@@ -367,6 +439,34 @@ func TestPlacesThatAreRefused(t *testing.T) {
 	r.alva = nils
 	if _, err := r.pod.Post(t.Context(), r.agent(authority), post(r.connect(), pod.TypeSDJWT, at(2000)[0])); ldp.KindOf(err) != ldp.Unprocessable {
 		t.Errorf("a place of another person's: %v", err)
+	}
+}
+
+// TestARetryAfterARevocation: a deposit that is sent again, because its answer was
+// lost, is answered as it was, though a form of it has been revoked meanwhile. Who
+// may no longer deposit gets no answer by it.
+func TestARetryAfterARevocation(t *testing.T) {
+	r := newRevoker(t)
+	to := r.connect()
+	forms, places := r.forms(2)
+	send := func(key string) (ldp.Written, error) {
+		req := post(to, pod.TypeSDJWT, strings.Join(forms, "\n"))
+		req.Key = key
+		return r.pod.Post(t.Context(), r.agent(authority), req)
+	}
+	first, err := send("k")
+	must(t, err)
+	r.list.Set(places[1], credential.Invalid)
+	r.later(5 * time.Minute)
+	if again, err := send("k"); err != nil || again.ID != first.ID || string(again.Receipt) != string(first.Receipt) || !again.Created {
+		t.Errorf("with the same key: %+v, %v", again, err)
+	}
+	if _, err := send("other"); ldp.KindOf(err) != ldp.Unprocessable {
+		t.Errorf("with another key: %v", err)
+	}
+	must(t, r.pod.Disconnect(t.Context(), r.alva, authority))
+	if again, err := send("k"); ldp.KindOf(err) != ldp.Forbidden || again.Receipt != nil {
+		t.Errorf("when the connection has ended: %+v, %v", again, err)
 	}
 }
 

@@ -104,12 +104,12 @@ func newEIDWorld(t *testing.T, profile login.Profile, least string, byKey bool) 
 	mux.Handle("/me/sign-in/prov-eid/", eid)
 	mux.HandleFunc("/me/sign-in", func(rw http.ResponseWriter, r *http.Request) {
 		id, _, level, _ := sessions.Person(r)
-		_ = json.NewEncoder(rw).Encode(signedIn{id, level, r.FormValue("next")})
+		_ = json.NewEncoder(rw).Encode(signedIn{Person: id, Level: level, Next: r.FormValue("next")})
 	})
 	return w
 }
 
-type signedIn struct{ Person, Level, Next string }
+type signedIn struct{ Person, Level, Next, Anew string }
 
 // signIn signs in with a fresh browser.
 func (w *eidWorld) signIn(query string) (signedIn, int) {

@@ -30,10 +30,16 @@ func (l Levels) Reach(level string, enough []string) bool {
 	})
 }
 
-// Again returns the address at which a person signs in anew, at one of the levels
-// that are enough, and comes back to next.
-func Again(next string, enough []string) string {
-	return Path + "?" + url.Values{"next": {next}, "level": enough}.Encode()
+// Again returns the address at which a person signs in again and comes back to
+// next: at one of the levels that are enough; or anew, at any if none is named,
+// though she has signed in. Until she has, the sign-in before is good: a link must
+// not be able to end it.
+func Again(next string, enough []string, anew bool) string {
+	to := url.Values{"next": {next}, "level": enough}
+	if anew {
+		to.Set("anew", "1")
+	}
+	return Path + "?" + to.Encode()
 }
 
 // Reaches reports whether one can sign in by this eID at one of the levels.

@@ -181,11 +181,7 @@ func (p *Passkeys) showAdd(w http.ResponseWriter, r *http.Request, codes []strin
 	own := Path + "/" + p.ID()
 	person, err := p.fresh(r)
 	if err != nil { // she signs in, and comes back
-		if err := p.o.Sessions.SignOut(r); err != nil {
-			p.o.Fail(w, r, err)
-			return
-		}
-		http.Redirect(w, r, Done(own+"/add"), http.StatusSeeOther)
+		http.Redirect(w, r, Again(own+"/add", nil, true), http.StatusSeeOther)
 		return
 	}
 	h, err := p.load(r.Context(), person)

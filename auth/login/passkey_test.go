@@ -29,10 +29,11 @@ import (
 // A passkeyWorld is a server with passkeys, at which /in signs Alva in otherwise.
 type passkeyWorld struct {
 	*login.Passkeys
-	t    testing.TB
-	base string
-	rp   virtualwebauthn.RelyingParty
-	recs *memory
+	t     testing.TB
+	base  string
+	rp    virtualwebauthn.RelyingParty
+	recs  *memory
+	later time.Duration // than it is
 }
 
 func newPasskeyWorld(t testing.TB, limit int) *passkeyWorld {
@@ -50,7 +51,8 @@ func newPasskeyWorld(t testing.TB, limit int) *passkeyWorld {
 	sessions = newSessions(t, w.recs, w.base)
 	var err error
 	w.Passkeys, err = login.NewPasskeys(login.PasskeyOptions{
-		Base: w.base, Service: "Skrin", Sessions: sessions, Records: w.recs, Limit: auth.NewLimiter(limit, time.Hour, 100, time.Now), Now: time.Now,
+		Base: w.base, Service: "Skrin", Sessions: sessions, Records: w.recs, Limit: auth.NewLimiter(limit, time.Hour, 100, time.Now),
+		Now: func() time.Time { return time.Now().Add(w.later) },
 		Fail: func(rw http.ResponseWriter, _ *http.Request, err error) {
 			if refused := new(login.Refusal); errors.As(err, &refused) {
 				rw.Header().Set("Retry-After", fmt.Sprint(int(refused.Wait/time.Second)+1))
@@ -73,7 +75,7 @@ func newPasskeyWorld(t testing.TB, limit int) *passkeyWorld {
 	})
 	mux.HandleFunc("/me/sign-in", func(rw http.ResponseWriter, r *http.Request) {
 		id, _, level, _ := sessions.Person(r)
-		_ = json.NewEncoder(rw).Encode(signedIn{id, level, r.FormValue("next")})
+		_ = json.NewEncoder(rw).Encode(signedIn{id, level, r.FormValue("next"), r.FormValue("anew")})
 	})
 	return w
 }
@@ -265,6 +267,11 @@ func TestThePageOfPasskeys(t *testing.T) {
 	if got := page("POST", "/codes?lang=en"); strings.Count(got, "<code>") != 10 {
 		t.Errorf("the codes: %s", got)
 	}
+	w.later = time.Hour
+	if got := page("GET", "/add?lang=en"); !strings.Contains(got, `"Person":"alva"`) || !strings.Contains(got, `"Anew":"1"`) {
+		t.Errorf("a link to the page, an hour later, ends the sign-in, or asks for none: %s", got)
+	}
+	w.later = 0
 	if got := page("GET", "?lang=nn&next=/me/log"); !strings.Contains(got, "Bruk passkey") || !strings.Contains(got, "next=%2Fme%2Flog") {
 		t.Errorf("the page to sign in: %s", got)
 	}

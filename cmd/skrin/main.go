@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 )
@@ -85,9 +87,20 @@ func main() {
 	defer stop()
 	k.BindTo(ctx, (*context.Context)(nil))
 	if err := k.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "skrin:", err)
+		fmt.Fprintln(os.Stderr, "skrin:", legible(err.Error()))
 		os.Exit(exitCode(err))
 	}
+}
+
+// legible returns text for a terminal, without what would steer it: a part of an
+// error may be what some server has said.
+func legible(text string) string {
+	return strings.Map(func(c rune) rune {
+		if c != '\n' && (unicode.IsControl(c) || unicode.Is(unicode.Cf, c)) {
+			return -1
+		}
+		return c
+	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
 
 // tune lets the heap grow to five times what lives before it is swept, where the

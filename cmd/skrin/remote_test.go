@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"skrin/ldp/client"
 )
 
 // A terminal is a person's, with the binary itself.
@@ -309,6 +311,24 @@ func TestLoginRefused(t *testing.T) {
 
 // TestRemoteElsewhere: the same commands at Community Solid Server, by a script's
 // credentials and by a browser.
+// TestServersDoNotSteerTheTerminal: what a server says in its refusal is printed
+// without what a terminal obeys.
+func TestServersDoNotSteerTheTerminal(t *testing.T) {
+	for said, want := range map[string]string{
+		"å, no":                       "å, no",
+		"\x1b[2J\x1b]0;title\x07gone": "[2J]0;titlegone",
+		"over\rwritten":               "overwritten",
+		"\u009b31mred":                "31mred",
+		"turned \u202eround":          "turned round",
+		"one fault\nand another":      "one fault\nand another",
+		"no text: \x9b":               "no text: \uFFFD",
+	} {
+		if got := legible((&client.Problem{Status: 422, Title: "T", Detail: said}).Error()); got != "422 T: "+want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestRemoteElsewhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts another server")

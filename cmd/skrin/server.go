@@ -213,8 +213,8 @@ func (s *server) joinHandler(context.Context) error {
 		return err
 	}
 	limits := ldp.Limits{Body: int64(s.Limit.Body), Patch: int64(s.Limit.Patch), Convert: int64(s.Limit.RDF)}
-	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier(), s.guard}, Base: s.Base, Apart: s.Apart, Context: vocab.Core(s.Base).LoadContext, Log: s.log, Limits: limits}
-	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: vocab.Core(s.Base).LoadContext, Log: s.log, Limits: limits}
+	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier(), s.guard}, Base: s.Base, Apart: s.Apart, Context: vocab.Core(s.Base).LoadContext, Log: s.log, Now: s.now, Limits: limits}
+	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: vocab.Core(s.Base).LoadContext, Log: s.log, Now: s.now, Limits: limits}
 	s.answers = resources
 	s.handler = s.guard.wrap(s.routes(pages, resources, shown), resources.Fail)
 	return nil

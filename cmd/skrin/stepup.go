@@ -120,9 +120,6 @@ func (s *server) ladders() (login.Levels, error) {
 func (s *server) stepUp(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		enough, anew, err := s.lacks(r)
-		if err == nil && anew {
-			err = s.sessions.SignOut(r)
-		}
 		switch {
 		case err != nil:
 			s.failed(w, r, err)
@@ -133,7 +130,7 @@ func (s *server) stepUp(next http.Handler) http.Handler {
 			if r.Method == http.MethodGet {
 				back = r.URL.RequestURI()
 			}
-			http.Redirect(w, r, login.Again(back, enough), http.StatusSeeOther)
+			http.Redirect(w, r, login.Again(back, enough, anew), http.StatusSeeOther)
 		}
 	})
 }

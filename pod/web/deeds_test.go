@@ -64,8 +64,11 @@ func TestEraseWantsAFreshSignIn(t *testing.T) {
 	if w := b.do(call{path: "/me/settings/erase", form: form("do", "erase")}); len(b.pod.done) != 0 || w.Header().Get("Location") != "/me/settings/erase" {
 		t.Errorf("an old sign-in erases: %v, to %s", b.pod.done, w.Header().Get("Location"))
 	}
-	if w := b.do(call{path: "/me/settings/erase"}); !b.sessions.out || w.Header().Get("Location") != "/me/sign-in?next=%2Fme%2Fsettings%2Ferase" {
-		t.Errorf("%d to %s", w.Code, w.Header().Get("Location"))
+	if w := b.do(call{path: "/me/settings/erase"}); b.sessions.out || w.Header().Get("Location") != "/me/sign-in?anew=1&next=%2Fme%2Fsettings%2Ferase" {
+		t.Errorf("%d to %s, signed out: %t", w.Code, w.Header().Get("Location"), b.sessions.out)
+	}
+	if w := b.do(call{path: "/me/sign-in?anew=1&next=%2Fme%2Fsettings%2Ferase"}); w.Code != 200 || !strings.Contains(w.Body.String(), "next=%2Fme%2Fsettings%2Ferase") {
+		t.Errorf("the ways to sign in: %d, to %s", w.Code, w.Header().Get("Location"))
 	}
 }
 

@@ -91,13 +91,14 @@ func (v *visit) home() error {
 }
 
 // signIn lists the ways to sign in, and sends on whoever has; who has, but not at
-// one of the levels that are asked for, signs in again.
+// one of the levels that are asked for, or who is to do it anew, signs in again.
+// Until she has, the sign-in before is good: a link must not end it.
 func (v *visit) signIn() error {
 	query := v.r.URL.Query()
 	next := local(query.Get("next"))
 	levels := query["level"]
 	trouble, again, help := v.signInTrouble()
-	if v.person != "" && levels == nil && trouble == "" {
+	if v.person != "" && levels == nil && trouble == "" && !query.Has("anew") {
 		return v.seeOther(next)
 	}
 	type way struct{ Name, URL string }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -128,10 +129,7 @@ const fresh = 10 * time.Minute
 // erase asks whether all of it is to be erased.
 func (v *visit) erase() error {
 	if _, at, _, _ := v.Sessions.Person(v.r); v.Now().Sub(at) > fresh {
-		if err := v.Sessions.SignOut(v.r); err != nil {
-			return err
-		}
-		return v.signInAgain()
+		return v.seeOther("/me/sign-in?" + url.Values{"next": {v.here()}, "anew": {"1"}}.Encode())
 	}
 	return v.show(http.StatusOK, "erase", v.t("erase.title"), "nav.settings", struct {
 		Until time.Time
