@@ -24,7 +24,6 @@ import (
 	"skrin/pod"
 	"skrin/pod/log"
 	"skrin/pod/registry"
-	"skrin/pod/store"
 	"skrin/pod/web"
 )
 
@@ -115,7 +114,7 @@ type fakePod struct {
 
 func (p *fakePod) Owner(context.Context, string) (acl.Agent, error) {
 	if !p.made {
-		return acl.Agent{}, store.ErrNoPod
+		return acl.Agent{}, pod.ErrNoPod
 	}
 	return acl.Agent{ID: "https://skrin.example/alva/profile/card#me"}, p.err
 }

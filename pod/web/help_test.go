@@ -105,7 +105,7 @@ func TestHelping(t *testing.T) {
 // TestEveryActionHasWords: whatever can be in the log is told in every language,
 // in whole words, and can be searched for.
 func TestEveryActionHasWords(t *testing.T) {
-	source, err := os.ReadFile("../log.go")
+	source, err := os.ReadFile("../log/entry.go")
 	if err != nil {
 		t.Fatal(err)
 	}
