@@ -113,6 +113,9 @@ func failures(x row) string {
 func (r *report) picture() []byte {
 	var rows []row
 	for _, x := range r.Rows {
+		if last := len(rows) - 1; last >= 0 && rows[last].Workload == x.Workload && rows[last].Conns == x.Conns {
+			continue // the other server, which comes after the target
+		}
 		if x.OfLimit > 0 || x.OfOther > 0 {
 			rows = append(rows, x)
 		}
@@ -121,6 +124,7 @@ func (r *report) picture() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="13" role="img">`, left+width+80, line*len(rows)+40)
 	fmt.Fprintf(&b, "\n<title>%s</title>\n", html.EscapeString("Skrin, "+r.Date+": share of the limit (grey) and times the other server (blue)"))
+	b.WriteString(`<rect width="100%" height="100%" fill="#fff"/>` + "\n")
 	x := func(v float64) float64 { return width * (math.Log10(min(max(v, 0.1), 1000)) + 1) / 4 }
 	for _, v := range []float64{0.1, 1, 10, 100, 1000} {
 		fmt.Fprintf(&b, `<line x1="%.0f" x2="%[1]f" y1="20" y2="%d" stroke="#bbb"/><text x="%.0f" y="14" text-anchor="middle">%g ×</text>`+"\n", left+x(v), line*len(rows)+24, left+x(v), v)
