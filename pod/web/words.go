@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
-	"golang.org/x/text/language"
 
+	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/registry"
 )
@@ -31,43 +31,32 @@ var languages = []struct{ Code, Name string }{
 	{"sv", "Svenska"}, {"nb", "Norsk bokmål"}, {"nn", "Norsk nynorsk"}, {"en", "English"},
 }
 
-// spoken maps what browsers and parties call a language to one of ours.
-var spoken = map[string]string{"sv": "sv", "nb": "nb", "no": "nb", "da": "nb", "nn": "nn", "en": "en"}
-
 const languageCookie = "skrin-language"
 
 // chosenLanguage returns the language of the person's explicit choice, else the
 // first that the party suggests or the browser accepts and we know, else English
 // where the browser says something and Swedish where it is silent.
 func chosenLanguage(r *http.Request, suggested []string) string {
-	if c, err := r.Cookie(languageCookie); err == nil && spoken[c.Value] == c.Value {
+	if c, err := r.Cookie(languageCookie); err == nil && isLanguage(c.Value) {
 		return c.Value
 	}
-	header := r.Header.Get("Accept-Language")
-	if len(header) > 1000 {
-		header = ""
-	}
-	accepted, _, _ := language.ParseAcceptLanguage(header)
-	for _, s := range suggested {
-		if tag, err := language.Parse(s); err == nil {
-			accepted = append([]language.Tag{tag}, accepted...)
-			break
-		}
-	}
-	for _, tag := range accepted {
-		base, _ := tag.Base()
-		if l := spoken[base.String()]; l != "" {
+	for _, s := range append(slices.Clip(suggested), r.Header.Get("Accept-Language")) {
+		if l, _ := ldp.PageLanguage(s); l != "" {
 			return l
 		}
 	}
-	if header != "" {
+	if _, said := ldp.PageLanguage(r.Header.Get("Accept-Language")); said {
 		return "en"
 	}
 	return "sv"
 }
 
+func isLanguage(code string) bool {
+	return slices.ContainsFunc(languages, func(l struct{ Code, Name string }) bool { return l.Code == code })
+}
+
 func (v *visit) chooseLanguage() error {
-	if l := v.r.PostFormValue("lang"); spoken[l] == l {
+	if l := v.r.PostFormValue("lang"); isLanguage(l) {
 		http.SetCookie(v.w, &http.Cookie{
 			Name: languageCookie, Value: l, Path: "/me/", MaxAge: 365 * 24 * 60 * 60,
 			HttpOnly: true, Secure: strings.HasPrefix(v.Base, "https://"), SameSite: http.SameSiteLaxMode,
