@@ -332,6 +332,9 @@ func host(s string) string {
 	return h
 }
 
+// Mark is the local URL of the picture that stands for the service.
+const Mark = "/me/static/mark.svg"
+
 // An asset is a static file. Its version is part of the address that the pages
 // use, so that a browser may keep it for ever.
 type asset struct {
