@@ -90,7 +90,7 @@ func newMetrics() *metrics {
 
 // watchConnections adds how many connections are open, counted when asked.
 func (m *metrics) watchConnections(open *atomic.Int64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "skrin_connections", Help: "Connections that are open."}, func() float64 { return float64(open.Load()) }))
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "skrin_connections", Help: "Connections that are open, without those of WebSockets: skrin_streams has them."}, func() float64 { return float64(open.Load()) }))
 }
 
 // watchOutbox adds how many pods have something that is due, counted when asked.
