@@ -77,7 +77,7 @@ type guard struct {
 	addresses *auth.Limiter // nil for no bound, as those below
 	oauth     *auth.Limiter
 	clients   *auth.Limiter
-	pods      *auth.Limiter
+	pods      podLimits
 	bulk      *auth.Limiter
 	numbers   *auth.Limiter
 	parties   map[string]*auth.Limiter // with a profile of their own
@@ -103,7 +103,8 @@ func newGuard(c config, log *slog.Logger, now func() time.Time) *guard {
 	}
 	g := &guard{
 		config: c, log: log, now: now, m: newMetrics(), traces: newTraces(c.Trace, log), parties: map[string]*auth.Limiter{},
-		addresses: limiter(c.Limit.Address, manyKeys), oauth: limiter(c.Limit.OAuth, manyKeys), clients: limiter(c.Limit.Client, manyKeys), pods: limiter(c.Limit.Pod, manyKeys),
+		addresses: limiter(c.Limit.Address, manyKeys), oauth: limiter(c.Limit.OAuth, manyKeys), clients: limiter(c.Limit.Client, manyKeys),
+		pods: podLimits{limiter(c.Limit.Pod, manyKeys), limiter(c.Limit.Pod, manyKeys), limiter(c.Limit.Pod, manyKeys), limiter(c.Limit.Pod, manyKeys)},
 		bulk: limiter(c.Limit.Bulk, fewKeys), numbers: limiter(c.Limit.Numbers, fewKeys), reported: auth.NewLimiter(1, time.Hour, fewKeys, now),
 		together: together{most: c.Limit.AddressRequests}, memory: memory{most: uint64(c.Limit.Memory), header: uint64(cmp.Or(c.Limit.Header, standardHeader))},
 	}
@@ -286,9 +287,30 @@ func (g *guard) renumbers(who string) error {
 	return g.allow(g.numbers, byNumbers, who, "You tell of more changes of numbers than this server takes. Wait, then retry.")
 }
 
+// The podLimits are what may be asked of one pod, by pod: of its owner, of each party
+// that is registered here, of all others who say who they are, and of strangers. Whoever
+// is refused all she asks for so keeps nobody else from the pod but her like.
+type podLimits struct{ owner, party, known, stranger *auth.Limiter }
+
+// of returns which of them an agent has, and the key.
+func (l podLimits) of(base, pod string, who acl.Agent) (*auth.Limiter, string) {
+	if !who.Known() {
+		return l.stranger, pod
+	}
+	path, own := strings.CutPrefix(string(who.ID), base)
+	if rest, at := strings.CutPrefix(path, pod); own && at && rest == "/profile/card#me" {
+		return l.owner, pod
+	}
+	if own && strings.HasPrefix(path, "/.parties/") {
+		return l.party, pod + "\x00" + path
+	}
+	return l.known, pod
+}
+
 // admit refuses who asks too much, once it is known who that is.
 func (g *guard) admit(who acl.Agent, r *http.Request) error {
-	if err := g.allow(g.pods, byPod, podKey(r.URL.Path), "There are more requests for this pod than it may get. Wait, then retry."); err != nil {
+	pods, key := g.pods.of(g.Base, podKey(r.URL.Path), who)
+	if err := g.allow(pods, byPod, key, "There are more requests for this pod than it may get. Wait, then retry."); err != nil {
 		return err
 	}
 	if !who.Known() {

@@ -178,7 +178,8 @@ type limitSettings struct {
 	OAuth rate `name:"oauth" standard:"600/1m"`
 	// Requests of one client: a party, or an app of a person.
 	Client rate `standard:"6000/1m"`
-	// Requests for one pod, of whoever it may be.
+	// Requests for one pod: so many of its owner, of each party, of all others who say
+	// who they are, and of strangers. None of these uses up what another has.
 	Pod rate `standard:"6000/1m"`
 	// Requests of one address that are answered at once; others are told to wait.
 	AddressRequests int `standard:"256"`
