@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -76,6 +77,7 @@ type guard struct {
 	traces    *traces
 	addresses *auth.Limiter // nil for no bound, as those below
 	oauth     *auth.Limiter
+	lookups   *auth.Limiter
 	clients   *auth.Limiter
 	pods      podLimits
 	bulk      *auth.Limiter
@@ -103,7 +105,7 @@ func newGuard(c config, log *slog.Logger, now func() time.Time) *guard {
 	}
 	g := &guard{
 		config: c, log: log, now: now, m: newMetrics(), traces: newTraces(c.Trace, log), parties: map[string]*auth.Limiter{},
-		addresses: limiter(c.Limit.Address, manyKeys), oauth: limiter(c.Limit.OAuth, manyKeys), clients: limiter(c.Limit.Client, manyKeys),
+		addresses: limiter(c.Limit.Address, manyKeys), oauth: limiter(c.Limit.OAuth, manyKeys), lookups: limiter(c.Limit.Lookups, manyKeys), clients: limiter(c.Limit.Client, manyKeys),
 		pods: podLimits{limiter(c.Limit.Pod, manyKeys), limiter(c.Limit.Pod, manyKeys), limiter(c.Limit.Pod, manyKeys), limiter(c.Limit.Pod, manyKeys)},
 		bulk: limiter(c.Limit.Bulk, fewKeys), numbers: limiter(c.Limit.Numbers, fewKeys), reported: auth.NewLimiter(1, time.Hour, fewKeys, now),
 		together: together{most: c.Limit.AddressRequests}, memory: memory{most: uint64(c.Limit.Memory), header: uint64(cmp.Or(c.Limit.Header, standardHeader))},
@@ -138,7 +140,7 @@ func (g *guard) wrap(next http.Handler, refuse func(http.ResponseWriter, *http.R
 			r.RemoteAddr = netip.AddrPortFrom(v.ip, 0).String()
 		}
 		w.Header()["X-Request-Id"] = v.id[:]
-		v.r, v.traced = g.traces.request(r, v.route)
+		v.r, v.traced = g.traces.request(g.bounded(r, v), v.route)
 		g.m.underWay.Inc()
 		g.asked.Add(1)
 		defer g.left(v)
@@ -149,6 +151,21 @@ func (g *guard) wrap(next http.Handler, refuse func(http.ResponseWriter, *http.R
 		}
 		v.whole = true
 	})
+}
+
+// bounded returns a request for which only so many documents are fetched from other
+// servers. Strangers name none, but to the OpenID provider, which lends apps its ear.
+func (g *guard) bounded(r *http.Request, v *visit) *http.Request {
+	if g.lookups == nil || r.Header["Authorization"] == nil && r.Header["Cookie"] == nil && !strings.HasPrefix(v.route, "/.oidc/") {
+		return r
+	}
+	return r.WithContext(auth.WithAllowance(r.Context(), func() error {
+		err := g.allow(g.lookups, byLookups, addressKey(v.ip), "Your address names more people, issuers or groups of other servers than this server looks up. Wait, then retry.")
+		if err != nil {
+			return fmt.Errorf("%w: %w", auth.ErrSpent, err)
+		}
+		return nil
+	}))
 }
 
 // left is called at a visit's end.
