@@ -99,15 +99,15 @@ func forgetAnswers(tx store.Tx, now time.Time) (next time.Time, err error) {
 		return next, err
 	}
 	for i, pair := range pairs {
-		key, end, err := lapseOf(pair.Key)
+		answer, end := lapseOf(pair.Key)
 		switch {
-		case err != nil || end.After(now):
-			return end, err
+		case end.After(now):
+			return end, nil
 		case i == forgetMost:
 			return now, nil
 		}
 		tx.Delete(pair.Key)
-		tx.Delete(key)
+		tx.Delete(answer)
 	}
 	return next, nil
 }

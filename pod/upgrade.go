@@ -76,18 +76,18 @@ func (x *index) finds(key string) string {
 	return x.of + key[len(x.by)+16:]
 }
 
-// lapseOf reads a key that finds an answer by when it ends.
-func lapseOf(key string) (answer string, end time.Time, err error) {
+// lapseOf reads a key that finds an answer by when it ends; one that can't be read
+// finds none, and has ended.
+func lapseOf(key string) (answer string, end time.Time) {
 	x := index{by: "J", of: "i"}
-	answer = x.finds(key)
-	if answer == "" {
-		return "", end, store.ErrLayout
+	if answer = x.finds(key); answer == "" {
+		return "", end
 	}
 	at, err := strconv.ParseInt(key[1:1+16], 16, 64)
 	if err != nil {
-		return "", end, store.ErrLayout
+		return "", end
 	}
-	return answer, time.Unix(at, 0).UTC(), nil
+	return answer, time.Unix(at, 0).UTC()
 }
 
 // Upgrade brings a pod from whatever [Schema] came before to this one: it makes the
