@@ -67,7 +67,7 @@ func TestUpgrade(t *testing.T) {
 }
 
 func upgrades(t *testing.T, k keep, older func(*testing.T, config), at func(*testing.T, config) string, newest string) {
-	const others = 3000
+	const others = 1600
 	r := startKept(t, t.TempDir(), k)
 	b := newBrowser(t)
 	r.connect(b, "Alva Lindqvist")
