@@ -230,22 +230,24 @@ func markTrouble(tx store.Tx, n Notification, trouble string) error {
 }
 
 // settle sets the pod's due time to that of its next notification, call of a
-// webhook or sweep, or of its end.
+// webhook or sweep, to when it is to forget something, or to that of its end.
 func settle(tx store.Tx) error {
 	var next time.Time
-	sweep, err := store.Load[time.Time](tx, sweepKey)
-	if err != nil {
-		return err
-	}
-	if sweep != nil {
-		next = *sweep
+	for _, key := range []string{sweepKey, forgetKey} {
+		at, err := store.Load[time.Time](tx, key)
+		if err != nil {
+			return err
+		}
+		if at != nil && (next.IsZero() || at.Before(next)) {
+			next = *at
+		}
 	}
 	if h, err := record.HomeOf(tx); err != nil {
 		return err
 	} else if !h.Leaves.IsZero() && (next.IsZero() || h.Leaves.Before(next)) {
 		next = h.Leaves
 	}
-	err = store.Each(tx, "n", func(n *Notification) bool {
+	err := store.Each(tx, "n", func(n *Notification) bool {
 		if next.IsZero() || n.Next.Before(next) {
 			next = n.Next
 		}
