@@ -79,8 +79,13 @@ func (v *visitor) open(ctx context.Context, method, address string, form url.Val
 // others it is what makes an account with a pod.
 func podCreate(ctx context.Context, b *bench) func(int) error {
 	if b.stage == nil {
-		return func(i int) error {
-			_, err := cssAccount(ctx, b.base, fmt.Sprintf("%s-%d", tag, i), false)
+		return func(i int) (err error) {
+			name := fmt.Sprintf("%s-%d", tag, i)
+			if b.kind == kindJSS {
+				_, err = jssAccount(ctx, b.base, name)
+			} else {
+				_, err = cssAccount(ctx, b.base, name, false)
+			}
 			return err
 		}
 	}

@@ -7,12 +7,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -39,7 +45,7 @@ func TestEveryWorkload(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := runCommand{
-		Target: "skrin", Vs: "skrin", Skrin: o.Skrin, Limit: true, Conns: []int{8}, Rounds: 1, Lasting: time.Millisecond, Users: 4, Pods: 20, Scratch: dir,
+		Target: "skrin", Vs: []string{"skrin"}, Skrin: o.Skrin, Limit: true, Conns: []int{8}, Rounds: 1, Lasting: time.Millisecond, Users: 4, Pods: 20, Scratch: dir,
 		JSON: filepath.Join(dir, "figures.json"), Picture: filepath.Join(dir, "picture.svg"),
 	}
 	chosen, err := choose(nil, amount{20 << 20, 1000})
@@ -124,26 +130,33 @@ func TestFire(t *testing.T) {
 	for _, row := range []struct {
 		says   string
 		answer http.HandlerFunc
+		media  string // that is wanted
 		failed int
 		bytes  int64
 	}{
-		{"a body with a length", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "12345") }, 0, 50},
+		{"a body with a length", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "12345") }, "", 0, 50},
 		{"a body in chunks", func(w http.ResponseWriter, _ *http.Request) {
 			io.WriteString(w, "123")
 			w.(http.Flusher).Flush()
 			io.WriteString(w, "45")
-		}, 0, 50},
-		{"nothing", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, 0, 0},
-		{"a refusal", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, 10, 0},
+		}, "", 0, 50},
+		{"nothing", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, "", 0, 0},
+		{"a refusal", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, "", 10, 0},
 		{"a connection that is closed each time", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Connection", "close")
 			io.WriteString(w, "12345")
-		}, 0, 50},
+		}, "", 0, 50},
+		{"the media type that was asked for", turtleOf("12345"), "text/turtle", 0, 50},
+		{"Turtle where JSON-LD was asked for", turtleOf("12345"), "application/ld+json", 10, 50},
 	} {
 		t.Run(row.says, func(t *testing.T) {
 			s := httptest.NewServer(row.answer)
 			defer s.Close()
-			shots, err := premake(10, func(int) (shot, error) { return newShot("GET", s.URL+"/x", nil) })
+			shots, err := premake(10, func(int) (shot, error) {
+				one, err := newShot("GET", s.URL+"/x", nil)
+				one.media = row.media
+				return one, err
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,9 +168,129 @@ func TestFire(t *testing.T) {
 	}
 }
 
+func turtleOf(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/turtle; charset=utf-8")
+		io.WriteString(w, body)
+	}
+}
+
+// TestPeers holds a target against servers that refuse, that lose what they have
+// acknowledged, and that can't do a workload at all: what succeeded is what counts, the
+// rest is told, and the others go on.
+func TestPeers(t *testing.T) {
+	var mu sync.Mutex
+	serve := func(name, kind string, keeps, answers func(path string) bool) *site {
+		kept := map[string]bool{}
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case r.Method == "PUT" && !answers(r.URL.Path):
+				w.WriteHeader(500)
+			case r.Method == "PUT":
+				kept[r.URL.Path] = keeps(r.URL.Path)
+				w.WriteHeader(201)
+			case !kept[r.URL.Path]:
+				w.WriteHeader(404)
+			}
+		}))
+		t.Cleanup(s.Close)
+		return &site{name: name, kind: kind, base: s.URL, users: []*user{{Pod: s.URL + "/"}}}
+	}
+	all := func(string) bool { return true }
+	even := func(path string) bool { return (path[len(path)-1]-'0')%2 == 0 }
+	plain := func(method string) func(*bench, int) (shot, error) {
+		return func(b *bench, i int) (shot, error) { return newShot(method, fmt.Sprintf("%s/%d", b.base, i), nil) }
+	}
+	m := &match{conns: 2, rounds: 3, lasting: time.Millisecond, w: &workload{
+		name: "put", shot: plain("PUT"), back: plain("GET"), most: 10, not: map[string]string{kindCSS: "it has no time"},
+	}}
+	rows, not, err := m.run(t.Context(), []*site{
+		serve("target", "", all, all), serve("refuses", kindJSS, all, even), serve("loses", "", even, all), serve("can't", kindCSS, all, all),
+		serve("dead", "", all, func(string) bool { return false }),
+	})
+	if err != nil || len(rows) != 3 {
+		t.Fatalf("%v, %d rows", err, len(rows))
+	}
+	target, refuses, loses := rows[0], rows[1], rows[2]
+	if target.Failed > 0 || target.Lost > 0 || target.Back == 0 || target.OfOther["refuses"] <= 0 || target.OfOther["loses"] <= 0 {
+		t.Errorf("the target: %+v", target)
+	}
+	if refuses.Failed*2 != refuses.Sent || refuses.Lost > 0 || refuses.Back == 0 {
+		t.Errorf("%d of %d failed, %d of %d are lost: half are refused, and none is lost", refuses.Failed, refuses.Sent, refuses.Lost, refuses.Back)
+	}
+	if loses.Failed > 0 || loses.Lost*2 != loses.Back || loses.Back == 0 {
+		t.Errorf("%d failed, %d of %d are lost: none is refused, and half are lost", loses.Failed, loses.Lost, loses.Back)
+	}
+	if told := strings.Join(not, "; "); len(not) != 2 || !strings.Contains(told, "put on can't: it has no time") || !strings.Contains(told, "put on dead: all 4 failed") {
+		t.Errorf("what is told of those that can't: %q", told)
+	}
+}
+
+// TestMend removes the quota files that JavaScriptSolidServer has broken, and no
+// others.
+func TestMend(t *testing.T) {
+	dir := t.TempDir()
+	file := func(pod, text string) string {
+		name := filepath.Join(dir, pod, ".quota.json")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	good, cut, twice := file("good", `{"limit": 5, "used": 1}`), file("cut", ""), file("twice", `{"limit": 5, "used": 1}1}`)
+	for _, kind := range []string{kindCSS, kindJSS} {
+		s := &site{kind: kind, dir: dir}
+		if err := s.mend(); err != nil {
+			t.Fatal(err)
+		}
+		for name, broken := range map[string]bool{good: false, cut: true, twice: true} {
+			_, err := os.Stat(name)
+			if gone := errors.Is(err, fs.ErrNotExist); gone != (broken && kind == kindJSS) {
+				t.Errorf("%s: %s is gone: %t", kind, name, gone)
+			}
+		}
+		if want := map[string]int{kindCSS: 0, kindJSS: 2}[kind]; s.mended != want {
+			t.Errorf("%s: %d are mended, not %d", kind, s.mended, want)
+		}
+	}
+}
+
+// TestGeneratorIsTold: a figure that the generator set has a mark.
+func TestGeneratorIsTold(t *testing.T) {
+	for _, x := range []struct {
+		server, generator float64
+		mark              string
+	}{{10, 9, ""}, {10, 11, "G"}, {0, 11, ""}} { // what runs elsewhere is not known
+		r := report{Rows: []row{{Workload: "w", Site: "skrin", Rate: 123, P50: 1, Server: x.server, Generator: x.generator}}}
+		var text bytes.Buffer
+		r.print(&text)
+		if !strings.Contains(text.String(), " 123"+x.mark+" ") {
+			t.Errorf("server %v, generator %v: want the mark %q in\n%s", x.server, x.generator, x.mark, &text)
+		}
+	}
+}
+
+// TestScheduled: what waits for a processor is counted.
+func TestScheduled(t *testing.T) {
+	before := scheduled()
+	var wg sync.WaitGroup
+	for range 100 * runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for began := time.Now(); time.Since(began) < time.Millisecond; {
+			}
+		})
+	}
+	wg.Wait()
+	if waited := scheduled().since(before).quantile(0.99); waited < 5*time.Millisecond || waited > time.Minute {
+		t.Errorf("the last of a hundred that take a millisecond each waited %v", waited)
+	}
+}
+
 // TestBareVerifies: the limit answers the bytes that it is given.
 func TestBareVerifies(t *testing.T) {
-	s, err := bare(context.Background(), &workload{signs: 2}, []byte("hello"), t.TempDir())
+	s, err := bare(context.Background(), &workload{signs: 2}, []byte("hello"), "text/turtle", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,8 +300,8 @@ func TestBareVerifies(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if b, _ := io.ReadAll(resp.Body); string(b) != "hello" {
-		t.Errorf("it answers %q", b)
+	if b, _ := io.ReadAll(resp.Body); string(b) != "hello" || resp.Header.Get("Content-Type") != "text/turtle" {
+		t.Errorf("it answers %q, %s", b, resp.Header.Get("Content-Type"))
 	}
 }
 

@@ -14,6 +14,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,8 +38,8 @@ type commands struct {
 type runCommand struct {
 	Workloads []string `arg:"" optional:"" help:"Which; all of them if none is named. See list."`
 
-	Target  string        `default:"skrin" help:"What is measured: skrin, for a server of ours, which is started; css:FOLDER, for the Community Solid Server in a folder's node_modules; or the address of a server that runs."`
-	Vs      string        `help:"Another to measure in turn."`
+	Target  string        `default:"skrin" help:"What is measured: skrin, for a server of ours, which is started; css:FOLDER, for the Community Solid Server in a folder's node_modules; jss:FOLDER, for JavaScriptSolidServer; or the address of a server that runs."`
+	Vs      []string      `help:"Others to measure in turn: css:FOLDER,jss:FOLDER."`
 	People  string        `help:"File with users of a server that runs, as \"skrin stage\" prints it." type:"existingfile"`
 	Skrin   string        `help:"The skrin program, instead of one that is built." type:"existingfile"`
 	Limit   bool          `default:"true" negatable:"" help:"Measure the machine's own limits too."`
@@ -121,16 +122,13 @@ func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report)
 			s.close()
 		}
 	}()
-	for _, what := range []string{c.Target, c.Vs} {
-		if what == "" {
-			continue
-		}
+	for _, what := range append([]string{c.Target}, c.Vs...) {
 		s, err := o.open(ctx, what)
 		if err != nil {
 			return err
 		}
 		sites = append(sites, s)
-		r.Sites = append(r.Sites, about{s.name, s.began.Seconds(), memory(s.pids()), s.scale})
+		r.Sites = append(r.Sites, about{s.name, s.began.Seconds(), cmp.Or(s.idle, memory(s.pids())), s.scale})
 	}
 	for _, w := range chosen {
 		for _, conns := range c.Conns {
@@ -142,15 +140,21 @@ func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report)
 			}
 			fmt.Fprintf(os.Stderr, "%s, %d connections\n", w.name, conns)
 			m := &match{w: w, conns: conns, rounds: c.Rounds, lasting: c.Lasting, scratch: c.Scratch, limit: c.Limit, profile: c.Profile}
-			rows, err := m.run(ctx, sites)
+			rows, not, err := m.run(ctx, sites)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
+			r.Troubles = append(r.Troubles, not...)
 			if err != nil {
 				r.Troubles = append(r.Troubles, fmt.Sprintf("%s: %v", w.name, err))
 				continue
 			}
 			r.add(w, rows)
+		}
+	}
+	for _, s := range sites {
+		if s.mended > 0 {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s: %d quota files that writes at once had broken were removed between volleys, without which it would have refused everything in those pods", s.name, s.mended))
 		}
 	}
 	return nil

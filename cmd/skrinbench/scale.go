@@ -120,17 +120,11 @@ func (c *scaleCommand) start(ctx context.Context, o *opener, pods int) (*scaled,
 	if err := forget(dir); err != nil {
 		return nil, err
 	}
-	looked, err := o.stage(ctx, dir, "--people", "0", "--newcomers", "1")
+	looked, err := o.look(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	time.Sleep(3 * time.Second)
-	s := &scaled{idle: memory(looked.pids())}
-	err = looked.first(ctx)
-	looked.close()
-	if err != nil {
-		return nil, err
-	}
+	s := &scaled{idle: looked.idle}
 	args := []string{"--people", "0", "--newcomers", "1", "--known", fmt.Sprint(c.Known)}
 	if c.Profile != "" {
 		args = append(args, "--profile")
