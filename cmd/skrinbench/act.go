@@ -27,9 +27,9 @@ type visitor struct {
 	at *url.URL
 }
 
-func newVisitor() *visitor {
+func (s *site) newVisitor() *visitor {
 	jar, _ := cookiejar.New(nil) // fails never without options
-	return &visitor{Client: &http.Client{Jar: jar, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &visitor{Client: &http.Client{Jar: jar, Transport: s.via, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // open follows redirects on the site's own origin, and returns the page, or the
@@ -94,7 +94,7 @@ func podCreate(ctx context.Context, b *bench) func(int) error {
 		if who > b.stage.Last {
 			return fmt.Errorf("all newcomers have come: there are %d", b.stage.Last-b.stage.Newcomer)
 		}
-		_, _, err := newVisitor().open(ctx, "POST", b.stage.SignIn, url.Values{"who": {strconv.Itoa(who)}})
+		_, _, err := b.newVisitor().open(ctx, "POST", b.stage.SignIn, url.Values{"who": {strconv.Itoa(who)}})
 		return err
 	}
 }
@@ -107,7 +107,7 @@ func consent(ctx context.Context, b *bench) func(int) error {
 	}
 	seats := make([]*seat, len(b.users))
 	for i := range seats {
-		seats[i] = &seat{visitor: newVisitor()}
+		seats[i] = &seat{visitor: b.newVisitor()}
 	}
 	return func(i int) error {
 		s := seats[i%len(seats)]

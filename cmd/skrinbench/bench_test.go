@@ -160,7 +160,7 @@ func TestFire(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v, err := fire(t.Context(), s.URL, shots, 3)
+			v, err := fire(t.Context(), []string{s.URL}, 1, shots, 3)
 			if err != nil || v.failed != row.failed || v.bytes != row.bytes {
 				t.Errorf("%+v, %v: want %d failed, %d bytes", v, err, row.failed, row.bytes)
 			}
@@ -196,7 +196,9 @@ func TestPeers(t *testing.T) {
 			}
 		}))
 		t.Cleanup(s.Close)
-		return &site{name: name, kind: kind, base: s.URL, users: []*user{{Pod: s.URL + "/"}}}
+		one := newSite(name, s.URL)
+		one.kind, one.users = kind, []*user{{Pod: s.URL + "/"}}
+		return one
 	}
 	all := func(string) bool { return true }
 	even := func(path string) bool { return (path[len(path)-1]-'0')%2 == 0 }

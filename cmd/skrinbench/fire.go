@@ -72,17 +72,31 @@ func (v *volley) quantile(q float64) time.Duration {
 	return v.lasted[min(int(q*float64(len(v.lasted))), len(v.lasted)-1)]
 }
 
-// fire sends shots over conns connections to one address, each as soon as the
-// answer before it on its connection is there.
-func fire(ctx context.Context, target string, shots []shot, conns int) (*volley, error) {
+// fire sends shots, conns of them at once, each as soon as the answer before it is
+// there. Of several nodes each gets every other shot, and the order is another for
+// each of the users, who come in turn, the next time.
+func fire(ctx context.Context, nodes []string, users int, shots []shot, conns int) (*volley, error) {
 	return each(ctx, len(shots), conns, func() (func(int) (int64, error), func(), error) {
-		c, err := dial(target)
-		if err != nil {
-			return nil, nil, err
+		var all []*conn
+		end := func() {
+			for _, c := range all {
+				c.close()
+			}
 		}
-		return func(i int) (int64, error) { return c.send(&shots[i]) }, c.close, nil
+		for _, address := range nodes {
+			c, err := dial(address)
+			if err != nil {
+				end()
+				return nil, nil, err
+			}
+			all = append(all, c)
+		}
+		return func(i int) (int64, error) { return all[nodeOf(i, users, len(nodes))].send(&shots[i]) }, end, nil
 	})
 }
+
+// nodeOf returns which of n nodes gets the ith shot.
+func nodeOf(i, users, n int) int { return (i + i/max(users, 1)) % n }
 
 // each does n things, workers at a time, and times each. A worker is made before
 // the clock runs.

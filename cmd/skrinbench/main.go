@@ -5,6 +5,7 @@
 //
 //	go run ./cmd/skrinbench                                   a server of ours, all workloads
 //	go run ./cmd/skrinbench get-dpop put-new --vs css:FOLDER  two workloads, and Community Solid Server beside it
+//	go run ./cmd/skrinbench cluster                           one node and two, on PostgreSQL and an S3 store
 //	go run ./cmd/skrinbench scale FOLDER                      1,000, 100,000 and a million pods, side by side
 //
 // The requests are written, and their proofs signed, before the clock runs. Each
@@ -14,11 +15,13 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -28,10 +31,11 @@ import (
 )
 
 type commands struct {
-	Run   runCommand   `cmd:"" default:"withargs" help:"Measure."`
-	Scale scaleCommand `cmd:"" help:"Measure what the number of pods costs."`
-	List  listCommand  `cmd:"" help:"List the workloads."`
-	Bare  bareCommand  `cmd:"" hidden:""`
+	Run     runCommand     `cmd:"" default:"withargs" help:"Measure."`
+	Cluster clusterCommand `cmd:"" help:"Measure nodes that keep everything in PostgreSQL and an S3 store."`
+	Scale   scaleCommand   `cmd:"" help:"Measure what the number of pods costs."`
+	List    listCommand    `cmd:"" help:"List the workloads."`
+	Bare    bareCommand    `cmd:"" hidden:""`
 }
 
 // runCommand measures.
@@ -52,6 +56,7 @@ type runCommand struct {
 	Members int           `default:"100000" help:"Members of the largest container."`
 	Scratch string        `help:"Folder for what the servers keep; a temporary one if none is named." type:"path"`
 	JSON    string        `name:"json" help:"File for the figures." type:"path"`
+	Table   string        `help:"File for the tables of the report, in Markdown." type:"path"`
 	Picture string        `help:"File for a picture of the ratios (SVG)." type:"path"`
 	Profile string        `help:"Folder for a CPU profile of a server of ours under each workload." type:"path"`
 	Note    string        `help:"A line about the machine, for the report."`
@@ -138,7 +143,7 @@ func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report)
 			if r.has(w.name, conns) {
 				continue
 			}
-			fmt.Fprintf(os.Stderr, "%s, %d connections\n", w.name, conns)
+			fmt.Fprintf(os.Stderr, "%s  %s, %d connections\n", time.Now().UTC().Format(time.TimeOnly), w.name, conns)
 			m := &match{w: w, conns: conns, rounds: c.Rounds, lasting: c.Lasting, scratch: c.Scratch, limit: c.Limit, profile: c.Profile}
 			rows, not, err := m.run(ctx, sites)
 			if ctx.Err() != nil {
@@ -161,17 +166,28 @@ func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report)
 }
 
 func (c *runCommand) save(r *report) error {
-	if c.JSON != "" {
+	err := writeReport(r, c.JSON, c.Table, r.tables)
+	if c.Picture != "" {
+		err = errors.Join(err, os.WriteFile(c.Picture, r.picture(), 0o600))
+	}
+	return err
+}
+
+// writeReport writes the figures and the tables to files, of those that have a name.
+func writeReport(r *report, figures, tables string, write func(io.Writer)) error {
+	if figures != "" {
 		b, err := json.MarshalIndent(r, "", "  ")
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(c.JSON, append(b, '\n'), 0o600); err != nil {
+		if err := os.WriteFile(figures, append(b, '\n'), 0o600); err != nil {
 			return err
 		}
 	}
-	if c.Picture != "" {
-		return os.WriteFile(c.Picture, r.picture(), 0o600)
+	if tables != "" {
+		var b bytes.Buffer
+		write(&b)
+		return os.WriteFile(tables, b.Bytes(), 0o600)
 	}
 	return nil
 }

@@ -26,31 +26,43 @@ type match struct {
 	scratch string
 	limit   bool
 	profile string // folder, or ""
+
+	rival  func(w *workload) (*site, error) // a limit of another kind; it may return none, and may be nil
+	beside []helper                         // what the sites can't do without
+	watch  *watcher                         // looks at what the database does meanwhile; nil for nobody
+}
+
+// A helper is a server behind those that are measured.
+type helper struct {
+	name string
+	pid  int // of its first process
 }
 
 // A row is what one site came to in a match.
 type row struct {
-	Workload  string  `json:"workload"`
-	Grows     string  `json:"grows,omitempty"` // workload.grows
-	Site      string  `json:"site"`            // "limit" for the bare handler
-	Conns     int     `json:"connections"`
-	Rate      float64 `json:"per_second"`
-	Spread    float64 `json:"spread"` // (highest − lowest) / median of the rounds
-	P50       float64 `json:"p50_ms"`
-	P99       float64 `json:"p99_ms"`
-	P999      float64 `json:"p99_9_ms"`
-	Sent      int     `json:"sent"`
-	Failed    int     `json:"failed"`
-	Why       string  `json:"why,omitempty"`
-	Back      int     `json:"read_back,omitempty"`   // how many of what was answered with success were read back
-	Lost      int     `json:"lost,omitempty"`        // and how many of them weren't there
-	Server    float64 `json:"server_us"`             // CPU a request; 0 if it runs elsewhere
-	Generator float64 `json:"generator_us"`          // the same of this program
-	Wait99    float64 `json:"generator_wait_p99_ms"` // how long 99 of 100 of its goroutines that could run waited for a processor, at most
-	Memory    int64   `json:"memory"`                // bytes, after it
-	More      int64   `json:"more_memory"`           // bytes that it held at most on top of what it had held before a volley
-	MBs       float64 `json:"mb_per_second"`
-	OfLimit   float64 `json:"of_limit,omitempty"` // median of the rounds' ratios
+	Workload  string             `json:"workload"`
+	Grows     string             `json:"grows,omitempty"` // workload.grows
+	Site      string             `json:"site"`            // "limit" for the bare handler
+	Conns     int                `json:"connections"`
+	Rate      float64            `json:"per_second"`
+	Spread    float64            `json:"spread"` // (highest − lowest) / median of the rounds
+	P50       float64            `json:"p50_ms"`
+	P99       float64            `json:"p99_ms"`
+	P999      float64            `json:"p99_9_ms"`
+	Sent      int                `json:"sent"`
+	Failed    int                `json:"failed"`
+	Why       string             `json:"why,omitempty"`
+	Back      int                `json:"read_back,omitempty"`   // how many of what was answered with success were read back
+	Lost      int                `json:"lost,omitempty"`        // and how many of them weren't there
+	Server    float64            `json:"server_us"`             // CPU a request; 0 if it runs elsewhere
+	Generator float64            `json:"generator_us"`          // the same of this program
+	Beside    map[string]float64 `json:"beside_us,omitempty"`   // the same of what is behind the server
+	Sessions  map[string]float64 `json:"sessions,omitempty"`    // the database's that were at work, on average, by what they waited for
+	Wait99    float64            `json:"generator_wait_p99_ms"` // how long 99 of 100 of its goroutines that could run waited for a processor, at most
+	Memory    int64              `json:"memory"`                // bytes, after it
+	More      int64              `json:"more_memory"`           // bytes that it held at most on top of what it had held before a volley
+	MBs       float64            `json:"mb_per_second"`
+	OfLimit   float64            `json:"of_limit,omitempty"` // median of the rounds' ratios
 
 	OfOther map[string]float64 `json:"of_other,omitempty"` // the same, of each other server
 	OfLeast float64            `json:"of_least,omitempty"` // P50 in that of the first of its name in workload.grows
@@ -94,7 +106,7 @@ func (m *match) run(ctx context.Context, sites []*site) (rows []row, not []strin
 	var limit row
 	for range m.rounds {
 		if floor != nil {
-			if err := m.volley(ctx, benches[0], &site{base: floor.base, pid: floor.pid, name: floor.name}, counts[0], &limit); err != nil {
+			if err := m.volley(ctx, benches[0], floor, counts[0], &limit); err != nil {
 				return nil, not, err
 			}
 		}
@@ -153,6 +165,11 @@ func (m *match) floor(ctx context.Context, b *bench) (*site, error) {
 	if !m.limit || m.w.shot == nil || m.w.grows != "" {
 		return nil, nil
 	}
+	if m.rival != nil {
+		if s, err := m.rival(m.w); s != nil || err != nil {
+			return s, err
+		}
+	}
 	var body []byte
 	media := "text/plain"
 	if m.w.large == 0 {
@@ -171,11 +188,11 @@ func (b *bench) answer(ctx context.Context, w *workload) (body []byte, media str
 			return nil, "", err
 		}
 	}
-	s, err := w.shot(b, b.next)
+	s, err := w.shot(b, *b.next)
 	if err != nil {
 		return nil, "", err
 	}
-	b.next++
+	*b.next++
 	head := strings.Split(strings.TrimSpace(string(s.head)), "\r\n")
 	line := strings.Fields(head[0])
 	req, err := http.NewRequestWithContext(ctx, line[0], b.base+line[1], strings.NewReader(string(s.body)))
@@ -209,34 +226,39 @@ func (m *match) volley(ctx context.Context, b *bench, at *site, n int, r *row) e
 	defer calm()()
 	var shots []shot
 	var err error
-	first := b.next
+	first := *b.next
 	if m.w.act == nil {
 		if shots, err = premake(n, func(i int) (shot, error) { return m.w.shot(b, first+i) }); err != nil {
 			return err
 		}
 	}
 	if !floor {
-		b.next += n
+		*b.next += n
 	}
 	if m.profile != "" && !floor && b.stage != nil && n > 2*m.conns {
 		defer m.record(ctx, b)()
 	}
 	pids := at.pids()
 	before := unpeak(pids)
-	server, own, waits := cpu(pids), self(), scheduled()
+	do := at.do
+	if do == nil && m.w.act != nil {
+		do = m.w.act(ctx, b)
+	}
+	watched := m.watch.begin(ctx)
+	spent, waits := m.spent(pids), scheduled()
 	var v *volley
-	if m.w.act != nil {
-		do := m.w.act(ctx, b)
+	if do != nil {
 		v, err = each(ctx, n, m.conns, func() (func(int) (int64, error), func(), error) {
 			return func(i int) (int64, error) { return 0, do(first + i) }, func() {}, nil
 		})
 	} else {
-		v, err = fire(ctx, at.base, shots, m.conns)
+		v, err = at.fire(ctx, shots, m.conns)
 	}
+	sessions := watched()
 	if err != nil {
 		return err
 	}
-	r.add(v, cpu(pids)-server, self()-own, scheduled().since(waits).quantile(0.99))
+	r.add(v, m.spent(pids).since(spent), scheduled().since(waits).quantile(0.99), sessions)
 	if pids != nil {
 		r.Memory = memory(pids)
 		r.More = max(r.More, peak(pids)-before)
@@ -245,6 +267,28 @@ func (m *match) volley(ctx context.Context, b *bench, at *site, n int, r *row) e
 		return m.readBack(ctx, b, v, first, r)
 	}
 	return nil
+}
+
+// A spending is how long processors have worked.
+type spending struct {
+	server, own time.Duration
+	beside      map[string]time.Duration
+}
+
+func (m *match) spent(pids []int) spending {
+	s := spending{server: cpu(pids), own: self(), beside: map[string]time.Duration{}}
+	for _, h := range m.beside {
+		s.beside[h.name] = cpu(tree(h.pid))
+	}
+	return s
+}
+
+func (s spending) since(earlier spending) spending {
+	s.server, s.own = s.server-earlier.server, s.own-earlier.own
+	for name := range s.beside {
+		s.beside[name] -= earlier.beside[name]
+	}
+	return s
 }
 
 // sample is of how many shots it is looked, after a volley, whether what was answered
@@ -267,7 +311,7 @@ func (m *match) readBack(ctx context.Context, b *bench, v *volley, first int, r 
 	if err != nil {
 		return err
 	}
-	read, err := fire(ctx, b.base, shots, 8)
+	read, err := b.fire(ctx, shots, 8)
 	if err != nil {
 		return err
 	}
@@ -313,13 +357,25 @@ func self() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func (r *row) add(v *volley, server, own, wait time.Duration) {
+func (r *row) add(v *volley, spent spending, wait time.Duration, sessions map[string]float64) {
 	ms := func(q float64) float64 { return float64(v.quantile(q)) / float64(time.Millisecond) }
 	k := float64(len(r.rates))
 	mean := func(old, now float64) float64 { return (old*k + now) / (k + 1) }
 	each := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) / float64(v.sent) }
 	r.P50, r.P99, r.P999 = mean(r.P50, ms(0.5)), mean(r.P99, ms(0.99)), mean(r.P999, ms(0.999))
-	r.Server, r.Generator = mean(r.Server, each(server)), mean(r.Generator, each(own))
+	r.Server, r.Generator = mean(r.Server, each(spent.server)), mean(r.Generator, each(spent.own))
+	for name, d := range spent.beside {
+		if r.Beside == nil {
+			r.Beside = map[string]float64{}
+		}
+		r.Beside[name] = mean(r.Beside[name], each(d))
+	}
+	for name, n := range sessions {
+		if r.Sessions == nil {
+			r.Sessions = map[string]float64{}
+		}
+		r.Sessions[name] += n
+	}
 	r.Wait99 = mean(r.Wait99, float64(wait)/float64(time.Millisecond))
 	r.MBs = mean(r.MBs, float64(v.bytes)/1e6/v.took.Seconds())
 	r.Sent, r.Failed = r.Sent+v.sent, r.Failed+v.failed
@@ -349,6 +405,9 @@ func (m *match) finish(benches []*bench, rows []row, limited bool, limit row) []
 	}
 	for i := range rows {
 		r := &rows[i]
+		for name := range r.Sessions {
+			r.Sessions[name] /= float64(m.rounds)
+		}
 		r.Workload, r.Grows, r.Conns, r.Rate = m.w.name, m.w.grows, m.conns, median(r.rates)
 		if r.Rate > 0 {
 			r.Spread = (slices.Max(r.rates) - slices.Min(r.rates)) / r.Rate

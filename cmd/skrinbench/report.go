@@ -110,10 +110,19 @@ func (r *report) print(w io.Writer) {
 
 // mark marks a figure that the generator set.
 func (r *row) mark() string {
-	if r.Server > 0 && r.Generator > r.Server {
+	if r.Server > 0 && r.Generator > r.served() {
 		return "G"
 	}
 	return ""
+}
+
+// served is what a request took of the processors, but for the generator.
+func (r *row) served() float64 {
+	all := r.Server
+	for _, us := range r.Beside {
+		all += us
+	}
+	return all
 }
 
 // tail is how many times the median the slowest hundredth took.

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,10 +36,20 @@ type site struct {
 	scale scale
 	close func()
 
-	endpoint string          // of tokens
-	made     map[string]bool // containers that stay as they are
-	dir      string          // what it keeps is there
-	mended   int             // files of it that were mended
+	endpoint string            // of tokens
+	next     *int              // the number of the next shot: none comes twice
+	made     map[string]bool   // containers that stay as they are
+	via      *http.Transport   // of what is asked with an http.Client
+	nodes    []*site           // that it consists of, if it is several, who have its base
+	dialed   atomic.Int64      // how often one of them was, with via
+	do       func(i int) error // the ith request, where it isn't HTTP
+	dir      string            // what it keeps is there
+	mended   int               // files of it that were mended
+}
+
+// newSite returns one that nothing has been asked of.
+func newSite(name, base string) *site {
+	return &site{name: name, base: base, close: func() {}, next: new(int), made: map[string]bool{}, via: &http.Transport{MaxIdleConnsPerHost: 64}}
 }
 
 // A scale is what the pods that fill a server of ours cost.
@@ -65,6 +76,7 @@ type user struct {
 // A stage is what "skrin stage" tells of itself.
 type stage struct {
 	Base     string  `json:"base"`
+	Listen   string  `json:"listen"`
 	People   []*user `json:"people"`
 	Consumer struct {
 		ID      string          `json:"id"`
@@ -87,10 +99,26 @@ type stage struct {
 
 // pids are the processes that the site consists of, as far as they are here.
 func (s *site) pids() []int {
-	if s.pid == 0 {
-		return nil
+	var all []int
+	for _, n := range s.nodes {
+		all = append(all, n.pids()...)
 	}
-	return tree(s.pid)
+	if s.pid != 0 {
+		all = append(all, tree(s.pid)...)
+	}
+	return all
+}
+
+// fire sends shots to the site's nodes in turn: none of them gets all of one user's.
+func (s *site) fire(ctx context.Context, shots []shot, conns int) (*volley, error) {
+	nodes := []string{s.base}
+	if len(s.nodes) > 0 {
+		nodes = nil
+		for _, n := range s.nodes {
+			nodes = append(nodes, n.stage.Listen)
+		}
+	}
+	return fire(ctx, nodes, len(s.users), shots, conns)
 }
 
 // A opener starts what it measures, or finds it.
@@ -101,6 +129,7 @@ type opener struct {
 	Users   int
 	Pods    int      // that fill a server of ours, before it is started
 	Stage   []string // more arguments for "skrin stage"
+	Env     []string // more of its environment
 }
 
 // open makes a site ready. It is "skrin" for a server of ours, which is started;
@@ -132,7 +161,7 @@ func (o *opener) open(ctx context.Context, what string) (*site, error) {
 }
 
 func (o *opener) running(base string) (*site, error) {
-	s := &site{name: base, base: strings.TrimSuffix(base, "/"), close: func() {}}
+	s := newSite(base, strings.TrimSuffix(base, "/"))
 	if o.People == "" {
 		return nil, errors.New("whose pods? Name a file with users: --people")
 	}
@@ -205,6 +234,7 @@ func (o *opener) build(ctx context.Context) error {
 // stage starts a server of ours on a directory.
 func (o *opener) stage(ctx context.Context, dir string, args ...string) (*site, error) {
 	cmd := exec.CommandContext(ctx, o.Skrin, append([]string{"stage", "--dir", dir}, args...)...)
+	cmd.Env = append(os.Environ(), o.Env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -221,7 +251,7 @@ func (o *opener) stage(ctx context.Context, dir string, args ...string) (*site, 
 		return nil, fmt.Errorf("it doesn't start: %w", err)
 	}
 	s.base, s.users, s.stage = told.Base, told.People, &told
-	if err := s.wait(ctx, s.base+"/healthz", began); err != nil {
+	if err := s.wait(ctx, told.Listen+"/healthz", began); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -269,10 +299,13 @@ func started(name string, cmd *exec.Cmd) (*site, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	return &site{name: name, pid: cmd.Process.Pid, close: func() {
+	s := newSite(name, "")
+	s.pid = cmd.Process.Pid
+	s.close = func() {
 		_ = cmd.Cancel()
 		_ = cmd.Wait()
-	}}, nil
+	}
+	return s, nil
 }
 
 // wait waits until the site answers.

@@ -43,7 +43,6 @@ type workload struct {
 // A bench is one site that a workload is prepared for.
 type bench struct {
 	*site
-	next  int            // the number of the next shot
 	party *client.Client // the third party, where there is one
 	token string         // its
 }
@@ -82,7 +81,7 @@ func (b *bench) puts(ctx context.Context, n int, what func(i int) (*user, string
 		if b.kind == kindJSS {
 			conns = 1 // it refuses some of several at once in one pod
 		}
-		v, err := fire(ctx, b.base, shots, conns)
+		v, err := b.fire(ctx, shots, conns)
 		if err != nil {
 			return err
 		}
@@ -295,9 +294,6 @@ func container(name string, n int) func(context.Context, *bench) error {
 		if err := members(name, n)(ctx, b); err != nil {
 			return err
 		}
-		if b.made == nil {
-			b.made = map[string]bool{}
-		}
 		b.made[name] = true
 		return nil
 	}
@@ -328,8 +324,8 @@ func grants(who, n int) func(context.Context, *bench) error {
 
 func toDelete(ctx context.Context, b *bench, n int) error {
 	return b.puts(ctx, n, func(i int) (*user, string, []byte, string) {
-		u := b.user(b.next + i)
-		return u, u.at(fmt.Sprintf("gone/%d.ttl", b.next+i)), kilobyte, "text/turtle"
+		u := b.user(*b.next + i)
+		return u, u.at(fmt.Sprintf("gone/%d.ttl", *b.next+i)), kilobyte, "text/turtle"
 	})
 }
 
@@ -364,7 +360,7 @@ func uploaded(size int64) func(context.Context, *bench) error {
 		if err != nil {
 			return err
 		}
-		v, err := fire(ctx, b.base, []shot{s}, 1)
+		v, err := b.fire(ctx, []shot{s}, 1)
 		if err == nil && v.failed > 0 {
 			err = errors.New(v.why)
 		}
@@ -406,7 +402,7 @@ func consumer(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.party = &client.Client{HTTP: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, Issuer: b.base, ID: c.ID, Key: c.Key, DPoP: proofs, Now: time.Now}
+	b.party = &client.Client{HTTP: &http.Client{Timeout: 20 * time.Second, Transport: b.via}, Issuer: b.base, ID: c.ID, Key: c.Key, DPoP: proofs, Now: time.Now}
 	b.token, err = b.party.Token(ctx)
 	return err
 }
