@@ -274,6 +274,71 @@ func TestGeneratorIsTold(t *testing.T) {
 	}
 }
 
+// TestNodesInTurn: each node gets every other shot, and none all of a user's.
+func TestNodesInTurn(t *testing.T) {
+	for _, users := range []int{1, 3, 64} {
+		count, of := map[int]int{}, map[[2]int]bool{}
+		for i := range 8 * users {
+			n := nodeOf(i, users, 2)
+			count[n]++
+			of[[2]int{i % users, n}] = true
+		}
+		if count[0] != count[1] || len(of) != 2*users {
+			t.Errorf("%d users: the nodes get %d and %d shots; there are %d pairs of a user and a node, not %d", users, count[0], count[1], len(of), 2*users)
+		}
+	}
+}
+
+// TestTables: what doesn't reach its target is told, and what does is not.
+func TestTables(t *testing.T) {
+	plain := func(workload, site string, rate float64) row {
+		return row{Workload: workload, Site: site, Conns: 64, Rate: rate, P50: 1, P99: 4, Server: 10, Sent: 4}
+	}
+	ours := func(workload string, rate, ofLimit, css, jss float64) row {
+		x := plain(workload, "skrin", rate)
+		x.OfLimit, x.OfOther = ofLimit, map[string]float64{kindCSS: css, kindJSS: jss}
+		return x
+	}
+	slow := ours("get-dpop", 800, 0.8, 61, 3.5)
+	slow.P99 = 6
+	refuses := plain("put-new", kindJSS, 1)
+	refuses.Failed, refuses.Why, refuses.Lost, refuses.Back = 1, "status 500", 2, 3
+	grown := plain("put-into-1000", "skrin", 5)
+	grown.Grows, grown.OfLeast = "put-into", 1.6
+	r := &report{
+		Date: "2026-11-22", Disk: diskLimit{10, 900},
+		Sites: []about{{Name: "skrin", Start: 0.2, Memory: 50e6}, {Name: kindCSS, Start: 5, Memory: 300e6}, {Name: kindJSS, Start: 0.1, Memory: 90e6}},
+		Rows: []row{
+			plain("get-turtle", "limit", 1000), ours("get-turtle", 600, 0.6, 59, 6.1), plain("get-turtle", kindCSS, 1), plain("get-turtle", kindJSS, 1),
+			slow,
+			plain("put-new", "limit", 1000), ours("put-new", 400, 0.4, 51, 4.5), refuses,
+			plain("put-over", "limit", 800), ours("put-over", 500, 0.6, 51, 4.5),
+			ours("patch-n3", 340, 0.2, 51, 3.5), ours("patch-n3-one", 160, 0.1, 51, 3.5),
+			grown,
+		},
+		Troubles: []string{"token on jss: it has none"},
+	}
+	var b bytes.Buffer
+	r.tables(&b)
+	text := b.String()
+	t.Log("\n" + text)
+	for _, want := range []string{
+		"get-turtle, times CSS (59, not 60)", "put-new, of the group commits (0.44, not 0.5)", "patch-n3, of put-over (0.68, not 0.7)", "p99 of get-dpop (6.0 × p50, not 5; the limit's is not known)",
+		"idle memory, of jss's (0.56, not 0.5)", "start, of jss's (2.00, not 1)", "put-into-1000 (1.60 × of the least, not 1.5)",
+		"| put-new | JSS | 1 | 75.0 % |", "1 of 4: status 500, 2 of 3 that succeeded are not there", "* Not measured: token on jss: it has none.", "| 600 | 1.00 | 4.00 | 4.0 | 4.0 | 10 | 0 % | 0.60 | 0.6 | 59 | 60 | 6.10 | 6 |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the tables don't say %q", want)
+		}
+	}
+	_, missed, _ := strings.Cut(text, "Not met: ")
+	for _, met := range []string{"times JSS", "put-over, of the limit", "patch-n3-one", "of css's", "idle memory (", "start ("} {
+		if strings.Contains(missed, met) {
+			t.Errorf("%q is met, and told as missed: %s", met, missed)
+		}
+	}
+}
+
 // TestScheduled: what waits for a processor is counted.
 func TestScheduled(t *testing.T) {
 	before := scheduled()

@@ -96,7 +96,7 @@ func fire(ctx context.Context, nodes []string, users int, shots []shot, conns in
 }
 
 // nodeOf returns which of n nodes gets the ith shot.
-func nodeOf(i, users, n int) int { return (i + i/max(users, 1)) % n }
+func nodeOf(i, users, n int) int { return (i%max(users, 1) + i/max(users, 1)) % n }
 
 // each does n things, workers at a time, and times each. A worker is made before
 // the clock runs.

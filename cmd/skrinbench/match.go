@@ -58,6 +58,7 @@ type row struct {
 	Generator float64            `json:"generator_us"`          // the same of this program
 	Beside    map[string]float64 `json:"beside_us,omitempty"`   // the same of what is behind the server
 	Sessions  map[string]float64 `json:"sessions,omitempty"`    // the database's that were at work, on average, by what they waited for
+	Others    float64            `json:"others"`                // how many processors others than these had, on average: they should have none
 	Wait99    float64            `json:"generator_wait_p99_ms"` // how long 99 of 100 of its goroutines that could run waited for a processor, at most
 	Memory    int64              `json:"memory"`                // bytes, after it
 	More      int64              `json:"more_memory"`           // bytes that it held at most on top of what it had held before a volley
@@ -273,10 +274,11 @@ func (m *match) volley(ctx context.Context, b *bench, at *site, n int, r *row) e
 type spending struct {
 	server, own time.Duration
 	beside      map[string]time.Duration
+	busy        time.Duration // all of them, for whomever
 }
 
 func (m *match) spent(pids []int) spending {
-	s := spending{server: cpu(pids), own: self(), beside: map[string]time.Duration{}}
+	s := spending{server: cpu(pids), own: self(), beside: map[string]time.Duration{}, busy: busy()}
 	for _, h := range m.beside {
 		s.beside[h.name] = cpu(tree(h.pid))
 	}
@@ -284,11 +286,20 @@ func (m *match) spent(pids []int) spending {
 }
 
 func (s spending) since(earlier spending) spending {
-	s.server, s.own = s.server-earlier.server, s.own-earlier.own
+	s.server, s.own, s.busy = s.server-earlier.server, s.own-earlier.own, s.busy-earlier.busy
 	for name := range s.beside {
 		s.beside[name] -= earlier.beside[name]
 	}
 	return s
+}
+
+// others is how long others than those that are measured have had the processors.
+func (s spending) others() time.Duration {
+	all := s.busy - s.server - s.own
+	for _, d := range s.beside {
+		all -= d
+	}
+	return max(all, 0)
 }
 
 // sample is of how many shots it is looked, after a volley, whether what was answered
@@ -376,6 +387,7 @@ func (r *row) add(v *volley, spent spending, wait time.Duration, sessions map[st
 		}
 		r.Sessions[name] += n
 	}
+	r.Others = mean(r.Others, spent.others().Seconds()/v.took.Seconds())
 	r.Wait99 = mean(r.Wait99, float64(wait)/float64(time.Millisecond))
 	r.MBs = mean(r.MBs, float64(v.bytes)/1e6/v.took.Seconds())
 	r.Sent, r.Failed = r.Sent+v.sent, r.Failed+v.failed

@@ -8,6 +8,7 @@ import (
 	"html"
 	"io"
 	"math"
+	"runtime"
 	"text/tabwriter"
 )
 
@@ -72,7 +73,7 @@ func (r *report) others() (names []string) {
 // needed more of the machine than the server did, is marked with a G. "of least" is the
 // time of a request in times of that where there is least of what the workload has
 // more of; "wait" is how long a goroutine of the generator waited for a processor, 99
-// of 100 of them at most.
+// of 100 of them at most; "others" is how many processors had other programs to run.
 func (r *report) print(w io.Writer) {
 	if r.Disk.Each > 0 {
 		fmt.Fprintf(w, "disk: %.0f records/s with an fsync each, %.0f/s when 64 writers share fsyncs\n", r.Disk.Each, r.Disk.Group)
@@ -86,20 +87,21 @@ func (r *report) print(w io.Writer) {
 		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "workload\tconns\tsite\t/s\t±\tp50 ms\tp99\tp99.9\tp99/p50\tserver µs\tgenerator µs\twait\tMB/s\tRSS MB\tmore\tof limit\t")
+	fmt.Fprint(t, "workload\tconns\tsite\t/s\t±\tp50 ms\tp99\tp99.9\tp99/p50\tserver µs\tgenerator µs\twait\tothers\tMB/s\tRSS MB\tmore\tof limit\t")
 	for _, name := range r.others() {
 		fmt.Fprintf(t, "× %s\t", name)
 	}
 	fmt.Fprintln(t, "of least\tfailed\t")
 	for _, x := range r.Rows {
-		fmt.Fprintf(t, "%s\t%d\t%s\t%.0f%s\t%.0f%%\t%.2f\t%.2f\t%.2f\t%.1f\t%.0f\t%.0f\t%.2f\t%.0f\t%.0f\t%.0f\t%s\t", x.Workload, x.Conns, x.Site, x.Rate, x.mark(), 100*x.Spread/2,
-			x.P50, x.P99, x.P999, x.tail(), x.Server, x.Generator, x.Wait99, x.MBs, float64(x.Memory)/1e6, float64(x.More)/1e6, times(x.OfLimit))
+		fmt.Fprintf(t, "%s\t%d\t%s\t%.0f%s\t%.0f%%\t%.2f\t%.2f\t%.2f\t%.1f\t%.0f\t%.0f\t%.2f\t%.2f\t%.0f\t%.0f\t%.0f\t%s\t", x.Workload, x.Conns, x.Site, x.Rate, x.mark(), 100*x.Spread/2,
+			x.P50, x.P99, x.P999, x.tail(), x.Server, x.Generator, x.Wait99, x.Others, x.MBs, float64(x.Memory)/1e6, float64(x.More)/1e6, times(x.OfLimit))
 		for _, name := range r.others() {
 			fmt.Fprintf(t, "%s\t", times(x.OfOther[name]))
 		}
 		fmt.Fprintf(t, "%s\t%s\t\n", times(x.OfLeast), failures(x))
 	}
 	t.Flush()
+	fmt.Fprintln(w, r.disturbed())
 	for _, note := range r.Notes {
 		fmt.Fprintln(w, note)
 	}
@@ -123,6 +125,21 @@ func (r *row) served() float64 {
 		all += us
 	}
 	return all
+}
+
+// disturbed tells how many processors had other programs to run, on average over all
+// rows and in the worst of them.
+func (r *report) disturbed() string {
+	sum, worst := 0.0, row{}
+	for _, x := range r.Rows {
+		if sum += x.Others; x.Others > worst.Others {
+			worst = x
+		}
+	}
+	if worst.Others < 0.05 {
+		return "No other program ran."
+	}
+	return fmt.Sprintf("Other programs had %.2f of %d processors on average, and %.2f in the worst case (%s, %s).", sum/float64(len(r.Rows)), runtime.NumCPU(), worst.Others, worst.Workload, worst.Site)
 }
 
 // tail is how many times the median the slowest hundredth took.

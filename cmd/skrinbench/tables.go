@@ -89,7 +89,7 @@ func (r *report) tables(w io.Writer) {
 	if len(r.Sites) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "## %s\n\n%s. %.0f records a second with an fsync each; %.0f when 64 writers share fsyncs.\n\n", r.Date, cmp.Or(r.Note, "A machine"), r.Disk.Each, r.Disk.Group)
+	fmt.Fprintf(w, "## %s\n\n%s. %.0f records a second with an fsync each; %.0f when 64 writers share fsyncs. %s\n\n", r.Date, cmp.Or(r.Note, "A machine"), r.Disk.Each, r.Disk.Group, r.disturbed())
 	var missed verdict
 	r.idleTable(w, &missed)
 	r.mainTable(w, &missed)
@@ -278,7 +278,7 @@ func (r *report) names() (all []string) {
 
 // clusterTables writes what a cluster did.
 func (r *report) clusterTables(w io.Writer) {
-	fmt.Fprintf(w, "## %s, PostgreSQL and S3\n\n%s. All processes share the machine's processors, the generator too: more nodes get no more of them.\n\n", r.Date, cmp.Or(r.Note, "A machine"))
+	fmt.Fprintf(w, "## %s, PostgreSQL and S3\n\n%s. All processes share the machine's processors, the generator too: more nodes get no more of them. %s\n\n", r.Date, cmp.Or(r.Note, "A machine"), r.disturbed())
 	fmt.Fprint(w, "| workload | connections | nodes | a second | p50 ms | p99 ms | p99/p50 | times one node | Skrin µs | PostgreSQL µs | S3 µs | generator µs | PostgreSQL's share of the processors | sessions at work | of the limit |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	var slower verdict
 	for _, name := range r.names() {
