@@ -89,8 +89,8 @@ func podCreate(ctx context.Context, b *bench) func(int) error {
 			return err
 		}
 	}
-	return func(i int) error {
-		who := b.stage.Newcomer + i
+	return func(int) error {
+		who := b.stage.Newcomer + int(b.came.Add(1)-1)
 		if who > b.stage.Last {
 			return fmt.Errorf("all newcomers have come: there are %d", b.stage.Last-b.stage.Newcomer)
 		}

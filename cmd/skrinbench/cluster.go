@@ -214,7 +214,9 @@ func nodesName(n int) string {
 func (k *cluster) formation(n int) *site {
 	first := k.nodes[0]
 	s := newSite(nodesName(n), first.base)
-	s.users, s.stage, s.endpoint, s.next, s.made, s.nodes = first.users, first.stage, first.endpoint, first.next, first.made, k.nodes[:n]
+	s.users, s.stage, s.endpoint = first.users, first.stage, first.endpoint
+	s.next, s.came, s.made = first.next, first.came, first.made // they write to the same pods
+	s.nodes, s.resting = k.nodes[:n], k.nodes[n:]
 	s.via.DialContext = s.dial
 	return s
 }

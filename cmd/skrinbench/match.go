@@ -245,6 +245,7 @@ func (m *match) volley(ctx context.Context, b *bench, at *site, n int, r *row) e
 	if do == nil && m.w.act != nil {
 		do = m.w.act(ctx, b)
 	}
+	defer at.alone()()
 	watched := m.watch.begin(ctx)
 	spent, waits := m.spent(pids), scheduled()
 	var v *volley
@@ -347,7 +348,11 @@ func (m *match) record(ctx context.Context, b *bench) (wait func()) {
 			return
 		}
 		defer resp.Body.Close()
-		f, err := os.Create(filepath.Join(m.profile, m.w.name+".pprof"))
+		name := m.w.name
+		if len(b.nodes) > 0 {
+			name += strings.ReplaceAll("-"+b.name, " ", "-")
+		}
+		f, err := os.Create(filepath.Join(m.profile, name+".pprof"))
 		if err == nil {
 			_, err = io.Copy(f, resp.Body)
 			err = errors.Join(err, f.Close())

@@ -38,9 +38,11 @@ type site struct {
 
 	endpoint string            // of tokens
 	next     *int              // the number of the next shot: none comes twice
+	came     *atomic.Int64     // how many newcomers have come
 	made     map[string]bool   // containers that stay as they are
 	via      *http.Transport   // of what is asked with an http.Client
 	nodes    []*site           // that it consists of, if it is several, who have its base
+	resting  []*site           // nodes that are beside, and rest while something is asked of it
 	dialed   atomic.Int64      // how often one of them was, with via
 	do       func(i int) error // the ith request, where it isn't HTTP
 	dir      string            // what it keeps is there
@@ -49,7 +51,7 @@ type site struct {
 
 // newSite returns one that nothing has been asked of.
 func newSite(name, base string) *site {
-	return &site{name: name, base: base, close: func() {}, next: new(int), made: map[string]bool{}, via: &http.Transport{MaxIdleConnsPerHost: 64}}
+	return &site{name: name, base: base, close: func() {}, next: new(int), came: new(atomic.Int64), made: map[string]bool{}, via: &http.Transport{MaxIdleConnsPerHost: 64}}
 }
 
 // A scale is what the pods that fill a server of ours cost.
@@ -108,6 +110,26 @@ func (s *site) pids() []int {
 	}
 	return all
 }
+
+// alone stops the nodes that don't belong to the site, as if they weren't there, until
+// the function that it returns is called.
+func (s *site) alone() (end func()) {
+	if len(s.resting) == 0 {
+		return func() {}
+	}
+	signal := func(sig syscall.Signal) {
+		for _, n := range s.resting {
+			_ = syscall.Kill(n.pid, sig) // else it has ended, which the next volley finds out
+		}
+		time.Sleep(awake)
+	}
+	signal(syscall.SIGSTOP)
+	return func() { signal(syscall.SIGCONT) }
+}
+
+// awake is how long it waits after nodes were stopped, or go on: until they have heard
+// what they missed.
+const awake = 200 * time.Millisecond
 
 // fire sends shots to the site's nodes in turn: none of them gets all of one user's.
 func (s *site) fire(ctx context.Context, shots []shot, conns int) (*volley, error) {
