@@ -30,7 +30,30 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if built.Scratch != "" {
+		os.RemoveAll(built.Scratch)
+	}
+	os.Exit(code)
+}
+
+// built has built the program, once it was asked for.
+var built opener
+
+// program returns a skrin that was built for these tests.
+func program(t *testing.T) string {
+	t.Helper()
+	if built.Skrin == "" {
+		dir, err := os.MkdirTemp("", "skrinbench-test-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		built.Scratch = dir
+		if err := built.build(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return built.Skrin
 }
 
 // TestEveryWorkload measures a server of ours with every workload, a moment each:
@@ -40,12 +63,8 @@ func TestEveryWorkload(t *testing.T) {
 		t.Skip("it starts a server, and stores some 20,000 documents")
 	}
 	dir := t.TempDir()
-	o := &opener{Scratch: dir}
-	if err := o.build(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	c := runCommand{
-		Target: "skrin", Vs: []string{"skrin"}, Skrin: o.Skrin, Limit: true, Conns: []int{8}, Rounds: 1, Lasting: time.Millisecond, Users: 4, Pods: 20, Scratch: dir,
+		Target: "skrin", Vs: []string{"skrin"}, Skrin: program(t), Limit: true, Conns: []int{8}, Rounds: 1, Lasting: time.Millisecond, Users: 4, Pods: 20, Scratch: dir,
 		JSON: filepath.Join(dir, "figures.json"), Picture: filepath.Join(dir, "picture.svg"),
 	}
 	chosen, err := choose(nil, amount{20 << 20, 1000})
@@ -85,7 +104,7 @@ func TestEveryWorkload(t *testing.T) {
 		t.Fatal(err)
 	}
 	wellFormed(t, r.picture())
-	measuresScale(t, o.Skrin)
+	measuresScale(t, program(t))
 }
 
 // measuresScale fills two servers, and holds one against the other; then once more,

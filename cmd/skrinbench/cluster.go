@@ -103,8 +103,8 @@ func (c *clusterCommand) measure(ctx context.Context, chosen []*workload, r *rep
 		formations = append(formations, k.formation(n))
 		r.Sites = append(r.Sites, about{Name: nodesName(n), Memory: memory(formations[len(formations)-1].pids())})
 	}
-	for _, w := range chosen {
-		fmt.Fprintf(os.Stderr, "%s  %s\n", time.Now().UTC().Format(time.TimeOnly), w.name)
+	for i, w := range chosen {
+		fmt.Fprintf(os.Stderr, "%s  %d of %d: %s\n", time.Now().UTC().Format(time.TimeOnly), i+1, len(chosen), w.name)
 		conns := c.Conns
 		if w.conns > 0 {
 			conns = min(conns, w.conns)
@@ -233,7 +233,7 @@ func (s *site) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 // rival is what a workload is held against: what it can't do without of the database
 // or of the bucket. Others are held against the bare handler.
 func (k *cluster) rival(w *workload) (*site, error) {
-	s := newSite("limit", "")
+	s := newSite("the S3 client alone", "")
 	var row atomic.Int64
 	switch {
 	case w.large > 0 && strings.HasPrefix(w.name, "upload"):
@@ -242,6 +242,7 @@ func (k *cluster) rival(w *workload) (*site, error) {
 		s.do = func(int) error { return k.download(w.large) }
 		return s, k.upload(w.large)
 	case w.durable && w.act == nil:
+		s.name = "PostgreSQL's bare insert of 1 kB, each with its commit"
 		first := time.Now().UnixNano() // none is inserted twice
 		s.do = func(int) error {
 			_, err := k.bare.Exec(context.Background(), "insert into bare values ($1, $2)", first+row.Add(1), kilobyte)

@@ -135,7 +135,7 @@ func bare(ctx context.Context, w *workload, body []byte, media, scratch string) 
 	if err != nil {
 		return nil, err
 	}
-	s, err := started("limit", cmd)
+	s, err := started("a bare handler", cmd)
 	if err != nil {
 		return nil, err
 	}

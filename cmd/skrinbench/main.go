@@ -5,13 +5,14 @@
 //
 //	go run ./cmd/skrinbench                                   a server of ours, all workloads
 //	go run ./cmd/skrinbench get-dpop put-new --vs css:FOLDER  two workloads, and Community Solid Server beside it
+//	go run ./cmd/skrinbench --vs css:FOLDER,jss:FOLDER        all workloads, and two servers beside it
 //	go run ./cmd/skrinbench cluster                           one node and two, on PostgreSQL and an S3 store
 //	go run ./cmd/skrinbench scale FOLDER                      1,000, 100,000 and a million pods, side by side
 //
 // The requests are written, and their proofs signed, before the clock runs. Each
 // round fires the same number of them at the limit (a bare net/http handler that
 // returns the same bytes and verifies as many signatures), at the target, and at
-// the other server; what is told of several rounds is the median.
+// the other servers; what is told of several rounds is the median.
 package main
 
 import (
@@ -128,6 +129,7 @@ func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report)
 		}
 	}()
 	for _, what := range append([]string{c.Target}, c.Vs...) {
+		fmt.Fprintf(os.Stderr, "%s  %s: users, start\n", time.Now().UTC().Format(time.TimeOnly), what)
 		s, err := o.open(ctx, what)
 		if err != nil {
 			return err
@@ -135,7 +137,7 @@ func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report)
 		sites = append(sites, s)
 		r.Sites = append(r.Sites, about{s.name, s.began.Seconds(), cmp.Or(s.idle, memory(s.pids())), s.scale})
 	}
-	for _, w := range chosen {
+	for i, w := range chosen {
 		for _, conns := range c.Conns {
 			if w.conns > 0 && conns > w.conns {
 				conns = w.conns
@@ -143,7 +145,7 @@ func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report)
 			if r.has(w.name, conns) {
 				continue
 			}
-			fmt.Fprintf(os.Stderr, "%s  %s, %d connections\n", time.Now().UTC().Format(time.TimeOnly), w.name, conns)
+			fmt.Fprintf(os.Stderr, "%s  %d of %d: %s, %d connections\n", time.Now().UTC().Format(time.TimeOnly), i+1, len(chosen), w.name, conns)
 			m := &match{w: w, conns: conns, rounds: c.Rounds, lasting: c.Lasting, scratch: c.Scratch, limit: c.Limit, profile: c.Profile}
 			rows, not, err := m.run(ctx, sites)
 			if ctx.Err() != nil {

@@ -42,7 +42,8 @@ type helper struct {
 type row struct {
 	Workload  string             `json:"workload"`
 	Grows     string             `json:"grows,omitempty"` // workload.grows
-	Site      string             `json:"site"`            // "limit" for the bare handler
+	Site      string             `json:"site"`            // "limit" for a limit
+	Limit     string             `json:"limit,omitempty"` // which
 	Conns     int                `json:"connections"`
 	Rate      float64            `json:"per_second"`
 	Spread    float64            `json:"spread"` // (highest − lowest) / median of the rounds
@@ -116,6 +117,9 @@ func (m *match) run(ctx context.Context, sites []*site) (rows []row, not []strin
 				return nil, not, fmt.Errorf("%s: %w", b.name, err)
 			}
 		}
+	}
+	if floor != nil {
+		limit.Limit = floor.name
 	}
 	return m.finish(benches, rows, floor != nil, limit), not, nil
 }

@@ -129,7 +129,7 @@ func (s *site) alone() (end func()) {
 
 // awake is how long it waits after nodes were stopped, or go on: until they have heard
 // what they missed.
-const awake = 200 * time.Millisecond
+const awake = 100 * time.Millisecond
 
 // fire sends shots to the site's nodes in turn: none of them gets all of one user's.
 func (s *site) fire(ctx context.Context, shots []shot, conns int) (*volley, error) {

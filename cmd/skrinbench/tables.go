@@ -305,20 +305,21 @@ func (r *report) clusterTables(w io.Writer) {
 	}
 }
 
-// limitLines tells what the limits did.
+// limitLines tells what the limits are, and did.
 func (r *report) limitLines(w io.Writer) {
 	for _, x := range r.Rows {
-		if x.Site == "limit" && x.Beside != nil {
-			what := "a bare handler, which answers the same bytes"
-			switch {
-			case strings.HasPrefix(x.Workload, "upload"), strings.HasPrefix(x.Workload, "download"):
-				what = "the S3 client alone"
-			case x.Server == 0:
-				what = "PostgreSQL's bare insert of 1 kB, each with its commit"
-			}
-			fmt.Fprintf(w, "* The limit of %s is %s: %s a second, p99/p50 %.1f.\n", x.Workload, what, amountOf(x), x.tail())
+		if x.Site == "limit" {
+			fmt.Fprintf(w, "* The limit of %s is %s: %s, p99/p50 %.1f.\n", x.Workload, x.Limit, perSecond(x), x.tail())
 		}
 	}
+}
+
+// perSecond is a row's rate with its unit.
+func perSecond(x row) string {
+	if s := amountOf(x); strings.Contains(s, "MB") {
+		return s
+	}
+	return fmt.Sprintf("%.0f/s", x.Rate)
 }
 
 // databases is the share of the processors' time that was the database's.
@@ -355,7 +356,7 @@ func (r *report) printCluster(w io.Writer) {
 	r.print(w)
 	for _, name := range r.names() {
 		for _, x := range r.formations(name) {
-			fmt.Fprintf(w, "%-14s %-8s %8s/s  × %-5s Skrin %6.0f µs  PostgreSQL %6.0f µs (%.0f %%)  S3 %6.0f µs  sessions %s\n", name, x.Site, amountOf(x.row), times(x.ratio),
+			fmt.Fprintf(w, "%-14s %-8s %10s  × %-5s Skrin %6.0f µs  PostgreSQL %6.0f µs (%.0f %%)  S3 %6.0f µs  sessions %s\n", name, x.Site, perSecond(x.row), times(x.ratio),
 				x.Server, x.Beside[postgresName], x.databases(), x.Beside[s3Name], x.atWork())
 		}
 	}
