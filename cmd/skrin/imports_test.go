@@ -47,13 +47,14 @@ var house = []room{
 	{"pod/blob", []string{"pod/store", "ldp", "acl", "auth"}, nil},
 	{"pod/sealed", []string{"pod/store", "ldp", "auth"}, []string{"net/http", "os", "github.com/cockroachdb/...", "github.com/jackc/..."}},
 	{"pod/postgres", []string{"pod/store", "ldp", "acl", "auth"}, nil},
-	{"pod/podtest", []string{"pod/store", "ldp", "acl", "auth", "pod/pebble", "pod/blob"}, nil},
+	{"pod/podtest", []string{"pod/store", "ldp", "acl", "auth", "pod/pebble", "pod/blob", "fixtures/servers"}, nil},
 	{"pod/web", []string{"pod", "pod/log", "pod/registry", "ldp", "acl", "ldp/rdf"}, nil},
 	{"pod/notify", []string{"pod", "pod/store", "pod/record", "ldp", "acl"}, nil},
 	{"pod", []string{"acl", "ldp", "ldp/rdf", "pod/credential", "pod/parcel", "pod/store", "pod/record", "pod/registry", "pod/vocab", "pod/number", "pod/vouch", "pod/resource", "pod/log"}, []string{"net/http", "os", "github.com/cockroachdb/...", "github.com/jackc/..."}},
 	{"cmd/skrin/demo", []string{"ldp/client", "auth/dpop", "ldp/rdf", "pod/credential", "fixtures"}, nil},
 	{"cmd/...", []string{"..."}, nil},
 	{"fixtures", nil, nil},
+	{"fixtures/servers", nil, nil},
 }
 
 // The top-level folders are the user's choice.
