@@ -40,7 +40,7 @@
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
 //	Mandate       mandate.go     somebody acts for the owner, as far as it says, until it ends
 //	Holding       holding.go     what an operator may know of one pod: how much it holds
-//	Loan          lend.go        what the owner lets others do to a file or folder, by its ACL document
+//	Loan          loan/          what the owner lets others do to a file or folder, by its ACL document
 //	holderKey     holder.go      a private key of the person's, of one signed form
 //	Notification  outbox.go      what a counterpart must be told, until it has been
 //	Statuses      status.go      the status lists of all providers, by which they revoke

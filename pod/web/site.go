@@ -29,6 +29,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/loan"
 	"skrin/pod/log"
 	"skrin/pod/registry"
 )
@@ -97,10 +98,10 @@ type Filed interface {
 	Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written, error)
 	Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error)
 	Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error
-	Loans(ctx context.Context, who acl.Agent) ([]pod.Loan, error)
-	LoansOn(ctx context.Context, who acl.Agent, id ldp.ID) ([]pod.Loan, error)
-	Lend(ctx context.Context, who acl.Agent, l pod.Loan) error
-	Unlend(ctx context.Context, who acl.Agent, l pod.Loan) error
+	Loans(ctx context.Context, who acl.Agent) ([]loan.Loan, error)
+	LoansOn(ctx context.Context, who acl.Agent, id ldp.ID) ([]loan.Loan, error)
+	Lend(ctx context.Context, who acl.Agent, l loan.Loan) error
+	Unlend(ctx context.Context, who acl.Agent, l loan.Loan) error
 }
 
 // Helping is how one person acts for another.
