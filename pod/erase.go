@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"skrin/pod/record"
+	"skrin/pod/status"
 	"skrin/pod/store"
 )
 
@@ -50,7 +51,7 @@ func unname(ctx context.Context, s store.Store, id string) error {
 		tx.Release(store.Name("pod/" + h.Name))
 		tx.Release(store.Name("person/" + h.Person))
 		tx.Due(time.Time{})
-		if err := eachPlace(tx, func(n store.Name) { tx.Release(n) }); err != nil {
+		if err := status.Each(tx, func(n store.Name) { tx.Release(n) }); err != nil {
 			return err
 		}
 		if err := releaseInvitations(tx); err != nil {

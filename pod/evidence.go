@@ -16,6 +16,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod/credential"
 	"skrin/pod/resource"
+	"skrin/pod/status"
 	"skrin/pod/store"
 )
 
@@ -27,15 +28,15 @@ type Evidence struct {
 	Issued   time.Time
 	Expires  time.Time // both in whole days
 	Received time.Time
-	Path     ldp.ID    // where the person finds it in the pod, as RDF
-	Facts    []Fact    // in the order of the type's fields
-	Detached string    // the issuer's signature of its RDF, as [TypeDetached]; "" if it came as signed forms
-	Forms    int       // how many signed forms were delivered
-	Given    int       // how many of them have a recipient
-	Wanted   time.Time // when its issuer was asked for more of them; zero if it wasn't, or has delivered them
-	Places   Places    // of the signed forms in status lists
-	Listed   EndState  // what the lists said when the log was told last: "", Revoked or Suspended
-	Ended    EndState  // why it is no longer current; "" while it is
+	Path     ldp.ID        // where the person finds it in the pod, as RDF
+	Facts    []Fact        // in the order of the type's fields
+	Detached string        // the issuer's signature of its RDF, as [TypeDetached]; "" if it came as signed forms
+	Forms    int           // how many signed forms were delivered
+	Given    int           // how many of them have a recipient
+	Wanted   time.Time     // when its issuer was asked for more of them; zero if it wasn't, or has delivered them
+	Places   status.Places // of the signed forms in status lists
+	Listed   EndState      // what the lists said when the log was told last: "", Revoked or Suspended
+	Ended    EndState      // why it is no longer current; "" while it is
 }
 
 // Copy implements store.Copier.

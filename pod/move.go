@@ -90,12 +90,12 @@ func (p *Pod) emptyMoved(ctx context.Context, id string) error {
 				pairs, err := tx.Scan(prefix, "", page)
 				n = len(pairs)
 				for _, pair := range pairs {
-					if prefix == "e" && p.Statuses != nil {
+					if prefix == "e" {
 						e, err := store.Decode[Evidence](pair.Key, pair.Value)
 						if err != nil {
 							return err
 						}
-						p.vacate(tx, e)
+						p.Statuses.Vacate(tx, e.Places)
 					}
 					tx.Delete(pair.Key)
 				}
