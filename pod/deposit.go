@@ -23,12 +23,12 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
 	"skrin/pod/log"
-	"skrin/pod/number"
 	"skrin/pod/record"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
 	"skrin/pod/status"
 	"skrin/pod/store"
+	"skrin/pod/text"
 	"skrin/pod/vocab"
 )
 
@@ -420,7 +420,7 @@ func lexicalForm(value any, datatype string) (string, error) {
 			return strconv.FormatInt(n, 10), nil
 		}
 	case string:
-		if number.In(v) {
+		if text.HasNumber(v) {
 			return "", errors.New("it holds what looks like a personal number, which has no place in evidence")
 		}
 		switch datatype {
@@ -464,7 +464,7 @@ func (d *delivery) agrees(g *rdf.Graph) (faults []string) {
 		faults = append(faults, "the value for "+clip(concept)+" is not signed.")
 	}
 	for t := range g.Match(rdf.Term{}, rdf.Term{}, rdf.Term{}) {
-		if number.In(t.O.Value) || number.In(t.S.Value) {
+		if text.HasNumber(t.O.Value) || text.HasNumber(t.S.Value) {
 			return append(faults, "the RDF holds what looks like a personal number, which has no place in evidence.")
 		}
 	}

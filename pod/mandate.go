@@ -10,16 +10,14 @@ import (
 	"fmt"
 	"slices"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/log"
-	"skrin/pod/number"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
+	"skrin/pod/text"
 )
 
 // How one person acts for another (2026-11): the owner makes an invitation and
@@ -220,15 +218,8 @@ func (p *Pod) Invite(ctx context.Context, who acl.Agent, m Mandate) (code string
 	})
 }
 
-// goodName reports whether a name may be shown as one.
-func goodName(s string) bool {
-	for _, c := range s {
-		if unicode.IsControl(c) || unicode.Is(unicode.Cf, c) {
-			return false
-		}
-	}
-	return s != "" && s[0] != '/' && utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxName && !number.In(s)
-}
+// goodName reports whether a name may be that of a helper, or of whom she helps.
+func goodName(s string) bool { return s != "" && s[0] != '/' && text.IsName(s) }
 
 func mandates(tx store.Tx) ([]Mandate, error) {
 	all, err := store.Load[[]Mandate](tx, mandatesKey)
