@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"skrin/pod/mandate"
 	"skrin/pod/record"
 	"skrin/pod/status"
 	"skrin/pod/store"
@@ -54,7 +55,7 @@ func unname(ctx context.Context, s store.Store, id string) error {
 		if err := status.Each(tx, func(n store.Name) { tx.Release(n) }); err != nil {
 			return err
 		}
-		if err := releaseInvitations(tx); err != nil {
+		if err := mandate.Release(tx); err != nil {
 			return err
 		}
 		return store.Each(tx, spaceKey(""), func(s *Space) bool { tx.Release(store.Name("w/" + s.ID)); return true })

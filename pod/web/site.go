@@ -31,6 +31,7 @@ import (
 	"skrin/pod"
 	"skrin/pod/loan"
 	"skrin/pod/log"
+	"skrin/pod/mandate"
 	"skrin/pod/registry"
 )
 
@@ -106,13 +107,13 @@ type Filed interface {
 
 // Helping is how one person acts for another.
 type Helping interface {
-	Invite(ctx context.Context, who acl.Agent, m pod.Mandate) (code string, err error)
-	Mandates(ctx context.Context, who acl.Agent) ([]pod.Mandate, error)
+	Invite(ctx context.Context, who acl.Agent, m mandate.Mandate) (code string, err error)
+	Mandates(ctx context.Context, who acl.Agent) ([]mandate.Mandate, error)
 	Dismiss(ctx context.Context, who acl.Agent, id string) error
-	Invitation(ctx context.Context, who acl.Agent, code string) (pod.Mandate, error)
-	TakeOn(ctx context.Context, who acl.Agent, code string) (pod.Mandate, error)
-	Helped(ctx context.Context, who acl.Agent) ([]pod.Mandate, error)
-	ActFor(ctx context.Context, who acl.Agent, id string) (acl.Agent, pod.Mandate, error)
+	Invitation(ctx context.Context, who acl.Agent, code string) (mandate.Mandate, error)
+	TakeOn(ctx context.Context, who acl.Agent, code string) (mandate.Mandate, error)
+	Helped(ctx context.Context, who acl.Agent) ([]mandate.Mandate, error)
+	ActFor(ctx context.Context, who acl.Agent, id string) (acl.Agent, mandate.Mandate, error)
 }
 
 // Sessions tell who has signed in. The handler's requests have come through
