@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"skrin/pod/outbox"
 	"skrin/pod/record"
 	"skrin/pod/store"
 )
@@ -83,7 +84,7 @@ func (p *Pod) TakeCalls(ctx context.Context, pod string) ([]Call, error) {
 				return err
 			}
 			calls = append(calls, c)
-			s.Next = now.Add(lease)
+			s.Next = now.Add(outbox.Lease)
 			if err := store.Save(tx, channelKey(true, s.ID), s); err != nil {
 				return err
 			}
@@ -170,8 +171,8 @@ func (p *Pod) CallLater(ctx context.Context, pod string, c Call, upto uint64, tr
 			s.Failing = now
 		}
 		s.Tries++
-		s.Parked = final || now.Sub(s.Failing) > giveUp
-		s.Next = now.Add(min(firstRetry<<min(s.Tries-1, 20), lastRetry))
+		s.Parked = final || now.Sub(s.Failing) > outbox.GiveUp
+		s.Next = now.Add(outbox.Pause(s.Tries))
 		parked = s.Parked
 		return nil
 	})

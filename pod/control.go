@@ -14,6 +14,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/log"
+	"skrin/pod/outbox"
 	"skrin/pod/registry"
 	"skrin/pod/store"
 	"skrin/pod/text"
@@ -97,9 +98,9 @@ func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change
 }
 
 func (p *Pod) tellDisconnected(ctx context.Context, tx store.Tx, s *Space, several bool) (err error) {
-	n := Notification{Party: s.Party, Space: s.ID, Event: Disconnected, Location: p.url(s.deposit())}
+	n := outbox.Notification{Party: s.Party, Space: s.ID, Event: outbox.Disconnected, Location: p.url(s.deposit())}
 	if several {
-		if n.Next, err = p.someTime(); err != nil {
+		if n.Next, err = outbox.SomeTime(p.Rand, p.Now()); err != nil {
 			return err
 		}
 	}

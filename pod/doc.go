@@ -42,7 +42,7 @@
 //	Holding       holding.go     what an operator may know of one pod: how much it holds
 //	Loan          loan/          what the owner lets others do to a file or folder, by its ACL document
 //	holderKey     holder.go      a private key of the person's, of one signed form
-//	Notification  outbox.go      what a counterpart must be told, until it has been
+//	Notification  outbox/        what a counterpart must be told, until it has been
 //	Lists         status/        the status lists of all providers, by which they revoke; status.go marks what they do
 //	Leak          leak.go        a link on purpose, for the program that must see it
 //

@@ -15,6 +15,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/outbox"
 	"skrin/pod/resource"
 	"skrin/pod/status"
 	"skrin/pod/store"
@@ -178,7 +179,7 @@ func (p *Pod) giveForm(ctx context.Context, tx store.Tx, e *Evidence, space stri
 		}
 	}
 	if 4*(e.Forms-e.Given) < e.Forms && p.Now().Sub(e.Wanted) >= 24*time.Hour {
-		later, err := p.someTime()
+		later, err := outbox.SomeTime(p.Rand, p.Now())
 		if err != nil {
 			return g, err
 		}
@@ -197,14 +198,17 @@ func (p *Pod) wantForms(ctx context.Context, tx store.Tx, e *Evidence, at time.T
 	if err != nil || s == nil || !slices.Contains(s.Types, e.Type) || e.State(now) != Current {
 		return err
 	}
-	if at = later(at, now); now.Sub(e.Wanted) < 24*time.Hour && !at.Before(e.Wanted) {
+	if at.Before(now) {
+		at = now
+	}
+	if now.Sub(e.Wanted) < 24*time.Hour && !at.Before(e.Wanted) {
 		return nil
 	}
 	e.Wanted = at
 	if err := store.Save(tx, evidenceKey(e.ID), e); err != nil {
 		return err
 	}
-	return p.tell(ctx, tx, Notification{Party: e.Issuer, Space: s.ID, Event: FormsWanted, Types: []string{e.Type}, Location: p.url(s.deposit()),
+	return p.tell(ctx, tx, outbox.Notification{Party: e.Issuer, Space: s.ID, Event: outbox.FormsWanted, Types: []string{e.Type}, Location: p.url(s.deposit()),
 		Issued: e.Issued, Expires: e.Expires, Next: at})
 }
 

@@ -12,6 +12,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
+	"skrin/pod/outbox"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -74,7 +75,7 @@ func (p *Pod) moveSpaces(ctx context.Context, tx store.Tx, base string, ids map[
 		if err := store.Save(tx, spaceKey(s.ID), s); err != nil {
 			return err
 		}
-		if err := p.tell(ctx, tx, Notification{Party: s.Party, Space: s.ID, Event: SpaceMoved, Location: s.Moved}); err != nil {
+		if err := p.tell(ctx, tx, outbox.Notification{Party: s.Party, Space: s.ID, Event: outbox.SpaceMoved, Location: s.Moved}); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod/credential"
 	"skrin/pod/log"
+	"skrin/pod/outbox"
 	"skrin/pod/registry"
 	"skrin/pod/status"
 	"skrin/pod/store"
@@ -151,7 +152,7 @@ func (p *Pod) markListed(ctx context.Context, tx store.Tx, place store.Name) err
 		return err
 	}
 	for _, c := range consents {
-		n := Notification{Party: c.Request.Party, Space: c.Space, Event: EvidenceRevoked, Consent: c.ID, Result: said,
+		n := outbox.Notification{Party: c.Request.Party, Space: c.Space, Event: outbox.EvidenceRevoked, Consent: c.ID, Result: said,
 			Location: p.url(ldp.ID("/w/" + c.Space + "/evidence/" + c.Grant)), Reference: c.Request.Reference}
 		if n.Next, err = p.apart(consents); err != nil {
 			return err

@@ -18,6 +18,7 @@ import (
 	"skrin/pod"
 	"skrin/pod/credential"
 	"skrin/pod/log"
+	"skrin/pod/outbox"
 	"skrin/pod/registry"
 	podstatus "skrin/pod/status"
 	"skrin/pod/store"
@@ -132,7 +133,7 @@ func TestRevocation(t *testing.T) {
 		told, logged := r.told(), r.log()[entries:]
 		if changed := before != row.want; changed != (len(told) == 1) || changed != (len(logged) == 1) {
 			t.Errorf("%s: told %+v, logged %+v", row.is, told, logged)
-		} else if changed && (told[0].Event != pod.EvidenceRevoked || told[0].Location != base+string(there) || logged[0].Action != log.DidRevoke || told[0].Result != logged[0].Why) {
+		} else if changed && (told[0].Event != outbox.EvidenceRevoked || told[0].Location != base+string(there) || logged[0].Action != log.DidRevoke || told[0].Result != logged[0].Why) {
 			t.Errorf("%s: told %+v, logged %+v", row.is, told, logged)
 		}
 		for _, accept := range []string{pod.TypeTurtle, pod.TypeSDJWT} {
