@@ -33,9 +33,9 @@
 //	Checkpoint    log/           the signed end of an exported log
 //	Imported      takein.go      what came of filling a pod from an archive; takeout.go makes one; move.go
 //	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
-//	Subscription  subscribe.go   a channel: who is told of what happens to a resource
+//	Subscription  channel/       a channel: who is told of what happens to a resource
 //	Activity      record/        what happened to a resource; Hear decides who is told
-//	Call          calls.go       what a webhook is to be told
+//	Call          channel/       what a webhook is to be told
 //	MailedRequest mail.go        a request that a party posts to its inbox/
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
 //	Mandate       mandate/       somebody acts for the owner, as far as it says, until it ends

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"skrin/pod/channel"
 	"skrin/pod/outbox"
 	"skrin/pod/record"
 	"skrin/pod/store"
@@ -121,18 +122,16 @@ func settle(tx store.Tx) error {
 	if err != nil {
 		return err
 	}
-	next := earliest(h.Leaves, notice)
+	call, err := channel.Next(tx)
+	if err != nil {
+		return err
+	}
+	next := earliest(earliest(h.Leaves, notice), call)
 	if sweep != nil {
 		next = earliest(next, *sweep)
 	}
-	err = store.Each(tx, "th", func(s *Subscription) bool {
-		if s.waits() {
-			next = earliest(next, s.due())
-		}
-		return true
-	})
 	tx.Due(next)
-	return err
+	return nil
 }
 
 // earliest returns the earlier of two times, of which a zero one never comes.

@@ -16,7 +16,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
-	"skrin/pod"
+	podchannel "skrin/pod/channel"
 	"skrin/pod/notify"
 )
 
@@ -43,7 +43,7 @@ func BenchmarkDelivery(b *testing.B) {
 			var told sync.WaitGroup
 			listen := func(i int) {
 				path := fmt.Sprint("/", i%row.resources)
-				s, err := w.pod.Subscribe(b.Context(), acl.Agent{ID: acl.WebID(fmt.Sprintf("https://id.example/%d#me", i))}, pod.Subscription{Topic: w.id(path), Channel: notify.WebSocket})
+				s, err := w.pod.Subscribe(b.Context(), acl.Agent{ID: acl.WebID(fmt.Sprintf("https://id.example/%d#me", i))}, podchannel.Subscription{Topic: w.id(path), Channel: notify.WebSocket})
 				must(b, err)
 				address := "ws" + strings.TrimPrefix(w.Base, "http") + "/.notifications/channels/" + s.Topic.First() + "/" + s.ID
 				conn, _, err := websocket.Dial(b.Context(), address, nil)

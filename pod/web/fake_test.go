@@ -22,6 +22,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/channel"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
 	"skrin/pod/registry"
@@ -256,8 +257,8 @@ func (p *fakePod) ReadCounts(context.Context, acl.Agent, time.Time) ([]pod.ReadC
 	return []pod.ReadCount{{Day: "2026-11-20", Reads: 4}, {Day: "2026-11-20", Client: "app_1", Reads: 3, Writes: 2}, {Day: "2026-11-21", Client: "https://<b>.example\u202e", Reads: 1}}, p.err
 }
 
-func (p *fakePod) Hooks(context.Context, acl.Agent) ([]pod.Subscription, error) {
-	return []pod.Subscription{
+func (p *fakePod) Hooks(context.Context, acl.Agent) ([]channel.Subscription, error) {
+	return []channel.Subscription{
 		{ID: "h1", Topic: "/alva/notes/", Hook: "https://told.example/hook?secret=1", End: now.Add(time.Hour)},
 		{ID: "h2", Topic: "/alva/", Hook: "https://late.example/", End: now.Add(time.Hour), Parked: true},
 		{ID: "h3", Topic: "/alva/", Hook: "https://over.example/", End: now},

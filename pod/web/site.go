@@ -29,6 +29,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/channel"
 	"skrin/pod/loan"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
@@ -60,7 +61,7 @@ type Held interface {
 	Pieces(ctx context.Context, who acl.Agent, from, n int) (some []pod.Evidence, total int, err error)
 	Piece(ctx context.Context, who acl.Agent, id string) (pod.Evidence, error)
 	ReadCounts(ctx context.Context, who acl.Agent, since time.Time) ([]pod.ReadCount, error)
-	Hooks(ctx context.Context, who acl.Agent) ([]pod.Subscription, error)
+	Hooks(ctx context.Context, who acl.Agent) ([]channel.Subscription, error)
 	Unsubscribe(ctx context.Context, who acl.Agent, name, id string) error
 	Export(ctx context.Context, who acl.Agent, by string, w io.Writer) error
 	OwnForm(ctx context.Context, who acl.Agent, evidence string) (string, error)
