@@ -23,11 +23,12 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
 	"skrin/pod/log"
-	"skrin/pod/number"
 	"skrin/pod/record"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
+	"skrin/pod/status"
 	"skrin/pod/store"
+	"skrin/pod/text"
 	"skrin/pod/vocab"
 )
 
@@ -69,13 +70,13 @@ type delivery struct {
 	issued, expires time.Time
 	facts           []Fact
 	forms           []string
-	place           *Place     // of the first form in a status list; nil if it has none
-	places          Places     // of all forms
-	holder          string     // thumbprint of the first form's holder key; "" if it has none
-	holders         []string   // of all forms
-	marks           []string   // by which the first form could be matched with another
-	detached        []string   // the signature of the graph, where it has no signed forms
-	graph           *rdf.Graph // as sent, without signed forms and signature; nil if only signed forms were sent
+	place           *status.Place // of the first form in a status list; nil if it has none
+	places          status.Places // of all forms
+	holder          string        // thumbprint of the first form's holder key; "" if it has none
+	holders         []string      // of all forms
+	marks           []string      // by which the first form could be matched with another
+	detached        []string      // the signature of the graph, where it has no signed forms
+	graph           *rdf.Graph    // as sent, without signed forms and signature; nil if only signed forms were sent
 }
 
 // spacePost takes a provider's deposit: a signed form or several of one
@@ -303,7 +304,7 @@ func (p *Pod) takeSigned(g *rdf.Graph, term string) []string {
 func (p *Pod) checkForms(ctx context.Context, party registry.Party, types []string, forms []string) (*delivery, []string) {
 	var d *delivery
 	var faults []string
-	var places []*Place
+	var places []*status.Place
 	var holders []string
 	marks := map[string]bool{}
 	for i, form := range forms {
@@ -313,7 +314,7 @@ func (p *Pod) checkForms(ctx context.Context, party registry.Party, types []stri
 			faults = append(faults, fmt.Sprintf("signed form %d: %s", i+1, err))
 		case p.Leak != LeakStatus && p.Leak != LeakHolder && slices.ContainsFunc(one.marks, func(m string) bool { return marks[m] }):
 			faults = append(faults, fmt.Sprintf("signed form %d shares a digest, salt, status index or holder key with another: each needs its own.", i+1))
-		case p.Leak != LeakStatus && slices.ContainsFunc(places, func(at *Place) bool { return neighbours(at, one.place) }):
+		case p.Leak != LeakStatus && slices.ContainsFunc(places, func(at *status.Place) bool { return status.Neighbours(at, one.place) }):
 			faults = append(faults, fmt.Sprintf("signed form %d is the neighbour of another in the status list: give them random places.", i+1))
 		case d == nil:
 			d = one
@@ -330,7 +331,7 @@ func (p *Pod) checkForms(ctx context.Context, party registry.Party, types []stri
 			}
 		}
 	}
-	if faults == nil && p.Leak != LeakStatus && p.Leak != LeakList && p.Statuses.tells(party.ID, places) {
+	if faults == nil && p.Leak != LeakStatus && p.Leak != LeakList && p.Statuses.Tells(party.ID, places) {
 		faults = append(faults, "status: all forms are in one of your lists, which tells their recipients that they may know one person. Spread them over your lists at random.")
 	}
 	if faults != nil {
@@ -341,7 +342,7 @@ func (p *Pod) checkForms(ctx context.Context, party registry.Party, types []stri
 	for _, at := range places {
 		if at != nil && !slices.Contains(d.places[at.List], at.Index) {
 			if d.places == nil {
-				d.places = Places{}
+				d.places = status.Places{}
 			}
 			d.places[at.List] = append(d.places[at.List], at.Index)
 		}
@@ -397,7 +398,7 @@ func (p *Pod) checkForm(ctx context.Context, party registry.Party, types []strin
 	if d.holder, err = holderOf(c); err != nil {
 		return nil, err
 	}
-	d.place, err = p.checkPlace(ctx, party, v.Status)
+	d.place, err = p.Statuses.Check(ctx, party, v.Status, p.round())
 	return d, err
 }
 
@@ -420,7 +421,7 @@ func lexicalForm(value any, datatype string) (string, error) {
 			return strconv.FormatInt(n, 10), nil
 		}
 	case string:
-		if number.In(v) {
+		if text.HasNumber(v) {
 			return "", errors.New("it holds what looks like a personal number, which has no place in evidence")
 		}
 		switch datatype {
@@ -464,7 +465,7 @@ func (d *delivery) agrees(g *rdf.Graph) (faults []string) {
 		faults = append(faults, "the value for "+clip(concept)+" is not signed.")
 	}
 	for t := range g.Match(rdf.Term{}, rdf.Term{}, rdf.Term{}) {
-		if number.In(t.O.Value) || number.In(t.S.Value) {
+		if text.HasNumber(t.O.Value) || text.HasNumber(t.S.Value) {
 			return append(faults, "the RDF holds what looks like a personal number, which has no place in evidence.")
 		}
 	}

@@ -33,18 +33,18 @@
 //	Checkpoint    log/           the signed end of an exported log
 //	Imported      takein.go      what came of filling a pod from an archive; takeout.go makes one; move.go
 //	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
-//	Subscription  subscribe.go   a channel: who is told of what happens to a resource
+//	Subscription  channel/       a channel: who is told of what happens to a resource
 //	Activity      record/        what happened to a resource; Hear decides who is told
-//	Call          calls.go       what a webhook is to be told
+//	Call          channel/       what a webhook is to be told
 //	MailedRequest mail.go        a request that a party posts to its inbox/
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
-//	Mandate       mandate.go     somebody acts for the owner, as far as it says, until it ends
+//	Mandate       mandate/       somebody acts for the owner, as far as it says, until it ends
 //	Holding       holding.go     what an operator may know of one pod: how much it holds
-//	Loan          lend.go        what the owner lets others do to a file or folder, by its ACL document
+//	Loan          loan/          what the owner lets others do to a file or folder, by its ACL document
 //	holderKey     holder.go      a private key of the person's, of one signed form
 //	index         upgrade.go     what finds things of a kind in another order; also how a pod comes to a new Schema
-//	Notification  outbox.go      what a counterpart must be told, until it has been
-//	Statuses      status.go      the status lists of all providers, by which they revoke
+//	Notification  outbox/        what a counterpart must be told, until it has been
+//	Lists         status/        the status lists of all providers, by which they revoke; status.go marks what they do
 //	Leak          leak.go        a link on purpose, for the program that must see it
 //
 // # One function for the screen and the wire

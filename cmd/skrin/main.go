@@ -12,9 +12,10 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"unicode"
 
 	"github.com/alecthomas/kong"
+
+	"skrin/pod/text"
 )
 
 type commands struct {
@@ -94,13 +95,13 @@ func main() {
 
 // legible returns text for a terminal, without what would steer it: a part of an
 // error may be what some server has said.
-func legible(text string) string {
+func legible(said string) string {
 	return strings.Map(func(c rune) rune {
-		if c != '\n' && (unicode.IsControl(c) || unicode.Is(unicode.Cf, c)) {
+		if c != '\n' && text.Steers(c) {
 			return -1
 		}
 		return c
-	}, strings.ToValidUTF8(text, "\uFFFD"))
+	}, strings.ToValidUTF8(said, "\uFFFD"))
 }
 
 // tune lets the heap grow to five times what lives before it is swept, where the

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/loan"
 )
 
 // What each form does, and where it leads.
@@ -385,7 +385,7 @@ func TestLendInWords(t *testing.T) {
 		}
 	}
 	w := b.do(call{path: "/me/files/notes/", form: form("do", "unlend", "agent", "https://bob.example/<b>#me", "back", "sharing")})
-	if w.Header().Get("Location") != "/me/sharing?done=unlent" || slices.ContainsFunc(b.pod.loans, func(l pod.Loan) bool { return strings.Contains(string(l.To), "bob") }) {
+	if w.Header().Get("Location") != "/me/sharing?done=unlent" || slices.ContainsFunc(b.pod.loans, func(l loan.Loan) bool { return strings.Contains(string(l.To), "bob") }) {
 		t.Errorf("%d to %q; %v", w.Code, w.Header().Get("Location"), b.pod.loans)
 	}
 }
