@@ -85,11 +85,23 @@ func main() {
 	tune()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	k.BindTo(ctx, (*context.Context)(nil))
-	if err := k.Run(); err != nil {
+	if err := chosen(ctx, k)(); err != nil {
 		fmt.Fprintln(os.Stderr, "skrin:", legible(err.Error()))
 		os.Exit(exitCode(err))
 	}
+}
+
+// chosen returns the command, without the parser and what that knows of all commands
+// where the command needs no more than ctx: it would be 3 MB for as long as a server
+// runs.
+func chosen(ctx context.Context, k *kong.Context) func() error {
+	if n := k.Selected(); n != nil {
+		if c, ok := n.Target.Addr().Interface().(interface{ Run(context.Context) error }); ok {
+			return func() error { return c.Run(ctx) }
+		}
+	}
+	k.BindTo(ctx, (*context.Context)(nil))
+	return func() error { return k.Run() }
 }
 
 // legible returns text for a terminal, without what would steer it: a part of an
