@@ -14,6 +14,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -72,7 +73,7 @@ type tongue struct {
 	words  map[string]string
 	months []string
 	zone   *time.Location
-	pages  map[string]*template.Template
+	pages  map[string]func() (*template.Template, error) // by name; parsed when first asked for
 }
 
 func loadTongues(site string, zone *time.Location, assets map[string]asset) (map[string]*tongue, error) {
@@ -100,7 +101,9 @@ func loadTongues(site string, zone *time.Location, assets map[string]asset) (map
 	return all, nil
 }
 
-func (g *tongue) loadPages(assets map[string]asset) (map[string]*template.Template, error) {
+// loadPages finds the pages. Each is parsed when it is first asked for, with the
+// layout: all pages in all languages take 14 MB, and a server uses few of them.
+func (g *tongue) loadPages(assets map[string]asset) (map[string]func() (*template.Template, error), error) {
 	funcs := template.FuncMap{
 		"t": g.say, "tn": g.count, "lang": func() string { return g.lang }, "languages": func() any { return languages },
 		"text": g.text, "day": g.day, "lastDay": g.lastDay, "moment": g.moment, "clock": g.clock, "list": g.list,
@@ -113,24 +116,15 @@ func (g *tongue) loadPages(assets map[string]asset) (map[string]*template.Templa
 		},
 		"plain": plain, "asset": func(name string) string { return "/me/static/" + name + "?v=" + assets[name].version },
 	}
-	base, err := template.New("layout.html").Funcs(funcs).ParseFS(files, "layout/*.html")
-	if err != nil {
-		return nil, err
-	}
 	names, err := fs.Glob(files, "pages/*.html")
 	if err != nil {
 		return nil, err
 	}
-	pages := map[string]*template.Template{}
+	pages := map[string]func() (*template.Template, error){}
 	for _, name := range names {
-		page, err := base.Clone()
-		if err == nil {
-			_, err = page.ParseFS(files, name)
-		}
-		if err != nil {
-			return nil, err
-		}
-		pages[strings.TrimSuffix(path.Base(name), ".html")] = page
+		pages[strings.TrimSuffix(path.Base(name), ".html")] = sync.OnceValues(func() (*template.Template, error) {
+			return template.New("layout.html").Funcs(funcs).ParseFS(files, "layout/*.html", name)
+		})
 	}
 	return pages, nil
 }
