@@ -288,7 +288,7 @@ func (tree *Tree) Write(ctx context.Context, tx store.Tx, ch *record.Change, r *
 	var err error
 	switch {
 	case created && r.IsSender():
-		if err = Notification(c.Media, r.ID.IsContainer(), c.Size); err == nil {
+		if err = r.Notification(c.Media, r.ID.IsContainer(), c.Size); err == nil {
 			err = tree.countSender(tx, r)
 		}
 	case r.ID.IsContainer():
