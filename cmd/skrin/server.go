@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -97,13 +96,17 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 	return s, nil
 }
 
-func (s *server) joinParties(context.Context) (err error) {
-	var files fs.FS = fixtures.Files
-	folder := "types"
-	if s.Types != "" {
-		files, folder = os.DirFS(s.Types), "."
+// catalogue reads the types of evidence: those of the folder, or else those that come
+// with the program.
+func (c config) catalogue() (*registry.Catalogue, error) {
+	if c.Types != "" {
+		return registry.LoadCatalogue(os.DirFS(c.Types), ".")
 	}
-	if s.types, err = registry.LoadCatalogue(files, folder); err != nil {
+	return registry.LoadCatalogue(fixtures.Files, "types")
+}
+
+func (s *server) joinParties(context.Context) (err error) {
+	if s.types, err = s.catalogue(); err != nil {
 		return err
 	}
 	if s.operators, err = loadOperators(s.Operators, s.now()); err != nil {
