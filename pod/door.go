@@ -100,7 +100,7 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 		podID = tx.Pod()
 		r, err := check(tx)
 		if sends = err == nil && r.IsSender(); sends {
-			err = resource.Notification(req.Type, req.ID.IsContainer(), req.Size)
+			err = r.Notification(req.Type, req.ID.IsContainer(), req.Size)
 		}
 		if err == nil {
 			err = p.tree().HasRoom(tx, req.Size, r.Rec)
@@ -230,7 +230,7 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 		podID = tx.Pod()
 		r, err := check(tx)
 		if sends = err == nil && r.IsSender(); sends {
-			err = resource.Notification(req.Type, req.Container, req.Size)
+			err = r.Notification(req.Type, req.Container, req.Size)
 		}
 		if err == nil {
 			err = p.tree().HasRoom(tx, req.Size, nil)
@@ -300,6 +300,7 @@ func (p *Pod) Patch(ctx context.Context, who acl.Agent, req ldp.Patch) (ldp.Writ
 		return ldp.Written{}, err
 	}
 	job := p.tree().Patching(patch)
+	defer job.Done()
 	var done ldp.Written
 	for range 100 {
 		err = p.write(ctx, who, req.ID, func(tx store.Tx) (log.Action, ldp.ID, error) {

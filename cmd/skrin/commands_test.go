@@ -48,6 +48,17 @@ func newShell(t *testing.T) *shell {
 	settings := fmt.Sprintf("base: https://pod.example.se\ndir: %[1]s/data\nkey-file: %[1]s/master.key\neids: %[1]s/eids\nlisten: 127.0.0.1:%[2]d\nlog:\n  requests: false\n", dir, s.port)
 	must(t, os.WriteFile(filepath.Join(dir, "skrin.yaml"), []byte(settings), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "master.key"), []byte(newKey(false)), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "test.key"), []byte(newKey(true)), 0o600))
+	sound := "base: https://pod.example.se\ndir: data\nkey-file: master.key\n"
+	for _, folder := range []string{"operators", "parties", "eids", "types"} {
+		bad := filepath.Join(dir, "bad", folder)
+		must(t, os.MkdirAll(bad, 0o700))
+		must(t, os.WriteFile(filepath.Join(bad, "x.json"), []byte(`{"id": 1}`), 0o600))
+		must(t, os.WriteFile(bad+".yaml", []byte(strings.ReplaceAll(sound, ": m", ": ../m")+folder+": "+folder+"\n"), 0o600))
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "lost.yaml"), []byte(sound+"parties: nowhere\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "steps.yaml"), []byte(sound+"steps: party.json\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "tested.yaml"), []byte(strings.Replace(sound, "master", "test", 1)), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "bad.yaml"), []byte("base: http://pod.example.se\n"), 0o600))
 	registration, err := os.ReadFile(filepath.Join(dir, "fixtures", "parties", "forsakring.json"))
 	must(t, err)
@@ -122,6 +133,15 @@ func TestEveryCommand(t *testing.T) {
 		{"config check --config bad.yaml", 1, `bad\.yaml:1: base: .*must be https`, `would not start`},
 		{"config check --json" + at, 0, `"faults":\[\]`, ``},
 		{"config check --json --config bad.yaml", 1, `"at":"[^"]*bad\.yaml:1","name":"base","says":".*must be https`, `would not start`},
+		{"config check --config tested.yaml", 1, `tested\.yaml:3: key-file: .*TEST key`, `would not start`},
+		{"serve --config tested.yaml", 1, `^$`, `only the demo takes`},
+		{"config check --config lost.yaml", 1, `lost\.yaml:4: parties: .*no such file`, `would not start`},
+		{"serve --config lost.yaml", 1, `^$`, `no such file`},
+		{"config check --config bad/operators.yaml", 1, `operators\.yaml:4: operators: x\.json`, `would not start`},
+		{"config check --config bad/parties.yaml", 1, `parties\.yaml:4: parties: .*x\.json`, `would not start`},
+		{"config check --config bad/eids.yaml", 1, `eids\.yaml:4: eids: x\.json`, `would not start`},
+		{"config check --config bad/types.yaml", 1, `types\.yaml:4: types: .*x\.json`, `would not start`},
+		{"config check --config steps.yaml", 1, `steps\.yaml:4: steps: `, `would not start`},
 		{"config example", 0, `# Origin of every URL`, ``},
 		{"key new", 0, `^[A-Za-z0-9+/]{43}=\n$`, ``},
 		{"key new --json", 0, `^\{"key":"[A-Za-z0-9+/]{43}="\}`, ``},
