@@ -161,6 +161,7 @@ func TestFire(t *testing.T) {
 		}, "", 0, 50},
 		{"nothing", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, "", 0, 0},
 		{"a refusal", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, "", 10, 0},
+		{"a refusal of several lines", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not\n\tnow", 503) }, "", 10, 80},
 		{"a connection that is closed each time", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Connection", "close")
 			io.WriteString(w, "12345")
@@ -180,7 +181,7 @@ func TestFire(t *testing.T) {
 				t.Fatal(err)
 			}
 			v, err := fire(t.Context(), []string{s.URL}, 1, shots, 3)
-			if err != nil || v.failed != row.failed || v.bytes != row.bytes {
+			if err != nil || v.failed != row.failed || v.bytes != row.bytes || strings.Contains(v.why, "\n") {
 				t.Errorf("%+v, %v: want %d failed, %d bytes", v, err, row.failed, row.bytes)
 			}
 		})
@@ -319,7 +320,7 @@ func TestTables(t *testing.T) {
 		return x
 	}
 	slow := ours("get-dpop", 800, 0.8, 61, 3.5)
-	slow.P99 = 6
+	slow.P99, slow.Failed, slow.Why = 6, 1, "status 503"
 	refuses := plain("put-new", kindJSS, 1)
 	refuses.Failed, refuses.Why, refuses.Lost, refuses.Back = 1, "status 500", 2, 3
 	grown := plain("put-into-1000", "skrin", 5)
@@ -343,7 +344,7 @@ func TestTables(t *testing.T) {
 	t.Log("\n" + text)
 	for _, want := range []string{
 		"get-turtle, times CSS (59, not 60)", "put-new, of the group commits (0.44, not 0.5)", "patch-n3, of put-over (0.68, not 0.7)", "p99 of get-dpop (6.0 × p50, not 5; the limit's is not known)",
-		"idle memory, of jss's (0.56, not 0.5)", "start, of jss's (2.00, not 1)", "put-into-1000 (1.60 × of the least, not 1.5)",
+		"idle memory, of jss's (0.56, not 0.5)", "start, of jss's (2.00, not 1)", "get-dpop: 1 of 4: status 503 failed", "put-into-1000 (1.60 × of the least, not 1.5)",
 		"| put-new | JSS | 1 | 75.0 % |", "1 of 4: status 500, 2 of 3 that succeeded are not there", "* Not measured: token on jss: it has none.", "| 600 | 1.00 | 4.00 | 4.0 | 4.0 | 10 | 0 % | 0.60 | 0.6 | 59 | 60 | 6.10 | 6 |",
 	} {
 		if !strings.Contains(text, want) {
