@@ -235,14 +235,15 @@ func TestPeers(t *testing.T) {
 	if err != nil || len(rows) != 3 {
 		t.Fatalf("%v, %d rows", err, len(rows))
 	}
+	half := func(part, all int) bool { return max(2*part-all, all-2*part) <= m.rounds } // a round may have one more of either
 	target, refuses, loses := rows[0], rows[1], rows[2]
 	if target.Failed > 0 || target.Lost > 0 || target.Back == 0 || target.OfOther["refuses"] <= 0 || target.OfOther["loses"] <= 0 {
 		t.Errorf("the target: %+v", target)
 	}
-	if refuses.Failed*2 != refuses.Sent || refuses.Lost > 0 || refuses.Back == 0 {
+	if !half(refuses.Failed, refuses.Sent) || refuses.Lost > 0 || refuses.Back == 0 {
 		t.Errorf("%d of %d failed, %d of %d are lost: half are refused, and none is lost", refuses.Failed, refuses.Sent, refuses.Lost, refuses.Back)
 	}
-	if loses.Failed > 0 || loses.Lost*2 != loses.Back || loses.Back == 0 {
+	if loses.Failed > 0 || !half(loses.Lost, loses.Back) || loses.Back == 0 {
 		t.Errorf("%d failed, %d of %d are lost: none is refused, and half are lost", loses.Failed, loses.Lost, loses.Back)
 	}
 	if told := strings.Join(not, "; "); len(not) != 2 || !strings.Contains(told, "put on can't: it has no time") || !strings.Contains(told, "put on dead: all 4 failed") {
