@@ -63,6 +63,9 @@ func NewForeign(client *http.Client, now func() time.Time) *Foreign {
 // Issuer is for [Verifier.Issuers].
 func (f *Foreign) Issuer(ctx context.Context, issuer string, webID acl.WebID) (Issuer, error) {
 	named, err := f.profiles.Get(webID, f.now(), profileLife, func() ([]string, error) { return f.profile(ctx, webID) })
+	if errors.Is(err, ErrSpent) {
+		return nil, err
+	}
 	if err != nil || !slices.Contains(named, issuer) {
 		return nil, ErrNoIssuer
 	}
@@ -140,6 +143,9 @@ type foreignIssuer struct {
 func (i foreignIssuer) Key(ctx context.Context, id string) (crypto.PublicKey, error) {
 	for _, life := range []time.Duration{keysLife, failureLife} {
 		keys, err := i.issuers.Get(i.name, i.now(), life, func() ([]jose.JSONWebKey, error) { return i.keys(ctx) })
+		if errors.Is(err, ErrSpent) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, ErrNoKey
 		}

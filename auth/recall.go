@@ -61,13 +61,18 @@ func (f *fetched[V]) get(now time.Time, life, kept time.Duration, fetch func() (
 		life = failureLife
 	}
 	if f.begun.IsZero() || now.Sub(f.begun) >= life {
-		f.begun = now
-		var value V
-		value, f.err = fetch()
+		value, err := fetch()
+		if errors.Is(err, ErrSpent) { // this says something of who asks, and nothing of the value
+			if f.good.IsZero() || now.Sub(f.good) >= kept {
+				return value, err
+			}
+			return f.value, nil
+		}
+		f.begun, f.err = now, err
 		switch {
-		case f.err == nil:
+		case err == nil:
 			f.value, f.good = value, now
-		case kept == 0 || errors.Is(f.err, ErrRevoked):
+		case kept == 0 || errors.Is(err, ErrRevoked):
 			f.value, f.good = value, time.Time{}
 		}
 	}
@@ -85,11 +90,14 @@ type Document struct {
 	Base      string // the URL after redirects, to which relative references are relative
 }
 
-// Fetch gets a document, without the address's fragment. The client should be
-// [Guarded]. It goes on when the request that asked has ended: others may wait
+// Fetch gets a document, without the address's fragment, if the allowance of ctx has
+// it fetched. The client should be [Guarded]. It goes on when the request that asked has ended: others may wait
 // for the same.
 func Fetch(ctx context.Context, client *http.Client, address, accept string) (Document, error) {
 	u, err := url.Parse(address)
+	if err == nil {
+		err = spend(ctx)
+	}
 	if err != nil {
 		return Document{}, fmt.Errorf("fetch: %w", err)
 	}

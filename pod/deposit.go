@@ -110,7 +110,7 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	if before != nil {
+	if before.good(p.Now()) {
 		return p.accepted(before.ID, before.Receipt), nil
 	}
 	var rows []*delivery
@@ -127,12 +127,13 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 		return ldp.Written{}, err
 	}
 	err = p.inSpace(ctx, who, acl.Append, req.ID, func(tx store.Tx, a access) error {
-		before, err := repeated(tx, a.space, req.Key, body)
-		if err != nil || before != nil {
-			if before != nil {
-				done = p.accepted(before.ID, before.Receipt)
-			}
+		before, err := p.repeated(tx, a.space, req.Key, body)
+		if err != nil {
 			return err
+		}
+		if before.good(p.Now()) {
+			done = p.accepted(before.ID, before.Receipt)
+			return nil
 		}
 		for i, d := range rows {
 			if !slices.Contains(a.space.Types, d.typ.ID) {
@@ -148,7 +149,7 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 				return err
 			}
 		}
-		return remember(tx, a.space, req.Key, body, done)
+		return p.remember(tx, a.space, req.Key, body, done, before)
 	})
 	p.wake(err)
 	return done, placeTaken(err)
@@ -162,7 +163,7 @@ func (p *Pod) answered(ctx context.Context, who acl.Agent, req ldp.Post, body []
 	}
 	err = p.viewDeposits(ctx, who, req.ID, func(tx store.Tx, a access) error {
 		var err error
-		before, err = repeated(tx, a.space, req.Key, body)
+		before, err = p.repeated(tx, a.space, req.Key, body)
 		return err
 	})
 	return before, err
@@ -600,13 +601,26 @@ func digestsOf(forms []string) []string {
 	return all
 }
 
+// answerKept is for how long the answer to a deposit that carried an idempotency key
+// is remembered: as long as a provider may still repeat it, because it hasn't got the
+// answer. Its queue may wait for a weekend and a holiday; after that the key is as
+// good as new, and what was delivered before is refused as such.
+const answerKept = 7 * 24 * time.Hour
+
 // An earlier is what is remembered of a deposit that carried an idempotency
 // key.
 type earlier struct {
 	Body    []byte // SHA-256
 	ID      ldp.ID
 	Receipt []byte
+	Until   time.Time // whole seconds
 }
+
+// good reports whether it is still to be answered so; e may be nil.
+func (e *earlier) good(now time.Time) bool { return e != nil && now.Before(e.Until) }
+
+// lapseKey finds what is remembered under a key by when it ends.
+func (e *earlier) lapseKey(key string) string { return fmt.Sprintf("J%016x", e.Until.Unix()) + key[1:] }
 
 func earlierKey(s *Space, key string) string {
 	sum := sha256.Sum256([]byte(key))
@@ -614,8 +628,8 @@ func earlierKey(s *Space, key string) string {
 }
 
 // repeated returns what answered an earlier deposit with the same idempotency
-// key, nil if there was none.
-func repeated(tx store.Tx, s *Space, key string, body []byte) (*earlier, error) {
+// key, nil if there was none. It need not be good any more.
+func (p *Pod) repeated(tx store.Tx, s *Space, key string, body []byte) (*earlier, error) {
 	if key == "" {
 		return nil, nil
 	}
@@ -623,16 +637,29 @@ func repeated(tx store.Tx, s *Space, key string, body []byte) (*earlier, error) 
 	if err != nil || e == nil {
 		return nil, err
 	}
-	if sum := sha256.Sum256(body); !bytes.Equal(e.Body, sum[:]) {
+	if sum := sha256.Sum256(body); e.good(p.Now()) && !bytes.Equal(e.Body, sum[:]) {
 		return nil, ldp.Refuse(ldp.Unprocessable, "This Idempotency-Key was used for another body.")
 	}
 	return e, nil
 }
 
-func remember(tx store.Tx, s *Space, key string, body []byte, done ldp.Written) error {
+// remember notes what answers a deposit, in the place of what has lapsed.
+func (p *Pod) remember(tx store.Tx, s *Space, key string, body []byte, done ldp.Written, lapsed *earlier) error {
 	if key == "" {
 		return nil
 	}
-	sum := sha256.Sum256(body)
-	return store.Save(tx, earlierKey(s, key), earlier{sum[:], done.ID, done.Receipt})
+	at, sum := earlierKey(s, key), sha256.Sum256(body)
+	if lapsed != nil {
+		tx.Delete(lapsed.lapseKey(at))
+	}
+	return keepEarlier(tx, at, &earlier{sum[:], done.ID, done.Receipt, p.Now().UTC().Truncate(time.Second).Add(answerKept)})
+}
+
+// keepEarlier stores what is remembered, so that it is found when it has lapsed.
+func keepEarlier(tx store.Tx, key string, e *earlier) error {
+	tx.Put(e.lapseKey(key), []byte{store.Layout})
+	if err := store.Save(tx, key, e); err != nil {
+		return err
+	}
+	return forgetBy(tx, e.Until)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"skrin/acl"
 	"skrin/ldp"
@@ -31,7 +30,7 @@ func (p *Pod) noteLook(ctx context.Context, who acl.Agent, part string) error {
 	if who.For == "" {
 		return nil
 	}
-	key := fmt.Sprintf("x%s\x00\x00look\x00%s\x00%s", p.Now().UTC().Format(time.DateOnly), who.ID, part)
+	key := fmt.Sprintf("%s\x00\x00look\x00%s\x00%s", log.Today(p.Now()), who.ID, part)
 	look := func(writes bool) func(store.Tx) error {
 		return p.asOne(who, acl.Read, func(tx store.Tx) error {
 			seen, err := store.Load[int](tx, key)
@@ -44,7 +43,10 @@ func (p *Pod) noteLook(ctx context.Context, who acl.Agent, part string) error {
 			if err := store.Save(tx, key, 1); err != nil {
 				return err
 			}
-			return log.Enter(tx, p.Now(), log.Entry{Action: log.DidLook, Why: part})
+			if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidLook, Why: part}); err != nil {
+				return err
+			}
+			return forgetBy(tx, p.Now().Add(markKept))
 		})
 	}
 	err := p.Store.View(ctx, p.deskOf(who), look(false))

@@ -86,7 +86,7 @@ func (p *Pod) moveSpaces(ctx context.Context, tx store.Tx, base string, ids map[
 // commit is large.
 func (p *Pod) emptyMoved(ctx context.Context, id string) error {
 	const page = 500
-	for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "Q", "c", "C", "g", "i", "j", "u", "x", "d", "tp", "th", "v", "z", "R", settingsKey, resource.UsedKey, mandate.NotesKey} {
+	for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "Q", "c", "C", "g", "i", "J", "j", "u", "x", "d", "tp", "th", "v", "z", "R", settingsKey, resource.UsedKey, mandate.NotesKey} {
 		for n := page; n == page; {
 			err := p.Store.Update(ctx, store.Name("id/"+id), func(tx store.Tx) error {
 				pairs, err := tx.Scan(prefix, "", page)

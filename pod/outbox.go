@@ -108,12 +108,8 @@ func markTrouble(tx store.Tx, n outbox.Notification, trouble string) error {
 }
 
 // settle sets the pod's due time to that of its next notification, call of a
-// webhook or sweep, or of its end.
+// webhook or sweep, to when it is to forget something, or to that of its end.
 func settle(tx store.Tx) error {
-	sweep, err := store.Load[time.Time](tx, sweepKey)
-	if err != nil {
-		return err
-	}
 	h, err := record.HomeOf(tx)
 	if err != nil {
 		return err
@@ -127,8 +123,14 @@ func settle(tx store.Tx) error {
 		return err
 	}
 	next := earliest(earliest(h.Leaves, notice), call)
-	if sweep != nil {
-		next = earliest(next, *sweep)
+	for _, key := range []string{sweepKey, forgetKey} {
+		at, err := store.Load[time.Time](tx, key)
+		if err != nil {
+			return err
+		}
+		if at != nil {
+			next = earliest(next, *at)
+		}
 	}
 	tx.Due(next)
 	return nil

@@ -105,7 +105,7 @@ func (p *Pod) write(ctx context.Context, who acl.Agent, id ldp.ID, fn func(tx st
 func (p *Pod) noteWrite(tx store.Tx, who acl.Agent, did log.Action, to ldp.ID) (*tallied, error) {
 	switch own := p.ownName(who) == store.Name("pod/"+to.First()); {
 	case !who.Known():
-		return nil, log.EnterDaily(tx, p.Now(), log.Entry{Action: did, Path: string(to.Parent())})
+		return nil, p.marked(tx)(log.EnterDaily(tx, p.Now(), log.Entry{Action: did, Path: string(to.Parent())}))
 	case !own:
 		return nil, log.Enter(tx, p.Now(), log.Entry{Action: did, Agent: who.ID, Client: who.Client, Path: string(to)})
 	case who.Client == "":

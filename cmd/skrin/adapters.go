@@ -64,7 +64,7 @@ func (i identifier) Identify(r *http.Request) (acl.Agent, error) {
 	if err == nil {
 		return who, i.guard.admit(who, r)
 	}
-	if _, bad := errors.AsType[*auth.Error](err); bad {
+	if _, bad := errors.AsType[*auth.Error](err); bad || errors.Is(err, auth.ErrSpent) {
 		return who, err
 	}
 	return acl.Agent{}, fmt.Errorf("%w: %w", ldp.Unavailable, err)

@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -47,7 +48,8 @@ func (b backEnd) client() (*client.Client, error) {
 
 // An answerFormat is how a person's answer is printed.
 type answerFormat struct {
-	Locations bool `help:"Print only the addresses that were granted, a line each."`
+	printed
+	Locations bool `help:"Print only the addresses that were granted, a line each; with --json as a list."`
 }
 
 // A personalAnswer is what came of asking a person: her WebID, as this party alone
@@ -57,7 +59,7 @@ type personalAnswer struct {
 	Granted json.RawMessage `json:"authorization_details"`
 }
 
-func (f answerFormat) print(t client.Tokens) error {
+func (f answerFormat) tell(t client.Tokens) error {
 	if !f.Locations {
 		out := json.NewEncoder(os.Stdout)
 		out.SetIndent("", "  ")
@@ -67,12 +69,11 @@ func (f answerFormat) print(t client.Tokens) error {
 	if err := json.Unmarshal(t.AuthorizationDetails, &granted); err != nil {
 		return fmt.Errorf("what was granted: %w", err)
 	}
+	all := []string{}
 	for _, g := range granted {
-		for _, l := range g.Locations {
-			fmt.Println(l)
-		}
+		all = append(all, g.Locations...)
 	}
-	return nil
+	return f.print(os.Stdout, all, strings.Join(all, "\n"))
 }
 
 // askCommand asks a person: for evidence, or for a place to deposit it.
@@ -103,7 +104,7 @@ func (c *askCommand) Run(ctx context.Context) error {
 		}
 		w, err := party.Ask(ctx, c.Inbox, c.Reference, detail)
 		if err == nil {
-			_, err = fmt.Println(w.Location)
+			err = c.print(os.Stdout, map[string]string{"location": w.Location}, w.Location)
 		}
 		return err
 	}
@@ -125,7 +126,7 @@ func (c *askCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.print(t)
+	return c.tell(t)
 }
 
 // detail reads the request. What is wrong with it is for the server to say.
@@ -201,7 +202,7 @@ func (c *finishCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.Remove(c.Pending), c.print(t))
+	return errors.Join(os.Remove(c.Pending), c.tell(t))
 }
 
 // loopback reports whether a URL is of this machine.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net"
 	"net/http"
@@ -92,7 +93,14 @@ func TestCarry(t *testing.T) {
 	}
 
 	file, keys, outcome := filepath.Join(dir, "alva.tar.gz"), filepath.Join(dir, "jwks"), filepath.Join(dir, "outcome")
-	old.skrin("export", old.only(), file, "--yes")
+	asJSON := func(p *place, args ...string) {
+		t.Helper()
+		if text := p.skrin(append(args, "--json")...); !json.Valid([]byte(text)) {
+			t.Errorf("%q: %s", args, text)
+		}
+	}
+	asJSON(old, "pod", "show", old.only())
+	asJSON(old, "export", old.only(), file, "--yes")
 	must(t, os.WriteFile(keys, old.get("/.oidc/jwks").Body.Bytes(), 0o600))
 	text := other.skrin("import", other.only(), file, "--sealed="+keys, "--json")
 	if !strings.Contains(text, `"imported"`) {
@@ -102,7 +110,7 @@ func TestCarry(t *testing.T) {
 	if w := old.get(path(old, who)); w.Code != http.StatusOK {
 		t.Errorf("before it has moved, the old server answers %d", w.Code)
 	}
-	old.skrin("moved", old.only(), outcome, "--yes")
+	asJSON(old, "moved", old.only(), outcome, "--yes")
 	if w := old.get(path(old, who)); w.Code/100 != 3 || w.Header().Get("Location") != other.Base+path(other, there) {
 		t.Errorf("the old server answers %d, %s", w.Code, w.Header().Get("Location"))
 	}
@@ -114,4 +122,6 @@ func TestCarry(t *testing.T) {
 			t.Error(out)
 		}
 	}
+	asJSON(other, "approve")
+	asJSON(other, "pod", "erase", other.only(), "--yes")
 }

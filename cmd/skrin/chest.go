@@ -101,6 +101,9 @@ func openChest(ctx context.Context, c config, log *slog.Logger) (_ *chest, err e
 	}
 	s.keys = sealed.NewKeys(keys, master)
 	s.store, s.blobs = sealed.NewStore(s.engine, s.keys), sealed.NewBlobs(blobs, s.keys)
+	if err := s.upgrade(ctx, &upgrade{log: log, told: c.told}); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 

@@ -13,14 +13,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/fixtures"
+	"skrin/ldp/client"
 )
 
 // A shell runs commands in a folder, as an operator types them, beside a server that
@@ -108,7 +111,7 @@ func TestEveryCommand(t *testing.T) {
 	s := newShell(t)
 	s.serve()
 	const at = " --config skrin.yaml"
-	ran := map[string]bool{}
+	ran, inJSON := map[string]bool{}, map[string]bool{}
 	for _, row := range []struct {
 		line    string
 		status  int
@@ -117,26 +120,37 @@ func TestEveryCommand(t *testing.T) {
 	}{
 		{"config check" + at, 0, `No fault\.`, ``},
 		{"config check --config bad.yaml", 1, `bad\.yaml:1: base: .*must be https`, `would not start`},
+		{"config check --json" + at, 0, `"faults":\[\]`, ``},
+		{"config check --json --config bad.yaml", 1, `"at":"[^"]*bad\.yaml:1","name":"base","says":".*must be https`, `would not start`},
 		{"config example", 0, `# Origin of every URL`, ``},
 		{"key new", 0, `^[A-Za-z0-9+/]{43}=\n$`, ``},
+		{"key new --json", 0, `^\{"key":"[A-Za-z0-9+/]{43}="\}`, ``},
 		{"key rotate" + at, 0, `new keys are published`, ``},
 		{"key rotate --stolen" + at, 4, `^$`, `needs a yes`},
 		{"key rotate --stolen --yes --json" + at, 0, `^\{`, ``},
+		{"rotate --json" + at, 0, `"rotated":`, ``},
 		{"rotate" + at, 0, `^\d+ keys wrapped anew`, ``},
 		{"party add party.json" + at, 0, `^another +active +until`, ``},
 		{"party add party.json --new" + at, 1, `^$`, `registered`},
+		{"party list" + at, 0, `^another +active`, ``},
 		{"party list --json" + at, 0, `^\{"parties":\[\{"id":"another"`, ``},
+		{"party add party.json --json" + at, 0, `^\{"parties":\[`, ``},
+		{"party show another --json" + at, 0, `^\{"parties":\[`, ``},
 		{"party show another" + at, 0, `"id": "another"`, ``},
 		{"party show nobody" + at, 1, `^$`, `No party`},
 		{"party renew another --until 2027-12-31" + at, 0, `until 2027-12-31`, ``},
+		{"party renew another --until 2027-12-31 --json" + at, 0, `^\{"parties":\[`, ``},
 		{"party revoke another" + at, 4, `^$`, `needs a yes`},
 		{"party revoke another --yes" + at, 0, `revoked`, ``},
+		{"party revoke another --yes --json" + at, 0, `^\{`, ``},
 		{"pod list" + at, 0, `^\n$`, ``},
 		{"pod list --json --most 5" + at, 0, `^\{\}`, ``},
 		{"pod show nothing" + at, 1, `^$`, `no such pod`},
 		{"pod show https://pod.example.se/w/k7q/card" + at, 1, `^$`, `operator isn't told`},
 		{"pod erase nothing" + at, 4, `^$`, `needs a yes`},
 		{"pod erase nothing --yes" + at, 1, `^$`, `no such pod`},
+		{"type list --json" + at, 0, `^\{"types":\[`, ``},
+		{"type show se:af:arbetsloshetsintyg:1 --json" + at, 0, `"vct":"?`, ``},
 		{"type list" + at, 0, `se:af:arbetsloshetsintyg:1 `, ``},
 		{"type show se:af:arbetsloshetsintyg:1" + at, 0, `"vct": "https://af`, ``},
 		{"type show nothing" + at, 1, `^$`, `no such type`},
@@ -145,18 +159,25 @@ func TestEveryCommand(t *testing.T) {
 		{"type check types", 1, `^$`, `has no type`},
 		{"stats" + at, 0, `pods +0\n`, ``},
 		{"stats --json" + at, 0, `"tally":\{"pods":0`, ``},
+		{"ropa --json" + at, 0, `^\{`, ``},
 		{"ropa" + at, 0, `# Record of processing activities`, ``},
 		{"fsck" + at, 0, `^0 pods: .* 0 faults`, ``},
 		{"fsck --json" + at, 0, `"checked":\{`, ``},
 		{"log operator" + at, 0, `The log is whole: \d+ lines`, ``},
+		{"log operator --json" + at, 0, `"lines":\d`, ``},
 		{"log operator --holds 00" + at, 3, `^$`, `no line with that hash`},
 		{"backup backup" + at, 1, `^$`, `--keys-to`},
 		{"backup backup --keys-to keys" + at, 0, `^backed up in`, ``},
+		{"backup backup2 --keys-to keys2 --json" + at, 0, `^\{"took":`, ``},
 		{"restore backup --keys keys --dir restored --json", 0, `^\{"took":`, ``},
 		{"restore backup --keys keys --dir restored", 1, `^$`, `is there already`},
 		{"jwks party.key", 0, `"kty"`, ``},
 		{"issue --key party.key --issuer https://a.example --type https://a.example/t --forms 1", 1, `^$`, `want one JSON object`},
 		{"status-list --key party.key --url https://a.example/status --revoked 17", 0, `^eyJ`, ``},
+		{"status-list --key party.key --url https://a.example/status --json", 0, `^\{"status_list":"eyJ`, ``},
+		{"proof --key party.key --json GET https://a.example/", 0, `^\{"proof":"eyJ`, ``},
+		{fmt.Sprintf("ready --json http://127.0.0.1:%d/readyz", s.port), 0, `"status":200,`, ``},
+		{fmt.Sprintf("ready --json http://127.0.0.1:%d/nothing/", s.port), 1, `"status":4\d\d,`, `answers 4`},
 		{fmt.Sprintf("ready http://127.0.0.1:%d/readyz", s.port), 0, `^$`, ``},
 		{fmt.Sprintf("ready http://127.0.0.1:%d/nothing/", s.port), 1, `^$`, `answers 4`},
 		{"completion bash", 0, `complete -F _skrin skrin`, ``},
@@ -178,9 +199,107 @@ func TestEveryCommand(t *testing.T) {
 			t.Errorf("skrin %s: %d\n%s%s", row.line, status, out, trouble.String())
 		}
 		words := strings.Fields(row.line)
+		if strings.Contains(row.line, "--json") && (status == 0 || len(out) > 0) {
+			if !json.Valid(out) {
+				t.Errorf("skrin %s: no JSON: %s", row.line, out)
+			}
+			inJSON[words[0]], inJSON[strings.Join(words[:2], " ")] = true, true
+			continue
+		}
 		ran[words[0]], ran[strings.Join(words[:min(2, len(words))], " ")] = true, true
 	}
 	s.allRan(ran)
+	allInJSON(t, inJSON)
+}
+
+// notInJSON are the commands that have no --json, and why.
+var notInJSON = map[string]string{
+	"serve": "it prints nothing, and its log is JSON", "demo": "it serves, and tells a person what to open",
+	"stage": "it prints JSON anyhow", "jwks": "it prints JSON anyhow", "verify": "it prints JSON anyhow", "consumer read": "it prints JSON anyhow", "consumer verify": "it prints JSON anyhow",
+	"config example": "it prints a file (YAML)", "completion": "it prints a script of a shell", "complete": "it is asked by shells",
+}
+
+// jsonElsewhere are the tests that read what commands print with --json, which need
+// people, another server or standard input.
+var jsonElsewhere = map[string]string{
+	"login": "TestRemote", "get": "TestRemote", "put": "TestRemote", "post": "TestRemote", "patch": "TestRemote", "rm": "TestRemote", "ls": "TestRemote", "cp": "TestRemote", "acl": "TestRemote", "watch": "TestRemote",
+	"log verify": "TestLogVerify", "fetch": "TestFetchedRules", "unlink": "TestPrintedInJSON", "issue": "TestPrintedInJSON", "provider push": "TestPrintedInJSON", "consumer finish": "TestPrintedInJSON",
+	"provider finish": "TestPrintedInJSON", "token": "TestREADME", "consumer ask": "TestREADME", "provider connect": "TestREADME",
+	"pod show": "TestCarry", "pod erase": "TestCarry", "export": "TestCarry", "import": "TestCarry", "moved": "TestCarry", "approve": "TestCarry",
+}
+
+// TestPrintedInJSON: with --json one line of JSON is printed, and without it what a
+// person or a pipe reads.
+func TestPrintedInJSON(t *testing.T) {
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key")
+	must(t, makeKey(key))
+	issued := struct{ Forms []string }{}
+	granted := client.Tokens{AuthorizationDetails: json.RawMessage(`[{"locations":["https://a.example/1","https://a.example/2"]}]`)}
+	for _, row := range []struct {
+		is   string
+		run  func(asJSON bool) error
+		into any
+		want func(text string) bool // both
+	}{
+		{"signed forms", func(asJSON bool) error {
+			c := issueCommand{printed: printed{asJSON}, partyKey: partyKey{key}, Issuer: "https://a.example", Type: "https://a.example/t", Days: 1, Forms: 2}
+			return c.issue(strings.NewReader(`{"a":1}`))
+		}, &issued, func(text string) bool {
+			return strings.Count(text, "eyJ") >= 2 && (text[0] == '{') == (len(issued.Forms) == 2)
+		}},
+		{"addresses that were granted", func(asJSON bool) error { return answerFormat{printed{asJSON}, true}.tell(granted) }, new([]string), func(text string) bool {
+			return text == "https://a.example/1\nhttps://a.example/2\n" || text == `["https://a.example/1","https://a.example/2"]`+"\n"
+		}},
+		{"what became of rows", func(asJSON bool) error { return (&pushed{Sent: 2}).report(asJSON) }, new(pushed), func(text string) bool {
+			return strings.HasPrefix(text, "2 sent") || strings.HasPrefix(text, `{"sent":2,`)
+		}},
+		{"what a trial found", func(asJSON bool) error {
+			return (&unlinkCommand{printed: printed{asJSON}, Persons: 24, Recipients: 2}).run(t.Context(), os.Stdout)
+		}, new(trial), func(text string) bool {
+			return strings.Contains(text, "top-1") || strings.Contains(text, `"as_it_must_be":true`)
+		}},
+	} {
+		for _, asJSON := range []bool{false, true} {
+			text := printedBy(t, func() error { return row.run(asJSON) })
+			if err := json.Unmarshal([]byte(text), row.into); (err == nil) != asJSON || !row.want(text) {
+				t.Errorf("%s, in JSON %v: %s", row.is, asJSON, text)
+			}
+		}
+	}
+}
+
+// printedBy returns what run writes to standard output.
+func printedBy(t *testing.T, run func() error) string {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	must(t, err)
+	defer f.Close()
+	was := os.Stdout
+	defer func() { os.Stdout = was }()
+	os.Stdout = f
+	must(t, run())
+	text, err := os.ReadFile(f.Name())
+	must(t, err)
+	return string(text)
+}
+
+// allInJSON fails for a command that prints something, and doesn't in JSON, and for
+// one that no test has seen do so.
+func allInJSON(t *testing.T, ran map[string]bool) {
+	t.Helper()
+	for _, leaf := range lenient(t).Model.Leaves(false) {
+		has := slices.ContainsFunc(leaf.AllFlags(false), func(group []*kong.Flag) bool {
+			return slices.ContainsFunc(group, func(f *kong.Flag) bool { return f.Name == "json" && f.IsBool() })
+		})
+		why, excused := notInJSON[leaf.Path()]
+		switch {
+		case has == excused:
+			t.Errorf("skrin %s: has --json is %v, excused by %q", leaf.Path(), has, why)
+		case has && !ran[leaf.Path()] && jsonElsewhere[leaf.Path()] == "", ran[leaf.Path()] && jsonElsewhere[leaf.Path()] != "":
+			t.Errorf("skrin %s --json: run here %v, and in %q", leaf.Path(), ran[leaf.Path()], jsonElsewhere[leaf.Path()])
+		}
+	}
 }
 
 // allRan fails for a command that no test runs.

@@ -24,6 +24,7 @@ type configCommand struct {
 
 // configCheckCommand obeys the same flags as serve.
 type configCheckCommand struct {
+	printed
 	serveOptions `embed:""`
 }
 
@@ -32,28 +33,56 @@ var errSettings = errors.New("the server would not start with these settings")
 // Run obeys kong.
 func (c *configCheckCommand) Run() error {
 	s := c.settle()
-	s.print(os.Stdout)
 	if len(s.faults) == 0 {
 		if _, err := s.config(); err != nil { // a file can't be read, or isn't what it should be
 			s.faults = append(s.faults, fault{Says: err.Error()})
 		}
 	}
-	if len(s.faults) == 0 {
-		fmt.Println("\nNo fault.")
-		return nil
+	checked := s.checked()
+	if err := c.print(os.Stdout, checked, checked.String()); err != nil {
+		return err
 	}
-	fmt.Println()
-	for _, f := range s.faults {
-		fmt.Println(f.Error())
+	if len(s.faults) > 0 {
+		return errSettings
 	}
-	return errSettings
+	return nil
 }
 
-// print tells what is in force, and where it was set. Secrets are masked.
-func (s *settled) print(w io.Writer) {
+// The checked settings are what is in force, and what is wrong with it.
+type checked struct {
+	Settings []setting `json:"settings"`
+	Faults   []fault   `json:"faults"`
+}
+
+// A setting is one that is in force, and where it was set.
+type setting struct {
+	Name  string `json:"name"` // as in the file
+	Value string `json:"value"`
+	From  string `json:"from,omitempty"` // as fault.At; "" for the standard
+}
+
+// checked tells what is in force. Secrets are masked.
+func (s *settled) checked() checked {
+	c := checked{Faults: append([]fault{}, s.faults...)}
 	for _, o := range s.options() {
-		fmt.Fprintf(w, "%-24s %-34s %s\n", o.path, masked(o), cmp.Or(s.from[o.name], "-"))
+		c.Settings = append(c.Settings, setting{o.path, masked(o), s.from[o.name]})
 	}
+	return c
+}
+
+// String implements fmt.Stringer.
+func (c checked) String() string {
+	var b strings.Builder
+	for _, s := range c.Settings {
+		fmt.Fprintf(&b, "%-24s %-34s %s\n", s.Name, s.Value, cmp.Or(s.From, "-"))
+	}
+	for _, f := range c.Faults {
+		b.WriteString("\n" + f.Error())
+	}
+	if len(c.Faults) == 0 {
+		b.WriteString("\nNo fault.")
+	}
+	return b.String()
 }
 
 // masked returns the value without the secrets in it: a password in a URL is one.

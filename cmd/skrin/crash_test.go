@@ -43,6 +43,20 @@ func TestMain(m *testing.M) {
 	if at := os.Getenv(asCrowd); at != "" {
 		crowdAt(at)
 	}
+	if os.Getenv(asListeners) != "" {
+		if err := listenAll(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	if conf := os.Getenv(asUpgrade); conf != "" {
+		if err := upgradeAsTold(conf); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if conf := os.Getenv(asNode); conf != "" {
 		writeAsNode(conf)
 	}

@@ -28,6 +28,7 @@ import (
 // its owner: all documents below a root container, and the ACL document of each
 // (Web Access Control), into a file for "skrin import". Nothing is written there.
 type fetchCommand struct {
+	printed
 	Root   string `arg:"" help:"The pod's root container, like https://solid.example/bob/."`
 	File   string `arg:"" help:"File to make. What has been read is kept beside it until it is whole: run the same command again to go on after an interruption." type:"path"`
 	Owner  string `help:"The owner's WebID. Without, profile/card#me in the pod."`
@@ -36,7 +37,7 @@ type fetchCommand struct {
 	Secret string `required:"" help:"…and a file with the secret." type:"existingfile"`
 	Most   int64  `default:"1073741824" help:"Bytes of a document; what is larger is left out."`
 
-	told io.Writer // nil for standard error
+	told io.Writer // nil for standard output, and standard error for what is left out
 }
 
 // Run obeys kong.
@@ -55,14 +56,31 @@ func (c *fetchCommand) Run(ctx context.Context) error {
 	}
 	f := &fetcher{
 		base: u.Scheme + "://" + u.Host, root: u.EscapedPath(), owner: cmp.Or(c.Owner, c.Root+"profile/card#me"), most: c.Most,
-		id: c.ID, secret: strings.TrimSpace(string(secret)), key: key, cache: c.File + ".parts", told: c.told, shown: newBar(c.told != nil),
+		id: c.ID, secret: strings.TrimSpace(string(secret)), key: key, cache: c.File + ".parts", told: c.told, sum: fetched{LeftOut: []leftOut{}}, shown: newBar(c.JSON || c.told != nil),
 		http: &http.Client{Timeout: time.Hour, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	if f.told == nil {
 		f.told = os.Stderr
 	}
 	f.issuer = strings.TrimSuffix(cmp.Or(c.Issuer, f.base), "/")
-	return f.fetch(ctx, c.File)
+	if err := f.fetch(ctx, c.File); err != nil {
+		return err
+	}
+	return c.print(cmp.Or[io.Writer](c.told, os.Stdout), f.sum, fmt.Sprintf("%d documents, of which %d were here already; %d MiB", f.sum.Documents, f.sum.Before, f.sum.Bytes>>20))
+}
+
+// A fetched is what was taken.
+type fetched struct {
+	Documents int       `json:"documents"`
+	Before    int       `json:"fetched_before"` // of them, by a run that was interrupted
+	Bytes     int64     `json:"bytes"`
+	LeftOut   []leftOut `json:"left_out"`
+}
+
+// A leftOut document is one that was not taken.
+type leftOut struct {
+	At  string `json:"at"`
+	Why string `json:"why"`
 }
 
 // A fetcher reads a pod.
@@ -79,9 +97,7 @@ type fetcher struct {
 	token    string
 	got      time.Time // the token
 	out      *parcel.Writer
-	docs     int
-	reused   int
-	bytes    int64
+	sum      fetched
 	shown    *bar
 }
 
@@ -110,17 +126,14 @@ func (f *fetcher) fetch(ctx context.Context, file string) (err error) {
 	if err := errors.Join(part.Sync(), part.Close(), os.Rename(part.Name(), file)); err != nil {
 		return err
 	}
-	f.tell(true)
+	f.shown.end()
 	return os.RemoveAll(f.cache)
 }
 
-// tell shows how far it is, and at the end what there was.
-func (f *fetcher) tell(end bool) {
-	f.shown.show(pace{int64(f.docs), 0, "documents"})
-	if end {
-		f.shown.end()
-		fmt.Fprintf(f.told, "%d documents, of which %d were here already; %d MiB\n", f.docs, f.reused, f.bytes>>20)
-	}
+// leave tells of a document that isn't taken.
+func (f *fetcher) leave(at, why string) {
+	f.sum.LeftOut = append(f.sum.LeftOut, leftOut{at, why})
+	fmt.Fprintf(f.told, "left out, for its %s: %s\n", why, at)
 }
 
 // get asks for a resource; a token that has ended is got anew. The caller closes
@@ -292,7 +305,7 @@ func (f *fetcher) sorted(g *rdf.Graph, path string) (own *rdf.Graph, members []f
 		name, ok := strings.CutPrefix(o.Value, self.Value)
 		id, err := ldp.ParseID(path + name)
 		if !ok || err != nil || id == ldp.ID(path) || string(id.Parent()) != path {
-			fmt.Fprintf(f.told, "left out, for its name: %s\n", o.Value)
+			f.leave(o.Value, "name")
 			continue
 		}
 		m := found{path: path + name}
@@ -360,11 +373,11 @@ func (f *fetcher) document(ctx context.Context, path string, modified time.Time)
 		}
 		return fmt.Errorf("%s answers %s", path, resp.Status)
 	}
-	f.docs++
+	f.sum.Documents++
 	if there {
-		f.reused++
+		f.sum.Before++
 	} else if err := f.keep(kept, resp.Body); errors.Is(err, errLarge) {
-		fmt.Fprintf(f.told, "left out, for its size: %s\n", path)
+		f.leave(path, "size")
 		return nil
 	} else if err != nil {
 		return err
@@ -372,7 +385,7 @@ func (f *fetcher) document(ctx context.Context, path string, modified time.Time)
 	if err := f.acl(ctx, resp, path); err != nil {
 		return err
 	}
-	f.tell(false)
+	f.shown.show(pace{int64(f.sum.Documents), 0, "documents"})
 	return f.add(kept, parcel.Member{Name: f.name(path), Type: resp.Header.Get("Content-Type"), Modified: f.since(resp, modified)})
 }
 
@@ -405,6 +418,6 @@ func (f *fetcher) add(kept string, m parcel.Member) error {
 		return err
 	}
 	m.Size = info.Size()
-	f.bytes += m.Size
+	f.sum.Bytes += m.Size
 	return f.out.Add(m, body)
 }

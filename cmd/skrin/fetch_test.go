@@ -3,6 +3,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"skrin/pod/parcel"
@@ -64,8 +67,16 @@ func fetchFrom(t *testing.T, link string) (file string, err error) {
 	if err := os.WriteFile(secret, []byte("s"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := fetchCommand{Root: s.URL + "/bob/", File: filepath.Join(dir, "bob.tar.gz"), ID: "bob", Secret: secret, Most: 1 << 20, told: io.Discard}
-	return c.File, c.Run(t.Context())
+	var told bytes.Buffer
+	c := fetchCommand{Root: s.URL + "/bob/", File: filepath.Join(dir, "bob.tar.gz"), ID: "bob", Secret: secret, Most: 1 << 20, told: &told}
+	c.JSON = true
+	err = c.Run(t.Context())
+	lines := strings.Split(strings.TrimSpace(told.String()), "\n")
+	var sum fetched
+	if err == nil && (json.Unmarshal([]byte(lines[len(lines)-1]), &sum) != nil || sum.Documents < 1 || sum.Bytes == 0 || len(sum.LeftOut) != len(lines)-1) {
+		t.Errorf("fetched: %+v, %s", sum, told.String())
+	}
+	return c.File, err
 }
 
 // namesIn are the names of a parcel's members; none if there is no file.

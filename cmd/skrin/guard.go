@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -76,8 +77,9 @@ type guard struct {
 	traces    *traces
 	addresses *auth.Limiter // nil for no bound, as those below
 	oauth     *auth.Limiter
+	lookups   *auth.Limiter
 	clients   *auth.Limiter
-	pods      *auth.Limiter
+	pods      podLimits
 	bulk      *auth.Limiter
 	numbers   *auth.Limiter
 	parties   map[string]*auth.Limiter // with a profile of their own
@@ -103,7 +105,8 @@ func newGuard(c config, log *slog.Logger, now func() time.Time) *guard {
 	}
 	g := &guard{
 		config: c, log: log, now: now, m: newMetrics(), traces: newTraces(c.Trace, log), parties: map[string]*auth.Limiter{},
-		addresses: limiter(c.Limit.Address, manyKeys), oauth: limiter(c.Limit.OAuth, manyKeys), clients: limiter(c.Limit.Client, manyKeys), pods: limiter(c.Limit.Pod, manyKeys),
+		addresses: limiter(c.Limit.Address, manyKeys), oauth: limiter(c.Limit.OAuth, manyKeys), lookups: limiter(c.Limit.Lookups, manyKeys), clients: limiter(c.Limit.Client, manyKeys),
+		pods: podLimits{limiter(c.Limit.Pod, manyKeys), limiter(c.Limit.Pod, manyKeys), limiter(c.Limit.Pod, manyKeys), limiter(c.Limit.Pod, manyKeys)},
 		bulk: limiter(c.Limit.Bulk, fewKeys), numbers: limiter(c.Limit.Numbers, fewKeys), reported: auth.NewLimiter(1, time.Hour, fewKeys, now),
 		together: together{most: c.Limit.AddressRequests}, memory: memory{most: uint64(c.Limit.Memory), header: uint64(cmp.Or(c.Limit.Header, standardHeader))},
 	}
@@ -137,7 +140,7 @@ func (g *guard) wrap(next http.Handler, refuse func(http.ResponseWriter, *http.R
 			r.RemoteAddr = netip.AddrPortFrom(v.ip, 0).String()
 		}
 		w.Header()["X-Request-Id"] = v.id[:]
-		v.r, v.traced = g.traces.request(r, v.route)
+		v.r, v.traced = g.traces.request(g.bounded(r, v), v.route)
 		g.m.underWay.Inc()
 		g.asked.Add(1)
 		defer g.left(v)
@@ -148,6 +151,21 @@ func (g *guard) wrap(next http.Handler, refuse func(http.ResponseWriter, *http.R
 		}
 		v.whole = true
 	})
+}
+
+// bounded returns a request for which only so many documents are fetched from other
+// servers. Strangers name none, but to the OpenID provider, which lends apps its ear.
+func (g *guard) bounded(r *http.Request, v *visit) *http.Request {
+	if g.lookups == nil || r.Header["Authorization"] == nil && r.Header["Cookie"] == nil && !strings.HasPrefix(v.route, "/.oidc/") {
+		return r
+	}
+	return r.WithContext(auth.WithAllowance(r.Context(), func() error {
+		err := g.allow(g.lookups, byLookups, addressKey(v.ip), "Your address names more people, issuers or groups of other servers than this server looks up. Wait, then retry.")
+		if err != nil {
+			return fmt.Errorf("%w: %w", auth.ErrSpent, err)
+		}
+		return nil
+	}))
 }
 
 // left is called at a visit's end.
@@ -286,9 +304,30 @@ func (g *guard) renumbers(who string) error {
 	return g.allow(g.numbers, byNumbers, who, "You tell of more changes of numbers than this server takes. Wait, then retry.")
 }
 
+// The podLimits are what may be asked of one pod, by pod: of its owner, of each party
+// that is registered here, of all others who say who they are, and of strangers. Whoever
+// is refused all she asks for so keeps nobody else from the pod but her like.
+type podLimits struct{ owner, party, known, stranger *auth.Limiter }
+
+// of returns which of them an agent has, and the key.
+func (l podLimits) of(base, pod string, who acl.Agent) (*auth.Limiter, string) {
+	if !who.Known() {
+		return l.stranger, pod
+	}
+	path, own := strings.CutPrefix(string(who.ID), base)
+	if rest, at := strings.CutPrefix(path, pod); own && at && rest == "/profile/card#me" {
+		return l.owner, pod
+	}
+	if own && strings.HasPrefix(path, "/.parties/") {
+		return l.party, pod + "\x00" + path
+	}
+	return l.known, pod
+}
+
 // admit refuses who asks too much, once it is known who that is.
 func (g *guard) admit(who acl.Agent, r *http.Request) error {
-	if err := g.allow(g.pods, byPod, podKey(r.URL.Path), "There are more requests for this pod than it may get. Wait, then retry."); err != nil {
+	pods, key := g.pods.of(g.Base, podKey(r.URL.Path), who)
+	if err := g.allow(pods, byPod, key, "There are more requests for this pod than it may get. Wait, then retry."); err != nil {
 		return err
 	}
 	if !who.Known() {

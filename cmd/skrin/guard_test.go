@@ -133,6 +133,39 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestPodLimitIsEachOnesOwn: whoever uses up what one kind of asker may ask of a pod,
+// refused or not, keeps none of another kind from it.
+func TestPodLimitIsEachOnesOwn(t *testing.T) {
+	const base = "https://pod.example.se"
+	askers := map[string]acl.Agent{
+		"a stranger":                      {},
+		"somebody who says who she is":    {ID: "https://mallory.example/#me", Issuer: "https://mallory.example"},
+		"the owner":                       {ID: base + "/pod/profile/card#me", Client: "app"},
+		"the owner of another pod":        {ID: base + "/pod2/profile/card#me"},
+		"a party":                         {ID: base + "/.parties/exempel-forsakring#it"},
+		"another party":                   {ID: base + "/.parties/udi#it"},
+		"a document in the pod":           {ID: base + "/pod/profile/card#friend"},
+		"the owner, as if by another way": {ID: base + "/pod/x/profile/card#me"},
+	}
+	together := []string{"somebody who says who she is", "the owner of another pod", "a document in the pod", "the owner, as if by another way"}
+	for first, greedy := range askers {
+		for second, other := range askers {
+			g, _ := newTestGuard(config{Base: base, Limit: limitSettings{Pod: rate{3, time.Minute}}}, io.Discard, nil)
+			r := httptest.NewRequest("GET", "/pod/x", nil)
+			for range 3 {
+				must(t, g.admit(greedy, r))
+			}
+			if g.admit(greedy, r) == nil {
+				t.Errorf("%s has no limit", first)
+			}
+			share := first == second || slices.Contains(together, first) && slices.Contains(together, second)
+			if refused := g.admit(other, r) != nil; refused != share {
+				t.Errorf("%s has used up the limit, and %s is refused: %v", first, second, refused)
+			}
+		}
+	}
+}
+
 // TestBackPressure: beyond what may be under way at once, by all or by one
 // address, requests are sent away and not queued; when those have ended, all are
 // served again.

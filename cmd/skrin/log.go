@@ -25,9 +25,17 @@ type logCommand struct {
 
 // logVerifyCommand verifies an exported log.
 type logVerifyCommand struct {
+	printed
 	File  string `arg:"" help:"The log, as it was exported (JSON lines)." type:"existingfile"`
 	Keys  string `required:"" help:"File with the server's public keys, as it has them at /.oidc/jwks." type:"existingfile"`
 	Since string `help:"An earlier export, of which this must be a continuation." type:"existingfile"`
+}
+
+// A wholeLog is what was found of a log that is whole.
+type wholeLog struct {
+	Entries uint64    `json:"entries"`
+	Signer  string    `json:"signer"` // the server's URL without its scheme
+	Signed  time.Time `json:"signed"`
 }
 
 // Run obeys kong.
@@ -54,8 +62,8 @@ func (c *logVerifyCommand) verify(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "The log is whole: %d entries, signed by %s at %s.\n", at.Seq, strings.TrimSuffix(at.Origin, "/me/log"), at.Issued.UTC().Format(time.RFC3339))
-	return nil
+	whole := wholeLog{at.Seq, strings.TrimSuffix(at.Origin, "/me/log"), at.Issued.UTC()}
+	return c.print(out, whole, fmt.Sprintf("The log is whole: %d entries, signed by %s at %s.", whole.Entries, whole.Signer, whole.Signed.Format(time.RFC3339)))
 }
 
 func verifyLog(file string, keys jose.JSONWebKeySet, since *log.Checkpoint) (log.Checkpoint, error) {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"os"
@@ -59,11 +60,16 @@ func TestLogVerify(t *testing.T) {
 	b.press("Ladda ner")
 	_, saved, _ := strings.Cut(b.seen[len(b.seen)-1], "\n")
 	later := []byte(saved)
-	var said strings.Builder
+	var said bytes.Buffer
 	if err := (&logVerifyCommand{File: file("log.jsonl", later), Keys: keys, Since: earlier}).verify(&said); err != nil || !strings.HasPrefix(said.String(), "The log is whole: 3 entries") {
 		t.Errorf("said %q, %v", said.String(), err)
 	}
 	cut := append(bytes.SplitAfter(later, []byte("\n"))[0], bytes.SplitAfter(later, []byte("\n"))[2]...)
+	said.Reset()
+	asJSON, whole := logVerifyCommand{printed: printed{JSON: true}, File: file("log.jsonl", later), Keys: keys}, wholeLog{}
+	if err := asJSON.verify(&said); err != nil || json.Unmarshal(said.Bytes(), &whole) != nil || whole.Entries != 3 || whole.Signed.IsZero() || !strings.HasPrefix(whole.Signer, "localhost") {
+		t.Errorf("%v: %s", err, said.String())
+	}
 	if err := (&logVerifyCommand{File: file("cut.jsonl", cut), Keys: keys}).verify(io.Discard); err == nil {
 		t.Error("a log without its second entry is taken")
 	}

@@ -49,6 +49,7 @@ const (
 	byNumbers     = "numbers"
 	byLogins      = "logins"
 	byOAuth       = "oauth"
+	byLookups     = "lookups"
 )
 
 // newMetrics makes the metrics, all at zero.
@@ -75,7 +76,7 @@ func newMetrics() *metrics {
 		stalled:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skrin_stalled_total", Help: "Answers that were given up because the client took or sent too little."}),
 		parked:      prometheus.NewCounter(prometheus.CounterOpts{Name: "skrin_webhooks_parked_total", Help: "Webhooks of subscribers that are called no more, since they failed too long or said that they are gone."}),
 	}
-	for _, limit := range []string{byAddress, byTogether, byRequests, byMemory, byClient, byPod, byBulk, byQuota, bySize, byRegistering, byNumbers, byLogins, byOAuth} {
+	for _, limit := range []string{byAddress, byTogether, byRequests, byMemory, byClient, byPod, byBulk, byQuota, bySize, byRegistering, byNumbers, byLogins, byOAuth, byLookups} {
 		m.refusals.WithLabelValues(limit)
 	}
 	m.registry.MustRegister(m.requests, m.seconds, m.underWay, m.refusals, m.bulk, m.store, m.storeErrors, m.certificate, m.stalled, m.parked,
@@ -90,7 +91,7 @@ func newMetrics() *metrics {
 
 // watchConnections adds how many connections are open, counted when asked.
 func (m *metrics) watchConnections(open *atomic.Int64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "skrin_connections", Help: "Connections that are open."}, func() float64 { return float64(open.Load()) }))
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "skrin_connections", Help: "Connections that are open, without those of WebSockets: skrin_streams has them."}, func() float64 { return float64(open.Load()) }))
 }
 
 // watchOutbox adds how many pods have something that is due, counted when asked.

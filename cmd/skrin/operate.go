@@ -387,6 +387,7 @@ func doHere(ctx context.Context, c config, e errand) (o outcome, err error) {
 	if _, err := os.Stat(c.Dir); err != nil {
 		return o, err
 	}
+	c.told = e.told
 	s, err := newServer(ctx, c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return o, err

@@ -218,9 +218,9 @@ func (o option) text() string {
 
 // A fault is what is wrong with a setting, and where that was set.
 type fault struct {
-	At   string // "skrin.yaml:3", "SKRIN_LIMIT_BODY", "--limit-body", or "" if it is set nowhere
-	Name string // of the setting, as in the file
-	Says string
+	At   string `json:"at,omitempty"`   // "skrin.yaml:3", "SKRIN_LIMIT_BODY", "--limit-body", or "" if it is set nowhere
+	Name string `json:"name,omitempty"` // of the setting, as in the file
+	Says string `json:"says"`
 }
 
 // Error implements error.

@@ -45,7 +45,10 @@ func (k partyKey) dpop() (*dpop.Key, error) {
 }
 
 // tokenCommand gets an access token.
-type tokenCommand struct{ backEnd }
+type tokenCommand struct {
+	backEnd
+	printed
+}
 
 // Run obeys kong.
 func (c *tokenCommand) Run(ctx context.Context) error {
@@ -57,13 +60,13 @@ func (c *tokenCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(token)
-	return nil
+	return c.print(os.Stdout, map[string]string{"access_token": token}, token)
 }
 
 // proofCommand makes a DPoP proof.
 type proofCommand struct {
 	partyKey
+	printed
 	Token  string `help:"The access token that the proof goes with." env:"TOKEN"`
 	Method string `arg:"" help:"The request's method, like GET."`
 	URL    string `arg:"" help:"The request's URL."`
@@ -79,13 +82,13 @@ func (c *proofCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(proof)
-	return nil
+	return c.print(os.Stdout, map[string]string{"proof": proof}, proof)
 }
 
 // issueCommand signs evidence.
 type issueCommand struct {
 	partyKey
+	printed
 	Issuer string `required:"" help:"The iss with which the party is registered."`
 	Type   string `required:"" help:"The type of evidence (vct)."`
 	Days   int    `default:"30" help:"How many days it is good."`
@@ -97,13 +100,15 @@ type issueCommand struct {
 
 // Run obeys kong. It reads the claims, a JSON object, from standard input, and
 // prints a form a line.
-func (c *issueCommand) Run() error {
+func (c *issueCommand) Run() error { return c.issue(os.Stdin) }
+
+func (c *issueCommand) issue(in io.Reader) error {
 	key, err := c.signing()
 	if err != nil {
 		return err
 	}
 	var claims map[string]any
-	if err := json.NewDecoder(io.LimitReader(os.Stdin, 1<<20)).Decode(&claims); err != nil {
+	if err := json.NewDecoder(io.LimitReader(in, 1<<20)).Decode(&claims); err != nil {
 		return fmt.Errorf("claims: want one JSON object on standard input: %w", err)
 	}
 	now := time.Now()
@@ -116,20 +121,19 @@ func (c *issueCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	for i := range c.Forms {
+	forms := make([]string, c.Forms)
+	for i := range forms {
 		if holders != nil {
 			s.HolderKey = &holders[i]
 		}
 		if c.Status != "" {
 			s.Status = &credential.Status{URI: c.Status, Index: c.Places[i]}
 		}
-		form, err := credential.Issue(key, s)
-		if err != nil {
+		if forms[i], err = credential.Issue(key, s); err != nil {
 			return err
 		}
-		fmt.Println(form)
 	}
-	return nil
+	return c.print(os.Stdout, map[string][]string{"forms": forms}, strings.Join(forms, "\n"))
 }
 
 // holders reads the keys to bind to, and sees that there is for each form what it
@@ -158,6 +162,7 @@ func (c *issueCommand) holders() ([]jose.JSONWebKey, error) {
 // statusListCommand signs a status list.
 type statusListCommand struct {
 	partyKey
+	printed
 	URL       string        `required:"" name:"url" help:"Where it will be published: what the forms refer to."`
 	Size      int           `default:"131072" help:"For how many forms."`
 	Revoked   []int         `help:"The places that are revoked."`
@@ -187,8 +192,7 @@ func (c *statusListCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(token)
-	return nil
+	return c.print(os.Stdout, map[string]string{"status_list": token}, token)
 }
 
 // verifyCommand verifies evidence without asking anybody.

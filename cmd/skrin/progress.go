@@ -3,12 +3,27 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"time"
 )
+
+// A printed command says what came of it as a text, or as one line of JSON.
+type printed struct {
+	JSON bool `name:"json" help:"Answer in JSON."`
+}
+
+// print writes to out what came of a command: answer as JSON, or else the text.
+func (p printed) print(out io.Writer, answer any, text string) error {
+	if p.JSON {
+		return json.NewEncoder(out).Encode(answer)
+	}
+	_, err := fmt.Fprintln(out, text)
+	return err
+}
 
 // A pace is how far long work has come.
 type pace struct {

@@ -98,9 +98,16 @@ func (r *running) asksElsewhere(work string, b *browser) {
 	if err := json.Unmarshal([]byte(out), &answer); err != nil || !strings.HasPrefix(answer.WebID, r.Base+"/w/") || !strings.Contains(string(answer.Granted), "/evidence/") {
 		r.t.Fatalf("finish prints %s: %v", out, err)
 	}
+	out = r.follows(work, strings.Replace(as, "consumer $1", "token", 1)+" --json", nil)
+	var token struct {
+		Access string `json:"access_token"`
+	}
+	if err := json.Unmarshal([]byte(out), &token); err != nil || len(token.Access) < 100 {
+		r.t.Errorf("a token in JSON: %s", out)
+	}
 	inbox := strings.Replace(as, "$1", "ask", 1) + ` --inbox "$WEBID" --reference case/2 request.json`
-	place := strings.Fields(r.follows(work, inbox+"; "+inbox, nil, "WEBID="+answer.WebID))
-	if len(place) != 2 || place[0] != place[1] || !strings.HasPrefix(place[0], strings.TrimSuffix(answer.WebID, "card#me")+"inbox/") {
+	place := strings.Fields(r.follows(work, inbox+"; "+inbox+" --json", nil, "WEBID="+answer.WebID))
+	if len(place) != 2 || fmt.Sprintf(`{"location":%q}`, place[0]) != place[1] || !strings.HasPrefix(place[0], strings.TrimSuffix(answer.WebID, "card#me")+"inbox/") {
 		r.t.Errorf("the inbox: %q", place)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -197,6 +198,7 @@ func (s *server) serveAll(ctx context.Context) error {
 // readyCommand asks a node whether it is ready: for the health check of a container,
 // in which there is nothing else that could ask.
 type readyCommand struct {
+	printed
 	URL string `arg:"" default:"http://127.0.0.1:8080/readyz" help:"Where the node tells."`
 }
 
@@ -213,6 +215,16 @@ func (c *readyCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close()
+	if c.JSON {
+		told := performed{URL: c.URL, Status: resp.StatusCode, Type: resp.Header.Get("Content-Type")}
+		text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+		if told.Body = string(text); err == nil {
+			err = c.print(os.Stdout, told, "")
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answers %s", c.URL, resp.Status)
 	}
@@ -226,10 +238,10 @@ type keyCommand struct {
 }
 
 // newKeyCommand prints a master key.
-type newKeyCommand struct{}
+type newKeyCommand struct{ printed }
 
 // Run obeys kong.
-func (newKeyCommand) Run() error {
-	_, err := fmt.Print(newKey(false))
-	return err
+func (c newKeyCommand) Run() error {
+	key := strings.TrimSpace(newKey(false))
+	return c.print(os.Stdout, map[string]string{"key": key}, key)
 }

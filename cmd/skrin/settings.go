@@ -176,9 +176,15 @@ type limitSettings struct {
 	// Requests from one address to the OpenID provider (/.oidc/): each costs a
 	// signature or two. A party behind one address keeps its tokens while they are good.
 	OAuth rate `name:"oauth" standard:"600/1m"`
+	// Documents that are fetched from other servers for one address: of people, issuers,
+	// groups and apps that its requests name, and that aren't known from minutes before.
+	// Who signs in from elsewhere for the first time costs three. What goes beyond it
+	// isn't fetched (429; who is in a group elsewhere is then in none).
+	Lookups rate `standard:"120/1m"`
 	// Requests of one client: a party, or an app of a person.
 	Client rate `standard:"6000/1m"`
-	// Requests for one pod, of whoever it may be.
+	// Requests for one pod: so many of its owner, of each party, of all others who say
+	// who they are, and of strangers. None of these uses up what another has.
 	Pod rate `standard:"6000/1m"`
 	// Requests of one address that are answered at once; others are told to wait.
 	AddressRequests int `standard:"256"`

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -132,10 +133,12 @@ func TestSettingsFaults(t *testing.T) {
 func TestSettingsAreMasked(t *testing.T) {
 	s := settledFrom(t, soundSettings+"postgres: postgres://skrin:hunter2@db/skrin\ns3: https://s3/x\n",
 		[]string{"SKRIN_POSTGRES_PASSWORD=hunter2", "SKRIN_S3_SECRET_KEY=hunter2"})
-	var b bytes.Buffer
-	s.print(&b)
-	if strings.Contains(b.String(), "hunter2") || !strings.Contains(b.String(), "SKRIN_S3_SECRET_KEY") {
-		t.Errorf("printed:\n%s", &b)
+	asJSON, err := json.Marshal(s.checked())
+	must(t, err)
+	for _, text := range []string{s.checked().String(), string(asJSON)} {
+		if strings.Contains(text, "hunter2") || !strings.Contains(text, "SKRIN_S3_SECRET_KEY") {
+			t.Errorf("printed:\n%s", text)
+		}
 	}
 }
 

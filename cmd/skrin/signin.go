@@ -68,7 +68,7 @@ func (s *server) methods() ([]web.Method, error) {
 		return nil, err
 	}
 	s.passkeys, err = login.NewPasskeys(login.PasskeyOptions{
-		Base: s.Base, Service: "Skrin", Sessions: s.sessions, Records: s.records, Limit: limit, Now: s.now, Fail: s.failed,
+		Base: s.Base, Service: "Skrin", Mark: web.Mark, Sessions: s.sessions, Records: s.records, Limit: limit, Now: s.now, Fail: s.failed,
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 // unlinkCommand measures whether parties that pool what they received can match
 // people.
 type unlinkCommand struct {
+	printed
 	Persons    int    `default:"1000" help:"How many people."`
 	Recipients int    `default:"2" help:"How many parties each of them shares with."`
 	Leak       string `default:"" help:"Make the server leak on purpose: etag, time, status, signature, path, ids, size, list, holder; or all, one after the other." enum:",all,etag,time,status,signature,path,ids,size,list,holder"`
@@ -51,8 +53,10 @@ func (c *unlinkCommand) run(ctx context.Context, out io.Writer) error {
 		leaks = append([]pod.Leak{""}, pod.Leaks()...)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(out, "%d persons, %d recipients; what each released on purpose is not counted.\n", c.Persons, c.Recipients)
-	fmt.Fprintln(table, "server\tstrategy\tAUC\t±95 %\ttop-1\t±95 %\tchance\tlooked at last")
+	if !c.JSON {
+		fmt.Fprintf(out, "%d persons, %d recipients; what each released on purpose is not counted.\n", c.Persons, c.Recipients)
+		fmt.Fprintln(table, "server\tstrategy\tAUC\t±95 %\ttop-1\t±95 %\tchance\tlooked at last")
+	}
 	var failed []string
 	for _, leak := range leaks {
 		name := "honest"
@@ -64,6 +68,15 @@ func (c *unlinkCommand) run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		if !verdict(leak, results) {
+			failed = append(failed, name)
+		}
+		if c.JSON { // a line for each server, since a long run is seen to go on
+			if err := json.NewEncoder(out).Encode(trial{leak, results, verdict(leak, results)}); err != nil {
+				return err
+			}
+			continue
+		}
 		for _, r := range results {
 			fmt.Fprintf(table, "%s\t%s\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%s\n", name, r.Strategy, r.AUC, 1.96*r.Error, r.Top1, 1.96*r.Top1Error, r.Chance, r.Feature)
 		}
@@ -71,15 +84,21 @@ func (c *unlinkCommand) run(ctx context.Context, out io.Writer) error {
 		if err := table.Flush(); err != nil { // a long run is seen to go on
 			return err
 		}
-		if !verdict(leak, results) {
-			failed = append(failed, name)
-		}
 	}
 	if failed != nil {
 		return fmt.Errorf("not as it must be: %v", failed)
 	}
-	fmt.Fprintln(out, "As it must be: people can't be linked, and a server that links them is caught.")
+	if !c.JSON {
+		fmt.Fprintln(out, "As it must be: people can't be linked, and a server that links them is caught.")
+	}
 	return nil
+}
+
+// A trial is what came of one server.
+type trial struct {
+	Leak    pod.Leak        `json:"leak"` // "" for the honest server
+	Results []unlink.Result `json:"results"`
+	Passes  bool            `json:"as_it_must_be"`
 }
 
 // verdict reports whether the results are those of an honest server, or of one

@@ -246,7 +246,7 @@ func TestLogIsSearched(t *testing.T) {
 		t.Errorf("%d refusals", n)
 	}
 	page := b.do(call{path: "/me/log?from=soon&who=ink"}).Body.String()
-	if !strings.Contains(page, "Skriv dagarna som 2026-11-21.") || !strings.Contains(page, `value="soon"`) || !strings.Contains(page, `value="ink" selected`) {
+	if !strings.Contains(page, `id="from-wrong">Skriv dagen så här: <span class="whole">2026-11-21</span>`) || strings.Contains(page, "to-wrong") || !strings.Contains(page, `value="soon"`) || !strings.Contains(page, `value="ink" selected`) {
 		t.Error("what is wrong with a day isn't said, or what was filled in is gone")
 	}
 }

@@ -116,8 +116,9 @@ func (v *visit) signIn() error {
 	return v.show(status, "sign-in", title, "", struct {
 		Ways                 []way
 		Ended, Onward, Step  bool
+		Anew                 bool
 		Trouble, Again, Help string
-	}{ways, query.Has("ended"), asked(next), levels != nil, trouble, again, help})
+	}{ways, query.Has("ended"), asked(next), levels != nil, query.Has("anew"), trouble, again, help})
 }
 
 // asked reports whether somebody's question is at a local address.

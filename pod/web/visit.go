@@ -144,7 +144,11 @@ func (v *visit) show(status int, name, title, nav string, data any) error {
 		f.Live = l.live()
 	}
 	var b bytes.Buffer
-	if err := v.pages[name].ExecuteTemplate(&b, "layout.html", f); err != nil {
+	page, err := v.pages[name]()
+	if err == nil {
+		err = page.ExecuteTemplate(&b, "layout.html", f)
+	}
+	if err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	h := v.w.Header()

@@ -41,14 +41,15 @@ type Dossier struct {
 
 // A Result is how well a strategy matched people.
 type Result struct {
-	Strategy   string
-	AUC, Error float64 // how often the true match scored above a false one; and its standard error, by chance
-	Top1       float64 // how often the true match came first in a line-up
-	Top1Error  float64
-	Chance     float64 // of that
-	People     int     // that were matched
-	Pairs      int     // of parties
-	Feature    string  // what was looked at last, where it is one thing
+	Strategy  string  `json:"strategy"`
+	AUC       float64 `json:"auc"`       // how often the true match scored above a false one
+	Error     float64 `json:"auc_error"` // its standard error, by chance
+	Top1      float64 `json:"top1"`      // how often the true match came first in a line-up
+	Top1Error float64 `json:"top1_error"`
+	Chance    float64 `json:"chance"` // of that
+	People    int     `json:"people"` // that were matched
+	Pairs     int     `json:"pairs"`  // of parties
+	Feature   string  `json:"looked_at_last,omitempty"`
 }
 
 const (
