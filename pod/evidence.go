@@ -362,19 +362,26 @@ func newestFirst(tx store.Tx) ([]string, error) {
 // Piece returns one piece of the owner's evidence.
 func (p *Pod) Piece(ctx context.Context, who acl.Agent, id string) (out Evidence, err error) {
 	err = p.viewPart(ctx, who, evidencePart, func(tx store.Tx) error {
-		if !store.IsID(id) {
-			return resource.Absent()
-		}
-		e, err := store.Load[Evidence](tx, evidenceKey(id))
+		e, err := pieceOf(tx, id)
 		if err != nil {
 			return err
-		}
-		if e == nil {
-			return resource.Absent()
 		}
 		p.listed(e)
 		out = *e
 		return nil
 	})
 	return out, err
+}
+
+// pieceOf returns the evidence with the id, which may be any text; Absent if there is
+// none.
+func pieceOf(tx store.Tx, id string) (*Evidence, error) {
+	if !store.IsID(id) {
+		return nil, resource.Absent()
+	}
+	e, err := store.Load[Evidence](tx, evidenceKey(id))
+	if err == nil && e == nil {
+		err = resource.Absent()
+	}
+	return e, err
 }

@@ -182,12 +182,9 @@ func (p *Pod) listed(e *Evidence) bool {
 // that is known: its issuer's status list may be out of reach.
 func (p *Pod) StatusOf(ctx context.Context, who acl.Agent, id string) (state EndState, known bool, err error) {
 	err = p.viewOwn(ctx, who, func(tx store.Tx) error {
-		e, err := store.Load[Evidence](tx, evidenceKey(id))
+		e, err := pieceOf(tx, id)
 		if err != nil {
 			return err
-		}
-		if e == nil {
-			return ldp.Refuse(ldp.NotFound, "There is no such evidence.")
 		}
 		known = p.listed(e)
 		state = e.State(p.Now())

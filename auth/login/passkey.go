@@ -64,7 +64,7 @@ type Passkeys struct {
 	pages map[string]*template.Template
 }
 
-//go:embed passkey.html passkey-add.html passkey.js passkey.css
+//go:embed passkey.html passkey-add.html passkey-head.html passkey.js passkey.css
 var passkeyFiles embed.FS
 
 var passkeyTexts = map[string]map[string]string{
