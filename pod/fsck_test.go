@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"skrin/pod/store"
 )
@@ -136,6 +137,25 @@ func TestCheckFinds(t *testing.T) {
 			}
 			t.Errorf("found: %+v", found)
 		})
+	}
+}
+
+// TestCheckCounts: what a pod has is counted; a blob that nothing refers to is an
+// orphan when it is a day old, and no fault.
+func TestCheckCounts(t *testing.T) {
+	w, _ := furnished(t)
+	_, _, err := w.pod.Blobs.Put(t.Context(), w.id(), strings.NewReader("of nothing"), 100)
+	must(t, err)
+	for _, row := range []struct {
+		after   time.Duration
+		orphans int
+	}{{0, 0}, {25 * time.Hour, 1}} {
+		w.now = time.Now().Add(row.after)
+		seen, found, err := w.pod.Check(t.Context(), w.id())
+		must(t, err)
+		if len(found) > 0 || seen.Orphans != row.orphans || seen.Blobs != 2 || seen.Consents != 1 || seen.Grants != 1 || seen.Entries < 4 || seen.Rules < 5 {
+			t.Errorf("after %v: %+v, %v", row.after, seen, found)
+		}
 	}
 }
 

@@ -161,6 +161,11 @@ func TestMandateIsLogged(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("logged %v\nwant   %v", got, want)
 	}
+	w.now = w.now.Add(25 * time.Hour)
+	w.sweep()
+	if left := w.kept("x"); left[0] != 0 {
+		t.Errorf("a day later %d marks of what she looked at are left", left[0])
+	}
 }
 
 // TestMandateEnds: by either, by time, and as soon as the person wants to leave.

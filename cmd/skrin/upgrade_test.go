@@ -107,8 +107,24 @@ func upgrades(t *testing.T, k keep, older func(*testing.T, config), at func(*tes
 	if len(heard) > 0 {
 		t.Errorf("it is upgraded again: %v", heard)
 	}
+	refusesNewer(t, c)
 	if o.Checked.Consents != 1 || at(t, c) != newest {
 		t.Errorf("fsck has seen %+v, and it has version %s", o.Checked, at(t, c))
+	}
+}
+
+// refusesNewer opens a store whose pods a newer version has written.
+func refusesNewer(t *testing.T, c config) {
+	t.Helper()
+	s, err := openChest(t.Context(), c, slog.New(slog.DiscardHandler))
+	must(t, err)
+	r, err := s.records.Load(t.Context(), upgradeKind, upgradeKey)
+	must(t, err)
+	r.Value = fmt.Appendf(nil, `{"schema":%d,"done":true}`, pod.Schema+1)
+	must(t, s.records.Save(t.Context(), upgradeKind, upgradeKey, r))
+	must(t, s.Close())
+	if _, err := openChest(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "Start the newer version") {
+		t.Errorf("what a newer version has written is opened: %v", err)
 	}
 }
 

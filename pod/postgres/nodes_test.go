@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"skrin/auth"
 	"skrin/ldp"
 	"skrin/pod/podtest"
 	"skrin/pod/postgres"
@@ -212,6 +213,36 @@ func TestMigrate(t *testing.T) {
 	}
 	if postgres.Migrate(t.Context(), o, 6) == nil {
 		t.Error("it has migrated to a version that there isn't")
+	}
+}
+
+// TestMigrateBack: what the version before would neither keep in order nor remove is
+// gone when the tables have been brought back to it, and nothing else.
+func TestMigrateBack(t *testing.T) {
+	server := podtest.NewPostgres(t)
+	s, _ := opened(t, server, time.Now)
+	must(t, s.Create(t.Context(), "a", func(tx store.Tx) error {
+		for _, key := range []string{"B", "C1", "J1", "Q1", "R1", "c1", "q1", "i1"} {
+			tx.Put(key, []byte("x"))
+		}
+		return nil
+	}))
+	for _, kind := range []string{"pod schema", "other"} {
+		must(t, s.Save(t.Context(), kind, "pods", auth.Record{Value: []byte("x")}))
+	}
+	must(t, postgres.Migrate(t.Context(), postgres.Options{URL: server.Last(), Now: time.Now}, 4))
+	keys := ""
+	must(t, s.View(t.Context(), "id/a", func(tx store.Tx) error {
+		pairs, err := tx.Scan("", "", 100)
+		for _, pair := range pairs {
+			keys += pair.Key + " "
+		}
+		return err
+	}))
+	_, gone := s.Load(t.Context(), "pod schema", "pods")
+	_, kept := s.Load(t.Context(), "other", "pods")
+	if keys != "R1 c1 i1 q1 " || !errors.Is(gone, auth.ErrNoRecord) || kept != nil {
+		t.Errorf("there are left %q; how far the upgrade is: %v; another record: %v", keys, gone, kept)
 	}
 }
 
