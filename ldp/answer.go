@@ -142,12 +142,12 @@ func (x *exchange) requestID() string {
 // problem writes a problem: a page for a browser, JSON for a program.
 func (x *exchange) problem(p problem) {
 	if likesPages(x.r.Header["Accept"], typeProblem) {
-		x.pageHeaders()
+		t := x.pageHeaders()
 		x.w.WriteHeader(p.Status)
 		if x.r.Method != http.MethodHead {
 			// The page's template can't fail on these strings, and the client's
 			// hanging up is no failure of ours.
-			_ = problemPage.Execute(x.w, p)
+			_ = t.problem.Execute(x.w, p.page())
 		}
 		return
 	}
@@ -158,6 +158,26 @@ func (x *exchange) problem(p problem) {
 	if x.r.Method != http.MethodHead {
 		_, _ = x.w.Write(body) // the client may have hung up
 	}
+}
+
+// A problemPage is what the page about a problem shows: in plain words what has
+// happened and what to do now, by their messages, and for whoever helps the rest, in
+// English.
+type problemPage struct {
+	problem
+	Title, Now string // keys of messages
+	Reason     string
+}
+
+func (p problem) page() problemPage {
+	key := "problem.other"
+	switch Kind(p.Status) {
+	case Unauthenticated, NotFound, TooMany, Unavailable:
+		key = "problem." + strconv.Itoa(p.Status)
+	case Gone:
+		key = "problem.404"
+	}
+	return problemPage{p, key, key + ".now", p.Title}
 }
 
 // advice is what to say where a failure came without words.

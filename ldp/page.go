@@ -3,11 +3,11 @@
 package ldp
 
 import (
+	"cmp"
 	"crypto/sha256"
-	_ "embed" // the templates and the stylesheet
+	_ "embed" // the stylesheet
 	"encoding/base64"
 	"fmt"
-	"html/template"
 	"iter"
 	"net/http"
 	"net/url"
@@ -18,33 +18,26 @@ import (
 	"skrin/ldp/rdf"
 )
 
-var (
-	//go:embed page.css
-	pageStyle string
-	//go:embed page.html
-	pageText string
+//go:embed page.css
+var pageStyle string
 
-	pages = template.Must(template.New("").Funcs(template.FuncMap{
-		"style": func() template.CSS { return template.CSS(pageStyle) },
-		"plain": plain,
-	}).Parse(pageText))
-	problemPage = pages.Lookup("problem")
-	viewPage    = pages.Lookup("view")
-
-	// pagePolicy lets nothing run and nothing be fetched: the stylesheet is in
-	// the page.
-	pagePolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'sha256-" + styleHash() + "'"
-)
+// pagePolicy lets nothing run and nothing be fetched: the stylesheet is in the page.
+var pagePolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'sha256-" + styleHash() + "'"
 
 func styleHash() string {
 	sum := sha256.Sum256([]byte(pageStyle))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-func (x *exchange) pageHeaders() {
+// pageHeaders prepares a page, and returns the language that it is to be in.
+func (x *exchange) pageHeaders() *tongue {
+	t := tongueOf(x.r)
 	x.set("Content-Type", "text/html; charset=utf-8")
+	x.set("Content-Language", t.lang)
+	x.set("Vary", cmp.Or(x.header.Get("Vary"), "Accept")+", Accept-Language")
 	x.set("Content-Security-Policy", pagePolicy)
 	x.set("Referrer-Policy", "no-referrer")
+	return t
 }
 
 // A view is what the page about a resource shows.
@@ -92,13 +85,13 @@ func (g *reading) page() error {
 			v.group()
 		}
 	}
-	g.pageHeaders()
+	t := g.pageHeaders()
 	if g.r.Method == http.MethodHead {
 		g.w.WriteHeader(http.StatusOK)
 		return nil
 	}
 	w := &paged{g: g}
-	if err := viewPage.Execute(w, v); err != nil {
+	if err := t.view.Execute(w, v); err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
 	if v.err != nil {
@@ -162,7 +155,7 @@ func (p *paged) Write(b []byte) (int, error) {
 }
 
 // A line is a member as the page shows it.
-type line struct{ Name, URL, Type, Size, Modified string }
+type line struct{ Name, URL, Type, Size, Modified string } // Type "" for a container
 
 // Members yields the container's members; err is set where it ends early.
 func (v *view) Members() iter.Seq[line] {
@@ -174,7 +167,7 @@ func (v *view) Members() iter.Seq[line] {
 			}
 			l := line{Name: plain(m.ID.Name()), URL: string(m.ID), Type: bare(m.Type), Size: strconv.FormatInt(m.Size, 10)}
 			if m.ID.IsContainer() {
-				l.Type, l.Size = "container", ""
+				l.Type, l.Size = "", ""
 			}
 			if !m.Modified.IsZero() {
 				l.Modified = m.Modified.UTC().Format("2006-01-02 15:04:05 UTC")

@@ -98,6 +98,9 @@ func (g *reading) headers() {
 	if g.shows != nil {
 		format = g.shows.format(format)
 	}
+	if g.pageOf() {
+		format += "-" + tongueOf(g.r).lang
+	}
 	g.etag = entityTag(g.res.Tag, format)
 	g.describe(g.res.Description, g.etag)
 	g.set("Wac-Allow", wacAllow(g.res.Modes, g.res.Public))
@@ -114,6 +117,9 @@ func (g *reading) headers() {
 	}
 }
 
+// pageOf reports whether the answer is a page of ours about the resource.
+func (g *reading) pageOf() bool { return g.picked == typeHTML && bare(g.res.Type) != typeHTML }
+
 // represent writes the representation that was picked.
 func (g *reading) represent() error {
 	if g.shows != nil && g.res.Members != nil {
@@ -121,7 +127,7 @@ func (g *reading) represent() error {
 			return err
 		}
 	}
-	if g.picked == typeHTML && bare(g.res.Type) != typeHTML {
+	if g.pageOf() {
 		return g.page()
 	}
 	// It is anybody's: nothing in it may run on our origin.

@@ -213,15 +213,9 @@ const owners = "owner"
 func (p *Pod) OwnForm(ctx context.Context, who acl.Agent, id string) (string, error) {
 	var form string
 	err := p.updateOwn(ctx, who, func(tx store.Tx) error {
-		if !store.IsID(id) {
-			return resource.Absent()
-		}
-		e, err := store.Load[Evidence](tx, evidenceKey(id))
+		e, err := pieceOf(tx, id)
 		if err != nil {
 			return err
-		}
-		if e == nil {
-			return resource.Absent()
 		}
 		g, err := p.giveForm(ctx, tx, e, owners)
 		form = g.form

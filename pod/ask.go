@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod/number"
 	"skrin/pod/registry"
+	"skrin/pod/text"
 )
 
 // A Detail is one authorization detail (RFC 9396) of ours, as a party sends it
@@ -70,7 +70,7 @@ func (p *Pod) parseDetails(ctx context.Context, id string, details []json.RawMes
 	now := p.Now().UTC().Truncate(time.Second)
 	r := &Request{Kind: d.Type, Party: id, Reference: d.Reference, State: Open, Created: now, AnswerBy: now.Add(answerTime)}
 	var faults []string
-	if len(d.Reference) > 128 || number.In(d.Reference) {
+	if len(d.Reference) > 128 || text.HasNumber(d.Reference) {
 		faults = append(faults, "reference: at most 128 bytes, and no personal number.")
 	}
 	if d.Locations != nil || d.Consent != "" || d.HolderKeys != "" {

@@ -11,8 +11,8 @@ import (
 	"slices"
 
 	"skrin/ldp"
-	"skrin/pod/number"
 	"skrin/pod/registry"
+	"skrin/pod/text"
 )
 
 // TypeRows is the media type of a batch: JSON lines, each a [Row]. All of it is
@@ -67,7 +67,7 @@ func (p *Pod) readRow(ctx context.Context, party registry.Party, types []string,
 		return nil, []string{"forms: the evidence is not signed."}
 	case len(row.Forms) > maxForms:
 		return nil, []string{fmt.Sprintf("forms: there are more than %d.", maxForms)}
-	case len(row.Reference) > 128 || number.In(row.Reference):
+	case len(row.Reference) > 128 || text.HasNumber(row.Reference):
 		return nil, []string{"reference: at most 128 bytes, and no personal number."}
 	}
 	d, faults := p.checkForms(ctx, party, types, row.Forms)

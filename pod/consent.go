@@ -11,6 +11,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/log"
+	"skrin/pod/outbox"
 	"skrin/pod/registry"
 	"skrin/pod/store"
 )
@@ -122,7 +123,7 @@ func (p *Pod) withdraw(ctx context.Context, tx store.Tx, c *Consent, tell time.T
 	if err := log.Enter(tx, p.Now(), e); err != nil {
 		return err
 	}
-	return p.tell(ctx, tx, Notification{Party: c.Request.Party, Space: c.Space, Event: ConsentWithdrawn, Consent: c.ID,
+	return p.tell(ctx, tx, outbox.Notification{Party: c.Request.Party, Space: c.Space, Event: outbox.ConsentWithdrawn, Consent: c.ID,
 		Location: p.url(ldp.ID(g.Rule.On)), Reference: c.Request.Reference, Next: tell})
 }
 

@@ -14,9 +14,10 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/log"
-	"skrin/pod/number"
+	"skrin/pod/outbox"
 	"skrin/pod/registry"
 	"skrin/pod/store"
+	"skrin/pod/text"
 )
 
 // Freeze stops a party's reads from the owner's pod, of all parties for "", until
@@ -97,9 +98,9 @@ func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change
 }
 
 func (p *Pod) tellDisconnected(ctx context.Context, tx store.Tx, s *Space, several bool) (err error) {
-	n := Notification{Party: s.Party, Space: s.ID, Event: Disconnected, Location: p.url(s.deposit())}
+	n := outbox.Notification{Party: s.Party, Space: s.ID, Event: outbox.Disconnected, Location: p.url(s.deposit())}
 	if several {
-		if n.Next, err = p.someTime(); err != nil {
+		if n.Next, err = outbox.SomeTime(p.Rand, p.Now()); err != nil {
 			return err
 		}
 	}
@@ -171,7 +172,7 @@ func (p *Pod) checkErasure(party registry.Party, jws string) (*ErasureReceipt, [
 	if _, err := time.Parse(time.DateOnly, r.Erased); err != nil {
 		faults = append(faults, "erased: a day like 2026-12-01 is needed.")
 	}
-	if len(r.Method) > 500 || len(r.Retained) > 50 || number.In(r.Method) || slices.ContainsFunc(r.Retained, number.In) {
+	if len(r.Method) > 500 || len(r.Retained) > 50 || text.HasNumber(r.Method) || slices.ContainsFunc(r.Retained, text.HasNumber) {
 		faults = append(faults, "method and retained: at most 500 bytes and 50 concepts, and no personal number.")
 	}
 	return r, faults

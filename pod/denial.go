@@ -35,7 +35,7 @@ func (p *Pod) denied(tx store.Tx, a access, id ldp.ID, failed error) (told, err 
 	if d.kind == ldp.Unavailable {
 		fault.Header = "Retry-After: 600"
 	}
-	return fault, log.Refused(tx, p.Now(), e)
+	return fault, p.marked(tx)(log.Refused(tx, p.Now(), e))
 }
 
 // covered returns the fields that a read may release: those of the grant for which

@@ -23,11 +23,12 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
 	"skrin/pod/log"
-	"skrin/pod/number"
 	"skrin/pod/record"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
+	"skrin/pod/status"
 	"skrin/pod/store"
+	"skrin/pod/text"
 	"skrin/pod/vocab"
 )
 
@@ -69,13 +70,13 @@ type delivery struct {
 	issued, expires time.Time
 	facts           []Fact
 	forms           []string
-	place           *Place     // of the first form in a status list; nil if it has none
-	places          Places     // of all forms
-	holder          string     // thumbprint of the first form's holder key; "" if it has none
-	holders         []string   // of all forms
-	marks           []string   // by which the first form could be matched with another
-	detached        []string   // the signature of the graph, where it has no signed forms
-	graph           *rdf.Graph // as sent, without signed forms and signature; nil if only signed forms were sent
+	place           *status.Place // of the first form in a status list; nil if it has none
+	places          status.Places // of all forms
+	holder          string        // thumbprint of the first form's holder key; "" if it has none
+	holders         []string      // of all forms
+	marks           []string      // by which the first form could be matched with another
+	detached        []string      // the signature of the graph, where it has no signed forms
+	graph           *rdf.Graph    // as sent, without signed forms and signature; nil if only signed forms were sent
 }
 
 // spacePost takes a provider's deposit: a signed form or several of one
@@ -109,7 +110,7 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	if before != nil {
+	if before.good(p.Now()) {
 		return p.accepted(before.ID, before.Receipt), nil
 	}
 	var rows []*delivery
@@ -126,12 +127,13 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 		return ldp.Written{}, err
 	}
 	err = p.inSpace(ctx, who, acl.Append, req.ID, func(tx store.Tx, a access) error {
-		before, err := repeated(tx, a.space, req.Key, body)
-		if err != nil || before != nil {
-			if before != nil {
-				done = p.accepted(before.ID, before.Receipt)
-			}
+		before, err := p.repeated(tx, a.space, req.Key, body)
+		if err != nil {
 			return err
+		}
+		if before.good(p.Now()) {
+			done = p.accepted(before.ID, before.Receipt)
+			return nil
 		}
 		for i, d := range rows {
 			if !slices.Contains(a.space.Types, d.typ.ID) {
@@ -147,7 +149,7 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 				return err
 			}
 		}
-		return remember(tx, a.space, req.Key, body, done)
+		return p.remember(tx, a.space, req.Key, body, done, before)
 	})
 	p.wake(err)
 	return done, placeTaken(err)
@@ -161,7 +163,7 @@ func (p *Pod) answered(ctx context.Context, who acl.Agent, req ldp.Post, body []
 	}
 	err = p.viewDeposits(ctx, who, req.ID, func(tx store.Tx, a access) error {
 		var err error
-		before, err = repeated(tx, a.space, req.Key, body)
+		before, err = p.repeated(tx, a.space, req.Key, body)
 		return err
 	})
 	return before, err
@@ -315,7 +317,7 @@ func (p *Pod) takeSigned(g *rdf.Graph, term string) []string {
 func (p *Pod) checkForms(ctx context.Context, party registry.Party, types []string, forms []string) (*delivery, []string) {
 	var d *delivery
 	var faults []string
-	var places []*Place
+	var places []*status.Place
 	var holders []string
 	marks := map[string]bool{}
 	for i, form := range forms {
@@ -325,7 +327,7 @@ func (p *Pod) checkForms(ctx context.Context, party registry.Party, types []stri
 			faults = append(faults, fmt.Sprintf("signed form %d: %s", i+1, err))
 		case p.Leak != LeakStatus && p.Leak != LeakHolder && slices.ContainsFunc(one.marks, func(m string) bool { return marks[m] }):
 			faults = append(faults, fmt.Sprintf("signed form %d shares a digest, salt, status index or holder key with another: each needs its own.", i+1))
-		case p.Leak != LeakStatus && slices.ContainsFunc(places, func(at *Place) bool { return neighbours(at, one.place) }):
+		case p.Leak != LeakStatus && slices.ContainsFunc(places, func(at *status.Place) bool { return status.Neighbours(at, one.place) }):
 			faults = append(faults, fmt.Sprintf("signed form %d is the neighbour of another in the status list: give them random places.", i+1))
 		case d == nil:
 			d = one
@@ -342,7 +344,7 @@ func (p *Pod) checkForms(ctx context.Context, party registry.Party, types []stri
 			}
 		}
 	}
-	if faults == nil && p.Leak != LeakStatus && p.Leak != LeakList && p.Statuses.tells(party.ID, places) {
+	if faults == nil && p.Leak != LeakStatus && p.Leak != LeakList && p.Statuses.Tells(party.ID, places) {
 		faults = append(faults, "status: all forms are in one of your lists, which tells their recipients that they may know one person. Spread them over your lists at random.")
 	}
 	if faults != nil {
@@ -353,7 +355,7 @@ func (p *Pod) checkForms(ctx context.Context, party registry.Party, types []stri
 	for _, at := range places {
 		if at != nil && !slices.Contains(d.places[at.List], at.Index) {
 			if d.places == nil {
-				d.places = Places{}
+				d.places = status.Places{}
 			}
 			d.places[at.List] = append(d.places[at.List], at.Index)
 		}
@@ -409,7 +411,7 @@ func (p *Pod) checkForm(ctx context.Context, party registry.Party, types []strin
 	if d.holder, err = holderOf(c); err != nil {
 		return nil, err
 	}
-	d.place, err = p.checkPlace(ctx, party, v.Status)
+	d.place, err = p.Statuses.Check(ctx, party, v.Status, p.round())
 	return d, err
 }
 
@@ -432,7 +434,7 @@ func lexicalForm(value any, datatype string) (string, error) {
 			return strconv.FormatInt(n, 10), nil
 		}
 	case string:
-		if number.In(v) {
+		if text.HasNumber(v) {
 			return "", errors.New("it holds what looks like a personal number, which has no place in evidence")
 		}
 		switch datatype {
@@ -476,7 +478,7 @@ func (d *delivery) agrees(g *rdf.Graph) (faults []string) {
 		faults = append(faults, "the value for "+clip(concept)+" is not signed.")
 	}
 	for t := range g.Match(rdf.Term{}, rdf.Term{}, rdf.Term{}) {
-		if number.In(t.O.Value) || number.In(t.S.Value) {
+		if text.HasNumber(t.O.Value) || text.HasNumber(t.S.Value) {
 			return append(faults, "the RDF holds what looks like a personal number, which has no place in evidence.")
 		}
 	}
@@ -612,13 +614,26 @@ func digestsOf(forms []string) []string {
 	return all
 }
 
+// answerKept is for how long the answer to a deposit that carried an idempotency key
+// is remembered: as long as a provider may still repeat it, because it hasn't got the
+// answer. Its queue may wait for a weekend and a holiday; after that the key is as
+// good as new, and what was delivered before is refused as such.
+const answerKept = 7 * 24 * time.Hour
+
 // An earlier is what is remembered of a deposit that carried an idempotency
 // key.
 type earlier struct {
 	Body    []byte // SHA-256
 	ID      ldp.ID
 	Receipt []byte
+	Until   time.Time // whole seconds
 }
+
+// good reports whether it is still to be answered so; e may be nil.
+func (e *earlier) good(now time.Time) bool { return e != nil && now.Before(e.Until) }
+
+// lapseKey finds what is remembered under a key by when it ends.
+func (e *earlier) lapseKey(key string) string { return fmt.Sprintf("J%016x", e.Until.Unix()) + key[1:] }
 
 func earlierKey(s *Space, key string) string {
 	sum := sha256.Sum256([]byte(key))
@@ -626,8 +641,8 @@ func earlierKey(s *Space, key string) string {
 }
 
 // repeated returns what answered an earlier deposit with the same idempotency
-// key, nil if there was none.
-func repeated(tx store.Tx, s *Space, key string, body []byte) (*earlier, error) {
+// key, nil if there was none. It need not be good any more.
+func (p *Pod) repeated(tx store.Tx, s *Space, key string, body []byte) (*earlier, error) {
 	if key == "" {
 		return nil, nil
 	}
@@ -635,16 +650,29 @@ func repeated(tx store.Tx, s *Space, key string, body []byte) (*earlier, error) 
 	if err != nil || e == nil {
 		return nil, err
 	}
-	if sum := sha256.Sum256(body); !bytes.Equal(e.Body, sum[:]) {
+	if sum := sha256.Sum256(body); e.good(p.Now()) && !bytes.Equal(e.Body, sum[:]) {
 		return nil, ldp.Refuse(ldp.Unprocessable, "This Idempotency-Key was used for another body.")
 	}
 	return e, nil
 }
 
-func remember(tx store.Tx, s *Space, key string, body []byte, done ldp.Written) error {
+// remember notes what answers a deposit, in the place of what has lapsed.
+func (p *Pod) remember(tx store.Tx, s *Space, key string, body []byte, done ldp.Written, lapsed *earlier) error {
 	if key == "" {
 		return nil
 	}
-	sum := sha256.Sum256(body)
-	return store.Save(tx, earlierKey(s, key), earlier{sum[:], done.ID, done.Receipt})
+	at, sum := earlierKey(s, key), sha256.Sum256(body)
+	if lapsed != nil {
+		tx.Delete(lapsed.lapseKey(at))
+	}
+	return keepEarlier(tx, at, &earlier{sum[:], done.ID, done.Receipt, p.Now().UTC().Truncate(time.Second).Add(answerKept)})
+}
+
+// keepEarlier stores what is remembered, so that it is found when it has lapsed.
+func keepEarlier(tx store.Tx, key string, e *earlier) error {
+	tx.Put(e.lapseKey(key), []byte{store.Layout})
+	if err := store.Save(tx, key, e); err != nil {
+		return err
+	}
+	return forgetBy(tx, e.Until)
 }

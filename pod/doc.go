@@ -33,17 +33,18 @@
 //	Checkpoint    log/           the signed end of an exported log
 //	Imported      takein.go      what came of filling a pod from an archive; takeout.go makes one; move.go
 //	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
-//	Subscription  subscribe.go   a channel: who is told of what happens to a resource
+//	Subscription  channel/       a channel: who is told of what happens to a resource
 //	Activity      record/        what happened to a resource; Hear decides who is told
-//	Call          calls.go       what a webhook is to be told
+//	Call          channel/       what a webhook is to be told
 //	MailedRequest mail.go        a request that a party posts to its inbox/
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
-//	Mandate       mandate.go     somebody acts for the owner, as far as it says, until it ends
+//	Mandate       mandate/       somebody acts for the owner, as far as it says, until it ends
 //	Holding       holding.go     what an operator may know of one pod: how much it holds
-//	Loan          lend.go        what the owner lets others do to a file or folder, by its ACL document
+//	Loan          loan/          what the owner lets others do to a file or folder, by its ACL document
 //	holderKey     holder.go      a private key of the person's, of one signed form
-//	Notification  outbox.go      what a counterpart must be told, until it has been
-//	Statuses      status.go      the status lists of all providers, by which they revoke
+//	index         upgrade.go     what finds things of a kind in another order; also how a pod comes to a new Schema
+//	Notification  outbox/        what a counterpart must be told, until it has been
+//	Lists         status/        the status lists of all providers, by which they revoke; status.go marks what they do
 //	Leak          leak.go        a link on purpose, for the program that must see it
 //
 // # One function for the screen and the wire
@@ -73,8 +74,9 @@
 //	h, l{seq}                the log's head; an Entry
 //	P{place}                 the id of the evidence that has a place in a status list; also a Name of the pod
 //	z{space}\0{thumbprint}   a holder key that a provider was given;  z{thumbprint} one that is in a form
-//	x{day}\0…                a refusal that was logged that day
-//	i{space}\0{key}          what answered an idempotency key
+//	x{day}\0…                that a refusal was logged that day; until the day is over
+//	i{space}\0{key}          what answered an idempotency key; for seven days
+//	J{ends}{space}\0{key}    that there is such an answer, the one that ends first before the others
 //	j{day}{digest}           the same for a POST to the standard pod
 //	u{day}\0{app}            a ReadCount; without an app, of what everybody may read
 //	d{day}\0{sender}         how many notifications the inbox took; without a sender, of all
@@ -87,6 +89,7 @@
 //	O                        notes of the Mandates that others have given the owner
 //	U                        how many bytes the resources hold together
 //	b                        when blobs are to be swept
+//	B                        when what is kept for a time is to be forgotten
 //	I                        an import that is under way
 //	o, n{seq}                the last number of the outbox; a Notification that waits
 package pod

@@ -99,11 +99,8 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 	early := func(tx store.Tx) error { // before a byte of the body is read
 		podID = tx.Pod()
 		r, err := check(tx)
-		if sends = err == nil && r.IsSender(); sends {
-			err = r.Notification(req.Type, req.ID.IsContainer(), req.Size)
-		}
 		if err == nil {
-			err = p.tree().HasRoom(tx, req.Size, r.Rec)
+			sends, err = p.tree().Expect(tx, r, req.Type, req.ID.IsContainer(), req.Size, r.Rec)
 		}
 		return err
 	}
@@ -117,15 +114,11 @@ func (p *Pod) Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written,
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	ch, err := record.NewChange(p.Now(), p.Rand)
-	if err != nil {
-		return ldp.Written{}, err
-	}
 	var done ldp.Written
-	err = p.write(ctx, who, req.ID, func(tx store.Tx) (log.Action, ldp.ID, error) {
+	err = p.write(ctx, who, req.ID, func(tx store.Tx, ch *record.Change) (log.Action, ldp.ID, error) {
 		r, err := check(tx)
 		if err == nil {
-			done, err = p.tree().Write(ctx, tx, &ch, r, c)
+			done, err = p.tree().Write(ctx, tx, ch, r, c)
 		}
 		return log.DidWrite, req.ID, err
 	})
@@ -145,12 +138,8 @@ func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
 	if req.ID.First() == spaces {
 		return resource.Refusal(who)
 	}
-	ch, err := record.NewChange(p.Now(), p.Rand)
-	if err != nil {
-		return err
-	}
-	err = p.write(ctx, who, req.ID, func(tx store.Tx) (log.Action, ldp.ID, error) {
-		return log.DidDelete, req.ID, p.delete(ctx, tx, &ch, who, req)
+	err := p.write(ctx, who, req.ID, func(tx store.Tx, ch *record.Change) (log.Action, ldp.ID, error) {
+		return log.DidDelete, req.ID, p.delete(ctx, tx, ch, who, req)
 	})
 	if resource.IsEvidence(req.ID) {
 		p.wake(err)
@@ -159,43 +148,16 @@ func (p *Pod) Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error {
 }
 
 func (p *Pod) delete(ctx context.Context, tx store.Tx, ch *record.Change, who acl.Agent, req ldp.Delete) error {
-	r, err := p.tree().Look(tx, who, req.ID, true)
+	r, err := p.tree().LookGoing(tx, who, req)
 	if err != nil {
 		return err
 	}
-	if err := r.MayDelete(); err != nil {
-		return err
-	}
-	if err := p.tree().CanGo(tx, r); err != nil {
-		return err
-	}
-	tag, modified := r.Rec.Validators()
-	if err := req.Cond.Check(tag, modified); err != nil {
-		return err
-	}
-	if resource.IsEvidence(r.ID) {
-		if err := p.endEvidence(ctx, tx, r.ID); err != nil {
+	if resource.IsEvidence(req.ID) {
+		if err := p.endEvidence(ctx, tx, req.ID); err != nil {
 			return err
 		}
 	}
-	less, err := r.Shrinkage(tx)
-	if err == nil {
-		err = p.tree().Charge(tx, r, -less)
-	}
-	if err != nil {
-		return err
-	}
-	if err := r.Remember(tx); err != nil {
-		return err
-	}
-	r.Remove(tx, ch)
-	if err := p.journal(tx, r); err != nil {
-		return err
-	}
-	if r.Rec.Digest != "" {
-		return p.sweepSoon(tx)
-	}
-	return nil
+	return p.tree().Remove(tx, ch, r)
 }
 
 // spaces is the first segment of the paths of pairwise spaces.
@@ -229,11 +191,8 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 	err := p.view(ctx, who, req.ID, func(tx store.Tx) error {
 		podID = tx.Pod()
 		r, err := check(tx)
-		if sends = err == nil && r.IsSender(); sends {
-			err = r.Notification(req.Type, req.Container, req.Size)
-		}
 		if err == nil {
-			err = p.tree().HasRoom(tx, req.Size, nil)
+			sends, err = p.tree().Expect(tx, r, req.Type, req.Container, req.Size, nil)
 		}
 		return err
 	})
@@ -248,21 +207,17 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	ch, err := record.NewChange(p.Now(), p.Rand)
-	if err != nil {
-		return ldp.Written{}, err
-	}
 	var done ldp.Written
-	err = p.write(ctx, who, req.ID, func(tx store.Tx) (log.Action, ldp.ID, error) {
+	err = p.write(ctx, who, req.ID, func(tx store.Tx, ch *record.Change) (log.Action, ldp.ID, error) {
 		r, err := check(tx)
 		if err != nil {
 			return "", "", err
 		}
-		once := resource.OnceOf(who, req, c, &ch)
+		once := resource.OnceOf(who, req, c, ch)
 		if done, err = p.tree().Repeated(tx, once); err != nil || done.ID != "" {
 			return "", "", err
 		}
-		if done, err = p.tree().Add(ctx, tx, &ch, r, req, c); err != nil {
+		if done, err = p.tree().Add(ctx, tx, ch, r, req, c); err != nil {
 			return "", "", err
 		}
 		return log.DidWrite, done.ID, once.Remember(tx, done.ID)
@@ -295,17 +250,13 @@ func (p *Pod) Patch(ctx context.Context, who acl.Agent, req ldp.Patch) (ldp.Writ
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	ch, err := record.NewChange(p.Now(), p.Rand)
-	if err != nil {
-		return ldp.Written{}, err
-	}
 	job := p.tree().Patching(patch)
 	defer job.Done()
 	var done ldp.Written
 	for range 100 {
-		err = p.write(ctx, who, req.ID, func(tx store.Tx) (log.Action, ldp.ID, error) {
+		err = p.write(ctx, who, req.ID, func(tx store.Tx, ch *record.Change) (log.Action, ldp.ID, error) {
 			var err error
-			done, err = job.Run(ctx, tx, &ch, who, req)
+			done, err = job.Run(ctx, tx, ch, who, req)
 			return log.DidWrite, req.ID, err
 		})
 		var lack *resource.Lacking

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"time"
 
+	"skrin/pod/mandate"
 	"skrin/pod/record"
+	"skrin/pod/status"
 	"skrin/pod/store"
 )
 
@@ -50,10 +52,10 @@ func unname(ctx context.Context, s store.Store, id string) error {
 		tx.Release(store.Name("pod/" + h.Name))
 		tx.Release(store.Name("person/" + h.Person))
 		tx.Due(time.Time{})
-		if err := eachPlace(tx, func(n store.Name) { tx.Release(n) }); err != nil {
+		if err := status.Each(tx, func(n store.Name) { tx.Release(n) }); err != nil {
 			return err
 		}
-		if err := releaseInvitations(tx); err != nil {
+		if err := mandate.Release(tx); err != nil {
 			return err
 		}
 		return store.Each(tx, spaceKey(""), func(s *Space) bool { tx.Release(store.Name("w/" + s.ID)); return true })

@@ -15,7 +15,9 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/outbox"
 	"skrin/pod/resource"
+	"skrin/pod/status"
 	"skrin/pod/store"
 )
 
@@ -27,15 +29,15 @@ type Evidence struct {
 	Issued   time.Time
 	Expires  time.Time // both in whole days
 	Received time.Time
-	Path     ldp.ID    // where the person finds it in the pod, as RDF
-	Facts    []Fact    // in the order of the type's fields
-	Detached string    // the issuer's signature of its RDF, as [TypeDetached]; "" if it came as signed forms
-	Forms    int       // how many signed forms were delivered
-	Given    int       // how many of them have a recipient
-	Wanted   time.Time // when its issuer was asked for more of them; zero if it wasn't, or has delivered them
-	Places   Places    // of the signed forms in status lists
-	Listed   EndState  // what the lists said when the log was told last: "", Revoked or Suspended
-	Ended    EndState  // why it is no longer current; "" while it is
+	Path     ldp.ID        // where the person finds it in the pod, as RDF
+	Facts    []Fact        // in the order of the type's fields
+	Detached string        // the issuer's signature of its RDF, as [TypeDetached]; "" if it came as signed forms
+	Forms    int           // how many signed forms were delivered
+	Given    int           // how many of them have a recipient
+	Wanted   time.Time     // when its issuer was asked for more of them; zero if it wasn't, or has delivered them
+	Places   status.Places // of the signed forms in status lists
+	Listed   EndState      // what the lists said when the log was told last: "", Revoked or Suspended
+	Ended    EndState      // why it is no longer current; "" while it is
 }
 
 // Copy implements store.Copier.
@@ -177,7 +179,7 @@ func (p *Pod) giveForm(ctx context.Context, tx store.Tx, e *Evidence, space stri
 		}
 	}
 	if 4*(e.Forms-e.Given) < e.Forms && p.Now().Sub(e.Wanted) >= 24*time.Hour {
-		later, err := p.someTime()
+		later, err := outbox.SomeTime(p.Rand, p.Now())
 		if err != nil {
 			return g, err
 		}
@@ -196,14 +198,17 @@ func (p *Pod) wantForms(ctx context.Context, tx store.Tx, e *Evidence, at time.T
 	if err != nil || s == nil || !slices.Contains(s.Types, e.Type) || e.State(now) != Current {
 		return err
 	}
-	if at = later(at, now); now.Sub(e.Wanted) < 24*time.Hour && !at.Before(e.Wanted) {
+	if at.Before(now) {
+		at = now
+	}
+	if now.Sub(e.Wanted) < 24*time.Hour && !at.Before(e.Wanted) {
 		return nil
 	}
 	e.Wanted = at
 	if err := store.Save(tx, evidenceKey(e.ID), e); err != nil {
 		return err
 	}
-	return p.tell(ctx, tx, Notification{Party: e.Issuer, Space: s.ID, Event: FormsWanted, Types: []string{e.Type}, Location: p.url(s.deposit()),
+	return p.tell(ctx, tx, outbox.Notification{Party: e.Issuer, Space: s.ID, Event: outbox.FormsWanted, Types: []string{e.Type}, Location: p.url(s.deposit()),
 		Issued: e.Issued, Expires: e.Expires, Next: at})
 }
 
@@ -357,19 +362,26 @@ func newestFirst(tx store.Tx) ([]string, error) {
 // Piece returns one piece of the owner's evidence.
 func (p *Pod) Piece(ctx context.Context, who acl.Agent, id string) (out Evidence, err error) {
 	err = p.viewPart(ctx, who, evidencePart, func(tx store.Tx) error {
-		if !store.IsID(id) {
-			return resource.Absent()
-		}
-		e, err := store.Load[Evidence](tx, evidenceKey(id))
+		e, err := pieceOf(tx, id)
 		if err != nil {
 			return err
-		}
-		if e == nil {
-			return resource.Absent()
 		}
 		p.listed(e)
 		out = *e
 		return nil
 	})
 	return out, err
+}
+
+// pieceOf returns the evidence with the id, which may be any text; Absent if there is
+// none.
+func pieceOf(tx store.Tx, id string) (*Evidence, error) {
+	if !store.IsID(id) {
+		return nil, resource.Absent()
+	}
+	e, err := store.Load[Evidence](tx, evidenceKey(id))
+	if err == nil && e == nil {
+		err = resource.Absent()
+	}
+	return e, err
 }

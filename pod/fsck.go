@@ -18,6 +18,7 @@ import (
 	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/resource"
+	"skrin/pod/status"
 	"skrin/pod/store"
 )
 
@@ -39,13 +40,14 @@ type Inventory struct {
 // lead to it; that each resource is in its container, and each member there; that
 // each ACL document compiles to the rules that are enforced; that each blob
 // referred to is there; that the log's chain is whole; that each grant has its
-// consent, and each consent its grant. It is for the operator: no agent asks, and
+// consent, and each consent its grant; that each index finds just what there is; that what
+// is kept for a time will end. It is for the operator: no agent asks, and
 // nothing is told of what the pod holds.
 func (p *Pod) Check(ctx context.Context, id string) (Inventory, []Finding, error) {
 	c := &check{Pod: p, ctx: ctx, id: id}
 	err := p.Store.View(ctx, store.Name("id/"+id), func(tx store.Tx) error {
 		c.seen, c.found, c.tx = Inventory{}, nil, tx
-		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.evidence, c.consents, c.used} {
+		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.indexes, c.lapses, c.used} {
 			if err := look(); err != nil {
 				return err
 			}
@@ -124,7 +126,7 @@ func (c *check) read() (err error) {
 		}),
 		c.keys("a", func(path string, value []byte) { c.ruled[ldp.ID(path)] = value }),
 		store.Each(c.tx, spaceKey(""), func(s *Space) bool { c.spaces = append(c.spaces, s.ID); return true }),
-		eachPlace(c.tx, func(n store.Name) { c.places = append(c.places, n) }),
+		status.Each(c.tx, func(n store.Name) { c.places = append(c.places, n) }),
 	)
 }
 
@@ -272,45 +274,54 @@ func (c *check) grants() error {
 	return err
 }
 
-// evidence looks whether each piece is found by when it came.
-func (c *check) evidence() error {
-	return c.listed("R", "evidence", func(is func(key, by string)) error {
-		return store.Each(c.tx, evidenceKey(""), func(e *Evidence) bool { is(evidenceKey(e.ID), newestKey(e)); return true })
-	})
-}
-
-// consents looks whether each is found by when it ends, and each open request.
-func (c *check) consents() error {
-	err := c.listed("C", "consents", func(is func(key, by string)) error {
-		return store.Each(c.tx, consentKey(""), func(x *Consent) bool { is(consentKey(x.ID), x.endsKey()); return true })
-	})
-	if err != nil {
-		return err
-	}
-	return c.listed("Q", "open requests", func(is func(key, by string)) error {
-		return store.Each(c.tx, requestKey(""), func(r *Request) bool {
-			if r.State == Open {
-				is(requestKey(r.ID), openFrom(r.AnswerBy)+r.ID)
-			}
-			return true
-		})
-	})
-}
-
-// listed looks whether the keys under a prefix find just those of what that all
-// visits.
-func (c *check) listed(prefix, what string, all func(is func(key, by string)) error) error {
-	keys, n := map[string]bool{}, 0
-	if err := c.keys(prefix, func(rest string, _ []byte) { keys[prefix+rest] = true }); err != nil {
-		return err
-	}
-	err := all(func(key, by string) {
-		if n++; !keys[by] {
-			c.fault(key, "the %s are not all found in their order", what)
+// indexes holds what finds things in some order against what there is.
+func (c *check) indexes() error {
+	for _, x := range indexes() {
+		if err := c.index(x); err != nil {
+			return err
 		}
-	})
-	if err == nil && n != len(keys) {
-		c.fault(prefix, "%d of the %s are found in their order, and there are %d", len(keys), what, n)
+	}
+	return nil
+}
+
+// lapses looks whether the pod will be looked at when what is kept for a time ends.
+func (c *check) lapses() error {
+	values, err := c.tx.Get(forgetKey)
+	if err != nil || values[0] != nil {
+		return err
+	}
+	for _, prefix := range []string{"x", "J"} {
+		kept, err := c.tx.Scan(prefix, "", 1)
+		if err != nil {
+			return err
+		}
+		for _, pair := range kept {
+			c.fault(pair.Key, "nobody will see that it is kept no longer than it must be")
+		}
+	}
+	return nil
+}
+
+func (c *check) index(x index) error {
+	entries := map[string][]byte{}
+	err := errors.Join(
+		c.keys(x.by, func(rest string, value []byte) { entries[x.by+rest] = value }),
+		c.keys(x.of, func(rest string, value []byte) {
+			at, says, err := x.entry(x.of+rest, value)
+			found, ok := entries[at]
+			delete(entries, at)
+			switch {
+			case err != nil:
+				c.fault(x.of+rest, "it can't be read, and so not found among the %s", x.what)
+			case at != "" && !ok:
+				c.fault(x.of+rest, "the %s are not all found in their order", x.what)
+			case at != "" && !bytes.Equal(found, says):
+				c.fault(at, "what finds one of the %s says something else of it", x.what)
+			}
+		}),
+	)
+	for key := range entries {
+		c.fault(key, "in the order of the %s it finds what isn't there, or isn't there any more", x.what)
 	}
 	return err
 }

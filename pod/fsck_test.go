@@ -44,6 +44,17 @@ func TestCheckFinds(t *testing.T) {
 			return b
 		}
 	}
+	// asked edits the request that is open.
+	asked := func(change func(string, []byte) []byte) func(*testing.T, *town, store.Tx) {
+		return func(t *testing.T, w *town, tx store.Tx) {
+			open, err := tx.Scan("Q", "", 2)
+			must(t, err)
+			if len(open) != 1 {
+				t.Fatalf("%d requests are open", len(open))
+			}
+			edit("q"+open[0].Key[17:], change)(t, w, tx)
+		}
+	}
 	for _, row := range []struct {
 		broken string
 		by     func(*testing.T, *town, store.Tx)
@@ -84,8 +95,21 @@ func TestCheckFinds(t *testing.T) {
 			}
 		}, "space that isn't there"},
 		{"a consent is not found by when it ends", edit("C", gone), "consents are not all found"},
-		{"what finds a consent outlives it", func(_ *testing.T, _ *town, tx store.Tx) { tx.Put("C0123456789abcdefx", []byte("{}")) }, "of the consents are found in their order"},
-		{"an answered request is still listed as open", func(_ *testing.T, _ *town, tx store.Tx) { tx.Put("Q0123456789abcdefx", []byte(`"x"`)) }, "of the open requests are found in their order"},
+		{"what finds a consent is about other evidence", edit("C", set("Evidence", "x")), "consents says something else"},
+		{"what finds a consent outlives it", func(_ *testing.T, _ *town, tx store.Tx) { tx.Put("C0123456789abcdefx", []byte("{}")) }, "in the order of the consents it finds what isn't there"},
+		{"a consent is found by another end too", func(t *testing.T, _ *town, tx store.Tx) {
+			found, err := tx.Scan("C", "", 1)
+			must(t, err)
+			tx.Put("C0123456789abcdef"+found[0].Key[17:], found[0].Value)
+		}, "in the order of the consents it finds what isn't there"},
+		{"an open request is not listed", edit("Q", gone), "open requests are not all found"},
+		{"an answered request is still listed as open", asked(set("State", "agreed")), "in the order of the open requests it finds"},
+		{"what lists an open request outlives it", asked(gone), "in the order of the open requests it finds"},
+		{"evidence is not found by when it came", edit("R", gone), "evidence are not all found"},
+		{"what finds evidence outlives it", edit("e", gone), "in the order of the evidence it finds"},
+		{"an answer is not found by when it ends", edit("J", gone), "answers to idempotency keys are not all found"},
+		{"what finds an answer outlives it", edit("i", gone), "in the order of the answers to idempotency keys it finds"},
+		{"nobody looks when an answer ends", edit("B", gone), "nobody will see that"},
 		{"a consent's grant is gone", edit("g", gone), "without its grant"},
 		{"the pod is not found by its path", func(_ *testing.T, w *town, tx store.Tx) { tx.Release(store.Name("pod/" + strings.Trim(w.root(), "/"))) }, "of the kind pod/"},
 		{"nor by its owner", func(_ *testing.T, _ *town, tx store.Tx) { tx.Release("person/person-alva") }, "of the kind person/"},
@@ -93,6 +117,7 @@ func TestCheckFinds(t *testing.T) {
 	} {
 		t.Run(row.broken, func(t *testing.T) {
 			w, _ := furnished(t)
+			w.keptForATime()
 			var id string
 			must(t, w.pod.Store.View(t.Context(), "person/person-alva", func(tx store.Tx) error { id = tx.Pod(); return nil }))
 			if _, found, err := w.pod.Check(t.Context(), id); err != nil || len(found) > 0 {

@@ -18,16 +18,6 @@ func FuzzParseRows(f *testing.F) {
 	})
 }
 
-func FuzzReadAggregation(f *testing.F) {
-	f.Add([]byte(`{"status_lists":["https://af.example.se/status/1"]}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		uris, err := readAggregation(body)
-		if err == nil && len(uris) > maxLists {
-			t.Errorf("%d lists", len(uris))
-		}
-	})
-}
-
 func FuzzDays(f *testing.F) {
 	for _, s := range []string{"", "P7D", "P0D", "P3660D", "P3661D", "P-1D", "P+1D"} {
 		f.Add(s)

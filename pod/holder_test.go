@@ -15,6 +15,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/outbox"
 	"skrin/pod/registry"
 	"skrin/pod/store"
 )
@@ -184,7 +185,7 @@ func TestABatchRunsOut(t *testing.T) {
 		t.Errorf("without a form: %v", err)
 	}
 	told := w.told()
-	if len(told) != 1 || told[0].Event != pod.FormsWanted || told[0].Party != authority || told[0].Location != base+string(to) || told[0].Issued.Format(time.DateOnly) != "2026-11-21" {
+	if len(told) != 1 || told[0].Event != outbox.FormsWanted || told[0].Party != authority || told[0].Location != base+string(to) || told[0].Issued.Format(time.DateOnly) != "2026-11-21" {
 		t.Fatalf("told %+v", told)
 	}
 	more := w.bound(w.keysFor(to, 2))

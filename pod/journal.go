@@ -5,101 +5,34 @@ package pod
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"time"
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/channel"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
-// How subscribers hear of a change (2026-11).
-//
-// A pod that nobody has subscribed to keeps no journal: its home record, which
-// each write reads anyway, says so, and the write costs what it did. In one that
-// is subscribed to, the transaction of a change also writes what happened into
-// the journal, a ring of [journalKept] activities, and stirs: after the commit
-// each node is told that this pod has something new (see [Feed]), reads it, and
-// decides again for each of its listeners. So the change and its notification are
-// one commit, without another one for each subscriber.
-//
-// We gave up to tell a subscriber everything: who is further behind than the
-// ring is told once that its topic is other than it was.
-
 // Dismissed says whether the program of an agent (its Client) was told by the person
 // that it may act for her no more.
 type Dismissed func(ctx context.Context, who acl.Agent) (bool, error)
 
-const (
-	journalKept = 256
-	journalKey  = "v"
-)
-
-func activityKey(seq uint64) string { return fmt.Sprintf("v%016x", seq) }
-
-// journal writes down what a write has done.
+// journal writes down what a write has done, and has the webhooks called.
 func (p *Pod) journal(tx store.Tx, r *resource.Right) error {
 	if len(r.Done) == 0 {
 		return nil
 	}
-	first, err := jot(tx, r.Done)
+	first, err := channel.Write(tx, r.Done)
 	if err != nil || r.Home.Hooks < r.Now.Unix() {
 		return err
 	}
-	return p.callLater(tx, r.Done, first)
-}
-
-// jot appends to the journal, has the nodes told, and returns the number of the
-// first.
-func jot(tx store.Tx, done []record.Activity) (first uint64, err error) {
-	seq, err := lastSeq(tx)
-	if err != nil {
-		return 0, err
+	waits, err := channel.Await(tx, r.Done, first, p.Now())
+	if err != nil || !waits {
+		return err
 	}
-	first = seq + 1
-	for _, a := range done {
-		seq++
-		a.Seq = seq
-		if err := store.Save(tx, activityKey(seq), a); err != nil {
-			return 0, err
-		}
-		if seq > journalKept {
-			tx.Delete(activityKey(seq - journalKept))
-		}
-	}
-	tx.Stir()
-	return first, store.Save(tx, journalKey, seq)
-}
-
-func lastSeq(tx store.Tx) (uint64, error) {
-	last, err := store.Load[uint64](tx, journalKey)
-	if err != nil || last == nil {
-		return 0, err
-	}
-	return *last, nil
-}
-
-// activities returns what happened after a number, and the last number. lost is
-// that the ring no longer holds all of it.
-func activities(tx store.Tx, after uint64) (found []record.Activity, last uint64, lost bool, err error) {
-	if last, err = lastSeq(tx); err != nil || last <= after {
-		return nil, last, false, err
-	}
-	pairs, err := tx.Scan(journalKey, activityKey(after), journalKept)
-	if err != nil {
-		return nil, 0, false, err
-	}
-	for _, pair := range pairs {
-		a, err := store.Decode[record.Activity](pair.Key, pair.Value)
-		if err != nil {
-			return nil, 0, false, err
-		}
-		found = append(found, *a)
-	}
-	return found, last, uint64(len(found)) < last-after, nil
+	return settle(tx)
 }
 
 // An Audience is who listens to a pod on this node.
@@ -132,7 +65,7 @@ func (p *Pod) Hear(ctx context.Context, pod string, after uint64, audience Audie
 	err := p.Store.View(ctx, store.Name("id/"+pod), func(tx store.Tx) error {
 		tx = &memo{tx, map[string][]byte{}}
 		h, unsure = Heard{May: map[Ear]bool{}}, nil
-		all, last, lost, err := activities(tx, after)
+		all, last, lost, err := channel.Since(tx, after)
 		if err != nil {
 			return err
 		}
@@ -233,7 +166,7 @@ func (f *formerly) Get(keys ...string) ([][]byte, error) {
 // now returns an activity for each topic that says how it is.
 func (p *Pod) now(tx store.Tx, topics []ldp.ID, seq uint64) (all []record.Activity, err error) {
 	for _, topic := range topics {
-		a, err := p.stands(tx, topic)
+		a, err := channel.Stands(tx, topic, p.Now())
 		if err != nil {
 			return nil, err
 		}
@@ -241,20 +174,6 @@ func (p *Pod) now(tx store.Tx, topics []ldp.ID, seq uint64) (all []record.Activi
 		all = append(all, a)
 	}
 	return all, nil
-}
-
-// stands says how a topic is.
-func (p *Pod) stands(tx store.Tx, topic ldp.ID) (record.Activity, error) {
-	values, err := tx.Get(record.RecordKey(topic))
-	if err != nil {
-		return record.Activity{}, err
-	}
-	rec, err := record.DecodeState(values[0])
-	a := record.Activity{Kind: record.Deleted, Object: topic, At: p.Now().UTC().Truncate(time.Second)}
-	if rec != nil {
-		a.Kind, a.State = record.Updated, ldp.EntityTag(rec.Tag.String(), rec.Media)
-	}
-	return a, err
 }
 
 // MayHear reports whether who may read a topic, and so be told of what happened to it.

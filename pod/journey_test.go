@@ -27,6 +27,7 @@ import (
 	"skrin/pod"
 	"skrin/pod/credential"
 	"skrin/pod/log"
+	"skrin/pod/outbox"
 	"skrin/pod/podtest"
 	"skrin/pod/registry"
 )
@@ -475,7 +476,7 @@ func TestWithdrawalIsTold(t *testing.T) {
 	must(t, err)
 	notices, err := w.pod.Take(t.Context(), pods[0], 10)
 	must(t, err)
-	if len(notices) != 1 || notices[0].Event != pod.ConsentWithdrawn || notices[0].Location != base+string(there) || notices[0].Reference != "skade/4711" {
+	if len(notices) != 1 || notices[0].Event != outbox.ConsentWithdrawn || notices[0].Location != base+string(there) || notices[0].Reference != "skade/4711" {
 		t.Errorf("told: %+v", notices)
 	}
 	if err := w.pod.Withdraw(t.Context(), w.alva, "x"); ldp.KindOf(err) != ldp.NotFound {
@@ -795,7 +796,7 @@ func TestFetch(t *testing.T) {
 	}
 	notices, err := w.pod.Take(t.Context(), pods[0], 10)
 	must(t, err)
-	if len(notices) != 1 || notices[0].Event != pod.EvidenceWanted || notices[0].Location != base+string(to) {
+	if len(notices) != 1 || notices[0].Event != outbox.EvidenceWanted || notices[0].Location != base+string(to) {
 		t.Fatalf("notices: %+v", notices)
 	}
 	if again, _ := w.pod.Take(t.Context(), pods[0], 10); len(again) != 0 {

@@ -6,15 +6,13 @@ import (
 	"context"
 	"errors"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/log"
-	"skrin/pod/number"
 	"skrin/pod/record"
 	"skrin/pod/store"
+	"skrin/pod/text"
 )
 
 // How a person leaves (2026-11): she says so, and has two weeks to think again.
@@ -38,8 +36,6 @@ type Settings struct {
 // decision sees it.
 const settingsKey = "S"
 
-const maxName = 60 // characters
-
 // Settings returns the owner's settings.
 func (p *Pod) Settings(ctx context.Context, who acl.Agent) (Settings, error) {
 	var out Settings
@@ -60,14 +56,8 @@ func (p *Pod) Settings(ctx context.Context, who acl.Agent) (Settings, error) {
 
 // CallMe sets the name by which the pages call the owner. Nobody else sees it.
 func (p *Pod) CallMe(ctx context.Context, who acl.Agent, name string) error {
-	control := func(c rune) bool { return unicode.IsControl(c) || unicode.Is(unicode.Cf, c) }
-	for _, c := range name {
-		if control(c) {
-			return ldp.Refuse(ldp.Invalid, "A name has no control characters.")
-		}
-	}
-	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName || number.In(name) {
-		return ldp.Refuse(ldp.Invalid, "A name has at most 60 characters, and no personal number in it.")
+	if !text.IsName(name) {
+		return ldp.Refuse(ldp.Invalid, "A name has at most 60 characters, none of them for control, and no personal number in it.")
 	}
 	return p.updateOwn(ctx, who, func(tx store.Tx) error { return store.Save(tx, settingsKey, Settings{Name: name}) })
 }

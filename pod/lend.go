@@ -4,235 +4,48 @@ package pod
 
 import (
 	"context"
-	"net/url"
-	"slices"
-	"strings"
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/loan"
 	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
-// A Loan is what the owner lets others do to a resource of hers, by the ACL
-// document of that resource. What lies in a folder is lent with it, unless it has
-// an ACL document of its own.
-type Loan struct {
-	On     ldp.ID
-	To     acl.WebID // an agent, acl.Public or acl.Authenticated; "" if it is a Group
-	Group  string    // IRI of a vcard:Group
-	Modes  acl.Mode  //
-	Below  bool      // what is in the folder too
-	Made   bool      // it was so when the pod was made: apps rely on it
-	Narrow bool      // only through some programs
-}
-
-func (l *Loan) same(g acl.Grant) bool { return g.To == l.To && g.Group == l.Group }
-
-// Loans returns what the owner lets others do, by path and then in the order of
-// the ACL documents. One whose document is damaged grants nothing, and is left
-// out.
-func (p *Pod) Loans(ctx context.Context, who acl.Agent) ([]Loan, error) {
-	var all []Loan
-	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
-		h, err := record.HomeOf(tx)
-		all = nil
-		for after := ""; err == nil; {
-			var pairs []store.Pair
-			if pairs, err = tx.Scan(record.RulesKey(""), after, resource.Page); err != nil {
-				return err
-			}
-			for _, pair := range pairs {
-				after = pair.Key
-				on := ldp.ID(strings.TrimPrefix(pair.Key, record.RulesKey("")))
-				if rules, err := record.DecodeRules(on, pair.Value); err == nil {
-					all = append(all, loansOf(h, on, rules)...)
-				}
-			}
-			if len(pairs) < resource.Page {
-				break
-			}
-		}
-		return err
-	})
+// Loans returns what the owner lets others do to her resources, as [loan.All] does.
+func (p *Pod) Loans(ctx context.Context, who acl.Agent) (all []loan.Loan, err error) {
+	err = p.viewOwn(ctx, who, func(tx store.Tx) (err error) { all, err = loan.All(tx); return err })
 	return all, err
 }
 
-// loansOf puts together what one ACL document grants to each but the owner.
-func loansOf(h record.Home, on ldp.ID, rules []acl.Grant) []Loan {
-	var all []Loan
-	for _, g := range rules {
-		if g.To == h.Owner {
-			continue
-		}
-		i := slices.IndexFunc(all, func(l Loan) bool { return l.same(g) })
-		if i < 0 {
-			i = len(all)
-			all = append(all, Loan{On: on, To: g.To, Group: g.Group})
-		}
-		l := &all[i]
-		l.Modes |= g.Modes
-		l.Below = l.Below || g.Inherit
-		l.Narrow = l.Narrow || g.Clients != nil || g.Issuers != nil || g.Origins != nil
-	}
-	for i := range all {
-		all[i].Made = all[i].made(h.Name)
-	}
-	return all
-}
-
-// made reports whether a loan is one with which a pod begins; see [Pod.Make].
-func (l *Loan) made(pod string) bool {
-	switch path := strings.TrimPrefix(string(l.On), "/"+pod+"/"); path {
-	case resource.Card, resource.PublicTypes:
-		return l.To == acl.Public && l.Modes == acl.Read
-	case resource.Inbox:
-		return l.To == acl.Authenticated && l.Modes == acl.Append && !l.Below
-	}
-	return false
-}
-
-// LoansOn returns what the owner lets others do to one resource, by its own ACL
-// document, or else by that of the nearest folder above it that has one, which
-// each Loan names.
-func (p *Pod) LoansOn(ctx context.Context, who acl.Agent, id ldp.ID) ([]Loan, error) {
-	var all []Loan
-	err := p.viewOwn(ctx, who, func(tx store.Tx) error {
-		h, err := record.HomeOf(tx)
-		if err != nil {
-			return err
-		}
-		if id.First() != h.Name {
-			return resource.Absent()
-		}
-		rules, from, err := rulesOn(tx, id)
-		all = loansOf(h, from, rules)
-		return err
-	})
+// LoansOn returns what she lets others do to one of them, as [loan.On] does.
+func (p *Pod) LoansOn(ctx context.Context, who acl.Agent, id ldp.ID) (all []loan.Loan, err error) {
+	err = p.viewOwn(ctx, who, func(tx store.Tx) (err error) { all, err = loan.On(tx, id); return err })
 	return all, err
 }
 
-// Lend lets somebody do what the loan says, in the place of what they might
-// before; in a folder, to all that is in it. Everybody else may what they might.
-func (p *Pod) Lend(ctx context.Context, who acl.Agent, l Loan) error {
-	if err := p.checkLoan(who, l); err != nil {
-		return err
-	}
-	return p.relend(ctx, who, l, func(rules []acl.Grant) []acl.Grant {
-		g := acl.Grant{To: l.To, Group: l.Group, On: string(l.On), Modes: l.Modes}
-		rules = append(rules, g)
-		if g.Inherit = true; l.On.IsContainer() {
-			rules = append(rules, g)
-		}
-		return rules
-	})
+// Lend lets somebody do what the loan says; see [loan.Make].
+func (p *Pod) Lend(ctx context.Context, who acl.Agent, l loan.Loan) error {
+	return p.relend(ctx, who, l, log.DidLend, loan.Make)
 }
 
-func (p *Pod) checkLoan(who acl.Agent, l Loan) error {
-	switch {
-	case l.Modes == 0 || l.Modes&^(acl.Read|acl.Append|acl.Write) != 0:
-		return ldp.Refuse(ldp.Invalid, "Lend reading, adding or changing.")
-	case l.Modes.Has(acl.Append) && (l.To == acl.Public || l.To == acl.Authenticated):
-		return ldp.Refuse(ldp.Invalid, "Only somebody who is named may change anything.")
-	case l.To == who.ID || (l.To == "") == (l.Group == ""):
-		return ldp.Refuse(ldp.Invalid, "Lend to one other person, one group or everybody.")
-	case l.Group != "":
-		u, err := url.Parse(l.Group)
-		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || len(l.Group) > 1024 {
-			return ldp.Refuse(ldp.Invalid, "A group is named by its web address.")
-		}
-		return nil
-	}
-	if _, err := acl.ParseWebID(string(l.To)); err != nil {
-		return ldp.Refuse(ldp.Invalid, "A person is named by their web address.")
-	}
-	return nil
+// Unlend ends all that somebody may do to a resource; see [loan.End].
+func (p *Pod) Unlend(ctx context.Context, who acl.Agent, l loan.Loan) error {
+	return p.relend(ctx, who, l, log.DidUnlend, loan.End)
 }
 
-// Unlend ends all that somebody may do by the ACL document of On. To end what
-// isn't lent is no error.
-func (p *Pod) Unlend(ctx context.Context, who acl.Agent, l Loan) error {
-	return p.relend(ctx, who, l, func(rules []acl.Grant) []acl.Grant { return rules })
-}
-
-// relend writes the ACL document of l.On anew: without what it granted to whom l
-// is about, and as change adds to the rest.
-func (p *Pod) relend(ctx context.Context, who acl.Agent, l Loan, change func([]acl.Grant) []acl.Grant) error {
-	if resource.IsEvidence(l.On) {
-		return resource.Fixed()
-	}
+func (p *Pod) relend(ctx context.Context, who acl.Agent, l loan.Loan, did log.Action,
+	do func(context.Context, store.Tx, *resource.Tree, *record.Change, loan.Loan) error) error {
 	ch, err := record.NewChange(p.Now(), p.Rand)
 	if err != nil {
 		return err
 	}
 	return p.updateOwn(ctx, who, func(tx store.Tx) error {
-		h, err := record.HomeOf(tx)
-		if err != nil {
+		if err := do(ctx, tx, p.tree(), &ch, l); err != nil {
 			return err
 		}
-		if _, aux := l.On.Subject(); aux != "" || l.On.First() != h.Name {
-			return resource.Absent()
-		}
-		values, err := tx.Get(record.RecordKey(l.On))
-		if err != nil {
-			return err
-		}
-		if values[0] == nil {
-			return resource.Absent()
-		}
-		rules, _, err := rulesOn(tx, l.On)
-		if err != nil {
-			return err
-		}
-		rules = slices.DeleteFunc(rules, l.same)
-		if err := p.tree().Place(ctx, tx, &ch, l.On+ldp.ACLSuffix, p.tree().Rules(l.On, change(rules)...)); err != nil {
-			return err
-		}
-		action := log.DidLend
-		if l.Modes == 0 {
-			action = log.DidUnlend
-		}
-		return log.Enter(tx, p.Now(), log.Entry{Action: action, Agent: acl.WebID(string(l.To) + l.Group), Path: string(l.On)})
+		return log.Enter(tx, p.Now(), log.Entry{Action: did, Agent: acl.WebID(string(l.To) + l.Group), Path: string(l.On)})
 	})
-}
-
-// rulesOn returns what is granted on a resource, as its own ACL document would say
-// it (of a folder, also what is granted on all that is in it), and whose document
-// it comes from.
-func rulesOn(tx store.Tx, id ldp.ID) (own []acl.Grant, from ldp.ID, err error) {
-	var keys []string
-	var line []ldp.ID
-	for up := id; up != "/" && up != ""; up = up.Parent() {
-		line, keys = append(line, up), append(keys, record.RulesKey(up))
-	}
-	values, err := tx.Get(keys...)
-	if err != nil {
-		return nil, "", err
-	}
-	for i, value := range values {
-		if value == nil {
-			continue
-		}
-		rules, err := record.DecodeRules(line[i], value)
-		if err != nil {
-			return nil, "", ldp.Refuse(ldp.Conflict, "The ACL document that is in effect is damaged. Write it anew.")
-		}
-		if i == 0 {
-			return rules, id, nil
-		}
-		for _, g := range rules {
-			if !g.Inherit {
-				continue
-			}
-			g.On, g.Inherit = string(id), false
-			own = append(own, g)
-			if g.Inherit = true; id.IsContainer() {
-				own = append(own, g)
-			}
-		}
-		return own, line[i], nil
-	}
-	return nil, id, nil
 }

@@ -10,7 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/loan"
 )
 
 // TestLend: what is lent can be used by whom it was lent to and nobody else, what
@@ -38,10 +38,10 @@ func TestLend(t *testing.T) {
 		return s
 	}
 	lend := func(path string, to acl.WebID, m acl.Mode) func() error {
-		return func() error { return w.pod.Lend(ctx, w.alva, pod.Loan{On: root + ldp.ID(path), To: to, Modes: m}) }
+		return func() error { return w.pod.Lend(ctx, w.alva, loan.Loan{On: root + ldp.ID(path), To: to, Modes: m}) }
 	}
 	unlend := func(path string, to acl.WebID) func() error {
-		return func() error { return w.pod.Unlend(ctx, w.alva, pod.Loan{On: root + ldp.ID(path), To: to}) }
+		return func() error { return w.pod.Unlend(ctx, w.alva, loan.Loan{On: root + ldp.ID(path), To: to}) }
 	}
 	for _, row := range []struct {
 		is             string
@@ -66,10 +66,10 @@ func TestLend(t *testing.T) {
 		{is: "an ACL document", do: lend("notes/.acl", bob.ID, acl.Read), kind: ldp.NotFound},
 		{is: "what authorities delivered", do: lend("evidence/", bob.ID, acl.Read), kind: ldp.NotAllowed},
 		{is: "what is another's", do: func() error {
-			return w.pod.Lend(ctx, w.alva, pod.Loan{On: "/another/a", To: bob.ID, Modes: acl.Read})
+			return w.pod.Lend(ctx, w.alva, loan.Loan{On: "/another/a", To: bob.ID, Modes: acl.Read})
 		}, kind: ldp.NotFound},
 		{is: "what isn't one's own", do: func() error {
-			return w.pod.Lend(ctx, bob, pod.Loan{On: root + "notes/a", To: eve.ID, Modes: acl.Read})
+			return w.pod.Lend(ctx, bob, loan.Loan{On: root + "notes/a", To: eve.ID, Modes: acl.Read})
 		}, kind: ldp.Forbidden},
 	} {
 		if row.do != nil {
@@ -83,7 +83,7 @@ func TestLend(t *testing.T) {
 		told := ""
 		if on, err := w.pod.LoansOn(ctx, w.alva, root+"notes/a"); err != nil {
 			t.Error(err)
-		} else if i := slices.IndexFunc(on, func(l pod.Loan) bool { return l.To == bob.ID }); i >= 0 {
+		} else if i := slices.IndexFunc(on, func(l loan.Loan) bool { return l.To == bob.ID }); i >= 0 {
 			told = map[bool]string{true: "rw", false: "r"}[on[i].Modes.Has(acl.Write)]
 		}
 		if told != row.bob {
@@ -103,7 +103,7 @@ func TestLend(t *testing.T) {
 func TestLoans(t *testing.T) {
 	w := newTown(t)
 	root := ldp.ID(strings.TrimSuffix(strings.TrimPrefix(string(w.alva.ID), base), "profile/card#me"))
-	must(t, w.pod.Lend(t.Context(), w.alva, pod.Loan{On: root + "settings/", Group: "https://friends.example/#us", Modes: acl.Read | acl.Append}))
+	must(t, w.pod.Lend(t.Context(), w.alva, loan.Loan{On: root + "settings/", Group: "https://friends.example/#us", Modes: acl.Read | acl.Append}))
 	all, err := w.pod.Loans(t.Context(), w.alva)
 	must(t, err)
 	var got []string

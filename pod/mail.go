@@ -14,6 +14,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/log"
+	"skrin/pod/outbox"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -198,7 +199,7 @@ func (p *Pod) tellAnswer(ctx context.Context, tx store.Tx, r *Request, c *Consen
 	if err != nil {
 		return err
 	}
-	n := Notification{Party: r.Party, Space: s.ID, Event: RequestAnswered, Result: string(r.State), Asked: p.url(s.inbox() + ldp.ID(r.ID)), Reference: r.Reference}
+	n := outbox.Notification{Party: r.Party, Space: s.ID, Event: outbox.RequestAnswered, Result: string(r.State), Asked: p.url(s.inbox() + ldp.ID(r.ID)), Reference: r.Reference}
 	if r.State == Agreed {
 		n.Consent, n.Location = c.ID, p.url(s.evidence(c.Grant))
 	}

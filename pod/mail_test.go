@@ -16,6 +16,7 @@ import (
 	"skrin/pod"
 	"skrin/pod/credential"
 	"skrin/pod/log"
+	"skrin/pod/outbox"
 	"skrin/pod/registry"
 )
 
@@ -46,11 +47,11 @@ func (w *town) jws(signer, typ string, payload any) string {
 }
 
 // told takes what waits in the outbox.
-func (w *town) told() []pod.Notification {
+func (w *town) told() []outbox.Notification {
 	w.t.Helper()
 	pods, err := w.pod.Waiting(w.t.Context(), 10)
 	must(w.t, err)
-	var all []pod.Notification
+	var all []outbox.Notification
 	for _, id := range pods {
 		some, err := w.pod.Take(w.t.Context(), id, 100)
 		must(w.t, err)
@@ -102,7 +103,7 @@ func TestARequestByTheInbox(t *testing.T) {
 		_, err = w.pod.Answer(t.Context(), w.alva, offers[0].Request.ID, a)
 		must(t, err)
 		told := w.told()
-		if len(told) != 1 || told[0].Event != pod.RequestAnswered || told[0].Asked != base+string(sent.ID) || told[0].Reference != "skade/4711" {
+		if len(told) != 1 || told[0].Event != outbox.RequestAnswered || told[0].Asked != base+string(sent.ID) || told[0].Reference != "skade/4711" {
 			t.Fatalf("the party is told %+v", told)
 		}
 		got, err := w.read(insurer, sent.ID, "application/json")
@@ -300,12 +301,12 @@ func TestRemovalTellsApart(t *testing.T) {
 	}
 	w.now = w.now.Add(8 * time.Hour)
 	told := w.told()
-	if len(told) != 2 || told[0].Event != pod.ConsentWithdrawn {
+	if len(told) != 2 || told[0].Event != outbox.ConsentWithdrawn {
 		t.Errorf("told %+v", told)
 	}
 	must(t, w.pod.Disconnect(t.Context(), w.alva, authority))
 	must(t, w.pod.Disconnect(t.Context(), w.alva, authority))
-	if told := w.told(); len(told) != 1 || told[0].Event != pod.Disconnected || told[0].Party != authority {
+	if told := w.told(); len(told) != 1 || told[0].Event != outbox.Disconnected || told[0].Party != authority {
 		t.Errorf("of the disconnection: %+v", told)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/log"
+	"skrin/pod/mandate"
+	"skrin/pod/outbox"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -73,7 +75,7 @@ func (p *Pod) moveSpaces(ctx context.Context, tx store.Tx, base string, ids map[
 		if err := store.Save(tx, spaceKey(s.ID), s); err != nil {
 			return err
 		}
-		if err := p.tell(ctx, tx, Notification{Party: s.Party, Space: s.ID, Event: SpaceMoved, Location: s.Moved}); err != nil {
+		if err := p.tell(ctx, tx, outbox.Notification{Party: s.Party, Space: s.ID, Event: outbox.SpaceMoved, Location: s.Moved}); err != nil {
 			return err
 		}
 	}
@@ -84,18 +86,18 @@ func (p *Pod) moveSpaces(ctx context.Context, tx store.Tx, base string, ids map[
 // commit is large.
 func (p *Pod) emptyMoved(ctx context.Context, id string) error {
 	const page = 500
-	for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "Q", "c", "C", "g", "i", "j", "u", "x", "d", "tp", "th", "v", "z", "R", settingsKey, resource.UsedKey, helpedKey} {
+	for _, prefix := range []string{"r", "m", "a", "e", "f", "k", "q", "Q", "c", "C", "g", "i", "J", "j", "u", "x", "d", "tp", "th", "v", "z", "R", settingsKey, resource.UsedKey, mandate.NotesKey} {
 		for n := page; n == page; {
 			err := p.Store.Update(ctx, store.Name("id/"+id), func(tx store.Tx) error {
 				pairs, err := tx.Scan(prefix, "", page)
 				n = len(pairs)
 				for _, pair := range pairs {
-					if prefix == "e" && p.Statuses != nil {
+					if prefix == "e" {
 						e, err := store.Decode[Evidence](pair.Key, pair.Value)
 						if err != nil {
 							return err
 						}
-						p.vacate(tx, e)
+						p.Statuses.Vacate(tx, e.Places)
 					}
 					tx.Delete(pair.Key)
 				}

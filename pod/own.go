@@ -10,6 +10,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/log"
+	"skrin/pod/mandate"
 	"skrin/pod/registry"
 	"skrin/pod/store"
 )
@@ -68,7 +69,7 @@ func (p *Pod) updateFor(ctx context.Context, who acl.Agent, fn func(store.Tx) er
 // asOne runs fn only for who may do mode in the name of the pod's owner.
 func (p *Pod) asOne(who acl.Agent, mode acl.Mode, fn func(store.Tx) error) func(store.Tx) error {
 	return func(tx store.Tx) error {
-		if err := p.mayActFor(tx, who, mode); err != nil {
+		if err := mandate.May(tx, who, mode, p.Now()); err != nil {
 			return err
 		}
 		if who.For != "" {

@@ -10,6 +10,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
+	"skrin/pod/status"
 	"skrin/pod/store"
 	"skrin/pod/vouch"
 )
@@ -30,7 +31,7 @@ type Pod struct {
 	Wake      func()              // told after a commit that queued a notification; nil for nobody
 	Groups    Groups              // finds members of groups of other servers; nil for none
 	Dismissed Dismissed           // which programs act for nobody any more; nil for none
-	Statuses  *Statuses           // follows status lists; nil for a server of which nobody relies on them
+	Statuses  *status.Lists       // follows status lists; nil for a server of which nobody relies on them
 	MaxBytes  int64               // of one resource; 0 for 512 MiB
 	MaxRDF    int64               // bytes of one RDF document; 0 for 8 MiB
 	MaxJSONLD int64               // bytes of one in JSON-LD that is sent; 0 for 1 MiB

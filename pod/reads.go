@@ -13,6 +13,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/log"
+	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -76,16 +77,20 @@ func (p *Pod) count(ctx context.Context, use *tallied) error {
 	return err
 }
 
-// write runs fn, which changes a resource for who and says what it did to which;
+// write runs fn, which changes a resource for who, by ch, and says what it did to which;
 // and notes that in the same transaction. A write by anybody but the owner is
 // logged: a stranger's once a day for each container, since it may be anybody's
 // doing to fill the log. What an app writes in the owner's name is counted, and
 // its first use of a day logged.
-func (p *Pod) write(ctx context.Context, who acl.Agent, id ldp.ID, fn func(store.Tx) (did log.Action, to ldp.ID, err error)) error {
+func (p *Pod) write(ctx context.Context, who acl.Agent, id ldp.ID, fn func(tx store.Tx, ch *record.Change) (did log.Action, to ldp.ID, err error)) error {
+	ch, err := record.NewChange(p.Now(), p.Rand)
+	if err != nil {
+		return err
+	}
 	var use *tallied
-	err := p.update(ctx, who, id, func(tx store.Tx) error {
+	err = p.update(ctx, who, id, func(tx store.Tx) error {
 		use = nil
-		did, to, err := fn(tx)
+		did, to, err := fn(tx, &ch)
 		if err == nil && did != "" {
 			use, err = p.noteWrite(tx, who, did, to)
 		}
@@ -100,7 +105,7 @@ func (p *Pod) write(ctx context.Context, who acl.Agent, id ldp.ID, fn func(store
 func (p *Pod) noteWrite(tx store.Tx, who acl.Agent, did log.Action, to ldp.ID) (*tallied, error) {
 	switch own := p.ownName(who) == store.Name("pod/"+to.First()); {
 	case !who.Known():
-		return nil, log.EnterDaily(tx, p.Now(), log.Entry{Action: did, Path: string(to.Parent())})
+		return nil, p.marked(tx)(log.EnterDaily(tx, p.Now(), log.Entry{Action: did, Path: string(to.Parent())}))
 	case !own:
 		return nil, log.Enter(tx, p.Now(), log.Entry{Action: did, Agent: who.ID, Client: who.Client, Path: string(to)})
 	case who.Client == "":

@@ -42,7 +42,7 @@ func (p *Pod) endEvidence(ctx context.Context, tx store.Tx, path ldp.ID) error {
 	}
 	tx.Delete(evidenceKey(e.ID))
 	tx.Delete(newestKey(e))
-	p.vacate(tx, e)
+	p.Statuses.Vacate(tx, e.Places)
 	err = eachForm(tx, e.ID, func(key string, form []byte) error {
 		tx.Delete(key)
 		c, err := credential.Parse(string(form))

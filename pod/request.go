@@ -15,6 +15,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/log"
+	"skrin/pod/outbox"
 	"skrin/pod/record"
 	"skrin/pod/registry"
 	"skrin/pod/store"
@@ -350,7 +351,7 @@ func (p *Pod) Fetch(ctx context.Context, who acl.Agent, id, supplier string) err
 		if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidFetch, Party: supplier, Type: r.Types[0]}); err != nil {
 			return err
 		}
-		return p.tell(ctx, tx, Notification{Party: supplier, Space: s.ID, Event: EvidenceWanted, Types: r.Types, Request: id, Location: p.url(s.deposit())})
+		return p.tell(ctx, tx, outbox.Notification{Party: supplier, Space: s.ID, Event: outbox.EvidenceWanted, Types: r.Types, Request: id, Location: p.url(s.deposit())})
 	})
 	p.wake(err)
 	return err

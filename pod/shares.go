@@ -24,6 +24,14 @@ type basis struct {
 	Standing               bool `json:",omitempty"`
 }
 
+func (c *Consent) basis() basis {
+	b := basis{Evidence: c.Evidence, Issuer: c.Issuer, Standing: c.Request.Standing}
+	if len(c.Request.Types) > 0 {
+		b.Type = c.Request.Types[0]
+	}
+	return b
+}
+
 // ends returns when a consent ends, or has ended.
 func (c *Consent) ends() time.Time {
 	if !c.Withdrawn.IsZero() {
@@ -42,11 +50,7 @@ func lastingFrom(t time.Time) string { return fmt.Sprintf("C%016x", uint64(math.
 // keepConsent stores a consent so that it is found. Whoever changes when one ends
 // deletes its old endsKey first.
 func keepConsent(tx store.Tx, c *Consent) error {
-	b := basis{Evidence: c.Evidence, Issuer: c.Issuer, Standing: c.Request.Standing}
-	if len(c.Request.Types) > 0 {
-		b.Type = c.Request.Types[0]
-	}
-	if err := store.Save(tx, c.endsKey(), b); err != nil {
+	if err := store.Save(tx, c.endsKey(), c.basis()); err != nil {
 		return err
 	}
 	return store.Save(tx, consentKey(c.ID), c)

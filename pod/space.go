@@ -226,7 +226,7 @@ func (p *Pod) logRefusal(ctx context.Context, tx store.Tx, who acl.Agent, s *Spa
 			}
 		}
 	}
-	return log.Refused(tx, p.Now(), e)
+	return p.marked(tx)(log.Refused(tx, p.Now(), e))
 }
 
 // day returns the start of t's day in UTC: times that leave the pod are whole

@@ -6,12 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -20,7 +18,9 @@ import (
 	"skrin/pod"
 	"skrin/pod/credential"
 	"skrin/pod/log"
+	"skrin/pod/outbox"
 	"skrin/pod/registry"
+	podstatus "skrin/pod/status"
 	"skrin/pod/store"
 )
 
@@ -38,7 +38,6 @@ type revoker struct {
 	fetched []string
 	down    bool
 	next    int
-	size    int // of lists besides the one
 }
 
 // newRevoker lets the authority revoke.
@@ -51,7 +50,7 @@ func newRevoker(t *testing.T) *revoker {
 	must(t, parties.Add(p))
 	r := &revoker{town: w, list: credential.NewStatusList(listed, 0), lists: []string{listed}}
 	r.list.TTL = 5 * time.Minute
-	w.pod.Statuses = &pod.Statuses{Fetch: r.fetch, Key: make([]byte, 32)}
+	w.pod.Statuses = &podstatus.Lists{Fetch: r.fetch, Key: make([]byte, 32)}
 	return r
 }
 
@@ -72,7 +71,7 @@ func (r *revoker) fetch(_ context.Context, url, _ string) ([]byte, error) {
 		return nil, errors.New("no such list")
 	}
 	if url != listed {
-		other := credential.NewStatusList(url, r.size)
+		other := credential.NewStatusList(url, 0)
 		other.Issued = r.now
 		token, err := other.Sign(r.keys[authority])
 		return []byte(token), err
@@ -134,7 +133,7 @@ func TestRevocation(t *testing.T) {
 		told, logged := r.told(), r.log()[entries:]
 		if changed := before != row.want; changed != (len(told) == 1) || changed != (len(logged) == 1) {
 			t.Errorf("%s: told %+v, logged %+v", row.is, told, logged)
-		} else if changed && (told[0].Event != pod.EvidenceRevoked || told[0].Location != base+string(there) || logged[0].Action != log.DidRevoke || told[0].Result != logged[0].Why) {
+		} else if changed && (told[0].Event != outbox.EvidenceRevoked || told[0].Location != base+string(there) || logged[0].Action != log.DidRevoke || told[0].Result != logged[0].Why) {
 			t.Errorf("%s: told %+v, logged %+v", row.is, told, logged)
 		}
 		for _, accept := range []string{pod.TypeTurtle, pod.TypeSDJWT} {
@@ -200,7 +199,7 @@ func TestAListOutOfReach(t *testing.T) {
 	if _, err := r.read(insurer, there, pod.TypeTurtle); ldp.KindOf(err) != ldp.Unavailable {
 		t.Errorf("with a list out of date: %v", err)
 	}
-	r.pod.Statuses = &pod.Statuses{Fetch: r.fetch, Key: make([]byte, 32)} // another process
+	r.pod.Statuses = &podstatus.Lists{Fetch: r.fetch, Key: make([]byte, 32)} // another process
 	if _, err := r.read(insurer, there, pod.TypeTurtle); ldp.KindOf(err) != ldp.Unavailable {
 		t.Errorf("before a list was fetched: %v", err)
 	}
@@ -212,17 +211,6 @@ func TestAListOutOfReach(t *testing.T) {
 	}
 	if told := r.told(); len(told) != 1 || told[0].Result != "revoked" {
 		t.Errorf("told %+v", told)
-	}
-}
-
-// TestListsThatAreGoneMakeRoom: an issuer that has other lists each day takes no more
-// room than what it has at once.
-func TestListsThatAreGoneMakeRoom(t *testing.T) {
-	r := newRevoker(t)
-	r.size = 1 << 23 // entries; of all lists together there may be 1<<28
-	for day := range 33 {
-		r.lists = []string{fmt.Sprintf("%s/%d", aggregation, 100+day)}
-		r.later(25 * time.Hour)
 	}
 }
 
@@ -293,38 +281,6 @@ func TestASlowIssuerHoldsUpNobodyElse(t *testing.T) {
 	}
 }
 
-// TestAPartyHasItsTime: of a party whose lists come slowly so many are fetched as
-// its time allows, and the others first the next time.
-func TestAPartyHasItsTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRevoker(t)
-		r.lists = nil
-		for i := range 20 {
-			r.lists = append(r.lists, fmt.Sprintf("%s/slow/%02d", aggregation, i))
-		}
-		tried := map[string]bool{}
-		r.pod.Statuses.Fetch = func(ctx context.Context, url, accept string) ([]byte, error) {
-			if url == aggregation {
-				return r.fetch(ctx, url, accept)
-			}
-			time.Sleep(10 * time.Second)
-			tried[url] = true
-			return nil, errors.New("nobody answers")
-		}
-		for round := range 4 {
-			begun := time.Now()
-			err := r.pod.RefreshStatuses(t.Context())
-			if took := time.Since(begun); took > time.Minute+10*time.Second || err == nil {
-				t.Errorf("round %d took %v: %v", round, took, err)
-			}
-			r.now = r.now.Add(2 * time.Minute)
-		}
-		if len(tried) != len(r.lists) {
-			t.Errorf("%d lists were tried in four rounds, want %d", len(tried), len(r.lists))
-		}
-	})
-}
-
 func aggregationOf(party string) string { return "https://" + party + ".example.se/status" }
 
 // TestAStartWithoutTheIssuer: after a start the lists that were fetched before it
@@ -340,7 +296,7 @@ func TestAStartWithoutTheIssuer(t *testing.T) {
 	r.later(15 * time.Minute)
 	r.down = true
 	restart := func() {
-		r.pod.Statuses = &pod.Statuses{Fetch: r.fetch, Key: make([]byte, 32), Kept: kept}
+		r.pod.Statuses = &podstatus.Lists{Fetch: r.fetch, Key: make([]byte, 32), Kept: kept}
 		_ = r.pod.RecallStatuses(t.Context()) // what can't be recalled is an error, and no more
 	}
 	reads := func(is string, want ldp.Kind) {

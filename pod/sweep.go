@@ -49,18 +49,31 @@ func (p *Pod) sweepSoon(tx store.Tx) error {
 }
 
 // Sweep removes, if its time has come, the blobs of a pod to which no resource has
-// referred for a day. It is for the deliverer, which looks at the pods that are
-// due; it tells nothing, and so needs no agent.
+// referred for a day, and what was to be kept for a time that is over. It is for the
+// deliverer, which looks at the pods that are due; it tells nothing, and so needs no
+// agent.
 func (p *Pod) Sweep(ctx context.Context, pod string) error {
-	due := false
+	var blobs, marks bool
 	err := p.Store.View(ctx, store.Name("id/"+pod), func(tx store.Tx) error {
-		next, err := store.Load[time.Time](tx, sweepKey)
-		due = next != nil && !next.After(p.Now())
-		return err
+		for key, due := range map[string]*bool{sweepKey: &blobs, forgetKey: &marks} {
+			next, err := store.Load[time.Time](tx, key)
+			if err != nil {
+				return err
+			}
+			*due = next != nil && !next.After(p.Now())
+		}
+		return nil
 	})
-	if err != nil || !due {
-		return err
+	if err == nil && marks {
+		err = p.forget(ctx, pod)
 	}
+	if err == nil && blobs {
+		err = p.sweepBlobs(ctx, pod)
+	}
+	return err
+}
+
+func (p *Pod) sweepBlobs(ctx context.Context, pod string) error {
 	// Blobs are removed within the transaction, so that nobody begins to refer to
 	// one meanwhile. It does no harm if it is run again, or fails: whoever has
 	// stored the same content since has made it new.

@@ -23,6 +23,7 @@ import (
 	"skrin/pod"
 	"skrin/pod/credential"
 	"skrin/pod/log"
+	"skrin/pod/outbox"
 	"skrin/pod/parcel"
 	"skrin/pod/podtest"
 	"skrin/pod/registry"
@@ -515,7 +516,7 @@ func TestMove(t *testing.T) {
 	notices, err := w.pod.Take(t.Context(), id, 100)
 	must(t, err)
 	for _, n := range notices {
-		if n.Event == pod.SpaceMoved {
+		if n.Event == outbox.SpaceMoved {
 			told[n.Party] = n.Location
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/channel"
 	"skrin/pod/record"
 )
 
@@ -56,7 +57,7 @@ func (b *bench) heard(after uint64, who acl.Agent, topics ...ldp.ID) (string, ui
 	return strings.Join(lines, "\n"), h.Last
 }
 
-func (b *bench) subscribe(who acl.Agent, s pod.Subscription) pod.Subscription {
+func (b *bench) subscribe(who acl.Agent, s channel.Subscription) channel.Subscription {
 	b.Helper()
 	s, err := b.Subscribe(b.Context(), who, s)
 	if err != nil {
@@ -74,7 +75,7 @@ func (b *bench) write(path, body string) {
 // TestJournal: what a write does is heard by who listens to what it changes.
 func TestJournal(t *testing.T) {
 	b := newBench(t)
-	b.subscribe(b.owner, pod.Subscription{Topic: b.root, Channel: "WebSocketChannel2023"})
+	b.subscribe(b.owner, channel.Subscription{Topic: b.root, Channel: "WebSocketChannel2023"})
 	for _, row := range []struct {
 		does   string
 		do     func()
@@ -102,7 +103,7 @@ func TestJournal(t *testing.T) {
 // TestJournalState: the state is the ETag that the topic has then.
 func TestJournalState(t *testing.T) {
 	b := newBench(t)
-	b.subscribe(b.owner, pod.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023"})
+	b.subscribe(b.owner, channel.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023"})
 	b.write("a", "x")
 	res, err := b.read(b.owner, "a")
 	must(t, err)
@@ -119,7 +120,7 @@ func TestJournalWithdrawn(t *testing.T) {
 	b := newBench(t)
 	b.write("a", "x")
 	b.allow(bob.ID, "a", "R", "")
-	b.subscribe(bob, pod.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023"})
+	b.subscribe(bob, channel.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023"})
 	b.write("a", "y")
 	first, last := b.heard(0, bob, b.id("a"))
 	b.allow(bob.ID, "a", "", "")
@@ -147,7 +148,7 @@ func TestJournalOfWhatIsGone(t *testing.T) {
 		b := newBench(t)
 		b.write("a", "x")
 		b.allow(bob.ID, "a", "R", "")
-		b.subscribe(bob, pod.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023"})
+		b.subscribe(bob, channel.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023"})
 		_, before := b.heard(0, bob, b.id("a"))
 		row.do(b)
 		got, last := b.heard(before, bob, b.id("a"))
@@ -171,7 +172,7 @@ func TestDismissedProgramsHearNothing(t *testing.T) {
 	b.Dismissed = func(_ context.Context, who acl.Agent) (bool, error) { return gone && who == app, nil }
 	b.write("a", "x")
 	b.allow(bob.ID, "a", "R", "")
-	s := b.subscribe(app, pod.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023"})
+	s := b.subscribe(app, channel.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023"})
 	b.write("a", "y")
 	heard, before := b.heard(0, app, b.id("a"))
 	if may, err := b.MayHear(t.Context(), app, b.id("a")); heard != "Update a" || !may || err != nil {
@@ -197,7 +198,7 @@ func TestDismissedProgramsHearNothing(t *testing.T) {
 // topic is.
 func TestJournalRing(t *testing.T) {
 	b := newBench(t)
-	b.subscribe(b.owner, pod.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023"})
+	b.subscribe(b.owner, channel.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023"})
 	for i := range 300 {
 		b.write("a", fmt.Sprint(i))
 	}
@@ -220,7 +221,7 @@ func TestUnwatched(t *testing.T) {
 	}
 	cost()
 	unwatched := cost()
-	b.subscribe(b.owner, pod.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023", End: b.clock.now().Add(time.Hour)})
+	b.subscribe(b.owner, channel.Subscription{Topic: b.id("a"), Channel: "WebSocketChannel2023", End: b.clock.now().Add(time.Hour)})
 	if n := cost(); n <= unwatched {
 		t.Errorf("a watched write reads %d times, an unwatched one %d: the test sees nothing", n, unwatched)
 	}
@@ -243,23 +244,23 @@ func TestSubscribe(t *testing.T) {
 	for _, row := range []struct {
 		sentence string
 		who      acl.Agent
-		s        pod.Subscription
+		s        channel.Subscription
 		want     error
 	}{
-		{"the owner, to what she has", b.owner, pod.Subscription{Topic: b.id("open")}, nil},
-		{"the owner, to what isn't there yet", b.owner, pod.Subscription{Topic: b.id("later")}, nil},
-		{"everybody, to what everybody may read", stranger, pod.Subscription{Topic: b.id("open")}, nil},
-		{"nobody, to what is hidden", bob, pod.Subscription{Topic: b.id("later")}, ldp.Forbidden},
-		{"no stranger, to what is hidden", stranger, pod.Subscription{Topic: b.id("later")}, ldp.Unauthenticated},
-		{"nobody but who controls, to an ACL document", bob, pod.Subscription{Topic: b.id("open.acl")}, ldp.Forbidden},
-		{"no stranger, by a webhook", stranger, pod.Subscription{Topic: b.id("open"), Hook: hook}, ldp.Unauthenticated},
-		{"whoever signed in, by a webhook", bob, pod.Subscription{Topic: b.id("open"), Hook: hook}, nil},
-		{"nobody, to a pairwise space", bob, pod.Subscription{Topic: "/w/" + ldp.ID(strings.Repeat("a", 26)) + "/"}, ldp.Forbidden},
-		{"nobody, to a pod that isn't there", bob, pod.Subscription{Topic: "/nowhere/"}, ldp.Forbidden},
-		{"nobody, until a time that has passed", b.owner, pod.Subscription{Topic: b.id("open"), End: noon.Add(-time.Hour)}, ldp.Unprocessable},
+		{"the owner, to what she has", b.owner, channel.Subscription{Topic: b.id("open")}, nil},
+		{"the owner, to what isn't there yet", b.owner, channel.Subscription{Topic: b.id("later")}, nil},
+		{"everybody, to what everybody may read", stranger, channel.Subscription{Topic: b.id("open")}, nil},
+		{"nobody, to what is hidden", bob, channel.Subscription{Topic: b.id("later")}, ldp.Forbidden},
+		{"no stranger, to what is hidden", stranger, channel.Subscription{Topic: b.id("later")}, ldp.Unauthenticated},
+		{"nobody but who controls, to an ACL document", bob, channel.Subscription{Topic: b.id("open.acl")}, ldp.Forbidden},
+		{"no stranger, by a webhook", stranger, channel.Subscription{Topic: b.id("open"), Hook: hook}, ldp.Unauthenticated},
+		{"whoever signed in, by a webhook", bob, channel.Subscription{Topic: b.id("open"), Hook: hook}, nil},
+		{"nobody, to a pairwise space", bob, channel.Subscription{Topic: "/w/" + ldp.ID(strings.Repeat("a", 26)) + "/"}, ldp.Forbidden},
+		{"nobody, to a pod that isn't there", bob, channel.Subscription{Topic: "/nowhere/"}, ldp.Forbidden},
+		{"nobody, until a time that has passed", b.owner, channel.Subscription{Topic: b.id("open"), End: noon.Add(-time.Hour)}, ldp.Unprocessable},
 	} {
 		s, err := b.Subscribe(t.Context(), row.who, row.s)
-		if !errors.Is(err, row.want) || row.want == nil && (s.End.After(noon.Add(pod.MaxChannelLife)) || s.End.IsZero()) {
+		if !errors.Is(err, row.want) || row.want == nil && (s.End.After(noon.Add(7*24*time.Hour)) || s.End.IsZero()) {
 			t.Errorf("%s: %+v, %v", row.sentence, s, err)
 		}
 	}
@@ -272,12 +273,12 @@ func TestAttach(t *testing.T) {
 	b.write("a", "x")
 	b.allow(bob.ID, "a", "R", "")
 	name := b.root.First()
-	s := b.subscribe(bob, pod.Subscription{Topic: b.id("a"), State: `"other.raw"`})
+	s := b.subscribe(bob, channel.Subscription{Topic: b.id("a"), State: `"other.raw"`})
 	at, err := b.Attach(t.Context(), name, s.ID)
 	if err != nil || at.Who != bob || at.Now == nil || at.Now.Kind != record.Updated {
 		t.Fatalf("%+v, %v", at, err)
 	}
-	same := b.subscribe(bob, pod.Subscription{Topic: b.id("a"), State: at.Now.State})
+	same := b.subscribe(bob, channel.Subscription{Topic: b.id("a"), State: at.Now.State})
 	if at, err := b.Attach(t.Context(), name, same.ID); err != nil || at.Now != nil {
 		t.Errorf("who knows the state is told: %+v, %v", at.Now, err)
 	}
@@ -298,8 +299,8 @@ func TestAttach(t *testing.T) {
 	}
 	apps := b.owner
 	apps.Client = "https://app.example/id"
-	ended := b.subscribe(apps, pod.Subscription{Topic: b.id("a")})
-	kept := b.subscribe(b.owner, pod.Subscription{Topic: b.id("a")})
+	ended := b.subscribe(apps, channel.Subscription{Topic: b.id("a")})
+	kept := b.subscribe(b.owner, channel.Subscription{Topic: b.id("a")})
 	must(t, b.EndChannels(t.Context(), b.owner, apps.Client))
 	if _, err := b.Attach(t.Context(), name, ended.ID); !errors.Is(err, ldp.NotFound) {
 		t.Errorf("an app that was taken away: %v", err)
@@ -307,7 +308,7 @@ func TestAttach(t *testing.T) {
 	if _, err := b.Attach(t.Context(), name, kept.ID); err != nil {
 		t.Errorf("another app: %v", err)
 	}
-	b.clock.wait(pod.MaxChannelLife + time.Hour)
+	b.clock.wait(7*24*time.Hour + time.Hour)
 	if _, err := b.Attach(t.Context(), name, s.ID); !errors.Is(err, ldp.NotFound) {
 		t.Errorf("after its end: %v", err)
 	}
@@ -318,8 +319,8 @@ func TestAttach(t *testing.T) {
 func TestCalls(t *testing.T) {
 	b := newBench(t)
 	id := b.mem.ids[0]
-	s := b.subscribe(b.owner, pod.Subscription{Topic: b.id("a"), Hook: "https://app.example/hook"})
-	take := func() []pod.Call {
+	s := b.subscribe(b.owner, channel.Subscription{Topic: b.id("a"), Hook: "https://app.example/hook"})
+	take := func() []channel.Call {
 		t.Helper()
 		calls, err := b.TakeCalls(t.Context(), id)
 		if err != nil {

@@ -46,6 +46,7 @@ const (
 type PasskeyOptions struct {
 	Base     string // "https://host" of this server
 	Service  string // as the person's device names it
+	Mark     string // local URL of the service's picture
 	Sessions *Sessions
 	Records  auth.Records
 	// Limit bounds attempts, by address and by account.
@@ -63,7 +64,7 @@ type Passkeys struct {
 	pages map[string]*template.Template
 }
 
-//go:embed passkey.html passkey-add.html passkey.js passkey.css
+//go:embed passkey.html passkey-add.html passkey-head.html passkey.js passkey.css
 var passkeyFiles embed.FS
 
 var passkeyTexts = map[string]map[string]string{
@@ -165,7 +166,7 @@ func (p *Passkeys) show(w http.ResponseWriter, r *http.Request, status int) {
 	own := Path + "/" + p.ID()
 	var b bytes.Buffer
 	err := page.ExecuteTemplate(&b, "passkey.html", map[string]any{
-		"Service": p.o.Service, "Lang": lang, "Own": own, "Back": Done(next), "Wrong": status != http.StatusOK,
+		"Service": p.o.Service, "Mark": p.o.Mark, "Lang": lang, "Own": own, "Back": Done(next), "Wrong": status != http.StatusOK,
 		"Recover": own + "/recover?" + url.Values{"next": {next}, "lang": {lang}}.Encode(),
 	})
 	if err != nil {
@@ -195,7 +196,7 @@ func (p *Passkeys) showAdd(w http.ResponseWriter, r *http.Request, codes []strin
 		lang, page = "sv", p.pages["sv"]
 	}
 	var b bytes.Buffer
-	if err := page.ExecuteTemplate(&b, "passkey-add.html", map[string]any{"Service": p.o.Service, "Lang": lang, "Own": own, "Count": len(h.Keys), "Codes": codes}); err != nil {
+	if err := page.ExecuteTemplate(&b, "passkey-add.html", map[string]any{"Service": p.o.Service, "Mark": p.o.Mark, "Lang": lang, "Own": own, "Count": len(h.Keys), "Codes": codes}); err != nil {
 		p.o.Fail(w, r, fmt.Errorf("show passkeys: %w", err))
 		return
 	}
@@ -214,7 +215,7 @@ func (p *Passkeys) newCodes(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Passkeys) send(w http.ResponseWriter, status int, page []byte) {
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	w.Write(page)

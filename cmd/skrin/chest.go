@@ -59,6 +59,7 @@ type chest struct {
 	// Of the embedded engine alone, for backups.
 	data, ring *pebble.Store
 	dir        *blob.Dir
+	root       string // the directory in which they are
 }
 
 // openChest opens what c says.
@@ -101,6 +102,9 @@ func openChest(ctx context.Context, c config, log *slog.Logger) (_ *chest, err e
 	}
 	s.keys = sealed.NewKeys(keys, master)
 	s.store, s.blobs = sealed.NewStore(s.engine, s.keys), sealed.NewBlobs(blobs, s.keys)
+	if err := s.upgrade(ctx, &upgrade{log: log, told: c.told}); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -115,7 +119,7 @@ func (s *chest) openEmbedded(_ context.Context, c config, log *slog.Logger) (_ s
 		return nil, nil, err
 	}
 	s.close = append(s.close, s.dir.Close)
-	s.engine = s.data
+	s.engine, s.root = s.data, c.Dir
 	return s.dir, s.ring, nil
 }
 

@@ -5,9 +5,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -472,5 +474,59 @@ func TestBar(t *testing.T) {
 		if s.Of != 300 || s.Done < 1 || s.Done > 300 || i > 0 && s.Done <= steps[i-1].Done {
 			t.Errorf("step %d: %+v", i, s)
 		}
+	}
+}
+
+// TestBarsHaveATotal: whoever wraps the keys anew or makes a backup is told of how much
+// how much is done, from the first step to the last, which is all of it; the backup by
+// bytes, large files as well as many small ones, and so again when most is there already.
+func TestBarsHaveATotal(t *testing.T) {
+	w := newCounty(t, 1, keep{})
+	node, dir := w.nodes[0], t.TempDir()
+	const pods, large = 300, 5 << 20
+	for i := range pods {
+		_, err := node.pod.Make(t.Context(), fmt.Sprint("person-", i))
+		must(t, err)
+	}
+	ids, err := node.engine.Pods(t.Context(), "", 3)
+	must(t, err)
+	for _, id := range ids {
+		_, _, err := node.blobs.Put(t.Context(), id, io.LimitReader(rand.Reader, large), large)
+		must(t, err)
+	}
+	kept, err := bytesIn(node.root)
+	must(t, err)
+	for _, row := range []struct {
+		is          string
+		e           errand
+		unit        string
+		atLeast, of int64
+		steps       int
+	}{
+		{"rotate", errand{Do: "rotate"}, "keys", pods, pods, pods},
+		{"backup", errand{Do: "backup", To: filepath.Join(dir, "one"), Keys: filepath.Join(dir, "keys")}, "bytes", 3 * large, kept + kept/2, 100},
+	} {
+		t.Run(row.is, func(t *testing.T) {
+			var steps []pace
+			var out bytes.Buffer
+			b := &bar{out: &out}
+			row.e.told = func(s pace) { steps = append(steps, s); b.show(s) }
+			_, err := node.run(t.Context(), row.e)
+			must(t, err)
+			if len(steps) < row.steps {
+				t.Fatalf("%d steps", len(steps))
+			}
+			for i, s := range steps {
+				if s.Unit != row.unit || s.Of < row.atLeast || s.Of > row.of || s.Done > s.Of || i > 0 && s.Done < steps[i-1].Done {
+					t.Fatalf("step %d: %+v, after %+v", i, s, steps[max(i-1, 0)])
+				}
+			}
+			if last := steps[len(steps)-1]; last.Done < row.atLeast || last.Done < last.Of*9/10 {
+				t.Errorf("at the end %+v", last)
+			}
+			if first, _, _ := strings.Cut(out.String()[1:], "\r"); !strings.HasPrefix(first, "[") || !strings.Contains(first, "%") {
+				t.Errorf("the bar begins with %q", first)
+			}
+		})
 	}
 }

@@ -50,6 +50,8 @@ type config struct {
 	Grace, Drain            time.Duration
 	TwoPeople               time.Duration
 	Backups, BackupKeys     string // folders, for backups that are started over HTTP; may be empty
+
+	told func(pace) // hears how far the start has come, if it takes long; nil for nobody
 }
 
 func (c *config) check() error {

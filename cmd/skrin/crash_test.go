@@ -50,6 +50,13 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if conf := os.Getenv(asUpgrade); conf != "" {
+		if err := upgradeAsTold(conf); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if conf := os.Getenv(asNode); conf != "" {
 		writeAsNode(conf)
 	}

@@ -70,6 +70,7 @@ type member struct {
 // A recipient keeps all that it receives.
 type recipient struct {
 	id       string
+	party    registry.Party
 	client   *client.Client
 	hook     *httptest.Server
 	mu       sync.Mutex
@@ -187,6 +188,7 @@ func (w *crowd) registerRecipient(id string, persons int, hears bool) error {
 		r.hook = httptest.NewServer(http.HandlerFunc(r.told))
 		p.Notify = r.hook.URL
 	}
+	r.party = p
 	w.recipients = append(w.recipients, r)
 	return w.parties.Add(p)
 }

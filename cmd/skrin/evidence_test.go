@@ -19,6 +19,7 @@ import (
 	"skrin/ldp/client"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/outbox"
 )
 
 // A street is a server with one person, one provider and one consumer, all of whom
@@ -126,7 +127,7 @@ func (s *street) share(edit func(*pod.Detail)) string {
 }
 
 // told waits for what the consumer is told next, and returns what it says.
-func (s *street) told(kind pod.Event) map[string]string {
+func (s *street) told(kind outbox.Event) map[string]string {
 	s.t.Helper()
 	select {
 	case e := <-s.events:
@@ -176,7 +177,7 @@ func TestProofAndRevocation(t *testing.T) {
 	noError(t, s.revoke(places...))
 	s.set(time.Now().Add(time.Hour))
 	noError(t, s.pod.RefreshStatuses(t.Context()))
-	if says := s.told(pod.EvidenceRevoked); says["location"] != at || says["result"] != "revoked" || says["reference"] != "case-1" {
+	if says := s.told(outbox.EvidenceRevoked); says["location"] != at || says["result"] != "revoked" || says["reference"] != "case-1" {
 		t.Errorf("told %v", says)
 	}
 	for _, accept := range []string{pod.TypeSDJWT, pod.TypeTurtle} {
@@ -248,7 +249,7 @@ func TestAskByTheInbox(t *testing.T) {
 		a := pod.Answer{Agree: yes, Lang: "sv", Evidence: offers[0].Choices[0].Evidence.ID, Shown: offers[0].Choices[0].Shown}
 		_, err = s.pod.Answer(t.Context(), who, offers[0].Request.ID, a)
 		noError(t, err)
-		says := s.told(pod.RequestAnswered)
+		says := s.told(outbox.RequestAnswered)
 		if says["request"] != sent.Location || says["reference"] != id || (says["result"] == "agreed") != yes {
 			t.Errorf("%s: told %v", id, says)
 		}

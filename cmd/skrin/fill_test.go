@@ -39,7 +39,7 @@ func TestFill(t *testing.T) {
 	filled := func(resources, pods, left int) (filling, error) {
 		t.Helper()
 		c := &stageCommand{Dir: dir, Newcomers: 1, Pods: pods, Resources: resources, Known: 2}
-		s, err := c.open(t.Context(), "http://localhost:1")
+		s, err := c.open(t.Context(), "http://localhost:1", c.Dir)
 		must(t, err)
 		defer func() { must(t, s.Close()) }()
 		f, err := readFilling(dir)

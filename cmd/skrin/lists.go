@@ -13,7 +13,7 @@ import (
 	"skrin/auth"
 )
 
-// keptLists is a pod.Keeper in the server's records: in pieces, since a record is
+// keptLists is a status.Keeper in the server's records: in pieces, since a record is
 // small. All nodes share it; where two keep at once, what is read may be of both,
 // and then it fails its signature.
 type keptLists struct{ records auth.Records }
@@ -29,7 +29,7 @@ func keptKey(name string, piece int) string {
 	return fmt.Sprintf("%s %02d", hex.EncodeToString(sum[:]), piece)
 }
 
-// Keep implements pod.Keeper. An empty piece is the end.
+// Keep implements status.Keeper. An empty piece is the end.
 func (k keptLists) Keep(ctx context.Context, name string, b []byte, until time.Time) error {
 	if len(b) >= keptPieces*keptPiece {
 		return errors.New("it is too long to be kept")
@@ -52,7 +52,7 @@ func (k keptLists) Keep(ctx context.Context, name string, b []byte, until time.T
 	return nil
 }
 
-// Kept implements pod.Keeper.
+// Kept implements status.Keeper.
 func (k keptLists) Kept(ctx context.Context, name string) (b []byte, err error) {
 	for i := range keptPieces {
 		r, err := k.records.Load(ctx, keptKind, keptKey(name, i))

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"skrin/pod"
+	"skrin/pod/status"
 )
 
 // TestKeptLists: what is kept of status lists comes back whole after another start
@@ -25,7 +25,7 @@ func TestKeptLists(t *testing.T) {
 	var last []byte
 	for _, size := range []int{1, keptPiece - 1, keptPiece, keptPiece + 1, 3 << 20, 5} {
 		s := start()
-		var kept pod.Keeper = s.pod.Statuses.Kept
+		var kept status.Keeper = s.pod.Statuses.Kept
 		got, err := kept.Kept(t.Context(), "list x")
 		noError(t, err)
 		if !bytes.Equal(got, last) {

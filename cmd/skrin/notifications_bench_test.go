@@ -20,7 +20,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
-	"skrin/pod"
+	podchannel "skrin/pod/channel"
 	"skrin/pod/notify"
 )
 
@@ -116,7 +116,7 @@ func BenchmarkDelivery(b *testing.B) {
 			w.allow("/", grant{acl.Public, "R", "R"}, grant{w.owner.ID, "RWC", "RWC"})
 			addresses := make([]string, row.people)
 			for i := range addresses {
-				s, err := w.pod.Subscribe(b.Context(), acl.Agent{ID: acl.WebID(fmt.Sprintf("https://id.example/%d#me", i))}, pod.Subscription{Topic: w.id(fmt.Sprint("/", i%row.resources)), Channel: notify.WebSocket})
+				s, err := w.pod.Subscribe(b.Context(), acl.Agent{ID: acl.WebID(fmt.Sprintf("https://id.example/%d#me", i))}, podchannel.Subscription{Topic: w.id(fmt.Sprint("/", i%row.resources)), Channel: notify.WebSocket})
 				must(b, err)
 				addresses[i] = "ws" + strings.TrimPrefix(w.Base, "http") + "/.notifications/channels/" + s.Topic.First() + "/" + s.ID
 			}

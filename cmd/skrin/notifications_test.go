@@ -21,7 +21,7 @@ import (
 
 	"skrin/acl"
 	"skrin/auth/dpop"
-	"skrin/pod"
+	podchannel "skrin/pod/channel"
 	"skrin/pod/notify"
 )
 
@@ -492,7 +492,7 @@ func TestChannelsOfWhatMayNoMore(t *testing.T) {
 	who := acl.Agent{ID: other.ID, Client: id, Issuer: w.Base}
 	w.put("/shared", plain, "x")
 	w.allow("/shared", grant{other.ID, "R", ""}, grant{w.owner.ID, "RWC", ""})
-	s, err := w.pod.Subscribe(t.Context(), who, pod.Subscription{Topic: w.id("/shared"), Channel: notify.WebSocket})
+	s, err := w.pod.Subscribe(t.Context(), who, podchannel.Subscription{Topic: w.id("/shared"), Channel: notify.WebSocket})
 	must(t, err)
 	address := "ws" + strings.TrimPrefix(w.Base, "http") + "/.notifications/channels/" + s.Topic.First() + "/" + s.ID
 	conn, _, err := websocket.Dial(t.Context(), address, nil)

@@ -309,8 +309,6 @@ func TestLoginRefused(t *testing.T) {
 	}
 }
 
-// TestRemoteElsewhere: the same commands at Community Solid Server, by a script's
-// credentials and by a browser.
 // TestServersDoNotSteerTheTerminal: what a server says in its refusal is printed
 // without what a terminal obeys.
 func TestServersDoNotSteerTheTerminal(t *testing.T) {
@@ -329,6 +327,8 @@ func TestServersDoNotSteerTheTerminal(t *testing.T) {
 	}
 }
 
+// TestRemoteElsewhere: the same commands at Community Solid Server, by a script's
+// credentials and by a browser.
 func TestRemoteElsewhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts another server")

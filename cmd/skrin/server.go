@@ -29,6 +29,7 @@ import (
 	"skrin/pod"
 	"skrin/pod/notify"
 	"skrin/pod/registry"
+	"skrin/pod/status"
 	"skrin/pod/vocab"
 	"skrin/pod/web"
 )
@@ -185,7 +186,7 @@ func (s *server) joinPod(ctx context.Context) error {
 			return s.provider.Revoked(ctx, auth.Token{Agent: who})
 		},
 		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF), MaxJSONLD: int64(s.Limit.JSONLD), Turns: s.turns, Quota: int64(s.Limit.Quota),
-		Statuses: &pod.Statuses{Key: places, Kept: keptLists{s.records}, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
+		Statuses: &status.Lists{Key: places, Kept: keptLists{s.records}, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
 			doc, err := auth.Fetch(ctx, lists, url, accept)
 			return doc.Body, err
 		}},

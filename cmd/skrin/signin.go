@@ -68,7 +68,7 @@ func (s *server) methods() ([]web.Method, error) {
 		return nil, err
 	}
 	s.passkeys, err = login.NewPasskeys(login.PasskeyOptions{
-		Base: s.Base, Service: "Skrin", Sessions: s.sessions, Records: s.records, Limit: limit, Now: s.now, Fail: s.failed,
+		Base: s.Base, Service: "Skrin", Mark: web.Mark, Sessions: s.sessions, Records: s.records, Limit: limit, Now: s.now, Fail: s.failed,
 	})
 	if err != nil {
 		return nil, err
@@ -77,25 +77,33 @@ func (s *server) methods() ([]web.Method, error) {
 }
 
 func (s *server) eids(limit *auth.Limiter) (all []web.Method, err error) {
+	err = s.eachEID(func(text []byte) error {
+		eid, err := s.eid(text, limit)
+		all = append(all, eid)
+		return err
+	})
+	return all, err
+}
+
+// eachEID visits the files that describe an eID.
+func (s *server) eachEID(visit func(text []byte) error) error {
 	if s.EIDs == "" {
-		return nil, nil
+		return nil
 	}
 	names, err := fs.Glob(os.DirFS(s.EIDs), "*.json")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, name := range names {
 		text, err := fs.ReadFile(os.DirFS(s.EIDs), name)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		eid, err := s.eid(text, limit)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+		if err := visit(text); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		all = append(all, eid)
 	}
-	return all, nil
+	return nil
 }
 
 func (s *server) eid(text []byte, limit *auth.Limiter) (*login.EID, error) {

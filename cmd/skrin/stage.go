@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -22,6 +23,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/auth/login"
+	"skrin/pod/registry"
 )
 
 // stageCommand serves what a load generator or a suite of tests needs: made-up
@@ -38,6 +40,8 @@ type stageCommand struct {
 	Only      bool   `help:"End when the pods are made."`
 	Profile   bool   `help:"Serve profiles (net/http/pprof) on another port of loopback."`
 
+	Beside string `help:"Directory of another stage that runs, on a database: to be one more node of it, which makes nothing." type:"existingdir"`
+
 	Postgres string `help:"URL of a database, to keep it there."`
 	S3       string `name:"s3" help:"URL of a bucket, to keep large bytes there; SKRIN_S3_ACCESS_KEY and SKRIN_S3_SECRET_KEY as for serve."`
 }
@@ -45,6 +49,7 @@ type stageCommand struct {
 // A stage is a server on which everything is ready, as it is told in JSON.
 type stage struct {
 	Base     string        `json:"base"`
+	Listen   string        `json:"listen"` // where this node is reached
 	PID      int           `json:"pid"`
 	People   []stagePerson `json:"people"`
 	Consumer stageConsumer `json:"consumer"`
@@ -58,6 +63,8 @@ type stage struct {
 	Bytes    int64         `json:"bytes"`     // that all takes on the disk, if it is kept in the directory
 	Sample   string        `json:"sample"`    // what everybody may read in one of them
 	Profiles string        `json:"profiles"`  // origin of /debug/pprof/, if wanted
+
+	Parties []registry.PartyFile `json:"parties"` // that are registered
 }
 
 type stagePerson struct {
@@ -78,6 +85,9 @@ type stageConsumer struct {
 
 // Run obeys kong.
 func (c *stageCommand) Run(ctx context.Context) error {
+	if c.Beside != "" {
+		return c.another(ctx)
+	}
 	f, err := readFilling(c.Dir)
 	if err != nil {
 		return err
@@ -97,7 +107,7 @@ func (c *stageCommand) Run(ctx context.Context) error {
 	if f.Port != port {
 		return fmt.Errorf("the pods in %s have URLs with port %d", c.Dir, f.Port)
 	}
-	s, err := c.open(ctx, fmt.Sprintf("http://localhost:%d", port))
+	s, err := c.open(ctx, fmt.Sprintf("http://localhost:%d", port), c.Dir)
 	if err != nil {
 		return err
 	}
@@ -114,6 +124,22 @@ func (c *stageCommand) Run(ctx context.Context) error {
 		return err
 	}
 	told.Opened = opened.Seconds()
+	text, err := json.Marshal(told)
+	if err != nil {
+		return err
+	}
+	if err := save(filepath.Join(c.Dir, stageFile), bytes.NewReader(text)); err != nil {
+		return err
+	}
+	return c.serve(ctx, s, told, l)
+}
+
+// stageFile has, in a stage's directory, what it tells: for other nodes of it.
+const stageFile = "stage.json"
+
+// serve tells of the stage, and serves it.
+func (c *stageCommand) serve(ctx context.Context, s *server, told *stage, l net.Listener) error {
+	told.Listen, told.PID = "http://"+l.Addr().String(), os.Getpid()
 	if c.Profile {
 		end, err := profiles(told)
 		if err != nil {
@@ -125,6 +151,45 @@ func (c *stageCommand) Run(ctx context.Context) error {
 		return err
 	}
 	return s.Serve(ctx, l)
+}
+
+// another serves one more node of a stage.
+func (c *stageCommand) another(ctx context.Context) error {
+	if c.Postgres == "" {
+		return errors.New("nodes have one database: --postgres")
+	}
+	text, err := os.ReadFile(filepath.Join(c.Beside, stageFile))
+	if err != nil {
+		return err
+	}
+	told := new(stage)
+	if err := json.Unmarshal(text, told); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port)))
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	s, err := c.open(ctx, told.Base, c.Beside)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for _, f := range told.Parties {
+		text, err := json.Marshal(f)
+		if err != nil {
+			return err
+		}
+		p, err := registry.ReadParty(text, s.Base)
+		if err == nil {
+			err = s.parties.Add(p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return c.serve(ctx, s, told, l)
 }
 
 // profiles serves them until end is called.
@@ -145,11 +210,12 @@ func profiles(told *stage) (end func() error, err error) {
 // stageScheme is the scheme of the made-up people's numbers.
 const stageScheme = "oidc:stage"
 
-func (c *stageCommand) open(ctx context.Context, base string) (*server, error) {
+// open opens it with the master key of a directory.
+func (c *stageCommand) open(ctx context.Context, base, keyDir string) (*server, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	key, err := demoKey(c.Dir)
+	key, err := demoKey(keyDir)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +233,7 @@ func (c *stageCommand) open(ctx context.Context, base string) (*server, error) {
 // furnish makes the people, and tells of them.
 func (c *stageCommand) furnish(ctx context.Context, s *server) (*stage, error) {
 	told := &stage{
-		Base: s.Base, PID: os.Getpid(), SignIn: s.Base + login.Path + "/exempel-eid", Newcomer: c.People, Last: c.People + c.Newcomers - 1,
+		Base: s.Base, SignIn: s.Base + login.Path + "/exempel-eid", Newcomer: c.People, Last: c.People + c.Newcomers - 1,
 	}
 	w := &crowd{server: s, persons: make([]*member, c.People)}
 	s.pod.Now = w.time
@@ -177,6 +243,7 @@ func (c *stageCommand) furnish(ctx context.Context, s *server) (*stage, error) {
 	if err := w.registerRecipient("exempel-forsakring", c.People, false); err != nil {
 		return nil, err
 	}
+	told.Parties = []registry.PartyFile{w.issuer.File(), w.recipients[0].party.File()}
 	for i := range c.People {
 		p, err := c.person(ctx, w, i)
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -89,29 +88,16 @@ func (s *server) ladders() (login.Levels, error) {
 	if s.Demo {
 		all = append(all, []string{login.DemoLevel})
 	}
-	if s.EIDs == "" {
-		return all, nil
-	}
-	names, err := fs.Glob(os.DirFS(s.EIDs), "*.json")
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		text, err := fs.ReadFile(os.DirFS(s.EIDs), name)
-		if err != nil {
-			return nil, err
-		}
+	err := s.eachEID(func(text []byte) error {
 		var f eidFile
 		if err := json.Unmarshal(text, &f); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return err
 		}
 		profile, err := f.profile()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
 		all = append(all, profile.Levels)
-	}
-	return all, nil
+		return err
+	})
+	return all, err
 }
 
 // stepUp sends whoever has signed in, but not surely enough for what she is about

@@ -27,9 +27,9 @@ type visitor struct {
 	at *url.URL
 }
 
-func newVisitor() *visitor {
+func (s *site) newVisitor() *visitor {
 	jar, _ := cookiejar.New(nil) // fails never without options
-	return &visitor{Client: &http.Client{Jar: jar, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &visitor{Client: &http.Client{Jar: jar, Transport: s.via, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // open follows redirects on the site's own origin, and returns the page, or the
@@ -79,17 +79,22 @@ func (v *visitor) open(ctx context.Context, method, address string, form url.Val
 // others it is what makes an account with a pod.
 func podCreate(ctx context.Context, b *bench) func(int) error {
 	if b.stage == nil {
-		return func(i int) error {
-			_, err := cssAccount(ctx, b.base, fmt.Sprintf("%s-%d", tag, i), false)
+		return func(i int) (err error) {
+			name := fmt.Sprintf("%s-%d", tag, i)
+			if b.kind == kindJSS {
+				_, err = jssAccount(ctx, b.base, name)
+			} else {
+				_, err = cssAccount(ctx, b.base, name, false)
+			}
 			return err
 		}
 	}
-	return func(i int) error {
-		who := b.stage.Newcomer + i
+	return func(int) error {
+		who := b.stage.Newcomer + int(b.came.Add(1)-1)
 		if who > b.stage.Last {
 			return fmt.Errorf("all newcomers have come: there are %d", b.stage.Last-b.stage.Newcomer)
 		}
-		_, _, err := newVisitor().open(ctx, "POST", b.stage.SignIn, url.Values{"who": {strconv.Itoa(who)}})
+		_, _, err := b.newVisitor().open(ctx, "POST", b.stage.SignIn, url.Values{"who": {strconv.Itoa(who)}})
 		return err
 	}
 }
@@ -102,7 +107,7 @@ func consent(ctx context.Context, b *bench) func(int) error {
 	}
 	seats := make([]*seat, len(b.users))
 	for i := range seats {
-		seats[i] = &seat{visitor: newVisitor()}
+		seats[i] = &seat{visitor: b.newVisitor()}
 	}
 	return func(i int) error {
 		s := seats[i%len(seats)]

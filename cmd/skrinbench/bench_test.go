@@ -7,12 +7,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -24,7 +30,30 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if built.Scratch != "" {
+		os.RemoveAll(built.Scratch)
+	}
+	os.Exit(code)
+}
+
+// built has built the program, once it was asked for.
+var built opener
+
+// program returns a skrin that was built for these tests.
+func program(t *testing.T) string {
+	t.Helper()
+	if built.Skrin == "" {
+		dir, err := os.MkdirTemp("", "skrinbench-test-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		built.Scratch = dir
+		if err := built.build(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return built.Skrin
 }
 
 // TestEveryWorkload measures a server of ours with every workload, a moment each:
@@ -34,12 +63,8 @@ func TestEveryWorkload(t *testing.T) {
 		t.Skip("it starts a server, and stores some 20,000 documents")
 	}
 	dir := t.TempDir()
-	o := &opener{Scratch: dir}
-	if err := o.build(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	c := runCommand{
-		Target: "skrin", Vs: "skrin", Skrin: o.Skrin, Limit: true, Conns: []int{8}, Rounds: 1, Lasting: time.Millisecond, Users: 4, Pods: 20, Scratch: dir,
+		Target: "skrin", Vs: []string{"skrin"}, Skrin: program(t), Limit: true, Conns: []int{8}, Rounds: 1, Lasting: time.Millisecond, Users: 4, Pods: 20, Scratch: dir,
 		JSON: filepath.Join(dir, "figures.json"), Picture: filepath.Join(dir, "picture.svg"),
 	}
 	chosen, err := choose(nil, amount{20 << 20, 1000})
@@ -79,7 +104,7 @@ func TestEveryWorkload(t *testing.T) {
 		t.Fatal(err)
 	}
 	wellFormed(t, r.picture())
-	measuresScale(t, o.Skrin)
+	measuresScale(t, program(t))
 }
 
 // measuresScale fills two servers, and holds one against the other; then once more,
@@ -124,40 +149,236 @@ func TestFire(t *testing.T) {
 	for _, row := range []struct {
 		says   string
 		answer http.HandlerFunc
+		media  string // that is wanted
 		failed int
 		bytes  int64
 	}{
-		{"a body with a length", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "12345") }, 0, 50},
+		{"a body with a length", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "12345") }, "", 0, 50},
 		{"a body in chunks", func(w http.ResponseWriter, _ *http.Request) {
 			io.WriteString(w, "123")
 			w.(http.Flusher).Flush()
 			io.WriteString(w, "45")
-		}, 0, 50},
-		{"nothing", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, 0, 0},
-		{"a refusal", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, 10, 0},
+		}, "", 0, 50},
+		{"nothing", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, "", 0, 0},
+		{"a refusal", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, "", 10, 0},
+		{"a refusal of several lines", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not\n\tnow", 503) }, "", 10, 90},
 		{"a connection that is closed each time", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Connection", "close")
 			io.WriteString(w, "12345")
-		}, 0, 50},
+		}, "", 0, 50},
+		{"the media type that was asked for", turtleOf("12345"), "text/turtle", 0, 50},
+		{"Turtle where JSON-LD was asked for", turtleOf("12345"), "application/ld+json", 10, 50},
 	} {
 		t.Run(row.says, func(t *testing.T) {
 			s := httptest.NewServer(row.answer)
 			defer s.Close()
-			shots, err := premake(10, func(int) (shot, error) { return newShot("GET", s.URL+"/x", nil) })
+			shots, err := premake(10, func(int) (shot, error) {
+				one, err := newShot("GET", s.URL+"/x", nil)
+				one.media = row.media
+				return one, err
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			v, err := fire(t.Context(), s.URL, shots, 3)
-			if err != nil || v.failed != row.failed || v.bytes != row.bytes {
+			v, err := fire(t.Context(), []string{s.URL}, 1, shots, 3)
+			if err != nil || v.failed != row.failed || v.bytes != row.bytes || strings.Contains(v.why, "\n") {
 				t.Errorf("%+v, %v: want %d failed, %d bytes", v, err, row.failed, row.bytes)
 			}
 		})
 	}
 }
 
+func turtleOf(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/turtle; charset=utf-8")
+		io.WriteString(w, body)
+	}
+}
+
+// TestPeers holds a target against servers that refuse, that lose what they have
+// acknowledged, and that can't do a workload at all: what succeeded is what counts, the
+// rest is told, and the others go on.
+func TestPeers(t *testing.T) {
+	var mu sync.Mutex
+	serve := func(name, kind string, keeps, answers func(path string) bool) *site {
+		kept := map[string]bool{}
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case r.Method == "PUT" && !answers(r.URL.Path):
+				w.WriteHeader(500)
+			case r.Method == "PUT":
+				kept[r.URL.Path] = keeps(r.URL.Path)
+				w.WriteHeader(201)
+			case !kept[r.URL.Path]:
+				w.WriteHeader(404)
+			}
+		}))
+		t.Cleanup(s.Close)
+		one := newSite(name, s.URL)
+		one.kind, one.users = kind, []*user{{Pod: s.URL + "/"}}
+		return one
+	}
+	all := func(string) bool { return true }
+	even := func(path string) bool { return (path[len(path)-1]-'0')%2 == 0 }
+	plain := func(method string) func(*bench, int) (shot, error) {
+		return func(b *bench, i int) (shot, error) { return newShot(method, fmt.Sprintf("%s/%d", b.base, i), nil) }
+	}
+	m := &match{conns: 2, rounds: 3, lasting: time.Millisecond, w: &workload{
+		name: "put", shot: plain("PUT"), back: plain("GET"), most: 10, not: map[string]string{kindCSS: "it has no time"},
+	}}
+	rows, not, err := m.run(t.Context(), []*site{
+		serve("target", "", all, all), serve("refuses", kindJSS, all, even), serve("loses", "", even, all), serve("can't", kindCSS, all, all),
+		serve("dead", "", all, func(string) bool { return false }),
+	})
+	if err != nil || len(rows) != 3 {
+		t.Fatalf("%v, %d rows", err, len(rows))
+	}
+	half := func(part, all int) bool { return max(2*part-all, all-2*part) <= m.rounds } // a round may have one more of either
+	target, refuses, loses := rows[0], rows[1], rows[2]
+	if target.Failed > 0 || target.Lost > 0 || target.Back == 0 || target.OfOther["refuses"] <= 0 || target.OfOther["loses"] <= 0 {
+		t.Errorf("the target: %+v", target)
+	}
+	if !half(refuses.Failed, refuses.Sent) || refuses.Lost > 0 || refuses.Back == 0 {
+		t.Errorf("%d of %d failed, %d of %d are lost: half are refused, and none is lost", refuses.Failed, refuses.Sent, refuses.Lost, refuses.Back)
+	}
+	if loses.Failed > 0 || !half(loses.Lost, loses.Back) || loses.Back == 0 {
+		t.Errorf("%d failed, %d of %d are lost: none is refused, and half are lost", loses.Failed, loses.Lost, loses.Back)
+	}
+	if told := strings.Join(not, "; "); len(not) != 2 || !strings.Contains(told, "put on can't: it has no time") || !strings.Contains(told, "put on dead: all 4 failed") {
+		t.Errorf("what is told of those that can't: %q", told)
+	}
+}
+
+// TestMend removes the quota files that JavaScriptSolidServer has broken, and no
+// others.
+func TestMend(t *testing.T) {
+	dir := t.TempDir()
+	file := func(pod, text string) string {
+		name := filepath.Join(dir, pod, ".quota.json")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	good, cut, twice := file("good", `{"limit": 5, "used": 1}`), file("cut", ""), file("twice", `{"limit": 5, "used": 1}1}`)
+	for _, kind := range []string{kindCSS, kindJSS} {
+		s := &site{kind: kind, dir: dir}
+		if err := s.mend(); err != nil {
+			t.Fatal(err)
+		}
+		for name, broken := range map[string]bool{good: false, cut: true, twice: true} {
+			_, err := os.Stat(name)
+			if gone := errors.Is(err, fs.ErrNotExist); gone != (broken && kind == kindJSS) {
+				t.Errorf("%s: %s is gone: %t", kind, name, gone)
+			}
+		}
+		if want := map[string]int{kindCSS: 0, kindJSS: 2}[kind]; s.mended != want {
+			t.Errorf("%s: %d are mended, not %d", kind, s.mended, want)
+		}
+	}
+}
+
+// TestGeneratorIsTold: a figure that the generator set has a mark.
+func TestGeneratorIsTold(t *testing.T) {
+	for _, x := range []struct {
+		server, generator float64
+		mark              string
+	}{{10, 9, ""}, {10, 11, "G"}, {0, 11, ""}} { // what runs elsewhere is not known
+		r := report{Rows: []row{{Workload: "w", Site: "skrin", Rate: 123, P50: 1, Server: x.server, Generator: x.generator}}}
+		var text bytes.Buffer
+		r.print(&text)
+		if !strings.Contains(text.String(), " 123"+x.mark+" ") {
+			t.Errorf("server %v, generator %v: want the mark %q in\n%s", x.server, x.generator, x.mark, &text)
+		}
+	}
+}
+
+// TestNodesInTurn: each node gets every other shot, and none all of a user's.
+func TestNodesInTurn(t *testing.T) {
+	for _, users := range []int{1, 3, 64} {
+		count, of := map[int]int{}, map[[2]int]bool{}
+		for i := range 8 * users {
+			n := nodeOf(i, users, 2)
+			count[n]++
+			of[[2]int{i % users, n}] = true
+		}
+		if count[0] != count[1] || len(of) != 2*users {
+			t.Errorf("%d users: the nodes get %d and %d shots; there are %d pairs of a user and a node, not %d", users, count[0], count[1], len(of), 2*users)
+		}
+	}
+}
+
+// TestTables: what doesn't reach its target is told, and what does is not.
+func TestTables(t *testing.T) {
+	plain := func(workload, site string, rate float64) row {
+		return row{Workload: workload, Site: site, Conns: 64, Rate: rate, P50: 1, P99: 4, Server: 10, Sent: 4}
+	}
+	ours := func(workload string, rate, ofLimit, css, jss float64) row {
+		x := plain(workload, "skrin", rate)
+		x.OfLimit, x.OfOther = ofLimit, map[string]float64{kindCSS: css, kindJSS: jss}
+		return x
+	}
+	slow := ours("get-dpop", 800, 0.8, 61, 3.5)
+	slow.P99, slow.Failed, slow.Why = 6, 1, "status 503"
+	refuses := plain("put-new", kindJSS, 1)
+	refuses.Failed, refuses.Why, refuses.Lost, refuses.Back = 1, "status 500", 2, 3
+	grown := plain("put-into-1000", "skrin", 5)
+	grown.Grows, grown.OfLeast = "put-into", 1.6
+	r := &report{
+		Date: "2026-11-22", Disk: diskLimit{10, 900},
+		Sites: []about{{Name: "skrin", Start: 0.2, Memory: 50e6}, {Name: kindCSS, Start: 5, Memory: 300e6}, {Name: kindJSS, Start: 0.1, Memory: 90e6}},
+		Rows: []row{
+			plain("get-turtle", "limit", 1000), ours("get-turtle", 600, 0.6, 59, 6.1), plain("get-turtle", kindCSS, 1), plain("get-turtle", kindJSS, 1),
+			slow,
+			plain("put-new", "limit", 1000), ours("put-new", 400, 0.4, 51, 4.5), refuses,
+			plain("put-over", "limit", 800), ours("put-over", 500, 0.6, 51, 4.5),
+			ours("patch-n3", 340, 0.2, 51, 3.5), ours("patch-n3-one", 160, 0.1, 51, 3.5),
+			grown,
+		},
+		Troubles: []string{"token on jss: it has none"},
+	}
+	var b bytes.Buffer
+	r.tables(&b)
+	text := b.String()
+	t.Log("\n" + text)
+	for _, want := range []string{
+		"get-turtle, times CSS (59, not 60)", "put-new, of the group commits (0.44, not 0.5)", "patch-n3, of put-over (0.68, not 0.7)", "p99 of get-dpop (6.0 × p50, not 5; the limit's is not known)",
+		"idle memory, of jss's (0.56, not 0.5)", "start, of jss's (2.00, not 1)", "get-dpop: 1 of 4: status 503 failed", "put-into-1000 (1.60 × of the least, not 1.5)",
+		"| put-new | JSS | 1 | 75.0 % |", "1 of 4: status 500, 2 of 3 that succeeded are not there", "* Not measured: token on jss: it has none.", "| 600 | 1.00 | 4.00 | 4.0 | 4.0 | 10 | 0 % | 0.60 | 0.6 | 59 | 60 | 6.10 | 6 |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the tables don't say %q", want)
+		}
+	}
+	_, missed, _ := strings.Cut(text, "Not met: ")
+	for _, met := range []string{"times JSS", "put-over, of the limit", "patch-n3-one", "of css's", "idle memory (", "start ("} {
+		if strings.Contains(missed, met) {
+			t.Errorf("%q is met, and told as missed: %s", met, missed)
+		}
+	}
+}
+
+// TestScheduled: what waits for a processor is counted.
+func TestScheduled(t *testing.T) {
+	before := scheduled()
+	var wg sync.WaitGroup
+	for range 100 * runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for began := time.Now(); time.Since(began) < time.Millisecond; {
+			}
+		})
+	}
+	wg.Wait()
+	if waited := scheduled().since(before).quantile(0.99); waited < 5*time.Millisecond || waited > time.Minute {
+		t.Errorf("the last of a hundred that take a millisecond each waited %v", waited)
+	}
+}
+
 // TestBareVerifies: the limit answers the bytes that it is given.
 func TestBareVerifies(t *testing.T) {
-	s, err := bare(context.Background(), &workload{signs: 2}, []byte("hello"), t.TempDir())
+	s, err := bare(context.Background(), &workload{signs: 2}, []byte("hello"), "text/turtle", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,8 +388,8 @@ func TestBareVerifies(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if b, _ := io.ReadAll(resp.Body); string(b) != "hello" {
-		t.Errorf("it answers %q", b)
+	if b, _ := io.ReadAll(resp.Body); string(b) != "hello" || resp.Header.Get("Content-Type") != "text/turtle" {
+		t.Errorf("it answers %q, %s", b, resp.Header.Get("Content-Type"))
 	}
 }
 

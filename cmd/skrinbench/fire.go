@@ -28,6 +28,8 @@ type shot struct {
 	body []byte
 	size int64 // of a body made of zeros that is not held in memory; body is nil
 	want int   // status; 0 for any of 200 to 299
+
+	media string // type that the answer must have; "" for any
 }
 
 // newShot writes a request. Headers are "Name: value".
@@ -53,6 +55,7 @@ func newShot(method, address string, body []byte, headers ...string) (shot, erro
 type volley struct {
 	sent   int
 	failed int           // answered otherwise than wanted, or not at all
+	bad    []bool        // which
 	why    string        // of the first that failed
 	took   time.Duration // from the first to the last
 	lasted []time.Duration
@@ -69,22 +72,36 @@ func (v *volley) quantile(q float64) time.Duration {
 	return v.lasted[min(int(q*float64(len(v.lasted))), len(v.lasted)-1)]
 }
 
-// fire sends shots over conns connections to one address, each as soon as the
-// answer before it on its connection is there.
-func fire(ctx context.Context, target string, shots []shot, conns int) (*volley, error) {
+// fire sends shots, conns of them at once, each as soon as the answer before it is
+// there. Of several nodes each gets every other shot, and the order is another for
+// each of the users, who come in turn, the next time.
+func fire(ctx context.Context, nodes []string, users int, shots []shot, conns int) (*volley, error) {
 	return each(ctx, len(shots), conns, func() (func(int) (int64, error), func(), error) {
-		c, err := dial(target)
-		if err != nil {
-			return nil, nil, err
+		var all []*conn
+		end := func() {
+			for _, c := range all {
+				c.close()
+			}
 		}
-		return func(i int) (int64, error) { return c.send(&shots[i]) }, c.close, nil
+		for _, address := range nodes {
+			c, err := dial(address)
+			if err != nil {
+				end()
+				return nil, nil, err
+			}
+			all = append(all, c)
+		}
+		return func(i int) (int64, error) { return all[nodeOf(i, users, len(nodes))].send(&shots[i]) }, end, nil
 	})
 }
+
+// nodeOf returns which of n nodes gets the ith shot.
+func nodeOf(i, users, n int) int { return (i%max(users, 1) + i/max(users, 1)) % n }
 
 // each does n things, workers at a time, and times each. A worker is made before
 // the clock runs.
 func each(ctx context.Context, n, workers int, worker func() (do func(int) (int64, error), end func(), err error)) (*volley, error) {
-	v := &volley{sent: n, lasted: make([]time.Duration, n)}
+	v := &volley{sent: n, lasted: make([]time.Duration, n), bad: make([]bool, n)}
 	var next, got, failed atomic.Int64
 	var first sync.Once
 	var wg sync.WaitGroup
@@ -108,6 +125,7 @@ func each(ctx context.Context, n, workers int, worker func() (do func(int) (int6
 				v.lasted[i] = time.Since(began)
 				got.Add(size)
 				if err != nil {
+					v.bad[i] = true
 					failed.Add(1)
 					first.Do(func() { v.why = err.Error() })
 				}
@@ -129,6 +147,7 @@ type conn struct {
 	in      *bufio.Reader
 	discard []byte
 	begin   []byte
+	media   string // of the answer before
 }
 
 func dial(target string) (*conn, error) {
@@ -191,10 +210,11 @@ func (c *conn) exchange(s *shot) (n int64, again bool, err error) {
 	if err := c.write(s); err != nil {
 		return 0, false, err
 	}
-	status, length, again, err := c.header()
+	a, err := c.header()
 	if err != nil {
 		return 0, false, err
 	}
+	status, length, again := a.status, a.length, a.again
 	var from io.Reader
 	switch {
 	case status == 204 || status == 304 || bytes.HasPrefix(s.head, []byte("HEAD ")):
@@ -210,9 +230,12 @@ func (c *conn) exchange(s *shot) (n int64, again bool, err error) {
 	if err == nil && length == chunked {
 		_, err = c.in.Discard(2) // the end of the last chunk; trailers are not sent
 	}
-	if err == nil && (s.want != 0 && status != s.want || s.want == 0 && status/100 != 2) {
-		err = fmt.Errorf("status %d: %.300s", status, body)
-		return n, again, errStatus{err}
+	switch {
+	case err != nil:
+	case s.want != 0 && status != s.want || s.want == 0 && status/100 != 2:
+		err = errStatus{fmt.Errorf("status %d: %.300s", status, bytes.Join(bytes.Fields(body), []byte(" ")))} // on one line
+	case s.media != "" && !strings.HasPrefix(a.media, s.media):
+		err = errStatus{fmt.Errorf("the answer is %s, not %s", a.media, s.media)}
 	}
 	return n, again, err
 }
@@ -246,41 +269,59 @@ const chunked = -2
 
 var errHeader = errors.New("the answer is not HTTP/1.1")
 
+// An answer is what the head of one says.
+type answer struct {
+	status int
+	length int64 // -1 if the connection's end is the body's
+	again  bool  // whether the connection is kept
+	media  string
+}
+
 // header reads the status line and the headers.
-func (c *conn) header() (status int, length int64, again bool, err error) {
+func (c *conn) header() (a answer, err error) {
 	line, err := c.in.ReadSlice('\n')
 	if err != nil {
-		return 0, 0, false, err
+		return a, err
 	}
 	if len(line) < 12 || !bytes.HasPrefix(line, []byte("HTTP/1.")) {
-		return 0, 0, false, errHeader
+		return a, errHeader
 	}
-	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
-		return 0, 0, false, errHeader
+	if a.status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return a, errHeader
 	}
-	length, again = -1, true
+	a.length, a.again = -1, true
 	for {
 		line, err = c.in.ReadSlice('\n')
 		if err != nil {
-			return 0, 0, false, err
+			return a, err
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		if len(line) == 0 {
-			return status, length, again, nil
+			return a, nil
 		}
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		value = bytes.TrimSpace(value)
 		switch {
 		case len(name) == 14 && bytes.EqualFold(name, []byte("Content-Length")):
-			if length, err = strconv.ParseInt(string(value), 10, 64); err != nil {
-				return 0, 0, false, errHeader
+			if a.length, err = strconv.ParseInt(string(value), 10, 64); err != nil {
+				return a, errHeader
 			}
 		case len(name) == 17 && bytes.EqualFold(name, []byte("Transfer-Encoding")):
-			length = chunked
+			a.length = chunked
 		case len(name) == 10 && bytes.EqualFold(name, []byte("Connection")):
-			again = !bytes.EqualFold(value, []byte("close"))
+			a.again = !bytes.EqualFold(value, []byte("close"))
+		case len(name) == 12 && bytes.EqualFold(name, []byte("Content-Type")):
+			a.media = c.intern(value)
 		}
 	}
+}
+
+// intern returns the string that a media type is, without making one each time.
+func (c *conn) intern(value []byte) string {
+	if string(value) != c.media {
+		c.media = string(value)
+	}
+	return c.media
 }
 
 func (c *conn) read(from io.Reader) (begin []byte, n int64, err error) {

@@ -110,7 +110,7 @@ func keep(name string, from io.Reader) error {
 }
 
 // bare starts the handler for a workload, with the answer that the site gave.
-func bare(ctx context.Context, w *workload, body []byte, scratch string) (*site, error) {
+func bare(ctx context.Context, w *workload, body []byte, media, scratch string) (*site, error) {
 	args := []string{"bare", "--signs", fmt.Sprint(w.signs)}
 	if w.large > 0 {
 		file := filepath.Join(scratch, "bare.bin")
@@ -123,7 +123,7 @@ func bare(ctx context.Context, w *workload, body []byte, scratch string) (*site,
 		if err := os.WriteFile(file, body, 0o600); err != nil {
 			return nil, err
 		}
-		args = append(args, "--body", file)
+		args = append(args, "--body", file, "--type", media)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -135,7 +135,7 @@ func bare(ctx context.Context, w *workload, body []byte, scratch string) (*site,
 	if err != nil {
 		return nil, err
 	}
-	s, err := started("limit", cmd)
+	s, err := started("a bare handler", cmd)
 	if err != nil {
 		return nil, err
 	}

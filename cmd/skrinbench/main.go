@@ -5,19 +5,24 @@
 //
 //	go run ./cmd/skrinbench                                   a server of ours, all workloads
 //	go run ./cmd/skrinbench get-dpop put-new --vs css:FOLDER  two workloads, and Community Solid Server beside it
+//	go run ./cmd/skrinbench --vs css:FOLDER,jss:FOLDER        all workloads, and two servers beside it
+//	go run ./cmd/skrinbench cluster                           one node and two, on PostgreSQL and an S3 store
 //	go run ./cmd/skrinbench scale FOLDER                      1,000, 100,000 and a million pods, side by side
 //
 // The requests are written, and their proofs signed, before the clock runs. Each
 // round fires the same number of them at the limit (a bare net/http handler that
 // returns the same bytes and verifies as many signatures), at the target, and at
-// the other server; what is told of several rounds is the median.
+// the other servers; what is told of several rounds is the median.
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -27,18 +32,19 @@ import (
 )
 
 type commands struct {
-	Run   runCommand   `cmd:"" default:"withargs" help:"Measure."`
-	Scale scaleCommand `cmd:"" help:"Measure what the number of pods costs."`
-	List  listCommand  `cmd:"" help:"List the workloads."`
-	Bare  bareCommand  `cmd:"" hidden:""`
+	Run     runCommand     `cmd:"" default:"withargs" help:"Measure."`
+	Cluster clusterCommand `cmd:"" help:"Measure nodes that keep everything in PostgreSQL and an S3 store."`
+	Scale   scaleCommand   `cmd:"" help:"Measure what the number of pods costs."`
+	List    listCommand    `cmd:"" help:"List the workloads."`
+	Bare    bareCommand    `cmd:"" hidden:""`
 }
 
 // runCommand measures.
 type runCommand struct {
 	Workloads []string `arg:"" optional:"" help:"Which; all of them if none is named. See list."`
 
-	Target  string        `default:"skrin" help:"What is measured: skrin, for a server of ours, which is started; css:FOLDER, for the Community Solid Server in a folder's node_modules; or the address of a server that runs."`
-	Vs      string        `help:"Another to measure in turn."`
+	Target  string        `default:"skrin" help:"What is measured: skrin, for a server of ours, which is started; css:FOLDER, for the Community Solid Server in a folder's node_modules; jss:FOLDER, for JavaScriptSolidServer; or the address of a server that runs."`
+	Vs      []string      `help:"Others to measure in turn: css:FOLDER,jss:FOLDER."`
 	People  string        `help:"File with users of a server that runs, as \"skrin stage\" prints it." type:"existingfile"`
 	Skrin   string        `help:"The skrin program, instead of one that is built." type:"existingfile"`
 	Limit   bool          `default:"true" negatable:"" help:"Measure the machine's own limits too."`
@@ -51,6 +57,7 @@ type runCommand struct {
 	Members int           `default:"100000" help:"Members of the largest container."`
 	Scratch string        `help:"Folder for what the servers keep; a temporary one if none is named." type:"path"`
 	JSON    string        `name:"json" help:"File for the figures." type:"path"`
+	Table   string        `help:"File for the tables of the report, in Markdown." type:"path"`
 	Picture string        `help:"File for a picture of the ratios (SVG)." type:"path"`
 	Profile string        `help:"Folder for a CPU profile of a server of ours under each workload." type:"path"`
 	Note    string        `help:"A line about the machine, for the report."`
@@ -121,18 +128,16 @@ func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report)
 			s.close()
 		}
 	}()
-	for _, what := range []string{c.Target, c.Vs} {
-		if what == "" {
-			continue
-		}
+	for _, what := range append([]string{c.Target}, c.Vs...) {
+		fmt.Fprintf(os.Stderr, "%s  %s: users, start\n", time.Now().UTC().Format(time.TimeOnly), what)
 		s, err := o.open(ctx, what)
 		if err != nil {
 			return err
 		}
 		sites = append(sites, s)
-		r.Sites = append(r.Sites, about{s.name, s.began.Seconds(), memory(s.pids()), s.scale})
+		r.Sites = append(r.Sites, about{s.name, s.began.Seconds(), cmp.Or(s.idle, memory(s.pids())), s.scale})
 	}
-	for _, w := range chosen {
+	for i, w := range chosen {
 		for _, conns := range c.Conns {
 			if w.conns > 0 && conns > w.conns {
 				conns = w.conns
@@ -140,12 +145,13 @@ func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report)
 			if r.has(w.name, conns) {
 				continue
 			}
-			fmt.Fprintf(os.Stderr, "%s, %d connections\n", w.name, conns)
+			fmt.Fprintf(os.Stderr, "%s  %d of %d: %s, %d connections\n", time.Now().UTC().Format(time.TimeOnly), i+1, len(chosen), w.name, conns)
 			m := &match{w: w, conns: conns, rounds: c.Rounds, lasting: c.Lasting, scratch: c.Scratch, limit: c.Limit, profile: c.Profile}
-			rows, err := m.run(ctx, sites)
+			rows, not, err := m.run(ctx, sites)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
+			r.Troubles = append(r.Troubles, not...)
 			if err != nil {
 				r.Troubles = append(r.Troubles, fmt.Sprintf("%s: %v", w.name, err))
 				continue
@@ -153,21 +159,37 @@ func (c *runCommand) measure(ctx context.Context, chosen []*workload, r *report)
 			r.add(w, rows)
 		}
 	}
+	for _, s := range sites {
+		if s.mended > 0 {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s: %d quota files that writes at once had broken were removed between volleys, without which it would have refused everything in those pods", s.name, s.mended))
+		}
+	}
 	return nil
 }
 
 func (c *runCommand) save(r *report) error {
-	if c.JSON != "" {
+	err := writeReport(r, c.JSON, c.Table, r.tables)
+	if c.Picture != "" {
+		err = errors.Join(err, os.WriteFile(c.Picture, r.picture(), 0o600))
+	}
+	return err
+}
+
+// writeReport writes the figures and the tables to files, of those that have a name.
+func writeReport(r *report, figures, tables string, write func(io.Writer)) error {
+	if figures != "" {
 		b, err := json.MarshalIndent(r, "", "  ")
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(c.JSON, append(b, '\n'), 0o600); err != nil {
+		if err := os.WriteFile(figures, append(b, '\n'), 0o600); err != nil {
 			return err
 		}
 	}
-	if c.Picture != "" {
-		return os.WriteFile(c.Picture, r.picture(), 0o600)
+	if tables != "" {
+		var b bytes.Buffer
+		write(&b)
+		return os.WriteFile(tables, b.Bytes(), 0o600)
 	}
 	return nil
 }

@@ -26,28 +26,48 @@ type match struct {
 	scratch string
 	limit   bool
 	profile string // folder, or ""
+
+	rival  func(w *workload) (*site, error) // a limit of another kind; it may return none, and may be nil
+	beside []helper                         // what the sites can't do without
+	watch  *watcher                         // looks at what the database does meanwhile; nil for nobody
+}
+
+// A helper is a server behind those that are measured.
+type helper struct {
+	name string
+	pid  int // of its first process
 }
 
 // A row is what one site came to in a match.
 type row struct {
-	Workload  string  `json:"workload"`
-	Site      string  `json:"site"` // "limit" for the bare handler
-	Conns     int     `json:"connections"`
-	Rate      float64 `json:"per_second"`
-	Spread    float64 `json:"spread"` // (highest − lowest) / median of the rounds
-	P50       float64 `json:"p50_ms"`
-	P99       float64 `json:"p99_ms"`
-	P999      float64 `json:"p99_9_ms"`
-	Failed    int     `json:"failed"`
-	Why       string  `json:"why,omitempty"`
-	Server    float64 `json:"server_us"`    // CPU a request; 0 if it runs elsewhere
-	Generator float64 `json:"generator_us"` // the same of this program
-	Memory    int64   `json:"memory"`       // bytes, after it
-	More      int64   `json:"more_memory"`  // bytes that it held at most on top of what it had held before a volley
-	MBs       float64 `json:"mb_per_second"`
-	OfLimit   float64 `json:"of_limit,omitempty"` // median of the rounds' ratios
-	OfOther   float64 `json:"of_other,omitempty"`
-	OfLeast   float64 `json:"of_least,omitempty"` // P50 in that of the first of its name in workload.grows
+	Workload  string             `json:"workload"`
+	Grows     string             `json:"grows,omitempty"` // workload.grows
+	Site      string             `json:"site"`            // "limit" for a limit
+	Limit     string             `json:"limit,omitempty"` // which
+	Conns     int                `json:"connections"`
+	Rate      float64            `json:"per_second"`
+	Spread    float64            `json:"spread"` // (highest − lowest) / median of the rounds
+	P50       float64            `json:"p50_ms"`
+	P99       float64            `json:"p99_ms"`
+	P999      float64            `json:"p99_9_ms"`
+	Sent      int                `json:"sent"`
+	Failed    int                `json:"failed"`
+	Why       string             `json:"why,omitempty"`
+	Back      int                `json:"read_back,omitempty"`   // how many of what was answered with success were read back
+	Lost      int                `json:"lost,omitempty"`        // and how many of them weren't there
+	Server    float64            `json:"server_us"`             // CPU a request; 0 if it runs elsewhere
+	Generator float64            `json:"generator_us"`          // the same of this program
+	Beside    map[string]float64 `json:"beside_us,omitempty"`   // the same of what is behind the server
+	Sessions  map[string]float64 `json:"sessions,omitempty"`    // the database's that were at work, on average, by what they waited for
+	Others    float64            `json:"others"`                // how many processors others than these had, on average: they should have none
+	Wait99    float64            `json:"generator_wait_p99_ms"` // how long 99 of 100 of its goroutines that could run waited for a processor, at most
+	Memory    int64              `json:"memory"`                // bytes, after it
+	More      int64              `json:"more_memory"`           // bytes that it held at most on top of what it had held before a volley
+	MBs       float64            `json:"mb_per_second"`
+	OfLimit   float64            `json:"of_limit,omitempty"` // median of the rounds' ratios
+
+	OfOther map[string]float64 `json:"of_other,omitempty"` // the same, of each other server
+	OfLeast float64            `json:"of_least,omitempty"` // P50 in that of the first of its name in workload.grows
 
 	rates []float64
 }
@@ -55,50 +75,68 @@ type row struct {
 // most is how many shots a volley may have: their proofs are good for a minute.
 const most = 60_000
 
-func (m *match) run(ctx context.Context, sites []*site) ([]row, error) {
+// run runs it. What a site that is not the first can't do is told in not, and the
+// others go on without it.
+func (m *match) run(ctx context.Context, sites []*site) (rows []row, not []string, err error) {
 	var benches []*bench
+	var counts []int
 	for i, s := range sites {
 		if m.w.ours && s.stage == nil || m.w.alone && i > 0 {
 			continue
 		}
-		b := &bench{site: s}
-		if m.w.prepare != nil {
-			if err := m.w.prepare(ctx, b); err != nil {
-				return nil, fmt.Errorf("%s: prepare: %w", s.name, err)
-			}
+		b, n, err := m.ready(ctx, s)
+		switch {
+		case err != nil && i == 0:
+			return nil, nil, fmt.Errorf("%s: %w", s.name, err)
+		case err != nil:
+			not = append(not, fmt.Sprintf("%s on %s: %v", m.w.name, s.name, err))
+		default:
+			benches, counts = append(benches, b), append(counts, n)
 		}
-		benches = append(benches, b)
 	}
-	rows := make([]row, len(benches))
-	var counts []int
-	for _, b := range benches {
-		n, err := m.calibrate(ctx, b)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", b.name, err)
-		}
-		counts = append(counts, n)
+	if len(benches) == 0 {
+		return nil, not, nil
 	}
-	floor, err := m.floor(ctx, benches)
+	floor, err := m.floor(ctx, benches[0])
 	if err != nil {
-		return nil, err
+		return nil, not, err
 	}
-	var limit row
 	if floor != nil {
 		defer floor.close()
 	}
+	rows = make([]row, len(benches))
+	var limit row
 	for range m.rounds {
 		if floor != nil {
-			if err := m.volley(ctx, benches[0], &site{base: floor.base, pid: floor.pid, name: floor.name}, counts[0], &limit); err != nil {
-				return nil, err
+			if err := m.volley(ctx, benches[0], floor, counts[0], &limit); err != nil {
+				return nil, not, err
 			}
 		}
 		for i, b := range benches {
 			if err := m.volley(ctx, b, b.site, counts[i], &rows[i]); err != nil {
-				return nil, fmt.Errorf("%s: %w", b.name, err)
+				return nil, not, fmt.Errorf("%s: %w", b.name, err)
 			}
 		}
 	}
-	return m.finish(benches, rows, floor != nil, limit), nil
+	if floor != nil {
+		limit.Limit = floor.name
+	}
+	return m.finish(benches, rows, floor != nil, limit), not, nil
+}
+
+// ready prepares a site, and finds how many shots a volley has there.
+func (m *match) ready(ctx context.Context, s *site) (*bench, int, error) {
+	if why := m.w.not[s.kind]; why != "" {
+		return nil, 0, errors.New(why)
+	}
+	b := &bench{site: s}
+	if m.w.prepare != nil {
+		if err := errors.Join(s.mend(), m.w.prepare(ctx, b)); err != nil {
+			return nil, 0, fmt.Errorf("prepare: %w", err)
+		}
+	}
+	n, err := m.calibrate(ctx, b)
+	return b, n, err
 }
 
 // calibrate finds how many shots a volley has.
@@ -128,38 +166,43 @@ func (m *match) calibrate(ctx context.Context, b *bench) (int, error) {
 }
 
 // floor starts the limit of a workload that has one.
-func (m *match) floor(ctx context.Context, benches []*bench) (*site, error) {
-	if !m.limit || m.w.shot == nil || m.w.grows != "" || len(benches) == 0 {
+func (m *match) floor(ctx context.Context, b *bench) (*site, error) {
+	if !m.limit || m.w.shot == nil || m.w.grows != "" {
 		return nil, nil
 	}
-	b := benches[0]
+	if m.rival != nil {
+		if s, err := m.rival(m.w); s != nil || err != nil {
+			return s, err
+		}
+	}
 	var body []byte
+	media := "text/plain"
 	if m.w.large == 0 {
 		var err error
-		if body, err = b.answer(ctx, m.w); err != nil {
+		if body, media, err = b.answer(ctx, m.w); err != nil {
 			return nil, err
 		}
 	}
-	return bare(ctx, m.w, body, m.scratch)
+	return bare(ctx, m.w, body, media, m.scratch)
 }
 
-// answer is what the site answers one shot.
-func (b *bench) answer(ctx context.Context, w *workload) ([]byte, error) {
+// answer is what the site answers one shot, and its media type.
+func (b *bench) answer(ctx context.Context, w *workload) (body []byte, media string, err error) {
 	if w.ready != nil {
 		if err := w.ready(ctx, b, 1); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	s, err := w.shot(b, b.next)
+	s, err := w.shot(b, *b.next)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	b.next++
+	*b.next++
 	head := strings.Split(strings.TrimSpace(string(s.head)), "\r\n")
 	line := strings.Fields(head[0])
 	req, err := http.NewRequestWithContext(ctx, line[0], b.base+line[1], strings.NewReader(string(s.body)))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	for _, h := range head[2:] {
 		name, value, _ := strings.Cut(h, ": ")
@@ -167,54 +210,128 @@ func (b *bench) answer(ctx context.Context, w *workload) ([]byte, error) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer resp.Body.Close()
-	return io.ReadAll(resp.Body)
+	body, err = io.ReadAll(resp.Body)
+	return body, resp.Header.Get("Content-Type"), err
 }
 
 // volley prepares n shots of b, fires them at a site, and adds what they came to.
 func (m *match) volley(ctx context.Context, b *bench, at *site, n int, r *row) error {
 	floor := at != b.site
+	if err := at.mend(); err != nil {
+		return err
+	}
 	if m.w.ready != nil && !floor {
 		if err := m.w.ready(ctx, b, n); err != nil {
 			return err
 		}
 	}
+	defer calm()()
 	var shots []shot
 	var err error
-	first := b.next
+	first := *b.next
 	if m.w.act == nil {
 		if shots, err = premake(n, func(i int) (shot, error) { return m.w.shot(b, first+i) }); err != nil {
 			return err
 		}
 	}
 	if !floor {
-		b.next += n
+		*b.next += n
 	}
 	if m.profile != "" && !floor && b.stage != nil && n > 2*m.conns {
 		defer m.record(ctx, b)()
 	}
 	pids := at.pids()
 	before := unpeak(pids)
-	server, own := cpu(pids), self()
+	do := at.do
+	if do == nil && m.w.act != nil {
+		do = m.w.act(ctx, b)
+	}
+	defer at.alone()()
+	watched := m.watch.begin(ctx)
+	spent, waits := m.spent(pids), scheduled()
 	var v *volley
-	if m.w.act != nil {
-		do := m.w.act(ctx, b)
+	if do != nil {
 		v, err = each(ctx, n, m.conns, func() (func(int) (int64, error), func(), error) {
 			return func(i int) (int64, error) { return 0, do(first + i) }, func() {}, nil
 		})
 	} else {
-		v, err = fire(ctx, at.base, shots, m.conns)
+		v, err = at.fire(ctx, shots, m.conns)
 	}
+	sessions := watched()
 	if err != nil {
 		return err
 	}
-	r.add(v, cpu(pids)-server, self()-own)
+	r.add(v, m.spent(pids).since(spent), scheduled().since(waits).quantile(0.99), sessions)
 	if pids != nil {
 		r.Memory = memory(pids)
 		r.More = max(r.More, peak(pids)-before)
 	}
+	if m.w.back != nil && !floor {
+		return m.readBack(ctx, b, v, first, r)
+	}
+	return nil
+}
+
+// A spending is how long processors have worked.
+type spending struct {
+	server, own time.Duration
+	beside      map[string]time.Duration
+	busy        time.Duration // all of them, for whomever
+}
+
+func (m *match) spent(pids []int) spending {
+	s := spending{server: cpu(pids), own: self(), beside: map[string]time.Duration{}, busy: busy()}
+	for _, h := range m.beside {
+		s.beside[h.name] = cpu(tree(h.pid))
+	}
+	return s
+}
+
+func (s spending) since(earlier spending) spending {
+	s.server, s.own, s.busy = s.server-earlier.server, s.own-earlier.own, s.busy-earlier.busy
+	for name := range s.beside {
+		s.beside[name] -= earlier.beside[name]
+	}
+	return s
+}
+
+// others is how long others than those that are measured have had the processors.
+func (s spending) others() time.Duration {
+	all := s.busy - s.server - s.own
+	for _, d := range s.beside {
+		all -= d
+	}
+	return max(all, 0)
+}
+
+// sample is of how many shots it is looked, after a volley, whether what was answered
+// with success is there.
+const sample = 256
+
+// readBack looks.
+func (m *match) readBack(ctx context.Context, b *bench, v *volley, first int, r *row) error {
+	var good []int
+	for i, bad := range v.bad {
+		if !bad {
+			good = append(good, first+i)
+		}
+	}
+	n := min(len(good), sample)
+	if n == 0 {
+		return nil
+	}
+	shots, err := premake(n, func(k int) (shot, error) { return m.w.back(b, good[k*len(good)/n]) })
+	if err != nil {
+		return err
+	}
+	read, err := b.fire(ctx, shots, 8)
+	if err != nil {
+		return err
+	}
+	r.Back, r.Lost = r.Back+n, r.Lost+read.failed
 	return nil
 }
 
@@ -235,7 +352,11 @@ func (m *match) record(ctx context.Context, b *bench) (wait func()) {
 			return
 		}
 		defer resp.Body.Close()
-		f, err := os.Create(filepath.Join(m.profile, m.w.name+".pprof"))
+		name := m.w.name
+		if len(b.nodes) > 0 {
+			name += strings.ReplaceAll("-"+b.name, " ", "-")
+		}
+		f, err := os.Create(filepath.Join(m.profile, name+".pprof"))
 		if err == nil {
 			_, err = io.Copy(f, resp.Body)
 			err = errors.Join(err, f.Close())
@@ -256,15 +377,29 @@ func self() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func (r *row) add(v *volley, server, own time.Duration) {
+func (r *row) add(v *volley, spent spending, wait time.Duration, sessions map[string]float64) {
 	ms := func(q float64) float64 { return float64(v.quantile(q)) / float64(time.Millisecond) }
 	k := float64(len(r.rates))
 	mean := func(old, now float64) float64 { return (old*k + now) / (k + 1) }
 	each := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) / float64(v.sent) }
 	r.P50, r.P99, r.P999 = mean(r.P50, ms(0.5)), mean(r.P99, ms(0.99)), mean(r.P999, ms(0.999))
-	r.Server, r.Generator = mean(r.Server, each(server)), mean(r.Generator, each(own))
+	r.Server, r.Generator = mean(r.Server, each(spent.server)), mean(r.Generator, each(spent.own))
+	for name, d := range spent.beside {
+		if r.Beside == nil {
+			r.Beside = map[string]float64{}
+		}
+		r.Beside[name] = mean(r.Beside[name], each(d))
+	}
+	for name, n := range sessions {
+		if r.Sessions == nil {
+			r.Sessions = map[string]float64{}
+		}
+		r.Sessions[name] += n
+	}
+	r.Others = mean(r.Others, spent.others().Seconds()/v.took.Seconds())
+	r.Wait99 = mean(r.Wait99, float64(wait)/float64(time.Millisecond))
 	r.MBs = mean(r.MBs, float64(v.bytes)/1e6/v.took.Seconds())
-	r.Failed += v.failed
+	r.Sent, r.Failed = r.Sent+v.sent, r.Failed+v.failed
 	if r.Why == "" {
 		r.Why = v.why
 	}
@@ -277,8 +412,11 @@ func (m *match) finish(benches []*bench, rows []row, limited bool, limit row) []
 		if limited {
 			rows[i].OfLimit = ratio(rows[i].rates, limit.rates)
 		}
-		if i == 0 && len(rows) > 1 {
-			rows[i].OfOther = ratio(rows[0].rates, rows[1].rates)
+		if i > 0 {
+			if rows[0].OfOther == nil {
+				rows[0].OfOther = map[string]float64{}
+			}
+			rows[0].OfOther[benches[i].name] = ratio(rows[0].rates, rows[i].rates)
 		}
 		rows[i].Site = benches[i].name
 	}
@@ -288,7 +426,10 @@ func (m *match) finish(benches []*bench, rows []row, limited bool, limit row) []
 	}
 	for i := range rows {
 		r := &rows[i]
-		r.Workload, r.Conns, r.Rate = m.w.name, m.conns, median(r.rates)
+		for name := range r.Sessions {
+			r.Sessions[name] /= float64(m.rounds)
+		}
+		r.Workload, r.Grows, r.Conns, r.Rate = m.w.name, m.w.grows, m.conns, median(r.rates)
 		if r.Rate > 0 {
 			r.Spread = (slices.Max(r.rates) - slices.Min(r.rates)) / r.Rate
 		}

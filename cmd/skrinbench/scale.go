@@ -120,17 +120,11 @@ func (c *scaleCommand) start(ctx context.Context, o *opener, pods int) (*scaled,
 	if err := forget(dir); err != nil {
 		return nil, err
 	}
-	looked, err := o.stage(ctx, dir, "--people", "0", "--newcomers", "1")
+	looked, err := o.look(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	time.Sleep(3 * time.Second)
-	s := &scaled{idle: memory(looked.pids())}
-	err = looked.first(ctx)
-	looked.close()
-	if err != nil {
-		return nil, err
-	}
+	s := &scaled{idle: looked.idle}
 	args := []string{"--people", "0", "--newcomers", "1", "--known", fmt.Sprint(c.Known)}
 	if c.Profile != "" {
 		args = append(args, "--profile")
@@ -188,18 +182,18 @@ func quiet(ctx context.Context, all []*scaled) {
 
 // volley asks a server, once with each shot.
 func (c *scaleCommand) volley(ctx context.Context, s *scaled, k int) error {
-	shots, err := premake(c.Shots, func(i int) (shot, error) { return asks[k].shot(s.bench, s.next+i) })
+	shots, err := premake(c.Shots, func(i int) (shot, error) { return asks[k].shot(s.bench, *s.next+i) })
 	if err != nil {
 		return err
 	}
-	s.next += c.Shots
+	*s.next += c.Shots
 	if c.Profile != "" {
 		m := &match{w: &workload{name: fmt.Sprintf("%s-%d", asks[k].name, s.scale.Pods)}, lasting: 3 * time.Second, profile: c.Profile}
 		defer m.record(ctx, s.bench)()
 	}
 	pids := s.pids()
 	before := cpu(pids)
-	v, err := fire(ctx, s.base, shots, c.Conns)
+	v, err := s.fire(ctx, shots, c.Conns)
 	if err != nil {
 		return err
 	}

@@ -9,13 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,16 +27,32 @@ import (
 // A site is a Solid server under load.
 type site struct {
 	name  string
+	kind  string // kindCSS, kindJSS, or "" for ours or one that runs
 	base  string // origin
 	pid   int    // of its first process; 0 if it runs elsewhere
 	users []*user
-	stage *stage // what else is ready on a server of ours; nil on others
-	began time.Duration
+	stage *stage        // what else is ready on a server of ours; nil on others
+	began time.Duration // from its start until it answered
+	idle  int64         // bytes that it held then
 	scale scale
 	close func()
 
-	endpoint string          // of tokens
-	made     map[string]bool // containers that stay as they are
+	endpoint string            // of tokens
+	next     *int              // the number of the next shot: none comes twice
+	came     *atomic.Int64     // how many newcomers have come
+	made     map[string]bool   // containers that stay as they are
+	via      *http.Transport   // of what is asked with an http.Client
+	nodes    []*site           // that it consists of, if it is several, who have its base
+	resting  []*site           // nodes that are beside, and rest while something is asked of it
+	dialed   atomic.Int64      // how often one of them was, with via
+	do       func(i int) error // the ith request, where it isn't HTTP
+	dir      string            // what it keeps is there
+	mended   int               // files of it that were mended
+}
+
+// newSite returns one that nothing has been asked of.
+func newSite(name, base string) *site {
+	return &site{name: name, base: base, close: func() {}, next: new(int), came: new(atomic.Int64), made: map[string]bool{}, via: &http.Transport{MaxIdleConnsPerHost: 64}}
 }
 
 // A scale is what the pods that fill a server of ours cost.
@@ -63,6 +79,7 @@ type user struct {
 // A stage is what "skrin stage" tells of itself.
 type stage struct {
 	Base     string  `json:"base"`
+	Listen   string  `json:"listen"`
 	People   []*user `json:"people"`
 	Consumer struct {
 		ID      string          `json:"id"`
@@ -85,10 +102,46 @@ type stage struct {
 
 // pids are the processes that the site consists of, as far as they are here.
 func (s *site) pids() []int {
-	if s.pid == 0 {
-		return nil
+	var all []int
+	for _, n := range s.nodes {
+		all = append(all, n.pids()...)
 	}
-	return tree(s.pid)
+	if s.pid != 0 {
+		all = append(all, tree(s.pid)...)
+	}
+	return all
+}
+
+// alone stops the nodes that don't belong to the site, as if they weren't there, until
+// the function that it returns is called.
+func (s *site) alone() (end func()) {
+	if len(s.resting) == 0 {
+		return func() {}
+	}
+	signal := func(sig syscall.Signal) {
+		for _, n := range s.resting {
+			_ = syscall.Kill(n.pid, sig) // else it has ended, which the next volley finds out
+		}
+		time.Sleep(awake)
+	}
+	signal(syscall.SIGSTOP)
+	return func() { signal(syscall.SIGCONT) }
+}
+
+// awake is how long it waits after nodes were stopped, or go on: until they have heard
+// what they missed.
+const awake = 100 * time.Millisecond
+
+// fire sends shots to the site's nodes in turn: none of them gets all of one user's.
+func (s *site) fire(ctx context.Context, shots []shot, conns int) (*volley, error) {
+	nodes := []string{s.base}
+	if len(s.nodes) > 0 {
+		nodes = nil
+		for _, n := range s.nodes {
+			nodes = append(nodes, n.stage.Listen)
+		}
+	}
+	return fire(ctx, nodes, len(s.users), shots, conns)
 }
 
 // A opener starts what it measures, or finds it.
@@ -99,11 +152,13 @@ type opener struct {
 	Users   int
 	Pods    int      // that fill a server of ours, before it is started
 	Stage   []string // more arguments for "skrin stage"
+	Env     []string // more of its environment
 }
 
 // open makes a site ready. It is "skrin" for a server of ours, which is started;
-// "css:FOLDER" for the Community Solid Server that is installed in a folder's
-// node_modules; or the address of a server that runs.
+// "css:FOLDER" for the Community Solid Server, and "jss:FOLDER" for the
+// JavaScriptSolidServer, that is installed in a folder's node_modules; or the address
+// of a server that runs.
 func (o *opener) open(ctx context.Context, what string) (*site, error) {
 	kind, folder, _ := strings.Cut(what, ":")
 	var s *site
@@ -111,8 +166,10 @@ func (o *opener) open(ctx context.Context, what string) (*site, error) {
 	switch {
 	case what == "skrin":
 		s, err = o.skrin(ctx)
-	case kind == "css":
+	case kind == kindCSS:
 		s, err = o.css(ctx, folder)
+	case kind == kindJSS:
+		s, err = o.jss(ctx, folder)
 	default:
 		s, err = o.running(what)
 	}
@@ -127,7 +184,7 @@ func (o *opener) open(ctx context.Context, what string) (*site, error) {
 }
 
 func (o *opener) running(base string) (*site, error) {
-	s := &site{name: base, base: strings.TrimSuffix(base, "/"), close: func() {}}
+	s := newSite(base, strings.TrimSuffix(base, "/"))
 	if o.People == "" {
 		return nil, errors.New("whose pods? Name a file with users: --people")
 	}
@@ -154,8 +211,12 @@ func (o *opener) skrin(ctx context.Context) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	looked := new(site)
 	if o.Pods > 0 {
 		if err := o.fill(ctx, dir, o.Pods); err != nil {
+			return nil, err
+		}
+		if looked, err = o.look(ctx, dir); err != nil {
 			return nil, err
 		}
 	}
@@ -163,6 +224,19 @@ func (o *opener) skrin(ctx context.Context) (*site, error) {
 	if err != nil || o.Pods == 0 {
 		return s, err
 	}
+	s.scale, s.began, s.idle = looked.scale, looked.began, looked.idle
+	return s, nil
+}
+
+// look starts a server of ours that is filled, looks at what that costs, and ends it.
+func (o *opener) look(ctx context.Context, dir string) (*site, error) {
+	s, err := o.stage(ctx, dir, "--people", "0", "--newcomers", "1")
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	time.Sleep(settled)
+	s.idle = memory(s.pids())
 	return s, s.first(ctx)
 }
 
@@ -183,23 +257,24 @@ func (o *opener) build(ctx context.Context) error {
 // stage starts a server of ours on a directory.
 func (o *opener) stage(ctx context.Context, dir string, args ...string) (*site, error) {
 	cmd := exec.CommandContext(ctx, o.Skrin, append([]string{"stage", "--dir", dir}, args...)...)
+	cmd.Env = append(os.Environ(), o.Env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	s, err := started("skrin", cmd)
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
 	var told stage
 	if err := json.NewDecoder(out).Decode(&told); err != nil {
 		s.close()
 		return nil, fmt.Errorf("it doesn't start: %w", err)
 	}
 	s.base, s.users, s.stage = told.Base, told.People, &told
-	if err := s.wait(ctx, s.base+"/healthz", began); err != nil {
+	if err := s.wait(ctx, told.Listen+"/healthz", began); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -247,10 +322,13 @@ func started(name string, cmd *exec.Cmd) (*site, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	return &site{name: name, pid: cmd.Process.Pid, close: func() {
+	s := newSite(name, "")
+	s.pid = cmd.Process.Pid
+	s.close = func() {
 		_ = cmd.Cancel()
 		_ = cmd.Wait()
-	}}, nil
+	}
+	return s, nil
 }
 
 // wait waits until the site answers.
@@ -272,94 +350,6 @@ func (s *site) wait(ctx context.Context, address string, began time.Time) error 
 	return ctx.Err()
 }
 
-// css starts the Community Solid Server with files, WAC and no cluster: the setting
-// that people run.
-func (o *opener) css(ctx context.Context, folder string) (*site, error) {
-	dir, err := os.MkdirTemp(o.Scratch, "css-")
-	if err != nil {
-		return nil, err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	home := filepath.Join(folder, "node_modules", "@solid", "community-server")
-	cmd := exec.CommandContext(ctx, "node", filepath.Join(home, "bin", "server.js"),
-		"-c", filepath.Join(home, "config", "file.json"), "-f", dir, "-p", fmt.Sprint(port), "-l", "error")
-	cmd.Stderr = os.Stderr
-	s, err := started("css", cmd)
-	if err != nil {
-		return nil, err
-	}
-	s.base = fmt.Sprintf("http://localhost:%d", port)
-	if err := s.wait(ctx, s.base+"/.well-known/openid-configuration", time.Now()); err != nil {
-		s.close()
-		return nil, err
-	}
-	for i := range o.Users {
-		u, err := cssAccount(ctx, s.base, fmt.Sprintf("u%d", i), true)
-		if err != nil {
-			s.close()
-			return nil, fmt.Errorf("account %d: %w", i, err)
-		}
-		s.users = append(s.users, u)
-	}
-	return s, nil
-}
-
-// cssAccount makes an account with a pod over the Community Solid Server's account
-// API, and credentials if wanted.
-func cssAccount(ctx context.Context, base, name string, credentials bool) (*user, error) {
-	var made struct{ Authorization string }
-	if err := cssCall(ctx, "POST", base+"/.account/account/", "", map[string]string{}, &made); err != nil {
-		return nil, err
-	}
-	var about struct {
-		Controls struct {
-			Password struct{ Create string }
-			Account  struct{ Pod, ClientCredentials string }
-		}
-	}
-	if err := cssCall(ctx, "GET", base+"/.account/", made.Authorization, nil, &about); err != nil {
-		return nil, err
-	}
-	var nothing, pod struct{ Pod, WebID string }
-	in := map[string]string{"email": name + "@example.org", "password": "TEST-password"}
-	if err := cssCall(ctx, "POST", about.Controls.Password.Create, made.Authorization, in, &nothing); err != nil {
-		return nil, err
-	}
-	if err := cssCall(ctx, "POST", about.Controls.Account.Pod, made.Authorization, map[string]string{"name": name}, &pod); err != nil {
-		return nil, err
-	}
-	u := &user{WebID: pod.WebID, Pod: pod.Pod}
-	if !credentials {
-		return u, nil
-	}
-	var c struct{ ID, Secret string }
-	err := cssCall(ctx, "POST", about.Controls.Account.ClientCredentials, made.Authorization, map[string]string{"name": "bench", "webId": u.WebID}, &c)
-	u.ID, u.Secret = c.ID, c.Secret
-	return u, err
-}
-
-func cssCall(ctx context.Context, method, address, token string, body, answer any) error {
-	text, err := json.Marshal(body) // "null" too: without a body it answers 500
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json")
-	if token != "" {
-		req.Header.Set("Authorization", "CSS-Account-Token "+token)
-	}
-	return call(req, answer)
-}
-
 // call sends a request and reads JSON.
 func call(req *http.Request, answer any) error {
 	resp, err := http.DefaultClient.Do(req)
@@ -372,7 +362,7 @@ func call(req *http.Request, answer any) error {
 		return err
 	}
 	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s: %s: %.300s", req.Method, req.URL.Path, resp.Status, b)
+		return fmt.Errorf("%s %s: %s: %.300s", req.Method, req.URL.Path, resp.Status, bytes.Join(bytes.Fields(b), []byte(" ")))
 	}
 	return json.Unmarshal(b, answer)
 }
@@ -394,7 +384,11 @@ func (s *site) signIn(ctx context.Context) error {
 		if u.key, err = dpop.NewKey(); err != nil {
 			return err
 		}
-		if err := s.token(ctx, u); err != nil {
+		get := s.token
+		if s.kind == kindJSS {
+			get = s.jssToken
+		}
+		if err := get(ctx, u); err != nil {
 			return fmt.Errorf("token of %s: %w", u.WebID, err)
 		}
 	}

@@ -22,12 +22,13 @@ import (
 type workload struct {
 	name    string
 	says    string
-	signs   int    // P-256 verifications that the answer can't do without: its limit does as many
-	durable bool   // the answer promises that something is on the disk
-	large   int64  // bytes of a large body: the limit reads it from the disk, or writes it there; 0 for none
-	ours    bool   // only servers of ours can do it
-	alone   bool   // to make it ready takes other servers too long: only the target does it
-	grows   string // what it has more of than others of this name; the first of them has least, and the report compares them with it
+	signs   int               // P-256 verifications that the answer can't do without: its limit does as many
+	durable bool              // the answer promises that something is on the disk
+	large   int64             // bytes of a large body: the limit reads it from the disk, or writes it there; 0 for none
+	ours    bool              // only servers of ours can do it
+	not     map[string]string // kinds of servers that can't do it, and why
+	alone   bool              // to make it ready takes other servers too long: only the target does it
+	grows   string            // what it has more of than others of this name; the first of them has least, and the report compares them with it
 
 	conns int // at most so many at once; 0 for as many as asked
 	most  int // at most so many in a volley; 0 for as many as the time allows
@@ -35,13 +36,13 @@ type workload struct {
 	prepare func(context.Context, *bench) error              // once for each site; not timed
 	ready   func(ctx context.Context, b *bench, n int) error // before each volley of n; not timed
 	shot    func(b *bench, i int) (shot, error)              // the ith; i never comes twice
+	back    func(b *bench, i int) (shot, error)              // reads back what the ith has stored; nil if that isn't looked at
 	act     func(context.Context, *bench) func(i int) error  // or, instead: something of several requests
 }
 
 // A bench is one site that a workload is prepared for.
 type bench struct {
 	*site
-	next  int            // the number of the next shot
 	party *client.Client // the third party, where there is one
 	token string         // its
 }
@@ -76,7 +77,11 @@ func (b *bench) puts(ctx context.Context, n int, what func(i int) (*user, string
 		if err != nil {
 			return err
 		}
-		v, err := fire(ctx, b.base, shots, 16)
+		conns := 16
+		if b.kind == kindJSS {
+			conns = 1 // it refuses some of several at once in one pod
+		}
+		v, err := b.fire(ctx, shots, conns)
 		if err != nil {
 			return err
 		}
@@ -133,6 +138,8 @@ func members(name string, n int) func(context.Context, *bench) error {
 	}
 }
 
+// get reads a document of each user's in turn, by its owner or by anybody, in the media
+// type that accept names.
 func get(name, accept string, own bool) func(*bench, int) (shot, error) {
 	return func(b *bench, i int) (shot, error) {
 		u := b.user(i)
@@ -140,14 +147,31 @@ func get(name, accept string, own bool) func(*bench, int) (shot, error) {
 		if !own {
 			u = nil
 		}
-		return u.shot("GET", at, nil, accept)
+		return u.want(at, accept)
 	}
+}
+
+// want reads what must come in the media type that accept names.
+func (u *user) want(at, accept string) (shot, error) {
+	s, err := u.shot("GET", at, nil, accept)
+	_, s.media, _ = strings.Cut(accept, ": ")
+	return s, err
+}
+
+// forJSON is the name of what is stored as Turtle and read as JSON-LD:
+// JavaScriptSolidServer answers everything called .ttl as Turtle, whatever it is asked
+// for.
+func (b *bench) forJSON() string {
+	if b.kind == kindJSS {
+		return "public.jsonld"
+	}
+	return "public.ttl"
 }
 
 func list(n int, accept string) func(*bench, int) (shot, error) {
 	return func(b *bench, i int) (shot, error) {
 		u := b.users[0]
-		return u.shot("GET", u.at(fmt.Sprintf("list-%d/", n)), nil, accept)
+		return u.want(u.at(fmt.Sprintf("list-%d/", n)), accept)
 	}
 }
 
@@ -176,6 +200,12 @@ func put(name string, distinct bool, headers ...string) func(*bench, int) (shot,
 	}
 }
 
+// created reads back what put-new has stored.
+func created(b *bench, i int) (shot, error) {
+	u := b.user(i)
+	return u.want(u.at(fmt.Sprintf("new/%d.ttl", i)), asRDF)
+}
+
 // into puts into one container of the first user's.
 func into(name string) func(*bench, int) (shot, error) {
 	return func(b *bench, i int) (shot, error) {
@@ -193,22 +223,21 @@ type amount struct {
 
 // workloads are all of them.
 func workloads(of amount) []*workload {
-	large := of.large
-	most, says := int(max(1, 400<<20/large)), fmt.Sprintf("%d MiB, one after the other", large>>20)
 	all := []*workload{
 		{name: "get-turtle", says: "public Turtle of 1 kB, by anybody", prepare: documents("public.ttl", true), shot: get("public.ttl", asRDF, false)},
-		{name: "get-jsonld", says: "the same as JSON-LD, stored as Turtle", prepare: documents("public.ttl", true), shot: get("public.ttl", asJSON, false)},
+		{name: "get-jsonld", says: "the same as JSON-LD, stored as Turtle",
+			prepare: func(ctx context.Context, b *bench) error { return documents(b.forJSON(), true)(ctx, b) },
+			shot:    func(b *bench, i int) (shot, error) { return get(b.forJSON(), asJSON, false)(b, i) }},
 		{name: "get-dpop", says: "private Turtle of 1 kB, by the owner's app", signs: 1, prepare: documents("private.ttl", false), shot: get("private.ttl", asRDF, true)},
 		{name: "get-view", says: "granted evidence, by a third party, with a durable log entry", signs: 1, durable: true, ours: true, prepare: consumer, shot: view},
-		{name: "put-new", says: "a new document of 1 kB", signs: 1, durable: true, shot: put("new", true, "If-None-Match: *")},
+		{name: "put-new", says: "a new document of 1 kB", signs: 1, durable: true, shot: put("new", true, "If-None-Match: *"), back: created},
 		{name: "put-over", says: "over a document of 1 kB", signs: 1, durable: true, prepare: documents("over.ttl", false), shot: put("over.ttl", false)},
 		{name: "patch-n3", says: "N3 Patch, documents in turn", signs: 1, durable: true, prepare: documents("patched.ttl", false), shot: patch("patched.ttl", "text/n3", n3, 1<<20)},
 		{name: "patch-n3-one", says: "N3 Patch, one document", signs: 1, durable: true, prepare: documents("patched.ttl", false), shot: patch("patched.ttl", "text/n3", n3, 1)},
 		{name: "patch-sparql", says: "SPARQL Update, documents in turn", signs: 1, durable: true, prepare: documents("patched.ttl", false), shot: patch("patched.ttl", "application/sparql-update", sparql, 1<<20)},
 		{name: "delete", says: "delete a document", signs: 1, durable: true, most: 5000, ready: toDelete, shot: remove},
-		{name: "token", says: "client credentials for an access token", signs: 1, shot: token},
-		{name: "upload", says: says, signs: 1, durable: true, large: large, conns: 1, most: most, shot: upload(large)},
-		{name: "download", says: says, signs: 1, large: large, conns: 1, most: 2 * most, prepare: uploaded(large), shot: download},
+		{name: "token", says: "client credentials for an access token", signs: 1, shot: token, not: map[string]string{
+			kindJSS: "its client credentials name no WebID; an app gets a token for a password, which is hashed for some 100 ms each time"}},
 		{name: "pod-create", says: "account, keys, containers, rights, profile", durable: true, conns: 4, most: 2000, act: podCreate},
 		{name: "consent", says: "ask, look, agree, token, first read", signs: 1, durable: true, ours: true, most: 2000, prepare: consumer, act: consent},
 		{name: "mixed", says: "70 % get-dpop, 15 % get-turtle, 10 % put-over, 5 % patch-n3", signs: 1, prepare: mixedReady, shot: mixed},
@@ -219,7 +248,18 @@ func workloads(of amount) []*workload {
 			&workload{name: name, says: fmt.Sprintf("a container of %d, as Turtle", n), signs: 1, conns: 16, alone: n > 1000, prepare: container(name, n), shot: list(n, asRDF)},
 			&workload{name: name + "-jsonld", says: "the same as JSON-LD", signs: 1, conns: 16, alone: n > 1000, prepare: container(name, n), shot: list(n, asJSON)})
 	}
+	all = append(all, bodies("", of.large, map[string]string{kindJSS: "it refuses bodies of more than 10 MiB, and has no setting for it"})...)
+	all = append(all, bodies("-8", 8<<20, nil)...)
 	return append(all, growing(of.members)...)
+}
+
+// bodies are the workloads of large bodies.
+func bodies(suffix string, size int64, not map[string]string) []*workload {
+	most, says := int(max(1, 400<<20/size)), fmt.Sprintf("%d MiB, one after the other", size>>20)
+	return []*workload{
+		{name: "upload" + suffix, says: says, not: not, signs: 1, durable: true, large: size, conns: 1, most: most, shot: upload(size)},
+		{name: "download" + suffix, says: says, not: not, signs: 1, large: size, conns: 1, most: 2 * most, prepare: uploaded(size), shot: download},
+	}
 }
 
 // growing are the workloads that show what it costs that there is more.
@@ -254,9 +294,6 @@ func container(name string, n int) func(context.Context, *bench) error {
 		if err := members(name, n)(ctx, b); err != nil {
 			return err
 		}
-		if b.made == nil {
-			b.made = map[string]bool{}
-		}
 		b.made[name] = true
 		return nil
 	}
@@ -287,8 +324,8 @@ func grants(who, n int) func(context.Context, *bench) error {
 
 func toDelete(ctx context.Context, b *bench, n int) error {
 	return b.puts(ctx, n, func(i int) (*user, string, []byte, string) {
-		u := b.user(b.next + i)
-		return u, u.at(fmt.Sprintf("gone/%d.ttl", b.next+i)), kilobyte, "text/turtle"
+		u := b.user(*b.next + i)
+		return u, u.at(fmt.Sprintf("gone/%d.ttl", *b.next+i)), kilobyte, "text/turtle"
 	})
 }
 
@@ -323,7 +360,7 @@ func uploaded(size int64) func(context.Context, *bench) error {
 		if err != nil {
 			return err
 		}
-		v, err := fire(ctx, b.base, []shot{s}, 1)
+		v, err := b.fire(ctx, []shot{s}, 1)
 		if err == nil && v.failed > 0 {
 			err = errors.New(v.why)
 		}
@@ -365,7 +402,7 @@ func consumer(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.party = &client.Client{HTTP: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, Issuer: b.base, ID: c.ID, Key: c.Key, DPoP: proofs, Now: time.Now}
+	b.party = &client.Client{HTTP: &http.Client{Timeout: 20 * time.Second, Transport: b.via}, Issuer: b.base, ID: c.ID, Key: c.Key, DPoP: proofs, Now: time.Now}
 	b.token, err = b.party.Token(ctx)
 	return err
 }

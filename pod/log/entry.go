@@ -84,6 +84,9 @@ type Head struct {
 	Hash string
 }
 
+// Copy implements store.Copier: each entry is made after the head.
+func (h Head) Copy() any { return &h }
+
 // Key is the key of the entry with that number; the [Head] is under "h".
 func Key(seq uint64) string { return fmt.Sprintf("l%016x", seq) }
 
@@ -149,30 +152,32 @@ func Verify(entries []Entry) error {
 
 // Refused logs that a party was refused, once a day for each party, path and
 // reason: a party that tries without end must not fill the person's log.
-func Refused(tx store.Tx, now time.Time, e Entry) error {
+func Refused(tx store.Tx, now time.Time, e Entry) (first bool, err error) {
 	e.Action = DidRefuse
 	return EnterDaily(tx, now, e)
 }
 
-// EnterDaily appends e, unless it was appended today.
-func EnterDaily(tx store.Tx, now time.Time, e Entry) error {
+// EnterDaily appends e, unless it was appended today. first says that it has left a
+// mark for the day, which is of no use after it and which somebody should remove then.
+func EnterDaily(tx store.Tx, now time.Time, e Entry) (first bool, err error) {
 	why := e.Why
 	if e.Action != DidRefuse {
 		why = string(e.Action)
 	}
-	key := fmt.Sprintf("x%s\x00%s\x00%s\x00%s", now.UTC().Format(time.DateOnly), e.Party, why, e.Path)
+	key := Today(now) + "\x00" + e.Party + "\x00" + why + "\x00" + e.Path
 	seen, err := store.Load[int](tx, key)
-	if err != nil {
-		return err
-	}
-	if seen != nil {
-		return nil
+	if err != nil || seen != nil {
+		return false, err
 	}
 	if err := store.Save(tx, key, 1); err != nil {
-		return err
+		return false, err
 	}
-	return Enter(tx, now, e)
+	return true, Enter(tx, now, e)
 }
+
+// Today is what the keys of the marks of the day begin with, and comes after those of
+// earlier days.
+func Today(now time.Time) string { return "x" + now.UTC().Format(time.DateOnly) }
 
 // An Acting is a transaction of somebody who acts for the owner: each entry of the
 // log tells by whom.

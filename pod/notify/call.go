@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/channel"
 )
 
 // Limits of calls on one node.
@@ -47,7 +48,7 @@ type Caller struct {
 
 // start makes a call, and doesn't wait for it. Where too many go on, it is put
 // off, so that who is slow holds up nobody else.
-func (c *Caller) start(ctx context.Context, id string, call pod.Call) error {
+func (c *Caller) start(ctx context.Context, id string, call channel.Call) error {
 	host := ""
 	if u, err := url.Parse(call.Hook); err == nil {
 		host = u.Host
@@ -96,7 +97,7 @@ func (c *Caller) leave(host string) {
 }
 
 // call sends what waits, in order, as long as it is received.
-func (c *Caller) call(ctx context.Context, id string, call pod.Call) error {
+func (c *Caller) call(ctx context.Context, id string, call channel.Call) error {
 	may, err := c.Pod.MayHear(ctx, call.Who, call.Topic, call.Tell...)
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/channel"
 	"skrin/pod/record"
 )
 
@@ -86,8 +86,8 @@ func (w *words) UnmarshalJSON(b []byte) error {
 
 // readChannel reads a request to the service of one type of channel. Of base are
 // the topics; with loopback a webhook may be on this machine, over http.
-func readChannel(body io.Reader, service, base string, loopback bool) (pod.Subscription, error) {
-	var s pod.Subscription
+func readChannel(body io.Reader, service, base string, loopback bool) (channel.Subscription, error) {
+	var s channel.Subscription
 	text, err := io.ReadAll(io.LimitReader(body, maxRequest+1))
 	switch {
 	case err != nil:
@@ -240,7 +240,7 @@ type description struct {
 const Sender = "/.notifications/sender#it"
 
 // describe returns a channel as its subscriber sees it.
-func describe(s pod.Subscription, base string) description {
+func describe(s channel.Subscription, base string) description {
 	d := description{
 		Context: []string{contextV1}, ID: base + channels + s.Topic.First() + "/" + s.ID, Type: s.Channel,
 		Topic: base + string(s.Topic), EndAt: &s.End, Accept: mediaType,

@@ -12,6 +12,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/channel"
 	"skrin/pod/record"
 	"skrin/pod/store"
 )
@@ -61,7 +62,7 @@ type room struct {
 
 // A stream is one connection of a subscriber.
 type stream struct {
-	pod.Subscription
+	channel.Subscription
 	after uint64 // told up to; Hub.mu guards it
 
 	mu      sync.Mutex

@@ -17,8 +17,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"skrin/pod"
 	"skrin/pod/notify"
+	"skrin/pod/outbox"
 	"skrin/pod/store"
 )
 
@@ -101,7 +101,7 @@ func TestOneAttemptAtATime(t *testing.T) {
 	<-ended
 	t.Logf("%d attempts; the other node got %d", s.attempts(), len(taken))
 
-	take := func(limit int) []pod.Notification {
+	take := func(limit int) []outbox.Notification {
 		got, err := w.pod.Take(t.Context(), id, limit)
 		must(t, err)
 		return got

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/outbox"
 )
 
 // MediaType is that of a Security Event Token.
@@ -169,7 +170,7 @@ func (d *Deliverer) call(ctx context.Context, id string) error {
 
 // try makes one attempt, if the party's lane has room, and settles what came of
 // it.
-func (d *Deliverer) try(ctx context.Context, id string, n pod.Notification) error {
+func (d *Deliverer) try(ctx context.Context, id string, n outbox.Notification) error {
 	if !d.enter(n.Party) {
 		return d.Pod.Postponed(ctx, id, n)
 	}
@@ -203,7 +204,7 @@ func (d *Deliverer) leave(party string) {
 }
 
 // deliver makes one attempt; trouble is "" if the party has received it.
-func (d *Deliverer) deliver(ctx context.Context, n pod.Notification) (trouble string, final bool) {
+func (d *Deliverer) deliver(ctx context.Context, n outbox.Notification) (trouble string, final bool) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	party, err := d.Pod.Registry.Party(ctx, n.Party)
@@ -274,13 +275,13 @@ type EventSet struct {
 	EraseBy   string   `json:"erase_by,omitempty"`  // the day by which to erase (GDPR, article 12(3): a month)
 }
 
-func (d *Deliverer) token(ctx context.Context, n *pod.Notification) (string, error) {
+func (d *Deliverer) token(ctx context.Context, n *outbox.Notification) (string, error) {
 	says := EventSet{Location: n.Location, Types: n.Types, Consent: n.Consent, Reference: n.Reference, Request: n.Asked, Result: n.Result}
-	if n.Event == pod.ConsentWithdrawn {
+	if n.Event == outbox.ConsentWithdrawn {
 		says.Right = "https://w3id.org/dpv/legal/eu/gdpr#A17"
 		says.EraseBy = n.Queued.AddDate(0, 1, 0).Format(time.DateOnly)
 	}
-	if n.Event == pod.FormsWanted {
+	if n.Event == outbox.FormsWanted {
 		says.Issued, says.Expires = n.Issued.Format(time.DateOnly), n.Expires.Format(time.DateOnly)
 	}
 	b, err := json.Marshal(Token{

@@ -17,7 +17,7 @@ import (
 var migrations embed.FS
 
 // newest is the version of the tables that this package works with.
-const newest = 4
+const newest = 5
 
 // Migrate brings the tables of a database to a version, up or down; 0 is none,
 // and with it all data. To go down before an older skrin is started on it.

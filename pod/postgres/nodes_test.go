@@ -197,10 +197,10 @@ func TestFailsClosed(t *testing.T) {
 func TestMigrate(t *testing.T) {
 	server := podtest.NewPostgres(t)
 	o := postgres.Options{URL: server.Schema(), Now: time.Now}
-	for _, version := range []int{1, 2, 3, 4, 3, 2, 1, 0, 4, 0} {
+	for _, version := range []int{1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 5, 0} {
 		must(t, postgres.Migrate(t.Context(), o, version))
 	}
-	for _, version := range []int{0, 1, 2, 3, 4} {
+	for _, version := range []int{0, 1, 2, 3, 4, 5} {
 		must(t, postgres.Migrate(t.Context(), o, version))
 		s := openURL(t, o.URL, time.Now)
 		if version > 0 {
@@ -210,7 +210,7 @@ func TestMigrate(t *testing.T) {
 		}
 		must(t, s.Close())
 	}
-	if postgres.Migrate(t.Context(), o, 5) == nil {
+	if postgres.Migrate(t.Context(), o, 6) == nil {
 		t.Error("it has migrated to a version that there isn't")
 	}
 }

@@ -107,7 +107,7 @@ func (tree *Tree) Plant(tx store.Tx, id ldp.ID, media string, body []byte) error
 		return err
 	}
 	rec := &record.State{Tag: ch.Tag(id), Modified: ch.At.Unix(), Media: media, Body: body, Size: int64(len(body))}
-	if err := tree.Charge(tx, r, r.growth(rec)); err != nil {
+	if err := tree.charge(tx, r, r.growth(rec)); err != nil {
 		return err
 	}
 	r.save(tx, &ch, 0, rec)

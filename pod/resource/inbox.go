@@ -22,15 +22,15 @@ const (
 	inboxSender = 200  // of one WebID, a day
 )
 
-// IsSender reports whether the agent puts something into the inbox without having
+// isSender reports whether the agent puts something into the inbox without having
 // a right to change what is there. An ACL document takes Control, and is none.
-func (r *Right) IsSender() bool {
+func (r *Right) isSender() bool {
 	return r.aux != ldp.ACLSuffix && strings.HasPrefix(string(r.ID), string(record.RootOf(r.ID))+Inbox) && !r.allows(0, acl.Write)
 }
 
-// Notification refuses what a sender sends and an inbox doesn't take, before it is
+// notification refuses what a sender sends and an inbox doesn't take, before it is
 // read: of containers also those that a longer path would need.
-func (r *Right) Notification(media string, container bool, size int64) error {
+func (r *Right) notification(media string, container bool, size int64) error {
 	_, isRDF := rdf.FormatOf(media)
 	absent := func(above link) bool { return above.rec == nil }
 	switch {

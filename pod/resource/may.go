@@ -265,10 +265,10 @@ func (r *Right) MayWrite(update, create acl.Mode) error {
 	return nil
 }
 
-// MayDelete refuses unless the agent may remove the resource: Write on it and on
+// mayDelete refuses unless the agent may remove the resource: Write on it and on
 // its container, and Read too on a container. Whoever may read it is told that it
 // isn't there.
-func (r *Right) MayDelete() error {
+func (r *Right) mayDelete() error {
 	if r.Rec == nil {
 		return r.mayRead()
 	}

@@ -52,9 +52,9 @@ func decodeUsed(b []byte) (int64, error) {
 	return in.Varint(), in.Err
 }
 
-// Charge refuses what would bring the pod beyond its quota. It is called before the
+// charge refuses what would bring the pod beyond its quota. It is called before the
 // records are put, and what it stores is the count after they have been.
-func (tree *Tree) Charge(tx store.Tx, r *Right, more int64) (err error) {
+func (tree *Tree) charge(tx store.Tx, r *Right, more int64) (err error) {
 	if more == 0 {
 		return nil
 	}
@@ -89,8 +89,8 @@ func (r *Right) growth(rec *record.State) int64 {
 	return n
 }
 
-// Shrinkage is by how much it shrinks when the resource goes, with its auxiliaries.
-func (r *Right) Shrinkage(tx store.Tx) (int64, error) {
+// shrinkage is by how much it shrinks when the resource goes, with its auxiliaries.
+func (r *Right) shrinkage(tx store.Tx) (int64, error) {
 	n := r.Rec.Cost()
 	if r.aux != "" {
 		return n, nil
@@ -106,9 +106,9 @@ func (r *Right) Shrinkage(tx store.Tx) (int64, error) {
 	return n, err
 }
 
-// HasRoom refuses a body for which there is no room, before a byte of it is read:
+// hasRoom refuses a body for which there is no room, before a byte of it is read:
 // of size bytes, below 0 if that isn't known yet, to take the place of instead.
-func (tree *Tree) HasRoom(tx store.Tx, size int64, instead *record.State) error {
+func (tree *Tree) hasRoom(tx store.Tx, size int64, instead *record.State) error {
 	if tree.Quota <= 0 {
 		return nil
 	}

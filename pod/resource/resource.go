@@ -280,6 +280,18 @@ func Unreadable(err error) error {
 	return err
 }
 
+// Expect refuses a body that is not to be taken, before a byte of it is read: for which
+// there is no room where it takes the place of instead, or that a sender may not put into
+// an inbox. It says whether it comes from a sender.
+func (tree *Tree) Expect(tx store.Tx, r *Right, media string, container bool, size int64, instead *record.State) (sends bool, err error) {
+	if sends = r.isSender(); sends {
+		if err := r.notification(media, container, size); err != nil {
+			return sends, err
+		}
+	}
+	return sends, tree.hasRoom(tx, size, instead)
+}
+
 // Write makes c the state of the resource, with all that follows from it, in one
 // transaction.
 func (tree *Tree) Write(ctx context.Context, tx store.Tx, ch *record.Change, r *Right, c *Content) (ldp.Written, error) {
@@ -287,8 +299,8 @@ func (tree *Tree) Write(ctx context.Context, tx store.Tx, ch *record.Change, r *
 	created := r.Rec == nil
 	var err error
 	switch {
-	case created && r.IsSender():
-		if err = r.Notification(c.Media, r.ID.IsContainer(), c.Size); err == nil {
+	case created && r.isSender():
+		if err = r.notification(c.Media, r.ID.IsContainer(), c.Size); err == nil {
 			err = tree.countSender(tx, r)
 		}
 	case r.ID.IsContainer():
@@ -306,7 +318,7 @@ func (tree *Tree) Write(ctx context.Context, tx store.Tx, ch *record.Change, r *
 			return ldp.Written{}, err
 		}
 	}
-	if err := tree.Charge(tx, r, r.growth(rec)); err != nil {
+	if err := tree.charge(tx, r, r.growth(rec)); err != nil {
 		return ldp.Written{}, err
 	}
 	if r.aux != "" {
@@ -371,8 +383,48 @@ func (r *Right) touch(tx store.Tx, ch *record.Change, i int, contains bool) {
 	r.save(tx, ch, i, &next)
 }
 
-// CanGo refuses to remove what has to stay.
-func (tree *Tree) CanGo(tx store.Tx, r *Right) error {
+// LookGoing returns the right of who to remove a resource as req asks. It refuses if
+// who may not, or if the resource has to stay.
+func (tree *Tree) LookGoing(tx store.Tx, who acl.Agent, req ldp.Delete) (*Right, error) {
+	r, err := tree.Look(tx, who, req.ID, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.mayDelete(); err != nil {
+		return nil, err
+	}
+	if err := tree.canGo(tx, r); err != nil {
+		return nil, err
+	}
+	tag, modified := r.Rec.Validators()
+	return r, req.Cond.Check(tag, modified)
+}
+
+// Remove takes away a resource, and what belongs to it, of which LookGoing has returned
+// the right.
+func (tree *Tree) Remove(tx store.Tx, ch *record.Change, r *Right) error {
+	less, err := r.shrinkage(tx)
+	if err != nil {
+		return err
+	}
+	if err := tree.charge(tx, r, -less); err != nil {
+		return err
+	}
+	if err := r.remember(tx); err != nil {
+		return err
+	}
+	r.remove(tx, ch)
+	if err := tree.Door.Written(tx, r); err != nil {
+		return err
+	}
+	if r.Rec.Digest == "" {
+		return nil
+	}
+	return tree.Door.Unreferred(tx)
+}
+
+// canGo refuses to remove what has to stay.
+func (tree *Tree) canGo(tx store.Tx, r *Right) error {
 	root := r.line[0].ID == record.RootOf(r.ID)
 	switch {
 	case root && r.aux != ldp.MetaSuffix:
@@ -391,9 +443,9 @@ func (tree *Tree) CanGo(tx store.Tx, r *Right) error {
 	return err
 }
 
-// Remember keeps the rules of what is about to be removed, if anybody wants to know
+// remember keeps the rules of what is about to be removed, if anybody wants to know
 // what is done: who might read it by them hears that it is gone.
-func (r *Right) Remember(tx store.Tx) error {
+func (r *Right) remember(tx store.Tx) error {
 	if r.aux != "" || !r.Home.Watched(r.Now) {
 		return nil
 	}
@@ -404,8 +456,8 @@ func (r *Right) Remember(tx store.Tx) error {
 	return err
 }
 
-// Remove takes away the resource and what belongs to it.
-func (r *Right) Remove(tx store.Tx, ch *record.Change) {
+// remove takes away the resource and what belongs to it.
+func (r *Right) remove(tx store.Tx, ch *record.Change) {
 	tx.Delete(record.RecordKey(r.ID))
 	r.did(ch, record.Deleted, r.ID, "", "")
 	if r.aux == ldp.ACLSuffix {

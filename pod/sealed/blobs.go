@@ -234,13 +234,13 @@ type opener struct {
 func (o *opener) start() error {
 	total, err := o.inner.Seek(-endSize, io.SeekEnd)
 	if err != nil {
-		return fmt.Errorf("pod/sealed: open: %w", errors.Join(errDamaged, err))
+		return fmt.Errorf("pod/sealed: open: %w", errors.Join(ErrDamaged, err))
 	}
 	body := total - headSize
 	segments := (body + sealedSize - 1) / sealedSize
 	o.size = body - segments*tagSize
 	if o.size < 0 || segments < 1 {
-		return errDamaged
+		return ErrDamaged
 	}
 	var end [endSize]byte
 	var head [headSize]byte
@@ -254,7 +254,7 @@ func (o *opener) start() error {
 		return fmt.Errorf("pod/sealed: open: %w", err)
 	}
 	if head[0] != 1 || !hmac.Equal(end[:], o.keys.end(head[1:], o.digest, o.size)) {
-		return errDamaged
+		return ErrDamaged
 	}
 	o.aead, o.position, o.loaded = o.keys.blobAEAD(head[1:]), 0, -1
 	return nil
@@ -267,7 +267,7 @@ func (o *opener) Read(p []byte) (int, error) {
 	}
 	segment := o.at / segmentSize
 	err := o.load(segment)
-	if errors.Is(err, errDamaged) { // or stored anew since it was opened, by another random key
+	if errors.Is(err, ErrDamaged) { // or stored anew since it was opened, by another random key
 		if err = o.start(); err == nil {
 			err = o.load(segment)
 		}
@@ -302,7 +302,7 @@ func (o *opener) load(segment int64) error {
 	last := (segment+1)*segmentSize >= o.size
 	content, err := o.aead.Open(o.content[:0], nonce(segment, last), o.sealed, nil)
 	if err != nil {
-		return errDamaged
+		return ErrDamaged
 	}
 	o.content, o.loaded, o.position = content, segment, segment+1
 	return nil

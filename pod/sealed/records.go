@@ -39,7 +39,7 @@ func (r *Records) Load(ctx context.Context, kind, key string) (auth.Record, erro
 		return auth.Record{}, err
 	}
 	if rec.Value, err = r.seal.Open(nil, nil, rec.Value, recordAt(kind, key)); err != nil {
-		return auth.Record{}, errDamaged
+		return auth.Record{}, ErrDamaged
 	}
 	return rec, nil
 }

@@ -153,7 +153,7 @@ func (x *tx) boundTo(key string) []byte {
 func (x *tx) value(key string, sealed []byte) ([]byte, error) {
 	value, err := x.keys.values.Open(nil, nil, sealed, x.boundTo(key))
 	if err != nil {
-		return nil, errDamaged
+		return nil, ErrDamaged
 	}
 	if value == nil {
 		value = []byte{}
@@ -161,7 +161,8 @@ func (x *tx) value(key string, sealed []byte) ([]byte, error) {
 	return value, nil
 }
 
-var errDamaged = errors.New("pod/sealed: what is stored was not sealed here, for this pod and key: it was changed, moved or damaged")
+// ErrDamaged is that what is stored can't be opened.
+var ErrDamaged = errors.New("pod/sealed: what is stored was not sealed here, for this pod and key: it was changed, moved or damaged")
 
 // Get implements store.Tx.
 func (x *tx) Get(keys ...string) ([][]byte, error) {

@@ -50,7 +50,7 @@ type Copier interface{ Copy() any }
 func Decode[T any](key string, value []byte) (*T, error) {
 	t := new(T)
 	if err := json.Unmarshal(value, t); err != nil {
-		return nil, fmt.Errorf("value under %q: %w", key[:1], err)
+		return nil, fmt.Errorf("value under %q: %w: %w", key[:1], ErrLayout, err)
 	}
 	return t, nil
 }

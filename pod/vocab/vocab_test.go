@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"skrin/ldp/rdf"
-	"skrin/pod"
+	"skrin/pod/outbox"
 	"skrin/pod/vocab"
 )
 
@@ -17,8 +17,8 @@ func TestVocabulary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, term := range []string{"signedForm", string(pod.EvidenceWanted), string(pod.SpaceMoved), string(pod.ConsentWithdrawn),
-		string(pod.RequestAnswered), string(pod.Disconnected), string(pod.EvidenceRevoked), string(pod.FormsWanted), "request", "grant", "shownHash", "authenticationContext", "logInclusion",
+	for _, term := range []string{"signedForm", string(outbox.EvidenceWanted), string(outbox.SpaceMoved), string(outbox.ConsentWithdrawn),
+		string(outbox.RequestAnswered), string(outbox.Disconnected), string(outbox.EvidenceRevoked), string(outbox.FormsWanted), "request", "grant", "shownHash", "authenticationContext", "logInclusion",
 		"hasConcept", "datatype", "derivedFrom", "vct", "legalBasisForRelease", "lifeEvent", "mayIssue", "intendedUse", "acceptedEvidenceType", "wantsConcept",
 		"life-event-have-child", "life-event-serious-illness-of-child", "life-event-lose-and-find-job", "life-event-new-in-country",
 		"life-event-start-business", "life-event-start-association", "life-event-death-and-inheritance"} {

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/loan"
 )
 
 // What each form does, and where it leads.
@@ -246,7 +246,7 @@ func TestLogIsSearched(t *testing.T) {
 		t.Errorf("%d refusals", n)
 	}
 	page := b.do(call{path: "/me/log?from=soon&who=ink"}).Body.String()
-	if !strings.Contains(page, "Skriv dagarna som 2026-11-21.") || !strings.Contains(page, `value="soon"`) || !strings.Contains(page, `value="ink" selected`) {
+	if !strings.Contains(page, `id="from-wrong">Skriv dagen så här: <span class="whole">2026-11-21</span>`) || strings.Contains(page, "to-wrong") || !strings.Contains(page, `value="soon"`) || !strings.Contains(page, `value="ink" selected`) {
 		t.Error("what is wrong with a day isn't said, or what was filled in is gone")
 	}
 }
@@ -385,7 +385,7 @@ func TestLendInWords(t *testing.T) {
 		}
 	}
 	w := b.do(call{path: "/me/files/notes/", form: form("do", "unlend", "agent", "https://bob.example/<b>#me", "back", "sharing")})
-	if w.Header().Get("Location") != "/me/sharing?done=unlent" || slices.ContainsFunc(b.pod.loans, func(l pod.Loan) bool { return strings.Contains(string(l.To), "bob") }) {
+	if w.Header().Get("Location") != "/me/sharing?done=unlent" || slices.ContainsFunc(b.pod.loans, func(l loan.Loan) bool { return strings.Contains(string(l.To), "bob") }) {
 		t.Errorf("%d to %q; %v", w.Code, w.Header().Get("Location"), b.pod.loans)
 	}
 }

@@ -22,7 +22,9 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/channel"
 	"skrin/pod/log"
+	"skrin/pod/mandate"
 	"skrin/pod/registry"
 	"skrin/pod/web"
 )
@@ -255,8 +257,8 @@ func (p *fakePod) ReadCounts(context.Context, acl.Agent, time.Time) ([]pod.ReadC
 	return []pod.ReadCount{{Day: "2026-11-20", Reads: 4}, {Day: "2026-11-20", Client: "app_1", Reads: 3, Writes: 2}, {Day: "2026-11-21", Client: "https://<b>.example\u202e", Reads: 1}}, p.err
 }
 
-func (p *fakePod) Hooks(context.Context, acl.Agent) ([]pod.Subscription, error) {
-	return []pod.Subscription{
+func (p *fakePod) Hooks(context.Context, acl.Agent) ([]channel.Subscription, error) {
+	return []channel.Subscription{
 		{ID: "h1", Topic: "/alva/notes/", Hook: "https://told.example/hook?secret=1", End: now.Add(time.Hour)},
 		{ID: "h2", Topic: "/alva/", Hook: "https://late.example/", End: now.Add(time.Hour), Parked: true},
 		{ID: "h3", Topic: "/alva/", Hook: "https://over.example/", End: now},
@@ -273,18 +275,18 @@ func (p *fakePod) Export(_ context.Context, _ acl.Agent, _ string, w io.Writer) 
 
 // The mandates: Karin helps Alva, who helps Nils, to see and to answer.
 var (
-	karin = pod.Mandate{ID: "m1", To: "https://skrin.example/karin/profile/card#me", Name: "Karin", Whose: "Alva", Modes: acl.Read | acl.Write, Made: now, Taken: now, Until: day("2027-05-22")}
-	nils  = pod.Mandate{ID: "m2", Owner: "https://skrin.example/nils/profile/card#me", To: "https://skrin.example/alva/profile/card#me", Name: "Alva", Whose: "Nils <b>", Modes: acl.Read | acl.Write, Until: day("2027-05-22")}
+	karin = mandate.Mandate{ID: "m1", To: "https://skrin.example/karin/profile/card#me", Name: "Karin", Whose: "Alva", Modes: acl.Read | acl.Write, Made: now, Taken: now, Until: day("2027-05-22")}
+	nils  = mandate.Mandate{ID: "m2", Owner: "https://skrin.example/nils/profile/card#me", To: "https://skrin.example/alva/profile/card#me", Name: "Alva", Whose: "Nils <b>", Modes: acl.Read | acl.Write, Until: day("2027-05-22")}
 )
 
-func (p *fakePod) Mandates(context.Context, acl.Agent) ([]pod.Mandate, error) {
+func (p *fakePod) Mandates(context.Context, acl.Agent) ([]mandate.Mandate, error) {
 	past, open := karin, karin
 	past.ID, past.Ended = "m3", now
 	open.ID, open.To = "m4", ""
-	return []pod.Mandate{karin, past, open}, p.err
+	return []mandate.Mandate{karin, past, open}, p.err
 }
 
-func (p *fakePod) Invite(_ context.Context, _ acl.Agent, m pod.Mandate) (string, error) {
+func (p *fakePod) Invite(_ context.Context, _ acl.Agent, m mandate.Mandate) (string, error) {
 	if m.Name == "many" {
 		return "", ldp.Conflict
 	}
@@ -298,25 +300,25 @@ func (p *fakePod) Dismiss(_ context.Context, who acl.Agent, id string) error {
 	return p.did("dismiss", id, who.For)
 }
 
-func (p *fakePod) Invitation(_ context.Context, _ acl.Agent, code string) (pod.Mandate, error) {
+func (p *fakePod) Invitation(_ context.Context, _ acl.Agent, code string) (mandate.Mandate, error) {
 	if code != "c0de" {
-		return pod.Mandate{}, ldp.Gone
+		return mandate.Mandate{}, ldp.Gone
 	}
 	return nils, p.err
 }
 
-func (p *fakePod) TakeOn(_ context.Context, _ acl.Agent, code string) (pod.Mandate, error) {
+func (p *fakePod) TakeOn(_ context.Context, _ acl.Agent, code string) (mandate.Mandate, error) {
 	if code != "c0de" {
-		return pod.Mandate{}, ldp.Gone
+		return mandate.Mandate{}, ldp.Gone
 	}
 	return nils, p.did("take on", code)
 }
 
-func (p *fakePod) Helped(context.Context, acl.Agent) ([]pod.Mandate, error) {
-	return []pod.Mandate{nils}, p.err
+func (p *fakePod) Helped(context.Context, acl.Agent) ([]mandate.Mandate, error) {
+	return []mandate.Mandate{nils}, p.err
 }
 
-func (p *fakePod) ActFor(_ context.Context, who acl.Agent, id string) (acl.Agent, pod.Mandate, error) {
+func (p *fakePod) ActFor(_ context.Context, who acl.Agent, id string) (acl.Agent, mandate.Mandate, error) {
 	m := nils
 	switch id {
 	case "m2":

@@ -311,6 +311,9 @@ func (v *visit) things(g *rdf.Graph) (all []thing, cut bool) {
 // nameOf returns the last part of a name on the web, with the words in it apart.
 func nameOf(iri string) string {
 	name := strings.TrimRight(iri, "/#")
+	if name == origin(name) { // it has no parts but where it is
+		return host(name)
+	}
 	if i := strings.LastIndexAny(name, "/#:"); i >= 0 {
 		name = name[i+1:]
 	}

@@ -11,7 +11,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/loan"
 )
 
 // files are the files of one person in memory, as far as the pages need them: a
@@ -20,7 +20,7 @@ type files struct {
 	fm    sync.Mutex
 	kind  map[ldp.ID]string
 	body  map[ldp.ID]string
-	loans []pod.Loan
+	loans []loan.Loan
 }
 
 func newFiles() *files {
@@ -34,7 +34,7 @@ func newFiles() *files {
 	} {
 		f.kind[path], f.body[path] = file[0], file[1]
 	}
-	f.loans = []pod.Loan{
+	f.loans = []loan.Loan{
 		{On: "/alva/profile/card", To: acl.Public, Modes: acl.Read, Made: true}, {On: "/alva/notes/", To: "https://bob.example/<b>#me", Modes: acl.Read | acl.Write, Below: true},
 		{On: "/alva/notes/", Group: "https://friends.example/#us", Modes: acl.Read | acl.Append, Below: true, Narrow: true}, {On: "/alva/notes/page.html", To: acl.Public, Modes: acl.Read},
 		{On: "/alva/notes/page.html", To: acl.Authenticated, Modes: acl.Append}, {On: "/alva/notes/page.html", To: "https://eve.example/#me", Modes: acl.Control},
@@ -102,13 +102,13 @@ func (f *files) Delete(_ context.Context, _ acl.Agent, req ldp.Delete) error {
 	return nil
 }
 
-func (f *files) Loans(context.Context, acl.Agent) ([]pod.Loan, error) {
+func (f *files) Loans(context.Context, acl.Agent) ([]loan.Loan, error) {
 	return slices.Clone(f.loans), nil
 }
 
-func (f *files) LoansOn(_ context.Context, _ acl.Agent, id ldp.ID) ([]pod.Loan, error) {
+func (f *files) LoansOn(_ context.Context, _ acl.Agent, id ldp.ID) ([]loan.Loan, error) {
 	for up := id; up != ""; up = up.Parent() {
-		on := slices.DeleteFunc(slices.Clone(f.loans), func(l pod.Loan) bool { return l.On != up })
+		on := slices.DeleteFunc(slices.Clone(f.loans), func(l loan.Loan) bool { return l.On != up })
 		if len(on) > 0 {
 			return on, nil
 		}
@@ -116,7 +116,7 @@ func (f *files) LoansOn(_ context.Context, _ acl.Agent, id ldp.ID) ([]pod.Loan, 
 	return nil, nil
 }
 
-func (f *files) Lend(_ context.Context, _ acl.Agent, l pod.Loan) error {
+func (f *files) Lend(_ context.Context, _ acl.Agent, l loan.Loan) error {
 	if l.To == "" && l.Group == "" || l.To == "bob" {
 		return ldp.Invalid
 	}
@@ -124,7 +124,7 @@ func (f *files) Lend(_ context.Context, _ acl.Agent, l pod.Loan) error {
 	return nil
 }
 
-func (f *files) Unlend(_ context.Context, _ acl.Agent, l pod.Loan) error {
-	f.loans = slices.DeleteFunc(f.loans, func(x pod.Loan) bool { return x.On == l.On && x.To == l.To && x.Group == l.Group })
+func (f *files) Unlend(_ context.Context, _ acl.Agent, l loan.Loan) error {
+	f.loans = slices.DeleteFunc(f.loans, func(x loan.Loan) bool { return x.On == l.On && x.To == l.To && x.Group == l.Group })
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/mandate"
 )
 
 // One person acts for another under addresses of their own, /me/for/{mandate}/…,
@@ -82,8 +83,8 @@ var spans = []int{30, 182, 365, 730}
 
 // A helpPage is who helps the person, and whom she helps.
 type helpPage struct {
-	Holding, Waiting, Past []pod.Mandate
-	Helped                 []pod.Mandate
+	Holding, Waiting, Past []mandate.Mandate
+	Helped                 []mandate.Mandate
 	Spans                  []end
 	Name, Whose, What      string // as she has filled it in
 	Days                   string
@@ -148,7 +149,7 @@ func (v *visit) invite() error {
 	form := v.r.PostForm
 	tidy := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	page := helpPage{Name: tidy(form.Get("name")), Whose: tidy(form.Get("whose")), What: form.Get("what"), Days: form.Get("days")}
-	m := pod.Mandate{Name: page.Name, Whose: page.Whose, Modes: acl.Read}
+	m := mandate.Mandate{Name: page.Name, Whose: page.Whose, Modes: acl.Read}
 	if page.What == "answer" {
 		m.Modes |= acl.Write
 	}

@@ -9,7 +9,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/loan"
 )
 
 // A lent is what the person lets somebody do to a file or folder.
@@ -25,7 +25,7 @@ type lent struct {
 // A lending is what the person has filled in to share a file.
 type lending struct{ To, Address, What string }
 
-func (v *visit) lent(l pod.Loan) lent {
+func (v *visit) lent(l loan.Loan) lent {
 	out := lent{
 		On: v.pathName(string(l.On)), URL: v.address(l.On), Folder: l.On.IsContainer(), To: string(l.To), Group: l.Group, Made: l.Made, Narrow: l.Narrow,
 		Who: v.agentName(l.To), What: v.modes(l.Modes),
@@ -102,7 +102,7 @@ var lendable = map[string]acl.Mode{"read": acl.Read, "change": acl.Read | acl.Wr
 
 func (v *visit) lendFile(id ldp.ID) error {
 	form := v.r.PostForm
-	l := pod.Loan{On: id, Modes: lendable[form.Get("what")]}
+	l := loan.Loan{On: id, Modes: lendable[form.Get("what")]}
 	address := strings.TrimSpace(form.Get("address"))
 	switch form.Get("to") {
 	case "everybody":
@@ -124,7 +124,7 @@ func (v *visit) lendFile(id ldp.ID) error {
 
 func (v *visit) unlendFile(id ldp.ID) error {
 	form := v.r.PostForm
-	err := v.Pod.Unlend(v.r.Context(), v.who, pod.Loan{On: id, To: acl.WebID(form.Get("agent")), Group: form.Get("group")})
+	err := v.Pod.Unlend(v.r.Context(), v.who, loan.Loan{On: id, To: acl.WebID(form.Get("agent")), Group: form.Get("group")})
 	if err != nil {
 		return fmt.Errorf("end a loan: %w", err)
 	}

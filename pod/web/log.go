@@ -74,17 +74,22 @@ type choice struct {
 // A search is what the person wants to see of the log, as she has filled it in.
 type search struct {
 	Who, What []choice
-	From, To  string // days, "2026-11-21"
-	Any       bool   // something is filled in
-	Trouble   string // what is wrong with the days
+	Days      []dayField
+	Any       bool // something is filled in
 	filter    log.Filter
 	query     url.Values
+}
+
+// A dayField is a field for a day, "2026-11-21", as the person has filled it in.
+type dayField struct {
+	Name, Label, Value string
+	Wrong              bool // it is no day
 }
 
 // search reads what the person has filled in.
 func (v *visit) search() (*search, error) {
 	q := v.r.URL.Query()
-	s := &search{From: q.Get("from"), To: q.Get("to"), query: url.Values{}}
+	s := &search{query: url.Values{}}
 	for _, k := range sorts {
 		s.What = append(s.What, choice{k.ID, v.t(k.Words), k.ID == q.Get("what")})
 		if k.ID == q.Get("what") {
@@ -101,13 +106,11 @@ func (v *visit) search() (*search, error) {
 	order := alphabetical(v.lang)
 	slices.SortFunc(s.Who, func(a, b choice) int { return order(a.Words, b.Words) })
 	s.filter.Party = q.Get("who")
-	var bad bool
-	s.filter.From, bad = v.dayOf(s.From, 0)
-	until, bad2 := v.dayOf(s.To, 1)
-	s.filter.Until = until
-	if bad || bad2 {
-		s.Trouble = v.t("log.days.wrong")
-	}
+	from := dayField{Name: "from", Label: v.t("log.from"), Value: q.Get("from")}
+	to := dayField{Name: "to", Label: v.t("log.to"), Value: q.Get("to")}
+	s.filter.From, from.Wrong = v.dayOf(from.Value, 0)
+	s.filter.Until, to.Wrong = v.dayOf(to.Value, 1)
+	s.Days = []dayField{from, to}
 	for _, name := range []string{"who", "what", "from", "to"} {
 		if value := q.Get(name); value != "" {
 			s.query.Set(name, value)
@@ -258,12 +261,16 @@ func (v *visit) event(e log.Entry) event {
 	if !ok {
 		t = &registry.EvidenceType{Title: registry.Text{"en": e.Type}}
 	}
+	helper := ""
+	if e.By != "" {
+		helper = v.helper(e.By)
+	}
 	out := event{
-		Seq: e.Seq, Time: e.Time, Words: v.t(key, "party", v.doer(e), "type", v.text(t.Title), "path", v.pathName(e.Path), "part", v.partName(e.Why)),
+		Seq: e.Seq, Time: e.Time, Words: v.t(key, "party", v.doer(e), "type", v.text(t.Title), "path", v.pathName(e.Path), "part", v.partName(e.Why), "helper", helper),
 		Fields: v.titles(t, e.Fields), Refused: e.Action == log.DidRefuse,
 	}
-	if e.By != "" {
-		out.By = v.helper(e.By)
+	if e.Action != log.DidLook { // whose words name her
+		out.By = helper
 	}
 	if p, err := v.Registry.Party(v.r.Context(), e.Party); err == nil && e.Purpose != "" {
 		i := slices.IndexFunc(p.Uses, func(u registry.Use) bool { return u.Purpose == e.Purpose && u.Type == e.Type })

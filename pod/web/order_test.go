@@ -5,7 +5,26 @@ package web
 import (
 	"slices"
 	"testing"
+	"time"
 )
+
+// TestPagesParse: every page can be parsed in every language, before anybody asks for it.
+func TestPagesParse(t *testing.T) {
+	tongues, err := loadTongues("Skrin", time.UTC, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lang, g := range tongues {
+		for name, page := range g.pages {
+			if parsed, err := page(); err != nil || parsed.Lookup("main") == nil {
+				t.Errorf("%s in %s: %v", name, lang, err)
+			}
+		}
+		if len(g.pages) < 20 {
+			t.Errorf("%s has %d pages", lang, len(g.pages))
+		}
+	}
+}
 
 // TestOrder: names are sorted as each language sorts them.
 func TestOrder(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/mandate"
 	"skrin/pod/registry"
 )
 
@@ -76,7 +77,7 @@ func (v *visit) home() error {
 	for _, s := range slices.Backward(ending) { // what ends first
 		shares = append(shares, v.share(s))
 	}
-	var helped []pod.Mandate
+	var helped []mandate.Mandate
 	if v.acts == nil {
 		if helped, err = v.Pod.Helped(v.r.Context(), v.who); err != nil {
 			return fmt.Errorf("whom one helps: %w", err)
@@ -86,7 +87,7 @@ func (v *visit) home() error {
 		Lines  []line
 		Cards  []card
 		Soon   []share
-		Helped []pod.Mandate
+		Helped []mandate.Mandate
 	}{lines, cards, shares, helped})
 }
 
@@ -115,8 +116,9 @@ func (v *visit) signIn() error {
 	return v.show(status, "sign-in", title, "", struct {
 		Ways                 []way
 		Ended, Onward, Step  bool
+		Anew                 bool
 		Trouble, Again, Help string
-	}{ways, query.Has("ended"), asked(next), levels != nil, trouble, again, help})
+	}{ways, query.Has("ended"), asked(next), levels != nil, query.Has("anew"), trouble, again, help})
 }
 
 // asked reports whether somebody's question is at a local address.

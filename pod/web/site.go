@@ -29,7 +29,10 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/channel"
+	"skrin/pod/loan"
 	"skrin/pod/log"
+	"skrin/pod/mandate"
 	"skrin/pod/registry"
 )
 
@@ -58,7 +61,7 @@ type Held interface {
 	Pieces(ctx context.Context, who acl.Agent, from, n int) (some []pod.Evidence, total int, err error)
 	Piece(ctx context.Context, who acl.Agent, id string) (pod.Evidence, error)
 	ReadCounts(ctx context.Context, who acl.Agent, since time.Time) ([]pod.ReadCount, error)
-	Hooks(ctx context.Context, who acl.Agent) ([]pod.Subscription, error)
+	Hooks(ctx context.Context, who acl.Agent) ([]channel.Subscription, error)
 	Unsubscribe(ctx context.Context, who acl.Agent, name, id string) error
 	Export(ctx context.Context, who acl.Agent, by string, w io.Writer) error
 	OwnForm(ctx context.Context, who acl.Agent, evidence string) (string, error)
@@ -97,21 +100,21 @@ type Filed interface {
 	Put(ctx context.Context, who acl.Agent, req ldp.Put) (ldp.Written, error)
 	Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error)
 	Delete(ctx context.Context, who acl.Agent, req ldp.Delete) error
-	Loans(ctx context.Context, who acl.Agent) ([]pod.Loan, error)
-	LoansOn(ctx context.Context, who acl.Agent, id ldp.ID) ([]pod.Loan, error)
-	Lend(ctx context.Context, who acl.Agent, l pod.Loan) error
-	Unlend(ctx context.Context, who acl.Agent, l pod.Loan) error
+	Loans(ctx context.Context, who acl.Agent) ([]loan.Loan, error)
+	LoansOn(ctx context.Context, who acl.Agent, id ldp.ID) ([]loan.Loan, error)
+	Lend(ctx context.Context, who acl.Agent, l loan.Loan) error
+	Unlend(ctx context.Context, who acl.Agent, l loan.Loan) error
 }
 
 // Helping is how one person acts for another.
 type Helping interface {
-	Invite(ctx context.Context, who acl.Agent, m pod.Mandate) (code string, err error)
-	Mandates(ctx context.Context, who acl.Agent) ([]pod.Mandate, error)
+	Invite(ctx context.Context, who acl.Agent, m mandate.Mandate) (code string, err error)
+	Mandates(ctx context.Context, who acl.Agent) ([]mandate.Mandate, error)
 	Dismiss(ctx context.Context, who acl.Agent, id string) error
-	Invitation(ctx context.Context, who acl.Agent, code string) (pod.Mandate, error)
-	TakeOn(ctx context.Context, who acl.Agent, code string) (pod.Mandate, error)
-	Helped(ctx context.Context, who acl.Agent) ([]pod.Mandate, error)
-	ActFor(ctx context.Context, who acl.Agent, id string) (acl.Agent, pod.Mandate, error)
+	Invitation(ctx context.Context, who acl.Agent, code string) (mandate.Mandate, error)
+	TakeOn(ctx context.Context, who acl.Agent, code string) (mandate.Mandate, error)
+	Helped(ctx context.Context, who acl.Agent) ([]mandate.Mandate, error)
+	ActFor(ctx context.Context, who acl.Agent, id string) (acl.Agent, mandate.Mandate, error)
 }
 
 // Sessions tell who has signed in. The handler's requests have come through

@@ -14,6 +14,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/mandate"
 )
 
 // A visit is one request for a page.
@@ -25,7 +26,7 @@ type visit struct {
 	person string    // who has signed in; "" for nobody
 	who    acl.Agent // the owner of the person's pod; the zero Agent on public pages
 	own    pod.Settings
-	acts   *pod.Mandate         // by which the person acts for another, whose pages these are; nil for her own
+	acts   *mandate.Mandate     // by which the person acts for another, whose pages these are; nil for her own
 	names  map[acl.WebID]string // names of those who act for her, once they are looked up
 	ask    *Ask                 // what the page answers, if it ends a redirect
 }
@@ -118,7 +119,7 @@ type frame struct {
 	Notice string // what has just been done
 	Live   bool   // the page asks for itself again
 	Own    pod.Settings
-	For    *pod.Mandate // by which the person acts for another; nil for herself
+	For    *mandate.Mandate // by which the person acts for another; nil for herself
 	Data   any
 }
 
@@ -143,7 +144,11 @@ func (v *visit) show(status int, name, title, nav string, data any) error {
 		f.Live = l.live()
 	}
 	var b bytes.Buffer
-	if err := v.pages[name].ExecuteTemplate(&b, "layout.html", f); err != nil {
+	page, err := v.pages[name]()
+	if err == nil {
+		err = page.ExecuteTemplate(&b, "layout.html", f)
+	}
+	if err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	h := v.w.Header()

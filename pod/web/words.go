@@ -14,11 +14,12 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
-	"golang.org/x/text/language"
 
+	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/registry"
 )
@@ -31,43 +32,32 @@ var languages = []struct{ Code, Name string }{
 	{"sv", "Svenska"}, {"nb", "Norsk bokmål"}, {"nn", "Norsk nynorsk"}, {"en", "English"},
 }
 
-// spoken maps what browsers and parties call a language to one of ours.
-var spoken = map[string]string{"sv": "sv", "nb": "nb", "no": "nb", "da": "nb", "nn": "nn", "en": "en"}
-
 const languageCookie = "skrin-language"
 
 // chosenLanguage returns the language of the person's explicit choice, else the
 // first that the party suggests or the browser accepts and we know, else English
 // where the browser says something and Swedish where it is silent.
 func chosenLanguage(r *http.Request, suggested []string) string {
-	if c, err := r.Cookie(languageCookie); err == nil && spoken[c.Value] == c.Value {
+	if c, err := r.Cookie(languageCookie); err == nil && isLanguage(c.Value) {
 		return c.Value
 	}
-	header := r.Header.Get("Accept-Language")
-	if len(header) > 1000 {
-		header = ""
-	}
-	accepted, _, _ := language.ParseAcceptLanguage(header)
-	for _, s := range suggested {
-		if tag, err := language.Parse(s); err == nil {
-			accepted = append([]language.Tag{tag}, accepted...)
-			break
-		}
-	}
-	for _, tag := range accepted {
-		base, _ := tag.Base()
-		if l := spoken[base.String()]; l != "" {
+	for _, s := range append(slices.Clip(suggested), r.Header.Get("Accept-Language")) {
+		if l, _ := ldp.PageLanguage(s); l != "" {
 			return l
 		}
 	}
-	if header != "" {
+	if _, said := ldp.PageLanguage(r.Header.Get("Accept-Language")); said {
 		return "en"
 	}
 	return "sv"
 }
 
+func isLanguage(code string) bool {
+	return slices.ContainsFunc(languages, func(l struct{ Code, Name string }) bool { return l.Code == code })
+}
+
 func (v *visit) chooseLanguage() error {
-	if l := v.r.PostFormValue("lang"); spoken[l] == l {
+	if l := v.r.PostFormValue("lang"); isLanguage(l) {
 		http.SetCookie(v.w, &http.Cookie{
 			Name: languageCookie, Value: l, Path: "/me/", MaxAge: 365 * 24 * 60 * 60,
 			HttpOnly: true, Secure: strings.HasPrefix(v.Base, "https://"), SameSite: http.SameSiteLaxMode,
@@ -83,7 +73,7 @@ type tongue struct {
 	words  map[string]string
 	months []string
 	zone   *time.Location
-	pages  map[string]*template.Template
+	pages  map[string]func() (*template.Template, error) // by name; parsed when first asked for
 }
 
 func loadTongues(site string, zone *time.Location, assets map[string]asset) (map[string]*tongue, error) {
@@ -111,7 +101,9 @@ func loadTongues(site string, zone *time.Location, assets map[string]asset) (map
 	return all, nil
 }
 
-func (g *tongue) loadPages(assets map[string]asset) (map[string]*template.Template, error) {
+// loadPages finds the pages. Each is parsed when it is first asked for, with the
+// layout: all pages in all languages take 14 MB, and a server uses few of them.
+func (g *tongue) loadPages(assets map[string]asset) (map[string]func() (*template.Template, error), error) {
 	funcs := template.FuncMap{
 		"t": g.say, "tn": g.count, "lang": func() string { return g.lang }, "languages": func() any { return languages },
 		"text": g.text, "day": g.day, "lastDay": g.lastDay, "moment": g.moment, "clock": g.clock, "list": g.list,
@@ -124,24 +116,15 @@ func (g *tongue) loadPages(assets map[string]asset) (map[string]*template.Templa
 		},
 		"plain": plain, "asset": func(name string) string { return "/me/static/" + name + "?v=" + assets[name].version },
 	}
-	base, err := template.New("layout.html").Funcs(funcs).ParseFS(files, "layout/*.html")
-	if err != nil {
-		return nil, err
-	}
 	names, err := fs.Glob(files, "pages/*.html")
 	if err != nil {
 		return nil, err
 	}
-	pages := map[string]*template.Template{}
+	pages := map[string]func() (*template.Template, error){}
 	for _, name := range names {
-		page, err := base.Clone()
-		if err == nil {
-			_, err = page.ParseFS(files, name)
-		}
-		if err != nil {
-			return nil, err
-		}
-		pages[strings.TrimSuffix(path.Base(name), ".html")] = page
+		pages[strings.TrimSuffix(path.Base(name), ".html")] = sync.OnceValues(func() (*template.Template, error) {
+			return template.New("layout.html").Funcs(funcs).ParseFS(files, "layout/*.html", name)
+		})
 	}
 	return pages, nil
 }
@@ -342,6 +325,9 @@ func host(s string) string {
 	_, h, _ := strings.Cut(origin(s), "://")
 	return h
 }
+
+// Mark is the local URL of the picture that stands for the service.
+const Mark = "/me/static/mark.svg"
 
 // An asset is a static file. Its version is part of the address that the pages
 // use, so that a browser may keep it for ever.

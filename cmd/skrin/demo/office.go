@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/http"
 	"path/filepath"
@@ -19,7 +18,6 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"skrin/fixtures"
 	"skrin/ldp/client"
 )
 
@@ -59,15 +57,7 @@ type Renumbering struct{ From, To string }
 // Plans returns the offices of Kompetansespor, in the order in which a person
 // comes to them. It panics if an embedded file is not as it should be.
 func Plans() []Plan {
-	names, err := fs.Glob(fixtures.Files, "offices/*.json")
-	if err != nil {
-		panic(err)
-	}
-	plans := make([]Plan, len(names))
-	for i, name := range names {
-		mustRead(name, &plans[i])
-	}
-	return plans
+	return mustReadAll[Plan]("offices/*.json")
 }
 
 // An Office is an organisation that does what its Plan says: it asks a person

@@ -230,3 +230,31 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Error("the oldest is still there")
 	}
 }
+
+// TestStyles: what a page's style is made of can be had, and looks like something.
+func TestStyles(t *testing.T) {
+	c := newCompany(t)
+	for name, site := range map[string]http.Handler{"authority": c.a.Handler(), "insurer": c.in.Handler()} {
+		get := func(path string) string {
+			w := httptest.NewRecorder()
+			site.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/css") {
+				t.Errorf("%s: %s: %d, %s", name, path, w.Code, w.Header().Get("Content-Type"))
+			}
+			return w.Body.String()
+		}
+		style := get("/style.css")
+		for rest := style; ; {
+			_, after, ok := strings.Cut(rest, `@import "`)
+			if !ok {
+				break
+			}
+			var path string
+			path, rest, _ = strings.Cut(after, `"`)
+			style += get(path)
+		}
+		if !strings.Contains(style, "body {") {
+			t.Errorf("%s: its pages have no style", name)
+		}
+	}
+}

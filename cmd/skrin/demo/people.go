@@ -4,6 +4,7 @@ package demo
 
 import (
 	"encoding/json"
+	"io/fs"
 	"time"
 
 	"skrin/fixtures"
@@ -93,4 +94,17 @@ func mustRead(name string, into any) {
 	if err != nil {
 		panic(name + ": " + err.Error())
 	}
+}
+
+// mustReadAll reads all files that a pattern names, in their order.
+func mustReadAll[T any](pattern string) []T {
+	names, err := fs.Glob(fixtures.Files, pattern)
+	if err != nil {
+		panic(err)
+	}
+	all := make([]T, len(names))
+	for i, name := range names {
+		mustRead(name, &all[i])
+	}
+	return all
 }

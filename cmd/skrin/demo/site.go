@@ -128,10 +128,10 @@ const maxBody = 300 << 10 // bytes: a notification and more
 
 // common adds the routes that both sites have.
 func (s *site) common(mux *http.ServeMux) {
-	for _, asset := range []string{"/style.css", "/mark.svg"} {
-		mux.HandleFunc("GET "+asset, func(w http.ResponseWriter, r *http.Request) {
+	for _, file := range []string{s.folder + "/style.css", s.folder + "/mark.svg", "layout/public.css"} {
+		mux.HandleFunc("GET /"+path.Base(file), func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "max-age=300")
-			http.ServeFileFS(w, r, content, s.folder+asset)
+			http.ServeFileFS(w, r, content, file)
 		})
 	}
 	mux.Handle("/", s.page(func(http.ResponseWriter, *http.Request) error { return trouble{http.StatusNotFound, "absent"} }))

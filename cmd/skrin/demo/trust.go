@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"slices"
 	"strconv"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"skrin/fixtures"
 	"skrin/ldp/client"
 	"skrin/pod/credential"
 )
@@ -239,21 +237,8 @@ func (of *Office) sign(typ string, payload []byte) (string, error) {
 	return signed.CompactSerialize()
 }
 
-// kinds are the types of evidence that there are.
-func kinds() []certificate {
-	names, err := fs.Glob(fixtures.Files, "types/*.json")
-	if err != nil {
-		panic(err)
-	}
-	all := make([]certificate, len(names))
-	for i, name := range names {
-		mustRead(name, &all[i])
-	}
-	return all
-}
-
 func kindOf(id string) (certificate, bool) {
-	all := kinds()
+	all := mustReadAll[certificate]("types/*.json")
 	i := slices.IndexFunc(all, func(c certificate) bool { return c.ID == id })
 	if i < 0 {
 		return certificate{}, false

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package status
 
 import (
 	"context"
@@ -35,20 +35,18 @@ type keptList struct {
 func aggregationName(party string) string { return "aggregation " + party }
 func listName(uri string) string          { return "list " + uri }
 
-// RecallStatuses takes up the status lists that were fetched before the last end of
-// the server, as far as they are still to be relied on. Else all evidence with a
-// status would wait, after each start, for its issuer. Whoever runs the server calls
-// it before the first request. A list that can't be recalled is fetched as ever.
-func (p *Pod) RecallStatuses(ctx context.Context) error {
-	if p.Statuses == nil || p.Statuses.Kept == nil {
+// Recall takes up the lists that were fetched before the last end of the server, as far
+// as they are still to be relied on. One that can't be recalled is fetched as ever.
+func (s *Lists) Recall(ctx context.Context, parties Parties, now time.Time) error {
+	if s == nil || s.Kept == nil {
 		return nil
 	}
 	left := maxKeptLists
-	return p.eachRevoker(ctx, func(party registry.Party) error { return p.Statuses.recall(ctx, party, p.Now(), &left) })
+	return parties(ctx, func(party registry.Party) error { return s.recall(ctx, party, now, &left) })
 }
 
 // recall takes up the lists of a party, as long as so many bytes are left.
-func (s *Statuses) recall(ctx context.Context, party registry.Party, now time.Time, left *int) error {
+func (s *Lists) recall(ctx context.Context, party registry.Party, now time.Time, left *int) error {
 	body, err := s.Kept.Kept(ctx, aggregationName(party.ID))
 	if err != nil || body == nil {
 		return err
@@ -74,7 +72,7 @@ func (s *Statuses) recall(ctx context.Context, party registry.Party, now time.Ti
 	return errors.Join(errs...)
 }
 
-func (s *Statuses) recallList(b []byte, party registry.Party, uri string, now time.Time) error {
+func (s *Lists) recallList(b []byte, party registry.Party, uri string, now time.Time) error {
 	var k keptList
 	if err := json.Unmarshal(b, &k); err != nil {
 		return errors.New("what was kept is not of the form of a list")
@@ -100,7 +98,7 @@ func (s *Statuses) recallList(b []byte, party registry.Party, uri string, now ti
 }
 
 // keep keeps what a list said, when all pods that it concerns have been told.
-func (s *Statuses) keep(ctx context.Context, uri string, token []byte, at time.Time) error {
+func (s *Lists) keep(ctx context.Context, uri string, token []byte, at time.Time) error {
 	if s.Kept == nil {
 		return nil
 	}

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package number
+package text
 
-// In reports whether text has a run of digits that could be a
+// HasNumber reports whether text has a run of digits that could be a
 // Swedish personal or coordination number (10 or 12 digits, Luhn) or a Norwegian
 // birth or D-number (11 digits, two check digits). Such numbers have no place in
 // what a party sends; it errs on the side of refusing.
-func In(text string) bool {
+func HasNumber(text string) bool {
 	digits := make([]byte, 0, 12)
 	for i := 0; i <= len(text); i++ {
 		switch {

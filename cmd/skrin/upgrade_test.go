@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/jackc/pgx/v5"
+
+	"skrin/pod"
+	"skrin/pod/podtest"
+	"skrin/pod/postgres"
+	"skrin/pod/record"
+	"skrin/pod/store"
+)
+
+// asUpgrade, in the environment, makes the test binary open a store and say how far its
+// upgrade is. Its value is the config, as JSON.
+const asUpgrade = "SKRIN_TEST_AS_UPGRADE"
+
+func upgradeAsTold(text string) error {
+	var c config
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return err
+	}
+	c.told = func(p pace) { fmt.Println("pods", p.Done) }
+	s, err := openChest(context.Background(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// TestUpgrade: a store that the version before has written, in which a process that
+// brings it to this schema is killed, is opened by the next, which goes on where that
+// was; then what ends and what is open is found, and fsck finds nothing amiss. It is not
+// upgraded again, and the version before refuses it.
+func TestUpgrade(t *testing.T) {
+	for _, row := range []struct {
+		engine string
+		keep   func(*testing.T) keep
+		older  func(*testing.T, config)
+		at     func(*testing.T, config) string // what says of which version it is
+		newest string
+	}{
+		{"embedded", func(*testing.T) keep { return keep{} }, func(t *testing.T, c config) { embeddedFormat(t, c, 2) },
+			func(t *testing.T, c config) string { return embeddedFormat(t, c, 0) }, "3"},
+		{"PostgreSQL", func(t *testing.T) keep { return clusterOf(t, podtest.NewPostgres(t), podtest.NewS3(t)) }, func(t *testing.T, c config) {
+			must(t, postgres.Migrate(t.Context(), postgres.Options{URL: c.Postgres, Now: time.Now}, 4))
+		}, databaseVersion, "5"},
+	} {
+		t.Run(row.engine, func(t *testing.T) { upgrades(t, row.keep(t), row.older, row.at, row.newest) })
+	}
+}
+
+func upgrades(t *testing.T, k keep, older func(*testing.T, config), at func(*testing.T, config) string, newest string) {
+	const others = 1600
+	r := startKept(t, t.TempDir(), k)
+	b := newBrowser(t)
+	r.connect(b, "Alva Lindqvist")
+	r.ask(b)
+	r.fetch(b)
+	b.press("Ja, dela")
+	r.ask(b)
+	mine, err := r.engine.Pods(t.Context(), "", 10)
+	must(t, err)
+	must(t, abreast(others, func(i int) error { _, err := r.pod.Make(t.Context(), fmt.Sprint("somebody else ", i)); return err }))
+	r.stop()
+	c := config{Base: r.Base, Dir: r.dir, Key: r.Key, Demo: true, Token: time.Minute, keep: k}
+	forgetIndexes(t, c, mine[0])
+	older(t, c)
+
+	seen := upgradeKilled(t, c)
+	var heard []int64
+	c.told = func(p pace) {
+		if heard = append(heard, p.Done); p.Of != others+1 || p.Unit != "pods" {
+			t.Errorf("how far it is: %+v", p)
+		}
+	}
+	log := new(lockedBuffer)
+	s, err := newServer(t.Context(), c, slog.New(slog.NewTextHandler(log, nil)))
+	must(t, err)
+	if len(heard) == 0 || heard[0] <= seen || heard[len(heard)-1] != others+1 {
+		t.Errorf("it was killed after %d pods, and then tells of %v", seen, heard)
+	}
+	if text := log.String(); !strings.Contains(text, "all pods have the new schema") || !strings.Contains(text, fmt.Sprint("of=", others+1)) {
+		t.Errorf("it logs %s", text)
+	}
+	foundByIndex(t, s, mine[0])
+	must(t, s.Close())
+
+	heard = nil
+	o := sound(t, c, others+1)
+	if len(heard) > 0 {
+		t.Errorf("it is upgraded again: %v", heard)
+	}
+	if o.Checked.Consents != 1 || at(t, c) != newest {
+		t.Errorf("fsck has seen %+v, and it has version %s", o.Checked, at(t, c))
+	}
+}
+
+// forgetIndexes leaves in a pod what the version before had written.
+func forgetIndexes(t *testing.T, c config, id string) {
+	t.Helper()
+	s, err := openChest(t.Context(), c, slog.New(slog.DiscardHandler))
+	must(t, err)
+	must(t, s.store.Update(t.Context(), store.Name("id/"+id), func(tx store.Tx) error {
+		pairs, err := tx.Scan("", "", 10_000)
+		indexes := map[byte]int{}
+		for _, pair := range pairs {
+			switch indexes[pair.Key[0]]++; pair.Key[0] {
+			case 'C', 'Q', 'J', 'B':
+				tx.Delete(pair.Key)
+			case 'i':
+				var e map[string]any
+				if err := json.Unmarshal(pair.Value, &e); err != nil {
+					return err
+				}
+				delete(e, "Until")
+				if err := store.Save(tx, pair.Key, e); err != nil {
+					return err
+				}
+			}
+		}
+		for _, kind := range []byte("CQRJBi") {
+			if indexes[kind] == 0 {
+				t.Errorf("there is nothing under %c", kind)
+			}
+		}
+		return err
+	}))
+	must(t, s.records.Delete(t.Context(), upgradeKind, upgradeKey))
+	must(t, s.Close())
+}
+
+// embeddedFormat sets the format of a directory, if it isn't 0, and returns it.
+func embeddedFormat(t *testing.T, c config, set uint32) string {
+	t.Helper()
+	db, err := pebble.Open(filepath.Join(c.Dir, "store"), &pebble.Options{FormatMajorVersion: pebble.FormatTableFormatV6})
+	must(t, err)
+	defer func() { must(t, db.Close()) }()
+	if set != 0 {
+		must(t, db.Set([]byte("f"), binary.BigEndian.AppendUint32(nil, set), pebble.Sync))
+	}
+	value, closer, err := db.Get([]byte("f"))
+	must(t, err)
+	defer func() { must(t, closer.Close()) }()
+	return fmt.Sprint(binary.BigEndian.Uint32(value))
+}
+
+// databaseVersion returns the version of the tables.
+func databaseVersion(t *testing.T, c config) (version string) {
+	t.Helper()
+	db, err := pgx.Connect(t.Context(), c.Postgres)
+	must(t, err)
+	defer func() { must(t, db.Close(t.Context())) }()
+	must(t, db.QueryRow(t.Context(), "select max(version)::text from skrin_schema").Scan(&version))
+	return version
+}
+
+// upgradeKilled has a process open the store and kills it in the midst of its upgrade,
+// after so many pods.
+func upgradeKilled(t *testing.T, c config) (seen int64) {
+	t.Helper()
+	text, err := json.Marshal(c)
+	must(t, err)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env, cmd.Stderr = append(os.Environ(), asUpgrade+"="+string(text)), os.Stderr
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if _, err := fmt.Sscanf(lines.Text(), "pods %d", &seen); err == nil {
+			break
+		}
+	}
+	must(t, cmd.Process.Kill())
+	for lines.Scan() {
+		_, _ = fmt.Sscanf(lines.Text(), "pods %d", &seen)
+	}
+	var killed *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &killed) || killed.Exited() || seen == 0 {
+		t.Fatalf("it was not killed in the midst: %v, after %d pods", err, seen)
+	}
+	return seen
+}
+
+// foundByIndex looks for what only an index finds.
+func foundByIndex(t *testing.T, s *server, id string) {
+	t.Helper()
+	var h record.Home
+	must(t, s.store.View(t.Context(), store.Name("id/"+id), func(tx store.Tx) (err error) { h, err = record.HomeOf(tx); return err }))
+	who, err := s.pod.Owner(t.Context(), h.Person)
+	must(t, err)
+	ending, err := s.pod.Ending(t.Context(), who, time.Now().AddDate(10, 0, 0), 10)
+	must(t, err)
+	open, err := s.pod.Requests(t.Context(), who)
+	must(t, err)
+	if len(ending) != 1 || len(open) != 1 || open[0].Request.State != pod.Open {
+		t.Errorf("%d consents end, and %d requests are open", len(ending), len(open))
+	}
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: EUPL-1.2
+
+package pod
+
+import (
+	"context"
+	"time"
+
+	"skrin/pod/log"
+	"skrin/pod/store"
+)
+
+// What is kept for a time (2026-11): the marks of what was logged on a day, which
+// keep it from being logged twice, and are of no use when the day is over; and what
+// answered an idempotency key (see answerKept). Both are found in the order in which
+// they end, so that to forget them costs what is forgotten; and the pod says when it
+// is due, as for its outbox, so that nobody goes through all pods. What has ended
+// counts for nothing from then on, whether it has been removed yet or not.
+const (
+	forgetKey  = "B"            // when to look
+	markKept   = 24 * time.Hour // a mark, at least: then it is of a day before
+	forgetMost = 256            // of a kind, in one transaction
+)
+
+// forgetBy has the pod looked at when something that is kept ends, if not before.
+func forgetBy(tx store.Tx, end time.Time) error {
+	next, err := store.Load[time.Time](tx, forgetKey)
+	if err != nil || next != nil && !next.After(end) {
+		return err
+	}
+	if err := store.Save(tx, forgetKey, end.UTC()); err != nil {
+		return err
+	}
+	return settle(tx)
+}
+
+// marked returns what follows a log.EnterDaily or log.Refused: that its mark is
+// removed when the day is over.
+func (p *Pod) marked(tx store.Tx) func(first bool, err error) error {
+	return func(first bool, err error) error {
+		if err != nil || !first {
+			return err
+		}
+		return forgetBy(tx, p.Now().Add(markKept))
+	}
+}
+
+// forget removes what has ended, at most so much at a time, and says when to look
+// again.
+func (p *Pod) forget(ctx context.Context, pod string) error {
+	return p.Store.Update(ctx, store.Name("id/"+pod), func(tx store.Tx) error {
+		now := p.Now().UTC()
+		marks, err := forgetMarks(tx, now)
+		if err != nil {
+			return err
+		}
+		answers, err := forgetAnswers(tx, now)
+		if err != nil {
+			return err
+		}
+		switch {
+		case marks.IsZero() && answers.IsZero():
+			tx.Delete(forgetKey)
+			return settle(tx)
+		case marks.IsZero() || !answers.IsZero() && answers.Before(marks):
+			marks = answers
+		}
+		if err := store.Save(tx, forgetKey, marks); err != nil {
+			return err
+		}
+		return settle(tx)
+	})
+}
+
+// forgetMarks removes those of earlier days, and returns when to look again; zero if
+// there are no others.
+func forgetMarks(tx store.Tx, now time.Time) (next time.Time, err error) {
+	pairs, err := tx.Scan("x", "", forgetMost+1)
+	if err != nil {
+		return next, err
+	}
+	today := log.Today(now)
+	for i, pair := range pairs {
+		switch {
+		case pair.Key >= today:
+			return now.Add(markKept), nil
+		case i == forgetMost:
+			return now, nil
+		}
+		tx.Delete(pair.Key)
+	}
+	return next, nil
+}
+
+// forgetAnswers removes those that have ended, likewise.
+func forgetAnswers(tx store.Tx, now time.Time) (next time.Time, err error) {
+	pairs, err := tx.Scan("J", "", forgetMost+1)
+	if err != nil {
+		return next, err
+	}
+	for i, pair := range pairs {
+		answer, end := lapseOf(pair.Key)
+		switch {
+		case end.After(now):
+			return end, nil
+		case i == forgetMost:
+			return now, nil
+		}
+		tx.Delete(pair.Key)
+		tx.Delete(answer)
+	}
+	return next, nil
+}
