@@ -345,6 +345,11 @@ func TestOpsFiles(t *testing.T) {
 		text := ""
 		for _, m := range f.Metric {
 			text += m.String()
+			for _, l := range m.Label { // a party is an organisation
+				if !slices.Contains([]string{"route", "method", "status", "limit", "party", "do", "version", "go"}, l.GetName()) {
+					t.Errorf("%s has the label %s: does it tell of a person?", f.GetName(), l.GetName())
+				}
+			}
 		}
 		names[f.GetName()], names[f.GetName()+"_bucket"] = text, text+`"le"`
 	}

@@ -367,6 +367,9 @@ func TestWebhookChannel(t *testing.T) {
 	}
 	w.proved(alive.last, alive.URL+"/hook", live.Sender)
 	until(t, "what is gone is parked", func() bool { return state(parked).Calls == "parked" })
+	if n := w.guard.value(t, "skrin_webhooks_parked_total"); n != 1 {
+		t.Errorf("%v are counted as parked", n)
+	}
 	until(t, "the other one is told", func() bool { return once.told() == 1 })
 
 	w.allow("/x", grant{w.alice.id, "RWC", ""})

@@ -43,6 +43,9 @@ func TestREADME(t *testing.T) {
 			t.Errorf("the guide for a %s has %d lines", name, n)
 		}
 	}
+	if n := strings.Count(parts["provider push"], "cat > "); n != 2 {
+		t.Errorf("a table needs %d files", n)
+	}
 	work := t.TempDir()
 	if out, err := exec.Command("go", "build", "-o", work, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
