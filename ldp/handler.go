@@ -49,6 +49,7 @@ type Handler struct {
 	Now       func() time.Time // nil for time.Now
 	Log       *slog.Logger     // for failures of ours, 5xx, once each; must be set
 	Limits    Limits
+	Turns     *Turns // of documents that are costly to convert; nil for no bound
 }
 
 // Limits bound what one request may cost, in bytes. Zero is the default.

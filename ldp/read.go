@@ -246,6 +246,11 @@ func (g *reading) graph() (*rdf.Graph, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read: %w", err)
 	}
+	leave, err := g.Turns.Enter(g.r.Context(), f, len(body))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	graph, err := rdf.Read(g.r.Context(), body, f, g.Base+string(g.id), rdf.Limits{Bytes: int(limit), LoadContext: g.Context})
 	if err != nil {
 		return nil, g.unconvertible(err)

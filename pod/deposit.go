@@ -235,6 +235,20 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 	return b, nil
 }
 
+// readDeposit reads a document, in its turn.
+func (p *Pod) readDeposit(ctx context.Context, f rdf.Format, body []byte, base string) (*rdf.Graph, error) {
+	leave, err := p.Turns.Enter(ctx, f, len(body))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	g, err := rdf.Read(ctx, body, f, base, rdf.Limits{Bytes: maxDeposit, Triples: 10_000, LoadContext: vocab.Core(p.Base).LoadContext})
+	if err != nil {
+		return nil, ldp.Refuse(ldp.Invalid, "The document is not well formed: "+err.Error())
+	}
+	return g, nil
+}
+
 // readDelivery reads a deposit and checks all of it: form, party, type,
 // signatures, schema, times.
 func (p *Pod) readDelivery(ctx context.Context, party registry.Party, types []string, contentType string, body []byte, base string) ([]*delivery, error) {
@@ -251,9 +265,8 @@ func (p *Pod) readDelivery(ctx context.Context, party registry.Party, types []st
 		if !ok || (f != rdf.Turtle && f != rdf.JSONLD) {
 			return nil, ldp.Refuse(ldp.Unsupported, "Evidence is taken as application/dc+sd-jwt, text/turtle or application/ld+json.")
 		}
-		graph, err = rdf.Read(ctx, body, f, base, rdf.Limits{Bytes: maxDeposit, Triples: 10_000, LoadContext: vocab.Core(p.Base).LoadContext})
-		if err != nil {
-			return nil, ldp.Refuse(ldp.Invalid, "The document is not well formed: "+err.Error())
+		if graph, err = p.readDeposit(ctx, f, body, base); err != nil {
+			return nil, err
 		}
 		forms, detached = p.takeSigned(graph, "signedForm"), p.takeSigned(graph, "detachedSignature")
 	}

@@ -251,6 +251,7 @@ func (p *Pod) Patch(ctx context.Context, who acl.Agent, req ldp.Patch) (ldp.Writ
 		return ldp.Written{}, err
 	}
 	job := p.tree().Patching(patch)
+	defer job.Done()
 	var done ldp.Written
 	for range 100 {
 		err = p.write(ctx, who, req.ID, func(tx store.Tx, ch *record.Change) (log.Action, ldp.ID, error) {

@@ -51,6 +51,46 @@ func TestInboxTakesNoBlob(t *testing.T) {
 	}
 }
 
+// TestInboxTakesNoContainers: who may only append to an inbox makes no container there,
+// neither by name nor as what a longer path would need; the owner may, and what she
+// has made takes notifications.
+func TestInboxTakesNoContainers(t *testing.T) {
+	b := newBench(t)
+	container := func(who acl.Agent, path string) int {
+		return status(b.Pod.Post(t.Context(), who, ldp.Post{ID: b.id(path), Slug: "made", Container: true}))
+	}
+	put := func(who acl.Agent, path string) int { return b.put(who, path, turtle, "") }
+	patch := func(who acl.Agent, path string) int { return b.patch(who, path, "text/n3", insert) }
+	b.allow(acl.Authenticated, "inbox/", "A", "A")
+	b.must(put(b.owner, "inbox/old/x"))
+	for _, row := range []struct {
+		says string
+		do   func(who acl.Agent, path string) int
+		path string
+		bob  int // who may append
+	}{
+		{"a container by POST", container, "inbox/", 409},
+		{"a container by POST in one that is there", container, "inbox/old/", 409},
+		{"a container by PUT", put, "inbox/one/", 409},
+		{"a container for a document, by PUT", put, "inbox/two/b", 409},
+		{"containers in containers", put, "inbox/three/b/c/d", 409},
+		{"a container for a document, by PATCH", patch, "inbox/p/b", 409},
+		{"a container in one that is there", put, "inbox/old/four/b", 409},
+		{"a notification by PUT", put, "inbox/note", 201},
+		{"a notification by PATCH", patch, "inbox/note2", 201},
+		{"a notification in a container that the owner has made", put, "inbox/old/note", 201},
+	} {
+		before := b.list("inbox/") + b.list("inbox/old/")
+		b.want(row.says, row.do(bob, row.path), row.bob)
+		if after := b.list("inbox/") + b.list("inbox/old/"); (before == after) != (row.bob == 409) {
+			t.Errorf("%s: %q, then %q", row.says, before, after)
+		}
+		if row.bob == 409 {
+			b.want("the owner: "+row.says, row.do(b.owner, row.path), 201)
+		}
+	}
+}
+
 // TestInboxACL: an ACL document in the inbox is one, and no notification, also where
 // it is written by who may do nothing else there.
 func TestInboxACL(t *testing.T) {

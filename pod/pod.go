@@ -34,6 +34,8 @@ type Pod struct {
 	Statuses  *status.Lists       // follows status lists; nil for a server of which nobody relies on them
 	MaxBytes  int64               // of one resource; 0 for 512 MiB
 	MaxRDF    int64               // bytes of one RDF document; 0 for 8 MiB
+	MaxJSONLD int64               // bytes of one in JSON-LD that is sent; 0 for 1 MiB
+	Turns     *ldp.Turns          // of documents that are costly to read; nil for no bound
 	Quota     int64               // bytes that a pod's resources may hold together; 0 for no bound
 	Channels  []string            // types of channels at /.notifications/, which a storage's description names; nil for none
 	Leak      Leak                // links people on purpose; "" everywhere but in the program that measures it
@@ -45,7 +47,7 @@ type Pod struct {
 func (p *Pod) tree() *resource.Tree {
 	return &resource.Tree{
 		Base: p.Base, Issuer: p.Issuer, Blobs: p.Blobs, Now: p.Now, Rand: p.Rand,
-		MaxBytes: p.MaxBytes, MaxRDF: p.MaxRDF, Quota: p.Quota, Channels: p.Channels, Asks: p.Groups != nil,
+		MaxBytes: p.MaxBytes, MaxRDF: p.MaxRDF, MaxJSONLD: p.MaxJSONLD, Turns: p.Turns, Quota: p.Quota, Channels: p.Channels, Asks: p.Groups != nil,
 		Door: door{p},
 	}
 }

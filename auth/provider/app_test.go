@@ -265,6 +265,10 @@ func TestRequestsOfAppsThatAreRefused(t *testing.T) {
 		{"two redirect URIs", url.Values{"redirect_uri": {appBack, "https://evil.example/"}}, ""},
 		{"an app that isn't registered", url.Values{"client_id": {"app_X"}}, ""},
 		{"a script", url.Values{"client_id": {"script_X"}}, ""},
+		{"an answer by a form", url.Values{"response_mode": {"form_post"}}, ""},
+		{"an answer by a form, signed", url.Values{"response_mode": {"form_post.jwt"}}, ""},
+		{"an answer in JSON", url.Values{"response_mode": {"json"}}, ""},
+		{"a failure by a form", url.Values{"response_mode": {"form_post"}, "code_challenge": nil}, ""},
 		{"no PKCE", url.Values{"code_challenge": nil}, "invalid_request"},
 		{"plain PKCE", url.Values{"code_challenge_method": {"plain"}}, "invalid_request"},
 		{"a token at once", url.Values{"response_type": {"id_token token"}, "response_mode": {"query"}}, "invalid_request"},
@@ -275,6 +279,9 @@ func TestRequestsOfAppsThatAreRefused(t *testing.T) {
 	} {
 		t.Run(row.what, func(t *testing.T) {
 			got := app.ask(w.newBrowser(), row.changes)
+			if got.header.Get("Content-Security-Policy") != policy || strings.Contains(got.header.Get("Content-Type"), "html") && strings.Contains(fmt.Sprint(got), "<form") {
+				t.Errorf("%v %s", got.header, got)
+			}
 			if row.back == "" {
 				if got.status != 400 || got.header.Get("Location") != "" {
 					t.Errorf("%s, sent to %s", got, got.header.Get("Location"))

@@ -65,6 +65,8 @@ func (p *Provider) configureApps() []op.Option {
 	}, p.acrs()...)
 }
 
+func responseModes() []string { return []string{"query", "fragment"} }
+
 // appParameters are what reaches the library of an app's request. The rest is
 // optional to obey, and isn't (login_hint, display, id_token_hint …).
 func appParameters() []string {
@@ -87,6 +89,11 @@ func (p *Provider) appQuery(given url.Values) (url.Values, error) {
 	}
 	if kept.Has("request_uri") { // then nothing else counts
 		return url.Values{"client_id": kept["client_id"], "request_uri": kept["request_uri"]}, nil
+	}
+	// The library would send the failure by the very mode that isn't supported: as a page
+	// of its own with a form.
+	if mode := kept.Get("response_mode"); mode != "" && !slices.Contains(responseModes(), mode) {
+		return nil, refuse("invalid_request", "response_mode is neither query nor fragment")
 	}
 	if !plainRedirect(kept.Get("redirect_uri")) {
 		return nil, refuse("invalid_request", "redirect_uri is not one of those that are registered")

@@ -62,6 +62,7 @@ func (p *Provider) Handler() http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "no-referrer")
+		w.Header().Set("Content-Security-Policy", policy)
 		if slices.Contains(openPaths(), r.URL.Path) {
 			w.Header().Set("Access-Control-Allow-Origin", "*")
 			w.Header().Set("Access-Control-Expose-Headers", "DPoP-Nonce, WWW-Authenticate")
@@ -69,6 +70,9 @@ func (p *Provider) Handler() http.Handler {
 		mux.ServeHTTP(w, r)
 	})
 }
+
+// policy is what a browser may do with what is answered here: nothing. A page has its own.
+const policy = "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 
 // openPaths are those that pages of any origin may ask: apps in browsers do.
 func openPaths() []string {
@@ -127,7 +131,7 @@ func (p *Provider) discover(w http.ResponseWriter, r *http.Request) {
 		Registration: p.Base + registerPath, Revocation: p.Base + revokePath, Introspection: p.Base + introspectPath, Logout: p.Base + logoutPath, Userinfo: p.Base + userinfoPath,
 		Scopes:        strings.Fields(appScopes),
 		Claims:        []string{"iss", "sub", "aud", "azp", "exp", "iat", "nonce", "acr", "auth_time", "webid", "cnf"},
-		ResponseTypes: []string{"code"}, ResponseModes: []string{"query", "fragment"},
+		ResponseTypes: []string{"code"}, ResponseModes: responseModes(),
 		GrantTypes:   []string{"authorization_code", "refresh_token", "client_credentials"},
 		SubjectTypes: []string{"pairwise", "public"}, IDTokenAlgs: []string{string(jose.ES256), string(jose.RS256)},
 		AuthMethods: []string{"private_key_jwt", "client_secret_basic", "client_secret_post", "none"}, AuthAlgs: signing, ObjectAlgs: signing,

@@ -59,6 +59,7 @@ type chest struct {
 	// Of the embedded engine alone, for backups.
 	data, ring *pebble.Store
 	dir        *blob.Dir
+	root       string // the directory in which they are
 }
 
 // openChest opens what c says.
@@ -118,7 +119,7 @@ func (s *chest) openEmbedded(_ context.Context, c config, log *slog.Logger) (_ s
 		return nil, nil, err
 	}
 	s.close = append(s.close, s.dir.Close)
-	s.engine = s.data
+	s.engine, s.root = s.data, c.Dir
 	return s.dir, s.ring, nil
 }
 

@@ -5,9 +5,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -48,6 +50,17 @@ func newShell(t *testing.T) *shell {
 	settings := fmt.Sprintf("base: https://pod.example.se\ndir: %[1]s/data\nkey-file: %[1]s/master.key\neids: %[1]s/eids\nlisten: 127.0.0.1:%[2]d\nlog:\n  requests: false\n", dir, s.port)
 	must(t, os.WriteFile(filepath.Join(dir, "skrin.yaml"), []byte(settings), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "master.key"), []byte(newKey(false)), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "test.key"), []byte(newKey(true)), 0o600))
+	sound := "base: https://pod.example.se\ndir: data\nkey-file: master.key\n"
+	for _, folder := range []string{"operators", "parties", "eids", "types"} {
+		bad := filepath.Join(dir, "bad", folder)
+		must(t, os.MkdirAll(bad, 0o700))
+		must(t, os.WriteFile(filepath.Join(bad, "x.json"), []byte(`{"id": 1}`), 0o600))
+		must(t, os.WriteFile(bad+".yaml", []byte(strings.ReplaceAll(sound, ": m", ": ../m")+folder+": "+folder+"\n"), 0o600))
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "lost.yaml"), []byte(sound+"parties: nowhere\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "steps.yaml"), []byte(sound+"steps: party.json\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "tested.yaml"), []byte(strings.Replace(sound, "master", "test", 1)), 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "bad.yaml"), []byte("base: http://pod.example.se\n"), 0o600))
 	registration, err := os.ReadFile(filepath.Join(dir, "fixtures", "parties", "forsakring.json"))
 	must(t, err)
@@ -122,6 +135,15 @@ func TestEveryCommand(t *testing.T) {
 		{"config check --config bad.yaml", 1, `bad\.yaml:1: base: .*must be https`, `would not start`},
 		{"config check --json" + at, 0, `"faults":\[\]`, ``},
 		{"config check --json --config bad.yaml", 1, `"at":"[^"]*bad\.yaml:1","name":"base","says":".*must be https`, `would not start`},
+		{"config check --config tested.yaml", 1, `tested\.yaml:3: key-file: .*TEST key`, `would not start`},
+		{"serve --config tested.yaml", 1, `^$`, `only the demo takes`},
+		{"config check --config lost.yaml", 1, `lost\.yaml:4: parties: .*no such file`, `would not start`},
+		{"serve --config lost.yaml", 1, `^$`, `no such file`},
+		{"config check --config bad/operators.yaml", 1, `operators\.yaml:4: operators: x\.json`, `would not start`},
+		{"config check --config bad/parties.yaml", 1, `parties\.yaml:4: parties: .*x\.json`, `would not start`},
+		{"config check --config bad/eids.yaml", 1, `eids\.yaml:4: eids: x\.json`, `would not start`},
+		{"config check --config bad/types.yaml", 1, `types\.yaml:4: types: .*x\.json`, `would not start`},
+		{"config check --config steps.yaml", 1, `steps\.yaml:4: steps: `, `would not start`},
 		{"config example", 0, `# Origin of every URL`, ``},
 		{"key new", 0, `^[A-Za-z0-9+/]{43}=\n$`, ``},
 		{"key new --json", 0, `^\{"key":"[A-Za-z0-9+/]{43}="\}`, ``},
@@ -452,5 +474,59 @@ func TestBar(t *testing.T) {
 		if s.Of != 300 || s.Done < 1 || s.Done > 300 || i > 0 && s.Done <= steps[i-1].Done {
 			t.Errorf("step %d: %+v", i, s)
 		}
+	}
+}
+
+// TestBarsHaveATotal: whoever wraps the keys anew or makes a backup is told of how much
+// how much is done, from the first step to the last, which is all of it; the backup by
+// bytes, large files as well as many small ones, and so again when most is there already.
+func TestBarsHaveATotal(t *testing.T) {
+	w := newCounty(t, 1, keep{})
+	node, dir := w.nodes[0], t.TempDir()
+	const pods, large = 300, 5 << 20
+	for i := range pods {
+		_, err := node.pod.Make(t.Context(), fmt.Sprint("person-", i))
+		must(t, err)
+	}
+	ids, err := node.engine.Pods(t.Context(), "", 3)
+	must(t, err)
+	for _, id := range ids {
+		_, _, err := node.blobs.Put(t.Context(), id, io.LimitReader(rand.Reader, large), large)
+		must(t, err)
+	}
+	kept, err := bytesIn(node.root)
+	must(t, err)
+	for _, row := range []struct {
+		is          string
+		e           errand
+		unit        string
+		atLeast, of int64
+		steps       int
+	}{
+		{"rotate", errand{Do: "rotate"}, "keys", pods, pods, pods},
+		{"backup", errand{Do: "backup", To: filepath.Join(dir, "one"), Keys: filepath.Join(dir, "keys")}, "bytes", 3 * large, kept + kept/2, 100},
+	} {
+		t.Run(row.is, func(t *testing.T) {
+			var steps []pace
+			var out bytes.Buffer
+			b := &bar{out: &out}
+			row.e.told = func(s pace) { steps = append(steps, s); b.show(s) }
+			_, err := node.run(t.Context(), row.e)
+			must(t, err)
+			if len(steps) < row.steps {
+				t.Fatalf("%d steps", len(steps))
+			}
+			for i, s := range steps {
+				if s.Unit != row.unit || s.Of < row.atLeast || s.Of > row.of || s.Done > s.Of || i > 0 && s.Done < steps[i-1].Done {
+					t.Fatalf("step %d: %+v, after %+v", i, s, steps[max(i-1, 0)])
+				}
+			}
+			if last := steps[len(steps)-1]; last.Done < row.atLeast || last.Done < last.Of*9/10 {
+				t.Errorf("at the end %+v", last)
+			}
+			if first, _, _ := strings.Cut(out.String()[1:], "\r"); !strings.HasPrefix(first, "[") || !strings.Contains(first, "%") {
+				t.Errorf("the bar begins with %q", first)
+			}
+		})
 	}
 }

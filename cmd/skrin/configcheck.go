@@ -14,6 +14,9 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
+
+	"skrin/pod/registry"
 )
 
 // configCommand is about the settings.
@@ -34,9 +37,7 @@ var errSettings = errors.New("the server would not start with these settings")
 func (c *configCheckCommand) Run() error {
 	s := c.settle()
 	if len(s.faults) == 0 {
-		if _, err := s.config(); err != nil { // a file can't be read, or isn't what it should be
-			s.faults = append(s.faults, fault{Says: err.Error()})
-		}
+		s.checkFiles()
 	}
 	checked := s.checked()
 	if err := c.print(os.Stdout, checked, checked.String()); err != nil {
@@ -46,6 +47,33 @@ func (c *configCheckCommand) Run() error {
 		return errSettings
 	}
 	return nil
+}
+
+// checkFiles adds what is wrong with the files that the settings name.
+func (s *settled) checkFiles() {
+	c, err := s.config()
+	if f, ok := errors.AsType[fault](err); ok {
+		s.faults = append(s.faults, f)
+		return
+	}
+	wrong := func(name string, err error) {
+		if err != nil {
+			s.faults = append(s.faults, s.at(name, err).(fault))
+		}
+	}
+	types, err := c.catalogue()
+	wrong("types", err)
+	_, err = loadOperators(c.Operators, time.Now())
+	wrong("operators", err)
+	if c.Parties != "" {
+		wrong("parties", registry.LoadParties(os.DirFS(c.Parties), ".", c.Base, registry.NewParties(time.Now), nil))
+	}
+	levels, err := (&server{config: c}).ladders()
+	wrong("eids", err)
+	if err == nil && types != nil {
+		_, err = loadSteps(c.Steps, levels, types)
+		wrong("steps", err)
+	}
 }
 
 // The checked settings are what is in force, and what is wrong with it.

@@ -270,7 +270,7 @@ func (w *crowd) settle(ctx context.Context, i int, now time.Time) error {
 
 // furnish has the issuer deposit evidence with somebody who has a pod.
 func (w *crowd) furnish(ctx context.Context, i int, who acl.Agent, issued time.Time) error {
-	out, err := w.answer(ctx, who, "connect", w.issuer.ID, pod.Detail{Type: pod.ToDeposit, EvidenceTypes: []string{crowdType}})
+	out, err := w.answer(ctx, who, "connect"+crand.Text(), w.issuer.ID, pod.Detail{Type: pod.ToDeposit, EvidenceTypes: []string{crowdType}})
 	if err != nil {
 		return err
 	}
@@ -458,7 +458,7 @@ func locationIn(out pod.Outcome) (string, error) {
 
 // share has a person agree to a recipient's request.
 func (w *crowd) share(ctx context.Context, r *recipient, i int, now time.Time) error {
-	out, err := w.answer(ctx, w.persons[i].who, r.id, r.id, asked(now))
+	out, err := w.answer(ctx, w.persons[i].who, r.id+crand.Text(), r.id, asked(now)) // a stage is begun again, and asks again
 	if err != nil {
 		return err
 	}

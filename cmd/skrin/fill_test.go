@@ -3,12 +3,33 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"skrin/ldp"
 )
+
+// TestStageKeepsItsPort: a stage at any free port, without pods that fill it, is the
+// same when it is started again; at another port it isn't.
+func TestStageKeepsItsPort(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "stage")
+	var first, again stage
+	for _, told := range []*stage{&first, &again} {
+		c := &stageCommand{Dir: dir, People: 2, Newcomers: 1, Only: true}
+		text := printedBy(t, func() error { return c.Run(t.Context()) })
+		must(t, json.Unmarshal([]byte(text), told))
+	}
+	if again.Base != first.Base || len(again.People) != 2 || again.People[0].WebID != first.People[0].WebID {
+		t.Errorf("first %+v, then %+v", first, again)
+	}
+	if err := (&stageCommand{Dir: dir, People: 2, Newcomers: 1, Only: true, Port: freePorts(t)}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "URLs with port") {
+		t.Errorf("at another port: %v", err)
+	}
+}
 
 // TestFill: the pods that fill a stage are as sound as any; a filling that was
 // interrupted goes on, and makes none twice; the owner of one that is known reads

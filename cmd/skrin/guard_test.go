@@ -166,6 +166,34 @@ func TestPodLimitIsEachOnesOwn(t *testing.T) {
 	}
 }
 
+// TestNearTheBoundOfMemory: a process that has nearly as much memory as it may begins
+// nothing more, and says so; it still tells whether it lives, and streams that are
+// bounded elsewhere go on. One with room serves.
+func TestNearTheBoundOfMemory(t *testing.T) {
+	for _, row := range []struct {
+		is     string
+		most   size
+		path   string
+		status int
+	}{
+		{"there is no bound", 0, "/pod/x", 200},
+		{"there is room", 1 << 40, "/pod/x", 200},
+		{"there is none", 1, "/pod/x", 503},
+		{"to write neither", 1, "/.oidc/token", 503},
+		{"it lives", 1, "/healthz", 200},
+		{"it is ready or not", 1, "/readyz", 200},
+		{"a subscriber listens on", 1, "/.notifications/channels/x/y", 200},
+	} {
+		g, h := newTestGuard(config{Limit: limitSettings{Memory: row.most}}, io.Discard, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", row.path, nil))
+		refused := g.value(t, "skrin_refusals_total", `"`+byMemory+`"`)
+		if w.Code != row.status || (w.Header().Get("Retry-After") != "") != (row.status == 503) || (refused == 1) != (row.status == 503) {
+			t.Errorf("%s: %d %v %s, %v are counted", row.is, w.Code, w.Header(), w.Body, refused)
+		}
+	}
+}
+
 // TestBackPressure: beyond what may be under way at once, by all or by one
 // address, requests are sent away and not queued; when those have ended, all are
 // served again.

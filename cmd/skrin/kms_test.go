@@ -123,7 +123,7 @@ func TestKMS(t *testing.T) {
 	service := keep{KMS: v.server.URL + "/v1/transit/", KMSKey: "skrin", KMSToken: "a token"}
 	rotates := func(want int) func(s *chest) {
 		return func(s *chest) {
-			if n, err := s.keys.Rotate(t.Context(), func(int) {}); n != want || err != nil {
+			if n, err := s.keys.Rotate(t.Context(), func(int, int) {}); n != want || err != nil {
 				t.Errorf("%d keys were wrapped anew, want %d: %v", n, want, err)
 			}
 		}

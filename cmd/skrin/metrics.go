@@ -50,6 +50,7 @@ const (
 	byLogins      = "logins"
 	byOAuth       = "oauth"
 	byLookups     = "lookups"
+	byCostly      = "costly"
 )
 
 // newMetrics makes the metrics, all at zero.
@@ -76,7 +77,7 @@ func newMetrics() *metrics {
 		stalled:     prometheus.NewCounter(prometheus.CounterOpts{Name: "skrin_stalled_total", Help: "Answers that were given up because the client took or sent too little."}),
 		parked:      prometheus.NewCounter(prometheus.CounterOpts{Name: "skrin_webhooks_parked_total", Help: "Webhooks of subscribers that are called no more, since they failed too long or said that they are gone."}),
 	}
-	for _, limit := range []string{byAddress, byTogether, byRequests, byMemory, byClient, byPod, byBulk, byQuota, bySize, byRegistering, byNumbers, byLogins, byOAuth, byLookups} {
+	for _, limit := range []string{byAddress, byTogether, byRequests, byMemory, byClient, byPod, byBulk, byQuota, bySize, byRegistering, byNumbers, byLogins, byOAuth, byLookups, byCostly} {
 		m.refusals.WithLabelValues(limit)
 	}
 	m.registry.MustRegister(m.requests, m.seconds, m.underWay, m.refusals, m.bulk, m.store, m.storeErrors, m.certificate, m.stalled, m.parked,
@@ -92,6 +93,11 @@ func newMetrics() *metrics {
 // watchConnections adds how many connections are open, counted when asked.
 func (m *metrics) watchConnections(open *atomic.Int64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "skrin_connections", Help: "Connections that are open, without those of WebSockets: skrin_streams has them."}, func() float64 { return float64(open.Load()) }))
+}
+
+// watchTurns adds how many costly documents are worked on, counted when asked.
+func (m *metrics) watchTurns(t *ldp.Turns) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "skrin_costly_under_way", Help: "Large documents in JSON-LD that are being read."}, func() float64 { return float64(t.Busy()) }))
 }
 
 // watchOutbox adds how many pods have something that is due, counted when asked.

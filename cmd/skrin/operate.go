@@ -159,7 +159,7 @@ func (s *chest) run(ctx context.Context, p *pod.Pod, e errand) (o outcome, err e
 		err = pod.Erase(ctx, s.store, s.blobs, s.keys, e.Pod)
 	case "rotate":
 		var n int
-		n, err = s.keys.Rotate(ctx, func(seen int) { e.tell(pace{int64(seen), 0, "keys"}) })
+		n, err = s.keys.Rotate(ctx, func(seen, of int) { e.tell(pace{int64(seen), int64(of), "keys"}) })
 		o.Rotated = &n
 	case "export":
 		err = s.exportPod(ctx, p, e)
@@ -172,29 +172,6 @@ func (s *chest) run(ctx context.Context, p *pod.Pod, e errand) (o outcome, err e
 	}
 	o.Took = time.Since(began).Round(time.Millisecond).String()
 	return o, err
-}
-
-// backup writes all data to one directory, and the pods' keys to another, where
-// they take the place of the former: a key that was destroyed must not live on in
-// an older copy.
-func (s *chest) backup(e errand) error {
-	if s.data == nil {
-		return errors.New("a cluster is backed up by its database (pg_dump, without the keys) and its bucket")
-	}
-	if err := os.MkdirAll(e.To, 0o700); err != nil {
-		return err
-	}
-	if err := s.data.Backup(filepath.Join(e.To, "store")); err != nil {
-		return err
-	}
-	if err := s.dir.Backup(filepath.Join(e.To, "blobs"), func(copied int) { e.tell(pace{int64(copied), 0, "files"}) }); err != nil {
-		return err
-	}
-	fresh := e.Keys + ".new"
-	if err := errors.Join(os.RemoveAll(fresh), s.ring.Backup(fresh), os.RemoveAll(e.Keys)); err != nil {
-		return err
-	}
-	return os.Rename(fresh, e.Keys)
 }
 
 // eachPod calls do with the id of each pod. Who wants to be told how far it is has
@@ -434,20 +411,6 @@ func (c *operated) tell(o outcome, say func(outcome) string) error {
 	return err
 }
 
-type backupCommand struct {
-	anywhere
-	To     string `arg:"" optional:"" help:"Directory to make, with the data. Over HTTP the server's settings say where it is (backups)." type:"path"`
-	KeysTo string `help:"Directory for the pods' keys, which replaces the former. Keep only the newest copy: with an older one what was erased since can be read." type:"path"`
-}
-
-// Run obeys kong.
-func (c *backupCommand) Run(ctx context.Context) error {
-	if c.Server == "" && (c.To == "" || c.KeysTo == "") {
-		return errors.New("say where to: a directory for the data, and another for the keys (--keys-to)")
-	}
-	return c.do(ctx, errand{Do: "backup", To: c.To, Keys: c.KeysTo}, func(o outcome) string { return "backed up in " + o.Took })
-}
-
 type fsckCommand struct{ anywhere }
 
 // errFaults is that fsck found something.
@@ -497,88 +460,4 @@ type rotateCommand struct{ anywhere }
 // Run obeys kong.
 func (c *rotateCommand) Run(ctx context.Context) error {
 	return c.do(ctx, errand{Do: "rotate"}, func(o outcome) string { return fmt.Sprintf("%d keys wrapped anew, in %s", *o.Rotated, o.Took) })
-}
-
-type restoreCommand struct {
-	From string `arg:"" help:"Directory that backup made." type:"existingdir"`
-	Keys string `required:"" help:"Directory with the newest copy of the pods' keys." type:"existingdir"`
-	Dir  string `required:"" help:"Directory to make; serve it with --dir." type:"path"`
-	JSON bool   `help:"Answer in JSON."`
-}
-
-// Run obeys kong.
-func (c *restoreCommand) Run() error {
-	began := time.Now()
-	if _, err := os.Stat(c.Dir); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is there already", c.Dir)
-	}
-	shown := newBar(c.JSON)
-	err := c.copy(shown.show)
-	shown.end()
-	if err != nil {
-		return err
-	}
-	o := outcome{Took: time.Since(began).Round(time.Millisecond).String()}
-	if c.JSON {
-		return json.NewEncoder(os.Stdout).Encode(o)
-	}
-	_, err = fmt.Println("restored in " + o.Took)
-	return err
-}
-
-// copy copies what the backup has to where it is served from.
-func (c *restoreCommand) copy(told func(pace)) error {
-	parts := map[string]string{"store": filepath.Join(c.From, "store"), "blobs": filepath.Join(c.From, "blobs"), "keys": c.Keys}
-	var of, done int64
-	for _, from := range parts {
-		if err := filepath.WalkDir(from, func(_ string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() {
-				return err
-			}
-			info, err := d.Info()
-			of += info.Size()
-			return err
-		}); err != nil {
-			return err
-		}
-	}
-	for part, from := range parts {
-		if err := filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			rest, err := filepath.Rel(from, name)
-			if err != nil {
-				return err
-			}
-			n, err := restoreOne(name, filepath.Join(c.Dir, part, rest), d)
-			done += n
-			told(pace{done, of, "bytes"})
-			return err
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// restoreOne copies a folder's name, or a file, durably. Anything else is no backup's.
-func restoreOne(from, to string, d fs.DirEntry) (n int64, err error) {
-	switch {
-	case d.IsDir():
-		return 0, os.MkdirAll(to, 0o700)
-	case !d.Type().IsRegular():
-		return 0, fmt.Errorf("%s is no file", from)
-	}
-	in, err := os.Open(from)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = in.Close() }() // only read
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return 0, err
-	}
-	n, err = io.Copy(out, in)
-	return n, errors.Join(err, out.Sync(), out.Close())
 }

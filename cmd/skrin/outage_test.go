@@ -119,6 +119,7 @@ type outNode struct {
 
 	mu    sync.Mutex
 	acked map[int]int // the last step of each writer
+	lost  []string
 	count int
 }
 
@@ -137,6 +138,9 @@ func (n *outNode) start() {
 			var w, step int
 			if _, err := fmt.Sscanf(lines.Text(), "acked %d %d", &w, &step); err == nil {
 				n.mu.Lock()
+				if step <= n.acked[w] { // it was acknowledged, and then made once more
+					n.lost = append(n.lost, lines.Text())
+				}
 				n.acked[w] = step
 				n.count++
 				n.mu.Unlock()
@@ -242,6 +246,12 @@ func goOn(t *testing.T, nodes []*outNode) {
 func checkNodes(t *testing.T, s *chest, nodes []*outNode, after string) {
 	t.Helper()
 	for _, node := range nodes {
+		node.mu.Lock()
+		if len(node.lost) > 0 {
+			t.Errorf("%s: acknowledged twice: %q", after, node.lost)
+		}
+		node.lost = nil
+		node.mu.Unlock()
 		_, last := node.acknowledged()
 		for w, acked := range last {
 			n, digest, err := nodeState(t.Context(), s, w)

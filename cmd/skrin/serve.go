@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -62,27 +63,41 @@ func (c *serveOptions) config() (config, error) {
 	return s.config()
 }
 
-// config reads the files that the settings name.
+// at makes what is wrong with what a setting names a fault of the setting.
+func (s *settled) at(name string, err error) error {
+	i := slices.IndexFunc(s.options(), func(o option) bool { return o.name == name })
+	return fault{s.from[name], s.options()[i].path, err.Error()}
+}
+
+// config reads the files that the settings name. An error is a fault.
 func (s *settled) config() (config, error) {
+	for name, folder := range map[string]string{"parties": s.Parties, "operators": s.Operators, "eids": s.EIDs, "types": s.Types} {
+		if folder == "" {
+			continue
+		}
+		if _, err := os.ReadDir(folder); err != nil { // else it would be as if it were empty
+			return config{}, s.at(name, err)
+		}
+	}
 	text, err := secretOf(s.KeyFile, s.MasterKey)
 	if err != nil {
-		return config{}, err
+		return config{}, s.at("key-file", err)
 	}
 	key, err := parseKey(cmp.Or(s.KeyFile, "SKRIN_KEY"), text, false)
 	if err != nil {
-		return config{}, err
+		return config{}, s.at("key-file", err)
 	}
 	token, err := secretOf(s.KMS.TokenFile, s.KMS.Token)
 	if err != nil {
-		return config{}, err
+		return config{}, s.at("kms-token-file", err)
 	}
 	password, err := secretOf(s.PostgresPasswordFile, s.PostgresPassword)
 	if err != nil {
-		return config{}, err
+		return config{}, s.at("postgres-password-file", err)
 	}
 	pair, err := secretOf(s.S3KeyFile, s.S3AccessKey, s.S3SecretKey)
 	if err != nil {
-		return config{}, err
+		return config{}, s.at("s3-key-file", err)
 	}
 	access, hidden, _ := strings.Cut(pair, "\n")
 	k := keep{
@@ -93,17 +108,17 @@ func (s *settled) config() (config, error) {
 	for _, file := range s.PodKeyFile {
 		key, err := readKey(file, false)
 		if err != nil {
-			return config{}, err
+			return config{}, s.at("pod-key-file", err)
 		}
 		k.PodKeys = append(k.PodKeys, key)
 	}
 	proxies, err := networks(s.Proxies)
 	if err != nil {
-		return config{}, err
+		return config{}, s.at("proxies", err)
 	}
 	bulk, err := rates(s.Limit.BulkParty)
 	if err != nil {
-		return config{}, err
+		return config{}, s.at("limit-bulk-party", err)
 	}
 	return config{
 		Base: s.Base, Apart: s.PodOrigin, Dir: s.Dir, Key: key, Parties: s.Parties, Types: s.Types, EIDs: s.EIDs, Contact: s.Contact, Operators: s.Operators, Steps: s.Steps, Token: 5 * time.Minute, keep: k,

@@ -3,12 +3,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -44,6 +44,7 @@ type server struct {
 	acts      *acts
 	jobs      *jobs
 	steps     steps
+	turns     *ldp.Turns        // of documents that are costly to read
 	parties   *registry.Parties // registered in files
 	register  *parties.Register
 	types     *registry.Catalogue
@@ -86,6 +87,8 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 	s.jobs = newJobs(s)
 	s.ready = newReadiness(s.chest)
 	s.guard.m.watchOutbox(s.store, s.now)
+	s.turns = ldp.NewTurns(cmp.Or(c.Limit.Costly, 2), s.guard.m.refusals.WithLabelValues(byCostly).Inc)
+	s.guard.m.watchTurns(s.turns)
 	for _, join := range []func(context.Context) error{s.joinParties, s.joinLogin, s.joinProvider, s.joinPod, s.joinHandler} {
 		if err := join(ctx); err != nil {
 			return nil, err
@@ -94,13 +97,17 @@ func newServer(ctx context.Context, c config, log *slog.Logger) (_ *server, err 
 	return s, nil
 }
 
-func (s *server) joinParties(context.Context) (err error) {
-	var files fs.FS = fixtures.Files
-	folder := "types"
-	if s.Types != "" {
-		files, folder = os.DirFS(s.Types), "."
+// catalogue reads the types of evidence: those of the folder, or else those that come
+// with the program.
+func (c config) catalogue() (*registry.Catalogue, error) {
+	if c.Types != "" {
+		return registry.LoadCatalogue(os.DirFS(c.Types), ".")
 	}
-	if s.types, err = registry.LoadCatalogue(files, folder); err != nil {
+	return registry.LoadCatalogue(fixtures.Files, "types")
+}
+
+func (s *server) joinParties(context.Context) (err error) {
+	if s.types, err = s.catalogue(); err != nil {
 		return err
 	}
 	if s.operators, err = loadOperators(s.Operators, s.now()); err != nil {
@@ -178,7 +185,7 @@ func (s *server) joinPod(ctx context.Context) error {
 		Dismissed: func(ctx context.Context, who acl.Agent) (bool, error) {
 			return s.provider.Revoked(ctx, auth.Token{Agent: who})
 		},
-		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF), Quota: int64(s.Limit.Quota),
+		MaxBytes: int64(s.Limit.Body), MaxRDF: int64(s.Limit.RDF), MaxJSONLD: int64(s.Limit.JSONLD), Turns: s.turns, Quota: int64(s.Limit.Quota),
 		Statuses: &status.Lists{Key: places, Kept: keptLists{s.records}, Fetch: func(ctx context.Context, url, accept string) ([]byte, error) {
 			doc, err := auth.Fetch(ctx, lists, url, accept)
 			return doc.Body, err
@@ -214,8 +221,8 @@ func (s *server) joinHandler(context.Context) error {
 		return err
 	}
 	limits := ldp.Limits{Body: int64(s.Limit.Body), Patch: int64(s.Limit.Patch), Convert: int64(s.Limit.RDF)}
-	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier(), s.guard}, Base: s.Base, Apart: s.Apart, Context: vocab.Core(s.Base).LoadContext, Log: s.log, Now: s.now, Limits: limits}
-	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: vocab.Core(s.Base).LoadContext, Log: s.log, Now: s.now, Limits: limits}
+	resources := &ldp.Handler{Backend: s.pod, Identifier: identifier{s.verifier(), s.guard}, Base: s.Base, Apart: s.Apart, Context: vocab.Core(s.Base).LoadContext, Log: s.log, Now: s.now, Limits: limits, Turns: s.turns}
+	shown := &ldp.Handler{Backend: s.pod, Identifier: resources.Identifier, Base: s.Base, Isolated: true, Context: vocab.Core(s.Base).LoadContext, Log: s.log, Now: s.now, Limits: limits, Turns: s.turns}
 	s.answers = resources
 	s.handler = s.guard.wrap(s.routes(pages, resources, shown), resources.Fail)
 	return nil

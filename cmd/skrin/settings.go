@@ -149,6 +149,11 @@ type limitSettings struct {
 	Body size `standard:"512MiB"`
 	// The largest RDF document.
 	RDF size `name:"rdf" standard:"8MiB"`
+	// The largest of these in JSON-LD, which takes thirty times as long to read.
+	JSONLD size `name:"jsonld" standard:"1MiB"`
+	// Documents in JSON-LD of more than 64 KiB that are read at once, each by one
+	// processor; 32 more wait for 10 s, others are told to come back (503).
+	Costly int `standard:"2"`
 	// The largest patch.
 	Patch size `standard:"1MiB"`
 	// All that a pod's resources may hold. What would go beyond it is refused with

@@ -114,6 +114,9 @@ func TestSettingsFaults(t *testing.T) {
 		{"a database without a bucket", soundSettings + "postgres: postgres://db/x\n", "", "skrin.yaml:4", "a cluster needs both"},
 		{"a pod origin on the same host", soundSettings + "pod-origin: https://pod.example.se\n", "", "skrin.yaml:4", "must be another host"},
 		{"an empty variable is none", soundSettings, "SKRIN_LIMIT_BODY=", "", ""},
+		{"less memory than a server needs", soundSettings + "limit:\n  memory: 255MiB\n", "", "skrin.yaml:5", "limit.memory: it must be at least 256MiB"},
+		{"as much memory as it needs", soundSettings + "limit:\n  memory: 256MiB\n", "", "", ""},
+		{"no bound on memory", soundSettings + "limit:\n  memory: 0\n", "", "", ""},
 		{"no room", soundSettings + "limit: {body: 0}\n", "", "skrin.yaml:4", "more than 0"},
 	} {
 		s := settledFrom(t, row.text, []string{row.env})

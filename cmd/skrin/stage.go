@@ -31,7 +31,7 @@ import (
 // they share with a consumer. It is a demo: a sign-in proves nothing.
 type stageCommand struct {
 	Dir       string `required:"" help:"Directory to keep it in." type:"path"`
-	Port      int    `default:"0" help:"Port on loopback; 0 for the one that the directory has been filled at, or any that is free."`
+	Port      int    `default:"0" help:"Port on loopback; 0 for the one that the directory was begun at, or any that is free."`
 	People    int    `default:"64" help:"How many people have credentials, and share evidence."`
 	Newcomers int    `default:"20000" help:"How many more can sign in, and have no pod yet."`
 	Pods      int    `default:"0" help:"How many pods there are besides, so that a full server can be measured. Those that the directory has already are not made again."`
@@ -98,8 +98,11 @@ func (c *stageCommand) Run(ctx context.Context) error {
 	}
 	defer l.Close()
 	began, port := time.Now(), l.Addr().(*net.TCPAddr).Port
-	if f.Port == 0 {
+	if f.Port == 0 { // kept also without pods that fill it: the URLs of the people have it
 		f.Port = port
+		if err := errors.Join(os.MkdirAll(c.Dir, 0o700), f.save()); err != nil {
+			return err
+		}
 	}
 	if f.Port != port {
 		return fmt.Errorf("the pods in %s have URLs with port %d", c.Dir, f.Port)

@@ -161,6 +161,7 @@ func TestFire(t *testing.T) {
 		}, "", 0, 50},
 		{"nothing", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, "", 0, 0},
 		{"a refusal", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, "", 10, 0},
+		{"a refusal of several lines", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not\n\tnow", 503) }, "", 10, 90},
 		{"a connection that is closed each time", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Connection", "close")
 			io.WriteString(w, "12345")
@@ -180,7 +181,7 @@ func TestFire(t *testing.T) {
 				t.Fatal(err)
 			}
 			v, err := fire(t.Context(), []string{s.URL}, 1, shots, 3)
-			if err != nil || v.failed != row.failed || v.bytes != row.bytes {
+			if err != nil || v.failed != row.failed || v.bytes != row.bytes || strings.Contains(v.why, "\n") {
 				t.Errorf("%+v, %v: want %d failed, %d bytes", v, err, row.failed, row.bytes)
 			}
 		})
@@ -234,14 +235,15 @@ func TestPeers(t *testing.T) {
 	if err != nil || len(rows) != 3 {
 		t.Fatalf("%v, %d rows", err, len(rows))
 	}
+	half := func(part, all int) bool { return max(2*part-all, all-2*part) <= m.rounds } // a round may have one more of either
 	target, refuses, loses := rows[0], rows[1], rows[2]
 	if target.Failed > 0 || target.Lost > 0 || target.Back == 0 || target.OfOther["refuses"] <= 0 || target.OfOther["loses"] <= 0 {
 		t.Errorf("the target: %+v", target)
 	}
-	if refuses.Failed*2 != refuses.Sent || refuses.Lost > 0 || refuses.Back == 0 {
+	if !half(refuses.Failed, refuses.Sent) || refuses.Lost > 0 || refuses.Back == 0 {
 		t.Errorf("%d of %d failed, %d of %d are lost: half are refused, and none is lost", refuses.Failed, refuses.Sent, refuses.Lost, refuses.Back)
 	}
-	if loses.Failed > 0 || loses.Lost*2 != loses.Back || loses.Back == 0 {
+	if loses.Failed > 0 || !half(loses.Lost, loses.Back) || loses.Back == 0 {
 		t.Errorf("%d failed, %d of %d are lost: none is refused, and half are lost", loses.Failed, loses.Lost, loses.Back)
 	}
 	if told := strings.Join(not, "; "); len(not) != 2 || !strings.Contains(told, "put on can't: it has no time") || !strings.Contains(told, "put on dead: all 4 failed") {
@@ -319,7 +321,7 @@ func TestTables(t *testing.T) {
 		return x
 	}
 	slow := ours("get-dpop", 800, 0.8, 61, 3.5)
-	slow.P99 = 6
+	slow.P99, slow.Failed, slow.Why = 6, 1, "status 503"
 	refuses := plain("put-new", kindJSS, 1)
 	refuses.Failed, refuses.Why, refuses.Lost, refuses.Back = 1, "status 500", 2, 3
 	grown := plain("put-into-1000", "skrin", 5)
@@ -343,7 +345,7 @@ func TestTables(t *testing.T) {
 	t.Log("\n" + text)
 	for _, want := range []string{
 		"get-turtle, times CSS (59, not 60)", "put-new, of the group commits (0.44, not 0.5)", "patch-n3, of put-over (0.68, not 0.7)", "p99 of get-dpop (6.0 × p50, not 5; the limit's is not known)",
-		"idle memory, of jss's (0.56, not 0.5)", "start, of jss's (2.00, not 1)", "put-into-1000 (1.60 × of the least, not 1.5)",
+		"idle memory, of jss's (0.56, not 0.5)", "start, of jss's (2.00, not 1)", "get-dpop: 1 of 4: status 503 failed", "put-into-1000 (1.60 × of the least, not 1.5)",
 		"| put-new | JSS | 1 | 75.0 % |", "1 of 4: status 500, 2 of 3 that succeeded are not there", "* Not measured: token on jss: it has none.", "| 600 | 1.00 | 4.00 | 4.0 | 4.0 | 10 | 0 % | 0.60 | 0.6 | 59 | 60 | 6.10 | 6 |",
 	} {
 		if !strings.Contains(text, want) {

@@ -233,7 +233,7 @@ func (c *conn) exchange(s *shot) (n int64, again bool, err error) {
 	switch {
 	case err != nil:
 	case s.want != 0 && status != s.want || s.want == 0 && status/100 != 2:
-		err = errStatus{fmt.Errorf("status %d: %.300s", status, body)}
+		err = errStatus{fmt.Errorf("status %d: %.300s", status, bytes.Join(bytes.Fields(body), []byte(" ")))} // on one line
 	case s.media != "" && !strings.HasPrefix(a.media, s.media):
 		err = errStatus{fmt.Errorf("the answer is %s, not %s", a.media, s.media)}
 	}

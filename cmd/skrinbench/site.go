@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -361,7 +362,7 @@ func call(req *http.Request, answer any) error {
 		return err
 	}
 	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %s: %s: %.300s", req.Method, req.URL.Path, resp.Status, b)
+		return fmt.Errorf("%s %s: %s: %.300s", req.Method, req.URL.Path, resp.Status, bytes.Join(bytes.Fields(b), []byte(" ")))
 	}
 	return json.Unmarshal(b, answer)
 }

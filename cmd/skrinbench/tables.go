@@ -150,6 +150,9 @@ func (r *report) mainTable(w io.Writer, missed *verdict) {
 			fmt.Fprintf(w, " %s |", missed.least(x.Workload+", times "+strings.ToUpper(name), x.OfOther[name], at.times[name]))
 		}
 		fmt.Fprintln(w)
+		if x.Failed > 0 || x.Lost > 0 {
+			*missed = append(*missed, fmt.Sprintf("%s: %s failed", x.Workload, failures(x)))
+		}
 		if x.tail() > tail && x.Conns > 1 {
 			*missed = append(*missed, fmt.Sprintf("p99 of %s (%.1f × p50, not %d; the limit's is %s)", x.Workload, x.tail(), tail, cmp.Or(one(limit.tail()), "not known")))
 		}

@@ -14,11 +14,13 @@ import (
 // Backup makes dir a Dir that holds the blobs of this one, while this one goes
 // on. Make the store's backup first: then all that it refers to is here too. A
 // blob that dir holds already is not copied again, so that the next backup to the
-// same place is quick. told, which may be nil, hears how many files it has copied,
-// or found there.
-func (d *Dir) Backup(dir string, told func(n int)) error {
+// same place is quick. told, which may be nil, hears each time how many bytes more are
+// there, copied or found.
+func (d *Dir) Backup(dir string, told func(more int64)) error {
+	if told == nil {
+		told = func(int64) {}
+	}
 	var folders []string
-	n := 0
 	err := fs.WalkDir(d.root.FS(), pods, func(name string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) { // deleted meanwhile
 			return nil
@@ -28,10 +30,7 @@ func (d *Dir) Backup(dir string, told func(n int)) error {
 			folders = append(folders, to)
 			return errors.Join(err, os.MkdirAll(to, 0o700))
 		}
-		if n++; told != nil {
-			told(n)
-		}
-		return d.copyTo(to, name)
+		return d.copyTo(to, name, told)
 	})
 	for _, folder := range append(folders, dir, filepath.Dir(dir)) { // else a power cut could take the names of what is there
 		err = errors.Join(err, syncFolder(folder))
@@ -40,6 +39,19 @@ func (d *Dir) Backup(dir string, told func(n int)) error {
 		return fmt.Errorf("pod/blob: backup: %w", err)
 	}
 	return nil
+}
+
+// A teller tells of the bytes that are read through it.
+type teller struct {
+	r    io.Reader
+	told func(more int64)
+}
+
+// Read implements io.Reader.
+func (t *teller) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	t.told(int64(n))
+	return n, err
 }
 
 func syncFolder(name string) error {
@@ -51,8 +63,9 @@ func syncFolder(name string) error {
 }
 
 // copyTo copies one blob, whole or not at all.
-func (d *Dir) copyTo(to, name string) (err error) {
-	if _, err := os.Stat(to); err == nil {
+func (d *Dir) copyTo(to, name string, told func(more int64)) (err error) {
+	if info, err := os.Stat(to); err == nil {
+		told(info.Size())
 		return nil
 	}
 	from, err := d.root.Open(name)
@@ -68,7 +81,7 @@ func (d *Dir) copyTo(to, name string) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, from)
+	_, err = io.Copy(f, &teller{from, told})
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(half))
 	}

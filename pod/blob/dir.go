@@ -196,23 +196,32 @@ func fill(ctx context.Context, f *os.File, body io.Reader, limit int64) (digest 
 }
 
 // copyBody writes the body to w, and returns its digest: a body that names itself
-// isn't hashed a second time.
+// isn't hashed a second time. A whole block is hashed while it is written, which takes
+// as long.
 func copyBody(ctx context.Context, w io.Writer, body io.Reader, limit int64) (digest string, size int64, err error) {
 	sum := sha256.New()
 	_, named := body.(store.Digested)
-	buf := make([]byte, 128<<10)
+	buf, hashed := make([]byte, 128<<10), make(chan struct{})
 	for {
 		if err := ctx.Err(); err != nil {
 			return "", 0, err
 		}
-		n, readErr := body.Read(buf)
+		n, readErr := readBlock(body, buf)
 		if size += int64(n); size > limit {
 			return "", 0, fmt.Errorf("pod/blob: put: more than %d bytes: %w", limit, ldp.TooLarge)
 		}
-		if !named {
-			_, _ = sum.Write(buf[:n]) // never fails
+		aside := !named && n == len(buf)
+		switch {
+		case aside:
+			go func() { _, _ = sum.Write(buf); hashed <- struct{}{} }() // never fails
+		case !named:
+			_, _ = sum.Write(buf[:n])
 		}
-		if _, err := w.Write(buf[:n]); err != nil {
+		_, err := w.Write(buf[:n])
+		if aside {
+			<-hashed
+		}
+		if err != nil {
 			return "", 0, failed("put", err)
 		}
 		if readErr == io.EOF {
@@ -223,6 +232,16 @@ func copyBody(ctx context.Context, w io.Writer, body io.Reader, limit int64) (di
 			return "", 0, fmt.Errorf("pod/blob: put: the body: %w", readErr)
 		}
 	}
+}
+
+// readBlock fills buf, if the body is long enough; with io.EOF after its last bytes.
+func readBlock(body io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var more int
+		more, err = body.Read(buf[n:])
+		n += more
+	}
+	return n, err
 }
 
 // nameOf returns the digest of a body that has ended.

@@ -107,8 +107,10 @@ func (b *Bucket) check(ctx context.Context, prefix string) error {
 	once := minio.PutObjectOptions{DisableMultipart: true}
 	once.SetMatchETagExcept("*")
 	put := func(content string) error {
-		_, err := b.s3.Client.PutObject(ctx, b.name, name, strings.NewReader(content), int64(len(content)), once)
-		return err
+		return unhindered(ctx, func() error {
+			_, err := b.s3.Client.PutObject(ctx, b.name, name, strings.NewReader(content), int64(len(content)), once)
+			return err
+		})
 	}
 	if err := put("one"); err != nil {
 		return trouble("check", err)
@@ -196,12 +198,21 @@ func (b *Bucket) Put(ctx context.Context, id string, body io.Reader, limit int64
 	return digest, size, nil
 }
 
-// send puts the spool under a name. A server may answer 409 while another
-// request, like a Delete, works on the same name; that passes.
+// send puts the spool under a name.
 func (b *Bucket) send(ctx context.Context, name string, s *spool, size int64) error {
 	o := minio.PutObjectOptions{ContentType: "application/octet-stream", PartSize: partSize, DisableMultipart: size <= partSize}
-	for try := 1; ; try++ {
+	return unhindered(ctx, func() error {
 		_, err := b.s3.Client.PutObject(ctx, b.name, name, s.reader(), size, o)
+		return err
+	})
+}
+
+// unhindered puts an object, again where the server answers 409: it may do so while
+// another request, like a Delete, works on the same name, or, if it keeps objects in
+// folders, in the same folder; that passes.
+func unhindered(ctx context.Context, put func() error) error {
+	for try := 1; ; try++ {
+		err := put()
 		if try == 10 || minio.ToErrorResponse(err).StatusCode != http.StatusConflict {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"skrin/ldp"
@@ -29,6 +30,23 @@ func TestBucket(t *testing.T) {
 		o := s3.Options(t)
 		return openBucket(t, o), func() store.Blobs { return openBucket(t, o) }
 	})
+}
+
+// TestNodesOpenTogether: of many nodes that start at once on a bucket all start,
+// although each makes and removes an object to try the server out.
+func TestNodesOpenTogether(t *testing.T) {
+	o := podtest.NewS3(t).Options(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				if _, err := blob.OpenBucket(t.Context(), o); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestBucketIsRefused: the server doesn't start on a bucket that it can't use.

@@ -3,6 +3,7 @@
 package resource
 
 import (
+	"slices"
 	"strings"
 
 	"skrin/acl"
@@ -28,11 +29,12 @@ func (r *Right) isSender() bool {
 }
 
 // notification refuses what a sender sends and an inbox doesn't take, before it is
-// read.
-func notification(media string, container bool, size int64) error {
+// read: of containers also those that a longer path would need.
+func (r *Right) notification(media string, container bool, size int64) error {
 	_, isRDF := rdf.FormatOf(media)
+	absent := func(above link) bool { return above.rec == nil }
 	switch {
-	case container:
+	case container, slices.ContainsFunc(r.line[1:], absent):
 		return ldp.Refuse(ldp.Conflict, "An inbox takes notifications, and no containers.")
 	case !isRDF:
 		return ldp.Refuse(ldp.Unsupported, "An inbox takes notifications in RDF: application/ld+json or text/turtle.")

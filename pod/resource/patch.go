@@ -42,6 +42,7 @@ type Patching struct {
 	*Tree
 	patch  *rdf.Patch
 	old    Lacking // the blob that was read
+	leave  func()  // ends the turn of a costly document; nil while there is none
 	stored Lacking // the result that was stored
 }
 
@@ -53,17 +54,20 @@ func (tree *Tree) Patching(patch *rdf.Patch) *Patching { return &Patching{Tree: 
 type Lacking struct {
 	digest string
 	body   []byte
+	format rdf.Format
 }
 
 func (*Lacking) Error() string { return "a large body has to be moved first" }
 
+// Supply moves what is lacking. A document that is costly to read is waited for here, and
+// its turn lasts until Done: no transaction waits.
 func (job *Patching) Supply(ctx context.Context, podID string, lack *Lacking) (err error) {
 	if lack.digest == "" {
 		if err := job.Door.BeforeBlob(ctx, podID); err != nil {
 			return err
 		}
 		digest, _, err := job.Blobs.Put(ctx, podID, bytes.NewReader(lack.body), int64(len(lack.body)))
-		job.stored = Lacking{digest, lack.body}
+		job.stored = Lacking{digest, lack.body, lack.format}
 		return err
 	}
 	blob, err := job.Blobs.Open(ctx, podID, lack.digest)
@@ -72,8 +76,18 @@ func (job *Patching) Supply(ctx context.Context, podID string, lack *Lacking) (e
 	}
 	defer blob.Close()
 	body, err := io.ReadAll(blob)
-	job.old = Lacking{lack.digest, body}
+	job.old = Lacking{lack.digest, body, lack.format}
+	if err == nil && job.leave == nil {
+		job.leave, err = job.Turns.Enter(ctx, lack.format, len(body))
+	}
 	return err
+}
+
+// Done ends the turn of a patch, if it has one.
+func (job *Patching) Done() {
+	if job.leave != nil {
+		job.leave()
+	}
 }
 
 // modes returns what the patch takes (Solid Protocol, N3 Patch): to insert,
@@ -139,21 +153,21 @@ func (job *Patching) apply(ctx context.Context, r *Right) (*Content, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write what was patched: %w", err)
 	}
-	limit := LimitOf(job.MaxRDF, DefaultRDF)
+	limit, refusal := job.limitOf(format)
 	if r.aux != "" {
-		limit = Inline
+		limit, refusal = Inline, TooLarge(Inline)
 	}
 	size := int64(len(body))
 	switch {
 	case size > limit:
-		return nil, TooLarge(limit)
+		return nil, refusal
 	case size <= Inline:
 		return &Content{Media: media, Body: body, Size: size, Data: data}, nil
 	}
 	if bytes.Equal(body, job.stored.body) {
 		return &Content{Media: media, digest: job.stored.digest, Size: size, Data: data}, nil
 	}
-	return nil, &Lacking{body: body}
+	return nil, &Lacking{body: body, format: format}
 }
 
 // before returns what the resource is: empty Turtle if it isn't there.
@@ -169,7 +183,7 @@ func (job *Patching) before(ctx context.Context, r *Right) (media string, data *
 	case !isRDF:
 		return "", nil, ldp.Refuse(ldp.Unsupported, "The resource is not RDF, and can't be patched. Replace it with PUT.")
 	case r.Rec.Digest != "" && r.Rec.Digest != job.old.digest:
-		return "", nil, &Lacking{digest: r.Rec.Digest}
+		return "", nil, &Lacking{digest: r.Rec.Digest, format: format}
 	case r.Rec.Digest != "":
 		body = job.old.body
 	}

@@ -21,10 +21,11 @@ import (
 
 // Limits of what is stored.
 const (
-	Inline       = 64 << 10  // a longer body goes to Blobs; also what a container's own triples and a patch's group may take
-	maxMediaType = 255       // bytes
-	DefaultBytes = 512 << 20 // of Pod.MaxBytes
-	DefaultRDF   = 8 << 20   // of Pod.MaxRDF
+	Inline        = 64 << 10  // a longer body goes to Blobs; also what a container's own triples and a patch's group may take
+	maxMediaType  = 255       // bytes
+	DefaultBytes  = 512 << 20 // of Pod.MaxBytes
+	DefaultJSONLD = 1 << 20   // of Pod.MaxJSONLD
+	DefaultRDF    = 8 << 20   // of Pod.MaxRDF
 )
 
 // Offers returns the media types in which a resource can be had: as it is stored
@@ -148,17 +149,18 @@ func (tree *Tree) Take(ctx context.Context, podID string, id ldp.ID, media strin
 		return nil, ldp.Refuse(ldp.Unsupported, "This is an RDF source. Send it as text/turtle or application/ld+json.")
 	}
 	limit := LimitOf(tree.MaxBytes, DefaultBytes)
+	refusal := TooLarge(limit)
 	switch {
 	case small || aux != "" || id.IsContainer():
-		limit = Inline
+		limit, refusal = Inline, TooLarge(Inline)
 	case isRDF:
-		limit = LimitOf(tree.MaxRDF, DefaultRDF)
+		limit, refusal = tree.limitOf(format)
 	}
 	if size > limit {
-		return nil, TooLarge(limit)
+		return nil, refusal
 	}
 	c := &Content{Media: media}
-	body = &counted{body, limit}
+	body = &counted{body, limit, refusal}
 	var err error
 	if isRDF {
 		c.Body, err = io.ReadAll(body)
@@ -184,10 +186,30 @@ func (tree *Tree) Take(ctx context.Context, podID string, id ldp.ID, media strin
 	case !isRDF:
 		return c, nil
 	}
-	if c.Data, err = tree.Parse(ctx, c.Body, format, id); err != nil {
+	if c.Data, err = tree.parseInTurn(ctx, c.Body, format, id); err != nil {
 		return nil, err
 	}
 	return c, tree.Spill(ctx, podID, c)
+}
+
+func (tree *Tree) parseInTurn(ctx context.Context, body []byte, format rdf.Format, id ldp.ID) (*rdf.Dataset, error) {
+	leave, err := tree.Turns.Enter(ctx, format, len(body))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return tree.Parse(ctx, body, format, id)
+}
+
+// limitOf returns how many bytes a document of a format may have, and what refuses a
+// larger one.
+func (tree *Tree) limitOf(format rdf.Format) (limit int64, refusal error) {
+	limit = LimitOf(tree.MaxRDF, DefaultRDF)
+	less := LimitOf(tree.MaxJSONLD, DefaultJSONLD)
+	if format != rdf.JSONLD || less >= limit {
+		return limit, TooLarge(limit)
+	}
+	return less, ldp.Refuse(ldp.TooLarge, fmt.Sprintf("The document is larger than the %d bytes of JSON-LD that are taken, since it takes long to read. Send it as text/turtle, of which %d bytes are taken, or in several resources.", less, limit))
 }
 
 // Spill moves a body that is too long for the store to a blob.
@@ -221,14 +243,15 @@ func TooLarge(limit int64) error {
 
 // counted reads at most left bytes; one more is an error.
 type counted struct {
-	r    io.Reader
-	left int64
+	r       io.Reader
+	left    int64
+	refusal error
 }
 
 func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b[:min(int64(len(b)), c.left+1)])
 	if c.left -= int64(n); c.left < 0 {
-		return 0, ldp.Refuse(ldp.TooLarge, "The body is larger than what is allowed here.")
+		return 0, c.refusal
 	}
 	return n, err
 }
@@ -262,7 +285,7 @@ func Unreadable(err error) error {
 // an inbox. It says whether it comes from a sender.
 func (tree *Tree) Expect(tx store.Tx, r *Right, media string, container bool, size int64, instead *record.State) (sends bool, err error) {
 	if sends = r.isSender(); sends {
-		if err := notification(media, container, size); err != nil {
+		if err := r.notification(media, container, size); err != nil {
 			return sends, err
 		}
 	}
@@ -277,7 +300,7 @@ func (tree *Tree) Write(ctx context.Context, tx store.Tx, ch *record.Change, r *
 	var err error
 	switch {
 	case created && r.isSender():
-		if err = notification(c.Media, r.ID.IsContainer(), c.Size); err == nil {
+		if err = r.notification(c.Media, r.ID.IsContainer(), c.Size); err == nil {
 			err = tree.countSender(tx, r)
 		}
 	case r.ID.IsContainer():

@@ -15,17 +15,19 @@ import (
 // read and write a resource in a transaction that somebody else has begun, and
 // what happens then. It is safe for concurrent use.
 type Tree struct {
-	Base     string // "https://host": the origin of every URL, without a slash
-	Issuer   string // of the tokens of the people here
-	Blobs    store.Blobs
-	Now      func() time.Time
-	Rand     io.Reader
-	MaxBytes int64    // of one resource; 0 for 512 MiB
-	MaxRDF   int64    // bytes of one RDF document; 0 for 8 MiB
-	Quota    int64    // bytes that a pod's resources may hold together; 0 for no bound
-	Channels []string // types of channels that a storage's description names
-	Asks     bool     // whether groups of other servers can be asked: a refusal may be [Unasked]
-	Door     Door     // is told what happens
+	Base      string // "https://host": the origin of every URL, without a slash
+	Issuer    string // of the tokens of the people here
+	Blobs     store.Blobs
+	Now       func() time.Time
+	Rand      io.Reader
+	MaxBytes  int64      // of one resource; 0 for 512 MiB
+	MaxRDF    int64      // bytes of one RDF document; 0 for 8 MiB
+	MaxJSONLD int64      // bytes of one in JSON-LD that is sent; 0 for 1 MiB
+	Turns     *ldp.Turns // of documents that are costly to read; nil for no bound
+	Quota     int64      // bytes that a pod's resources may hold together; 0 for no bound
+	Channels  []string   // types of channels that a storage's description names
+	Asks      bool       // whether groups of other servers can be asked: a refusal may be [Unasked]
+	Door      Door       // is told what happens
 }
 
 // A Door is what reads and writes the pods, and has more to do than that.

@@ -229,10 +229,15 @@ func (k *Keys) Destroy(ctx context.Context, pod string) error {
 // Rotate wraps the keys of all pods anew that another master key than the first
 // has wrapped, and returns how many. It may run while nodes serve, and again
 // after it was interrupted. told, which may be nil, hears how many keys it has
-// looked at.
-func (k *Keys) Rotate(ctx context.Context, told func(seen int)) (n int, err error) {
+// looked at, and of how many: they are counted first.
+func (k *Keys) Rotate(ctx context.Context, told func(seen, of int)) (n int, err error) {
 	const page = 256
-	seen := 0
+	seen, of := 0, 0
+	if told != nil {
+		if of, err = k.count(ctx); err != nil {
+			return 0, err
+		}
+	}
 	for after := ""; ; {
 		labels, err := k.records.List(ctx, keyKind, "", after, page)
 		if err != nil {
@@ -248,12 +253,24 @@ func (k *Keys) Rotate(ctx context.Context, told func(seen int)) (n int, err erro
 			}
 			after = label
 			if seen++; told != nil {
-				told(seen)
+				told(seen, max(seen, of))
 			}
 		}
 		if len(labels) < page {
 			return n, nil
 		}
+	}
+}
+
+// count returns how many keys there are.
+func (k *Keys) count(ctx context.Context) (n int, err error) {
+	const page = 1000
+	for after := ""; ; {
+		labels, err := k.records.List(ctx, keyKind, "", after, page)
+		if n += len(labels); err != nil || len(labels) < page {
+			return n, err
+		}
+		after = labels[page-1]
 	}
 }
 
