@@ -12,7 +12,9 @@ all: build
 # What is used seldom is compiled without inlining: that saves more than a megabyte of 41.
 SMALL := github.com/luikyv github.com/minio github.com/go-webauthn github.com/gogo google.golang.org \
 	github.com/alecthomas github.com/prometheus github.com/cockroachdb/errors github.com/cockroachdb/redact github.com/getsentry \
-	github.com/tinylib github.com/fxamacker github.com/google go.yaml.in go encoding/gob encoding/xml net/http/pprof internal/profile
+	github.com/tinylib github.com/fxamacker github.com/google go.yaml.in go encoding/gob encoding/xml net/http/pprof internal/profile \
+	html text/template encoding/asn1 archive/tar golang.org/x/net/html golang.org/x/text github.com/cayleygraph github.com/go-viper \
+	github.com/klauspost github.com/coder
 
 build:
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w -buildid=' $(SMALL:%=-gcflags=%/...=-l) -o $(BIN)/skrin ./cmd/skrin

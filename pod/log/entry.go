@@ -84,6 +84,9 @@ type Head struct {
 	Hash string
 }
 
+// Copy implements store.Copier: each entry is made after the head.
+func (h Head) Copy() any { return &h }
+
 // Key is the key of the entry with that number; the [Head] is under "h".
 func Key(seq uint64) string { return fmt.Sprintf("l%016x", seq) }
 
