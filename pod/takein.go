@@ -118,15 +118,14 @@ func (i *takein) survey(file io.ReadSeeker, vouching *jose.JSONWebKeySet) error 
 		return err
 	}
 	i.head = a.Head
-	whole := &logLines{in: a}
-	for m, err := a.Next(); !errors.Is(err, io.EOF); m, err = whole.next() {
+	whole := a.Long("log")
+	for m, err := a.Next(); !errors.Is(err, io.EOF); m, err = whole.Next() {
 		if err != nil {
 			return err
 		}
-		if vouching == nil || !strings.HasPrefix(m.Name, "log/") || whole.read {
+		if vouching == nil || !whole.Begins(m) {
 			continue
 		}
-		whole.begin()
 		i.log, err = log.VerifyExport(whole, func(jws string) ([]byte, error) { return vouch.Check(jws, log.TypeCheckpoint, *vouching) }, nil)
 		if err != nil {
 			return ldp.Refuse(ldp.Unprocessable, "The import can't be done: the log is not whole: "+err.Error()+".")
@@ -155,43 +154,6 @@ func (i *takein) open(file io.ReadSeeker) (*parcel.Reader, error) {
 		return nil, fmt.Errorf("%w: its head doesn't name a pod", parcel.ErrFormat)
 	}
 	return a, nil
-}
-
-// logLines reads the members of the log as one file.
-type logLines struct {
-	in    *parcel.Reader
-	read  bool
-	ahead *parcel.Member // the one that came after
-	err   error
-}
-
-func (l *logLines) begin() { l.read = true }
-
-// Read implements io.Reader.
-func (l *logLines) Read(b []byte) (int, error) {
-	for {
-		n, err := l.in.Read(b)
-		if n > 0 || err != nil && !errors.Is(err, io.EOF) {
-			return n, err
-		}
-		if l.ahead != nil || l.err != nil {
-			return 0, io.EOF
-		}
-		if l.ahead, l.err = l.in.Next(); l.err != nil || !strings.HasPrefix(l.ahead.Name, "log/") {
-			return 0, io.EOF
-		}
-		l.ahead = nil
-	}
-}
-
-// next is Next of the archive, after what was read ahead.
-func (l *logLines) next() (*parcel.Member, error) {
-	if l.ahead != nil || l.err != nil {
-		m := l.ahead
-		l.ahead = nil
-		return m, l.err
-	}
-	return l.in.Next()
 }
 
 // begin notes that the import is under way, and puts the end of the log where new

@@ -79,36 +79,11 @@ const takeoutPage = 64
 
 // log writes the exported log, cut into members.
 func (o *takeout) log() error {
-	cut := &cutter{limit: 4 << 20, end: func(n int, b []byte) error {
-		return o.out.AddBytes(parcel.Member{Name: fmt.Sprintf("log/%06d.jsonl", n)}, b)
-	}}
-	if err := o.ExportLog(o.ctx, o.who, LogLines, cut); err != nil {
+	all := o.out.Long("log", ".jsonl")
+	if err := o.ExportLog(o.ctx, o.who, LogLines, all); err != nil {
 		return err
 	}
-	return cut.flush()
-}
-
-// A cutter cuts what is written to it, at the ends of writes.
-type cutter struct {
-	limit int
-	end   func(n int, part []byte) error
-	n     int
-	part  []byte
-}
-
-func (c *cutter) Write(b []byte) (int, error) {
-	c.part = append(c.part, b...)
-	if len(c.part) < c.limit {
-		return len(b), nil
-	}
-	return len(b), c.flush()
-}
-
-func (c *cutter) flush() error {
-	c.n++
-	err := c.end(c.n, c.part)
-	c.part = c.part[:0]
-	return err
+	return all.Close()
 }
 
 // A kept is a resource with what belongs to it.

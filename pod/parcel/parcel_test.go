@@ -171,6 +171,59 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// TestLong: a long file comes out as it went in, wherever it was cut, and the archive
+// goes on after it.
+func TestLong(t *testing.T) {
+	for _, row := range []struct {
+		is      string
+		writes  int // of a mebibyte each
+		members int
+	}{{"nothing", 0, 1}, {"less than a member", 3, 1}, {"one member", 4, 2}, {"several", 9, 3}} {
+		var out, want bytes.Buffer
+		a, err := parcel.NewWriter(&out, parcel.Head{ID: "x", Base: "https://a.example", Root: "/p/"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := a.Long("log", ".jsonl")
+		for i := range row.writes {
+			part := bytes.Repeat([]byte{byte('a' + i)}, 1<<20)
+			want.Write(part)
+			if n, err := l.Write(part); n != len(part) || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		err = errors.Join(l.Close(), a.AddBytes(parcel.Member{Name: "after"}, []byte("x")), a.AddBytes(parcel.Member{Name: "log/apart"}, []byte("y")),
+			a.Close(time.Unix(0, 0), func([]byte) (string, error) { return "jws", nil }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := parcel.NewReader(bytes.NewReader(out.Bytes()), parcel.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := readAll(out.Bytes(), parcel.Limits{}); err != nil || n != row.members+2 {
+			t.Errorf("%s: %d members, %v", row.is, n, err)
+		}
+		var names []string
+		long := r.Long("log")
+		for m, err := r.Next(); !errors.Is(err, io.EOF); m, err = long.Next() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, m.Name)
+			if !long.Begins(m) {
+				continue
+			}
+			if got, err := io.ReadAll(long); err != nil || !bytes.Equal(got, want.Bytes()) {
+				t.Errorf("%s: %d bytes came out of %d: %v", row.is, len(got), want.Len(), err)
+			}
+		}
+		if got := strings.Join(names, " "); got != "log/000001.jsonl after log/apart" {
+			t.Errorf("%s: the archive has %s", row.is, got)
+		}
+	}
+}
+
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }

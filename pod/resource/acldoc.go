@@ -18,7 +18,7 @@ func (tree *Tree) compile(tx store.Tx, r *Right, c *Content) error {
 		return ldp.Refuse(ldp.Unprocessable, "An ACL document has no named graphs: what they grant would not be seen.")
 	}
 	of := r.line[0].ID
-	grants, err := acl.Parse(c.Data.Default(), acl.Document{Base: tree.Base, Path: string(r.ID), Of: string(of)})
+	grants, err := acl.Parse(c.Data.Default(), acl.Document{Base: tree.Base, Path: string(r.id), Of: string(of)})
 	if err != nil {
 		return ldp.Refuse(ldp.Unprocessable, err.Error()+".")
 	}

@@ -30,16 +30,16 @@ func (tree *Tree) List(ctx context.Context, tx store.Tx, r *Right, res *ldp.Reso
 		return err
 	}
 	res.Graph, res.Type, res.Size = own, "", -1
-	first, err := members(tx, r.ID, after.Name())
+	first, err := members(tx, r.id, after.Name())
 	if err != nil {
 		return err
 	}
 	next := func(after string) (found []ldp.Member, err error) {
 		err = view(func(tx store.Tx) error {
-			if _, err := tree.May(tx, r.who, acl.Read, r.ID); err != nil {
+			if _, err := tree.May(tx, r.who, acl.Read, r.id); err != nil {
 				return err
 			}
-			found, err = members(tx, r.ID, after)
+			found, err = members(tx, r.id, after)
 			return err
 		})
 		return found, err
@@ -107,7 +107,7 @@ func (tree *Tree) keepOwn(tx store.Tx, rec *record.State, r *Right, c *Content) 
 	if err != nil {
 		return err
 	}
-	self, own := tree.url(r.ID), new(rdf.Graph)
+	self, own := tree.url(r.id), new(rdf.Graph)
 	for t := range c.Data.Default().All() {
 		switch {
 		case said.Has(t.S, t.P, t.O):
@@ -138,7 +138,7 @@ func (tree *Tree) keepOwn(tx store.Tx, rec *record.State, r *Right, c *Content) 
 // of them; else nothing. No container is larger than what could be sent, so it
 // takes one Scan.
 func (tree *Tree) said(tx store.Tx, r *Right, sent *rdf.Graph) (*rdf.Graph, error) {
-	said, self, n := new(rdf.Graph), rdf.IRI(tree.url(r.ID)), 0
+	said, self, n := new(rdf.Graph), rdf.IRI(tree.url(r.id)), 0
 	contains := rdf.IRI(vocab.LDP + "contains")
 	for t := range sent.All() {
 		if t.S == self && t.P == contains {
@@ -148,13 +148,13 @@ func (tree *Tree) said(tx store.Tx, r *Right, sent *rdf.Graph) (*rdf.Graph, erro
 	if n == 0 || r.Rec == nil {
 		return said, nil
 	}
-	prefix := record.MembersKey(r.ID)
+	prefix := record.MembersKey(r.id)
 	pairs, err := tx.Scan(prefix, "", n+1)
 	if err != nil {
 		return nil, err
 	}
 	for _, pair := range pairs {
-		m, err := record.DecodeMember(r.ID+ldp.ID(pair.Key[len(prefix):]), pair.Value)
+		m, err := record.DecodeMember(r.id+ldp.ID(pair.Key[len(prefix):]), pair.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -197,7 +197,7 @@ func (tree *Tree) Add(ctx context.Context, tx store.Tx, ch *record.Change, r *Ri
 	}
 	if req.Container && c.Body != nil {
 		format, _ := rdf.FormatOf(c.Media)
-		if c.Data, err = tree.Parse(ctx, c.Body, format, r.ID); err != nil {
+		if c.Data, err = tree.Parse(ctx, c.Body, format, r.id); err != nil {
 			return done, err
 		}
 	}
@@ -211,9 +211,9 @@ func (r *Right) MayPost(req ldp.Post) error {
 		return err
 	}
 	switch {
-	case !r.ID.IsContainer():
+	case !r.id.IsContainer():
 		return ldp.Refuse(ldp.NotAllowed, "Only a container takes a POST. Its URL ends with a slash.")
-	case IsEvidence(r.ID):
+	case IsEvidence(r.id):
 		return Fixed()
 	case r.Rec == nil:
 		return r.mayRead()
@@ -229,14 +229,14 @@ func (r *Right) MayPost(req ldp.Post) error {
 
 // extend turns the right to a container into that to a new member of it.
 func (r *Right) extend(tx store.Tx, ch *record.Change, slug string, container bool) error {
-	random := store.IDEncoding.EncodeToString(ch.Derive("name", string(r.ID))[:16])
+	random := store.IDEncoding.EncodeToString(ch.Derive("name", string(r.id))[:16])
 	name := segment(slug)
 	candidates := []string{name, random[:8] + "-" + name}
 	if name == "" {
 		candidates = []string{random}
 	}
 	for _, name := range candidates {
-		id, err := ldp.ParseID(string(r.ID) + name)
+		id, err := ldp.ParseID(string(r.id) + name)
 		if err != nil {
 			return err
 		}
@@ -248,7 +248,7 @@ func (r *Right) extend(tx store.Tx, ch *record.Change, slug string, container bo
 			return err
 		}
 		if taken[0] == nil && taken[1] == nil && !ReservedPath(id) {
-			r.ID, r.Rec = id, nil
+			r.id, r.Rec = id, nil
 			r.line = slices.Insert(r.line, 0, link{ID: id})
 			return nil
 		}

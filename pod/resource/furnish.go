@@ -136,7 +136,7 @@ func (tree *Tree) Place(ctx context.Context, tx store.Tx, ch *record.Change, id 
 // isProfile reports whether the resource is the owner's WebID document.
 func (tree *Tree) isProfile(r *Right) bool {
 	document, _, _ := strings.Cut(string(r.Home.Owner), "#")
-	return tree.url(r.ID) == document
+	return tree.url(r.id) == document
 }
 
 // protect refuses a WebID document that would give the owner another OpenID

@@ -25,7 +25,7 @@ const (
 // isSender reports whether the agent puts something into the inbox without having
 // a right to change what is there. An ACL document takes Control, and is none.
 func (r *Right) isSender() bool {
-	return r.aux != ldp.ACLSuffix && strings.HasPrefix(string(r.ID), string(record.RootOf(r.ID))+Inbox) && !r.allows(0, acl.Write)
+	return r.aux != ldp.ACLSuffix && strings.HasPrefix(string(r.id), string(record.RootOf(r.id))+Inbox) && !r.allows(0, acl.Write)
 }
 
 // notification refuses what a sender sends and an inbox doesn't take, before it is

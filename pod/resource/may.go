@@ -24,7 +24,7 @@ type Right struct {
 	who  acl.Agent
 	Now  time.Time
 	Home record.Home
-	ID   ldp.ID // what was asked for
+	id   ldp.ID // what was asked for
 	aux  string // its suffix, if it is an auxiliary resource
 
 	// line is the resource, or what the auxiliary resource belongs to; its
@@ -62,7 +62,7 @@ func (tree *Tree) May(tx store.Tx, who acl.Agent, mode acl.Mode, id ldp.ID) (*Ri
 // these.
 func (tree *Tree) Look(tx store.Tx, who acl.Agent, id ldp.ID, writing bool) (*Right, error) {
 	subject, aux := id.Subject()
-	r := &Right{who: who, Now: tree.Now(), ID: id, aux: aux}
+	r := &Right{who: who, Now: tree.Now(), id: id, aux: aux}
 	root := record.RootOf(id)
 	depth := strings.Count(string(subject), "/")
 	r.line = make([]link, 0, depth)
@@ -103,7 +103,7 @@ func (r *Right) fill(values [][]byte, writing bool) (err error) {
 		return err
 	}
 	if r.Home.Moved != "" {
-		return MovedTo(r.Home.Moved, strings.TrimPrefix(string(r.ID), string(record.RootOf(r.ID))))
+		return MovedTo(r.Home.Moved, strings.TrimPrefix(string(r.id), string(record.RootOf(r.id))))
 	}
 	if r.Rec, err = record.DecodeState(next()); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (r *Right) fill(values [][]byte, writing bool) (err error) {
 			decided = l.rules != nil
 			continue
 		}
-		if l.rec = r.Rec; l.ID != r.ID {
+		if l.rec = r.Rec; l.ID != r.id {
 			if l.rec, err = record.DecodeState(next()); err != nil {
 				return err
 			}
@@ -273,7 +273,7 @@ func (r *Right) mayDelete() error {
 		return r.mayRead()
 	}
 	mode := acl.Write
-	if r.ID.IsContainer() {
+	if r.id.IsContainer() {
 		mode |= acl.Read
 	}
 	if err := r.Need(0, mode); err != nil || r.aux != "" || len(r.line) == 1 {
@@ -302,7 +302,7 @@ func (tree *Tree) expandGroups(tx store.Tx, r *Right) error {
 			switch {
 			case g.Group == "" || seen || len(member) == maxGroups:
 				continue
-			case local && record.RootOf(id) == record.RootOf(r.ID):
+			case local && record.RootOf(id) == record.RootOf(r.id):
 				here, keys = append(here, g.Group), append(keys, record.RecordKey(id))
 			case known == nil && tree.Asks:
 				r.unasked = append(r.unasked, g.Group)

@@ -142,7 +142,7 @@ func (job *Patching) apply(ctx context.Context, r *Right) (*Content, error) {
 		}
 		return nil, ldp.Refuse(ldp.Conflict, "The patch can't be applied: "+err.Error()+".")
 	}
-	if r.ID.IsContainer() {
+	if r.id.IsContainer() {
 		return &Content{Data: data}, nil
 	}
 	format, _ := rdf.FormatOf(media)
@@ -178,7 +178,7 @@ func (job *Patching) before(ctx context.Context, r *Right) (media string, data *
 	media, body := r.Rec.Media, r.Rec.Body
 	format, isRDF := rdf.FormatOf(media)
 	switch {
-	case r.ID.IsContainer():
+	case r.id.IsContainer():
 		format = rdf.NTriples
 	case !isRDF:
 		return "", nil, ldp.Refuse(ldp.Unsupported, "The resource is not RDF, and can't be patched. Replace it with PUT.")
@@ -187,6 +187,6 @@ func (job *Patching) before(ctx context.Context, r *Right) (media string, data *
 	case r.Rec.Digest != "":
 		body = job.old.body
 	}
-	data, err = job.Parse(ctx, body, format, r.ID)
+	data, err = job.Parse(ctx, body, format, r.id)
 	return media, data, err
 }

@@ -95,7 +95,7 @@ func (r *Right) shrinkage(tx store.Tx) (int64, error) {
 	if r.aux != "" {
 		return n, nil
 	}
-	values, err := tx.Get(record.RecordKey(r.ID+ldp.ACLSuffix), record.RecordKey(r.ID+ldp.MetaSuffix))
+	values, err := tx.Get(record.RecordKey(r.id+ldp.ACLSuffix), record.RecordKey(r.id+ldp.MetaSuffix))
 	for _, value := range values {
 		rec, bad := record.DecodeState(value)
 		if bad != nil {

@@ -32,7 +32,7 @@ const (
 // first.
 func Offers(r *Right) []string {
 	switch format, ok := rdf.FormatOf(r.Rec.Media); {
-	case r.ID.IsContainer() || ok && r.Rec.Media == turtleFirst[0]:
+	case r.id.IsContainer() || ok && r.Rec.Media == turtleFirst[0]:
 		return turtleFirst
 	case ok && format == rdf.JSONLD:
 		return []string{r.Rec.Media, rdf.Turtle.MediaType()}
@@ -49,7 +49,7 @@ var turtleFirst = []string{rdf.Turtle.MediaType(), rdf.JSONLD.MediaType()}
 // Describe returns the resource without its content.
 func (tree *Tree) Describe(r *Right) *ldp.Resource {
 	tag, modified := r.Rec.Validators()
-	res := &ldp.Resource{ID: r.ID, Type: r.Rec.Media, Tag: tag, Modified: modified, Size: r.Rec.Size, Description: tree.Description(r)}
+	res := &ldp.Resource{ID: r.id, Type: r.Rec.Media, Tag: tag, Modified: modified, Size: r.Rec.Size, Description: tree.Description(r)}
 	res.Modes, res.Public = r.modes()
 	if torn := r.torn(); torn != "" && res.Modes.Has(acl.Control) {
 		res.Notice = "The ACL document " + string(torn) + " is damaged, so that nobody but the owner has access. Write it anew."
@@ -59,11 +59,11 @@ func (tree *Tree) Describe(r *Right) *ldp.Resource {
 
 // Description is what supports tells, and what follows from what is stored.
 func (tree *Tree) Description(r *Right) ldp.Description {
-	d := tree.Supports(r.ID)
+	d := tree.Supports(r.id)
 	if d.Root {
 		d.Owner = string(r.Home.Owner)
 	}
-	if _, ok := rdf.FormatOf(r.Rec.Media); !ok && !r.ID.IsContainer() {
+	if _, ok := rdf.FormatOf(r.Rec.Media); !ok && !r.id.IsContainer() {
 		d.Types = []string{vocab.LDP + "NonRDFSource"}
 		d.Methods = without(d.Methods, "PATCH")
 	}
@@ -88,7 +88,7 @@ func (r *Right) Fits(cond ldp.Conditions, fault error, nonRDF bool) error {
 	if err := r.FitsPath(); err != nil {
 		return err
 	}
-	if nonRDF && (r.ID.IsContainer() || r.aux != "") {
+	if nonRDF && (r.id.IsContainer() || r.aux != "") {
 		return ldp.Refuse(ldp.Conflict, "This can only be an RDF source. Leave out the Link header that asks for a non-RDF source.")
 	}
 	tag, modified := r.Rec.Validators()
@@ -101,9 +101,9 @@ func (r *Right) Fits(cond ldp.Conditions, fault error, nonRDF bool) error {
 // FitsPath is Fits for the path alone.
 func (r *Right) FitsPath() error {
 	switch {
-	case IsEvidence(r.ID):
+	case IsEvidence(r.id):
 		return Fixed()
-	case ReservedPath(r.ID):
+	case ReservedPath(r.id):
 		return ldp.Refuse(ldp.NotAllowed, "The server itself keeps what is under .well-known/ and evidence/ here. Choose another path.")
 	}
 	if r.aux != "" {
@@ -295,15 +295,15 @@ func (tree *Tree) Expect(tx store.Tx, r *Right, media string, container bool, si
 // Write makes c the state of the resource, with all that follows from it, in one
 // transaction.
 func (tree *Tree) Write(ctx context.Context, tx store.Tx, ch *record.Change, r *Right, c *Content) (ldp.Written, error) {
-	rec := &record.State{Tag: ch.Tag(r.ID), Modified: ch.At.Unix(), Media: c.Media, Body: c.Body, Digest: c.digest, Size: c.Size}
+	rec := &record.State{Tag: ch.Tag(r.id), Modified: ch.At.Unix(), Media: c.Media, Body: c.Body, Digest: c.digest, Size: c.Size}
 	created := r.Rec == nil
 	var err error
 	switch {
 	case created && r.isSender():
-		if err = r.notification(c.Media, r.ID.IsContainer(), c.Size); err == nil {
+		if err = r.notification(c.Media, r.id.IsContainer(), c.Size); err == nil {
 			err = tree.countSender(tx, r)
 		}
-	case r.ID.IsContainer():
+	case r.id.IsContainer():
 		err = tree.keepOwn(tx, rec, r, c)
 	case r.aux == ldp.ACLSuffix:
 		err = tree.compile(tx, r, c)
@@ -322,8 +322,8 @@ func (tree *Tree) Write(ctx context.Context, tx store.Tx, ch *record.Change, r *
 		return ldp.Written{}, err
 	}
 	if r.aux != "" {
-		tx.Put(record.RecordKey(r.ID), rec.Encode())
-		r.did(ch, made(created), r.ID, "", rec.Media)
+		tx.Put(record.RecordKey(r.id), rec.Encode())
+		r.did(ch, made(created), r.id, "", rec.Media)
 	} else {
 		r.save(tx, ch, 0, rec)
 	}
@@ -331,7 +331,7 @@ func (tree *Tree) Write(ctx context.Context, tx store.Tx, ch *record.Change, r *
 		return ldp.Written{}, err
 	}
 	tag, modified := rec.Validators()
-	return ldp.Written{ID: r.ID, Created: created, Tag: tag, Modified: modified, Description: tree.Supports(r.ID)}, nil
+	return ldp.Written{ID: r.id, Created: created, Tag: tag, Modified: modified, Description: tree.Supports(r.id)}, nil
 }
 
 // save makes rec the state of link i, and tells the containers above: a new
@@ -425,18 +425,18 @@ func (tree *Tree) Remove(tx store.Tx, ch *record.Change, r *Right) error {
 
 // canGo refuses to remove what has to stay.
 func (tree *Tree) canGo(tx store.Tx, r *Right) error {
-	root := r.line[0].ID == record.RootOf(r.ID)
+	root := r.line[0].ID == record.RootOf(r.id)
 	switch {
 	case root && r.aux != ldp.MetaSuffix:
 		return ldp.Refuse(ldp.NotAllowed, "The pod's root container and its ACL can't be deleted.")
-	case IsEvidence(r.ID) && (r.aux != "" || r.ID.IsContainer()):
+	case IsEvidence(r.id) && (r.aux != "" || r.id.IsContainer()):
 		return Fixed()
 	case tree.isProfile(r):
 		return ldp.Refuse(ldp.Conflict, "This document says who the owner of the pod is. It can be changed, and not deleted.")
-	case r.aux != "" || !r.ID.IsContainer():
+	case r.aux != "" || !r.id.IsContainer():
 		return nil
 	}
-	members, err := tx.Scan(record.MembersKey(r.ID), "", 1)
+	members, err := tx.Scan(record.MembersKey(r.id), "", 1)
 	if err == nil && len(members) > 0 {
 		err = ldp.Refuse(ldp.Conflict, "The container is not empty. Delete what it holds first.")
 	}
@@ -449,7 +449,7 @@ func (r *Right) remember(tx store.Tx) error {
 	if r.aux != "" || !r.Home.Watched(r.Now) {
 		return nil
 	}
-	rules, err := tx.Get(record.RulesKey(r.ID))
+	rules, err := tx.Get(record.RulesKey(r.id))
 	if err == nil {
 		r.former = rules[0]
 	}
@@ -458,19 +458,19 @@ func (r *Right) remember(tx store.Tx) error {
 
 // remove takes away the resource and what belongs to it.
 func (r *Right) remove(tx store.Tx, ch *record.Change) {
-	tx.Delete(record.RecordKey(r.ID))
-	r.did(ch, record.Deleted, r.ID, "", "")
+	tx.Delete(record.RecordKey(r.id))
+	r.did(ch, record.Deleted, r.id, "", "")
 	if r.aux == ldp.ACLSuffix {
 		tx.Delete(record.RulesKey(r.line[0].ID))
 	}
 	if r.aux != "" {
 		return
 	}
-	tx.Delete(record.RulesKey(r.ID))
-	tx.Delete(record.RecordKey(r.ID + ldp.ACLSuffix))
-	tx.Delete(record.RecordKey(r.ID + ldp.MetaSuffix))
-	tx.Delete(record.MembersKey(r.line[1].ID) + r.ID.Name())
-	r.did(ch, record.Removed, r.ID, r.line[1].ID, "")
+	tx.Delete(record.RulesKey(r.id))
+	tx.Delete(record.RecordKey(r.id + ldp.ACLSuffix))
+	tx.Delete(record.RecordKey(r.id + ldp.MetaSuffix))
+	tx.Delete(record.MembersKey(r.line[1].ID) + r.id.Name())
+	r.did(ch, record.Removed, r.id, r.line[1].ID, "")
 	r.touch(tx, ch, 1, true)
 }
 
