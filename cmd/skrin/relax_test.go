@@ -2,7 +2,34 @@
 
 package main
 
-import "testing"
+import (
+	"log/slog"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// TestAServerIsSmall: a server of which nobody has asked anything holds less than 8 MB
+// of the heap; it is some 3.
+func TestAServerIsSmall(t *testing.T) {
+	live := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC() // what pools held is gone
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := live()
+	s, err := newServer(t.Context(), config{Base: "https://pod.example.se", Dir: t.TempDir(), Key: make([]byte, keySize), Token: time.Minute}, slog.New(slog.DiscardHandler))
+	must(t, err)
+	defer s.Close()
+	held := int64(live()) - int64(before)
+	t.Logf("%d kB", held>>10)
+	if held > 8<<20 {
+		t.Errorf("it holds %d kB", held>>10)
+	}
+	runtime.KeepAlive(s)
+}
 
 // TestBreather: memory is given back once when the start is over, and once after each
 // busy time; not as long as it lasts, and not again and again.
