@@ -23,7 +23,7 @@ import (
 const (
 	filesPage = 100       // of a folder, on a page
 	shown     = 8 << 10   // bytes of a text
-	readable  = 128 << 10 // bytes of a document of data that is put into words
+	readable  = 64 << 10  // bytes of a document of data that is put into words: what needs no turn (ldp.Turns)
 	statement = 200       // of these on a page
 	maxUpload = 513 << 20 // bytes of a form with a file; how large the file may be, the pod says
 )
