@@ -161,7 +161,9 @@ func TestFire(t *testing.T) {
 		}, "", 0, 50},
 		{"nothing", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, "", 0, 0},
 		{"a refusal", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, "", 10, 0},
-		{"a refusal of several lines", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not\n\tnow", http.StatusServiceUnavailable) }, "", 10, 90},
+		{"a refusal of several lines", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "not\n\tnow", http.StatusServiceUnavailable)
+		}, "", 10, 90},
 		{"a connection that is closed each time", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Connection", "close")
 			io.WriteString(w, "12345")
