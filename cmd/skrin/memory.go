@@ -33,14 +33,14 @@ func (m *memory) crowded() bool {
 	return m.most > 0 && m.look()+uint64(max(m.open.Load(), 0))*m.header/2*3 > m.most
 }
 
-// look returns how much the process has. It looks at most every 5 ms.
+// look returns how much the process has, without the ballast, which is nowhere. It looks at most every 5 ms.
 func (m *memory) look() uint64 {
 	const every = 5 * time.Millisecond
 	now, next := time.Now().UnixNano(), m.next.Load()
 	if now >= next && m.next.CompareAndSwap(next, now+int64(every)) {
 		of := []runtimes.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 		runtimes.Read(of)
-		m.used.Store(of[0].Value.Uint64() - of[1].Value.Uint64())
+		m.used.Store(of[0].Value.Uint64() - of[1].Value.Uint64() - uint64(len(ballast)))
 	}
 	return m.used.Load()
 }
@@ -59,7 +59,7 @@ func (m *memory) connState(_ net.Conn, state http.ConnState) {
 // for no bound.
 func bound(memory size) {
 	if memory > 0 {
-		debug.SetMemoryLimit(int64(memory) / 8 * 5)
+		debug.SetMemoryLimit(int64(memory)/8*5 + int64(len(ballast)))
 	}
 }
 
