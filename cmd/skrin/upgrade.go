@@ -134,6 +134,9 @@ func (s *chest) upgradePod(ctx context.Context, u *upgrade, id string) error {
 // tell says how far it is.
 func (u *upgrade) tell() {
 	of := max(u.of, u.Seen)
+	if of == 0 {
+		return
+	}
 	if u.told != nil {
 		u.told(pace{u.Seen, of, "pods"})
 	}
