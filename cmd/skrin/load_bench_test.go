@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -50,7 +51,7 @@ func BenchmarkOthers(b *testing.B) {
 		end := time.Now().Add(time.Second)
 		pace := func(u solidUser, every time.Duration, each func(status int, took time.Duration)) {
 			wg.Go(func() {
-				for at := time.Now(); time.Now().Before(end); at = at.Add(every) {
+				for at := time.Now().Add(rand.N(every)); at.Before(end); at = at.Add(every) { // none waits for another's clock
 					time.Sleep(time.Until(at))
 					began := time.Now()
 					each(u.do("GET", kept, "", ""), time.Since(began))
