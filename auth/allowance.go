@@ -7,8 +7,8 @@ import (
 	"errors"
 )
 
-// ErrSpent is that whoever asks has had as much fetched as it may, for now.
-var ErrSpent = errors.New("no more is fetched for who asks, for now")
+// ErrSpent is that whoever asks has had as much as it may, for now.
+var ErrSpent = errors.New("who asks has had as much as it may, for now")
 
 type allowanceKey struct{}
 

@@ -35,17 +35,31 @@ func (l *Limiter) Allow(key string) bool { return l.Wait(key) == 0 }
 func (l *Limiter) Wait(key string) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	full, wait := l.next(key)
+	if wait == 0 {
+		l.full.put(key, full)
+	}
+	return wait
+}
+
+// Spent is Wait for who doesn't do it.
+func (l *Limiter) Spent(key string) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, wait := l.next(key)
+	return wait
+}
+
+// next returns when the key will have all of its burst again if it does it now, and
+// how long it must wait before it may.
+func (l *Limiter) next(key string) (full time.Time, wait time.Duration) {
 	now := l.now()
 	full, ok := l.full.get(key)
 	if !ok || full.Before(now) {
 		full = now
 	}
 	full = full.Add(l.every)
-	if wait := full.Sub(now) - time.Duration(l.burst)*l.every; wait > 0 {
-		return wait
-	}
-	l.full.put(key, full)
-	return 0
+	return full, max(0, full.Sub(now)-time.Duration(l.burst)*l.every)
 }
 
 // Reset forgets what the key has done.

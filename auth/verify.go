@@ -84,6 +84,10 @@ type Verifier struct {
 	// Revoked, if set, says that a good token is good no more. It is asked for
 	// each request, whether the token is cached or not, so it should be fast.
 	Revoked func(ctx context.Context, t Token) (bool, error)
+	// Before, if set, may refuse whom a good token names before the proof is checked,
+	// which costs the most. Who asks may then be another, who has the token alone: so
+	// it must refuse nothing that it wouldn't refuse the holder, and count nothing.
+	Before func(acl.Agent) error
 	// Audience is whom tokens must be for; "" for solid, as Solid-OIDC has it.
 	Audience string
 	// Scope is one that tokens must have; "" for any.
@@ -121,6 +125,11 @@ func (v *Verifier) Identify(r *http.Request) (acl.Agent, error) {
 	known, err := v.token(r.Context(), token)
 	if err != nil {
 		return acl.Agent{}, err
+	}
+	if v.Before != nil {
+		if err := v.Before(known.agent); err != nil {
+			return acl.Agent{}, err
+		}
 	}
 	// A proof is good once, so there is nothing about it to be cached.
 	_, err = v.Proofs.CheckBound(proof, r.Method, v.Base+r.URL.EscapedPath(), token, known.thumbprint, false)

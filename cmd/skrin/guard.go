@@ -324,6 +324,25 @@ func (l podLimits) of(base, pod string, who acl.Agent) (*auth.Limiter, string) {
 	return l.known, pod
 }
 
+const tooManyOfOne = "You send more requests than this server takes from one client. Wait, then retry."
+
+func clientKey(who acl.Agent) string { return string(who.ID) + "\x00" + who.Client }
+
+// exhausted refuses a client that has had all that it may, before its proof is
+// checked, so that whoever floods costs little. It counts nothing: a token without its
+// proof may be in anybody's hands.
+func (g *guard) exhausted(who acl.Agent) error {
+	if g.clients == nil {
+		return nil
+	}
+	wait := g.clients.Spent(clientKey(who))
+	if wait == 0 {
+		return nil
+	}
+	g.m.refusals.WithLabelValues(byClient).Inc()
+	return fmt.Errorf("%w: %w", auth.ErrSpent, &ldp.Fault{Kind: ldp.TooMany, Detail: tooManyOfOne, Header: "Retry-After: " + wholeSeconds(wait)})
+}
+
 // admit refuses who asks too much, once it is known who that is.
 func (g *guard) admit(who acl.Agent, r *http.Request) error {
 	pods, key := g.pods.of(g.Base, podKey(r.URL.Path), who)
@@ -333,7 +352,7 @@ func (g *guard) admit(who acl.Agent, r *http.Request) error {
 	if !who.Known() {
 		return nil
 	}
-	if err := g.allow(g.clients, byClient, string(who.ID)+"\x00"+who.Client, "You send more requests than this server takes from one client. Wait, then retry."); err != nil {
+	if err := g.allow(g.clients, byClient, clientKey(who), tooManyOfOne); err != nil {
 		return err
 	}
 	party, ok := strings.CutPrefix(string(who.ID), g.Base+"/.parties/")

@@ -22,6 +22,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"skrin/acl"
+	"skrin/auth/dpop"
 	"skrin/ldp"
 )
 
@@ -449,5 +450,31 @@ func BenchmarkGuard(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		h.ServeHTTP(w, r)
+	}
+}
+
+// TestTheExhaustedAreRefusedFirst: who has had all that it may is refused before its
+// proof is checked, and who has its token without its key takes nothing from it.
+func TestTheExhaustedAreRefusedFirst(t *testing.T) {
+	w := newWorldOf(t, func(c *config) { c.Limit = limitSettings{Client: rate{3, time.Hour}} })
+	if a := w.ask(w.alice, "PUT", "/kept", "text/plain", "kept"); a.StatusCode != 201 {
+		t.Fatalf("%s %s", a.Status, a.body)
+	}
+	id, secret, err := w.provider.NewScript(t.Context(), "person-flood", w.owner.ID, "load")
+	must(t, err)
+	key, err := dpop.NewKey()
+	must(t, err)
+	other, err := dpop.NewKey()
+	must(t, err)
+	user := solidUser{t, w.owner.ID, key, scriptToken(t, w.Base, id, secret, key)}
+	thief := solidUser{t, w.owner.ID, other, user.token}
+	kept := w.Base + string(w.id("/kept"))
+	for i, row := range []struct {
+		who  solidUser
+		want int
+	}{{thief, 401}, {thief, 401}, {thief, 401}, {thief, 401}, {user, 200}, {user, 200}, {user, 200}, {user, 429}, {thief, 429}} {
+		if got := row.who.do("GET", kept, "", ""); got != row.want {
+			t.Errorf("request %d: %d, want %d", i, got, row.want)
+		}
 	}
 }

@@ -234,7 +234,7 @@ const proofAge = time.Minute
 func (s *server) verifier() *auth.Verifier {
 	return &auth.Verifier{
 		Base: s.Base, Issuers: s.issuer, Cache: auth.NewCache(16 << 10), Now: s.now,
-		Revoked: s.provider.Revoked, Proofs: s.proofs(),
+		Revoked: s.provider.Revoked, Proofs: s.proofs(), Before: s.guard.exhausted,
 	}
 }
 
