@@ -160,9 +160,13 @@ func TestForeignRemembersLittle(t *testing.T) {
 				a.Close()
 			}
 			f.client.CloseIdleConnections()
-			runtime.GC()
-			runtime.ReadMemStats(&after)
-			if kept := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / documents; kept > each {
+			kept := int64(each + 1)
+			for end := time.Now().Add(10 * time.Second); kept > each && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+				runtime.GC() // connections that are being closed hold something for a while
+				runtime.ReadMemStats(&after)
+				kept = (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / documents
+			}
+			if kept > each {
 				t.Errorf("%d bytes are kept of a document, want at most %d", kept, each)
 			}
 			runtime.KeepAlive(f)

@@ -451,7 +451,8 @@ func TestInbox(t *testing.T) {
 		{"F: too much", "POST /inbox/" + asTurtle + "#" + strings.Repeat("x", 64<<10), 413, nil, nil},
 		{"F: no container", "POST /inbox/\nLink: <http://www.w3.org/ns/ldp#BasicContainer>; rel=\"type\"" + asTurtle, 409, nil, nil},
 		{"F: nor by PUT", "PUT /inbox/c/", 409, nil, nil},
-		{"F: nor on the way", "PUT /inbox/c/x" + asText + "x", 415, nil, nil},
+		{"F: nor on the way", "PUT /inbox/c/x" + asText + "x", 409, nil, nil},
+		{"F: nor for what it takes", "PUT /inbox/c/x" + asTurtle + "<> a <#Note> .", 409, nil, nil},
 		{"F: who may write is not a sender", "POST /inbox/ alice" + asText + "x", 201, nil, nil},
 	})
 }

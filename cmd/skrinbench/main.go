@@ -106,6 +106,7 @@ func choose(names []string, of amount) ([]*workload, error) {
 		found := false
 		for _, w := range workloads(of) {
 			if w.name == name {
+				w.alone = false // whoever names it waits for it
 				out, found = append(out, w), true
 			}
 		}

@@ -27,7 +27,7 @@ type workload struct {
 	large   int64             // bytes of a large body: the limit reads it from the disk, or writes it there; 0 for none
 	ours    bool              // only servers of ours can do it
 	not     map[string]string // kinds of servers that can't do it, and why
-	alone   bool              // to make it ready takes other servers too long: only the target does it
+	alone   bool              // to make it ready takes other servers minutes: they do it only where it is asked for by name
 	grows   string            // what it has more of than others of this name; the first of them has least, and the report compares them with it
 
 	conns int // at most so many at once; 0 for as many as asked

@@ -231,7 +231,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestStyles: what a page's style is made of can be had, and looks like something.
+// TestStyles: a page's style can be had, all of it at once, and looks like something.
 func TestStyles(t *testing.T) {
 	c := newCompany(t)
 	for name, site := range map[string]http.Handler{"authority": c.a.Handler(), "insurer": c.in.Handler()} {
@@ -244,16 +244,8 @@ func TestStyles(t *testing.T) {
 			return w.Body.String()
 		}
 		style := get("/style.css")
-		for rest := style; ; {
-			_, after, ok := strings.Cut(rest, `@import "`)
-			if !ok {
-				break
-			}
-			var path string
-			path, rest, _ = strings.Cut(after, `"`)
-			style += get(path)
-		}
-		if !strings.Contains(style, "body {") {
+		if !strings.Contains(style, "body {") || strings.Contains(style, "@import") { // which a browser's tools may not fetch
+
 			t.Errorf("%s: its pages have no style", name)
 		}
 	}

@@ -128,13 +128,29 @@ const maxBody = 300 << 10 // bytes: a notification and more
 
 // common adds the routes that both sites have.
 func (s *site) common(mux *http.ServeMux) {
-	for _, file := range []string{s.folder + "/style.css", s.folder + "/mark.svg", "layout/public.css"} {
-		mux.HandleFunc("GET /"+path.Base(file), func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Cache-Control", "max-age=300")
-			http.ServeFileFS(w, r, content, file)
-		})
-	}
+	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=300")
+		http.ServeContent(w, r, "style.css", time.Time{}, bytes.NewReader(s.style()))
+	})
+	mux.HandleFunc("GET /mark.svg", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=300")
+		http.ServeFileFS(w, r, content, s.folder+"/mark.svg")
+	})
 	mux.Handle("/", s.page(func(http.ResponseWriter, *http.Request) error { return trouble{http.StatusNotFound, "absent"} }))
+}
+
+// style is how the pages look: those of public bodies alike, but for what an office
+// has besides.
+func (s *site) style() (text []byte) {
+	files := map[string][]string{"authority": {"layout/public.css"}, "office": {"layout/public.css", "office/style.css"}, "insurer": {"insurer/style.css"}}
+	for _, file := range files[s.folder] {
+		part, err := content.ReadFile(file)
+		if err != nil {
+			panic(err) // it is in the program
+		}
+		text = append(text, part...)
+	}
+	return text
 }
 
 // A trouble is what a person is told instead of the page: its status, and the
