@@ -410,6 +410,7 @@ func TestGoodVariantsPass(t *testing.T) {
 		{"query in htu", "https://pod.example/c?x=1", "https://pod.example/c"},
 		{"query in the URL", "https://pod.example/c", "https://pod.example/c?x=/#y"},
 		{"IPv6", "http://[::1]:3000/c", "http://[::1]:3000/c"},
+		{"IPv6 with the default port", "http://[::1]:80/c", "http://[::1]/c"},
 	} {
 		f := newForger(t, k.ec, "ES256")
 		f.claims["htu"] = row.htu
@@ -435,6 +436,19 @@ func TestGoodVariantsPass(t *testing.T) {
 		c.NotBefore = row.since
 		if _, err := c.Check(f.proof(t), "GET", "https://pod.example/w/c/", "token", true); (err == nil) != row.ok {
 			t.Errorf("iat %s: %v", row.name, err)
+		}
+	}
+}
+
+func TestWhatIsNoURLIsTheSameAsNothing(t *testing.T) {
+	for _, url := range []string{
+		"", "pod.example/c", "ftp://pod.example/c", "http:///c", "http://:80/c",
+		"http://[::", "http://[::1/c", "http://::1]/c", "http://[]/c", "http://[pod.example]/c", "http://[::1]x/c",
+		"http://a:80:80/c", "http://::1/c", "http://pod.example:x/c", "http://pod.example:8 0/c",
+		"http://you@pod.example/c", "http://pod%2eexample/c", `http://pod.example\c`, "http://pod.example/%", "http://pod.example/å",
+	} {
+		if sameURL(url, url) {
+			t.Errorf("%q passed", url)
 		}
 	}
 }
@@ -641,6 +655,8 @@ func FuzzCheck(f *testing.F) {
 	f.Add(rfcTokenProof, "POST", "https://server.example.com/token", "")
 	f.Add(rfcResourceProof, "GET", "https://resource.example.org/protectedresource", rfcAccessToken)
 	f.Add("e30.e30.", "GET", "http://[::1]:80/%7e?#", "t")
+	f.Add("e30.e30.", "GET", "http://[::", "t")
+	f.Add("e30.e30.", "GET", "http://a:80:80", "t")
 	parsed, err := jose.ParseSignedCompact(rfcTokenProof, allowed())
 	if err != nil {
 		f.Fatal(err)

@@ -41,17 +41,36 @@ func normal(s string) (string, bool) {
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
 		host, path = rest[:i], rest[i:]
 	}
-	host = strings.ToLower(host)
-	host = strings.TrimSuffix(host, defaultPort[scheme])
-	host = strings.TrimSuffix(host, ":")
-	if host == "" || strings.ContainsAny(host, "@%\\") || !printable(host) || !printable(path) {
+	host, okHost := normalHost(host, defaultPort[scheme])
+	path, okPath := normalEscapes(path)
+	if !okHost || !okPath || !printable(path) {
 		return "", false
 	}
-	path, ok = normalEscapes(path)
-	return scheme + "://" + host + path, ok
+	return scheme + "://" + host + path, true
 }
 
-var defaultPort = map[string]string{"http": ":80", "https": ":443"}
+// normalHost writes a name or address in lower case, and a port where it isn't
+// the scheme's own. Only an address in brackets holds colons.
+func normalHost(s, defaultPort string) (string, bool) {
+	name, port := s, ""
+	if i := strings.LastIndexByte(s, ':'); i > strings.LastIndexByte(s, ']') {
+		name, port = s[:i], s[i+1:]
+	}
+	inner, bracketed := strings.CutPrefix(name, "[")
+	if bracketed {
+		inner, bracketed = strings.CutSuffix(inner, "]")
+	}
+	if inner == "" || strings.ContainsAny(inner, "[]@%\\") || !printable(inner) ||
+		strings.Contains(inner, ":") != bracketed || strings.Trim(port, "0123456789") != "" {
+		return "", false
+	}
+	if port != "" && port != defaultPort {
+		name += ":" + port
+	}
+	return strings.ToLower(name), true
+}
+
+var defaultPort = map[string]string{"http": "80", "https": "443"}
 
 func printable(s string) bool {
 	for i := range len(s) {
