@@ -34,6 +34,7 @@ import (
 	"skrin/pod/log"
 	"skrin/pod/mandate"
 	"skrin/pod/registry"
+	"skrin/pod/space"
 )
 
 // A Pod is what the pages use of a pod.Pod.
@@ -87,8 +88,8 @@ type Given interface {
 	SharesOf(ctx context.Context, who acl.Agent, e *pod.Evidence, n int) (some []pod.Share, total int, err error)
 	Share(ctx context.Context, who acl.Agent, id string) (pod.Share, error)
 	Withdraw(ctx context.Context, who acl.Agent, consent string) error
-	Connections(ctx context.Context, who acl.Agent) ([]pod.Connection, error)
-	Counterparts(ctx context.Context, who acl.Agent) ([]pod.Connection, error)
+	Connections(ctx context.Context, who acl.Agent) ([]space.Connection, error)
+	Counterparts(ctx context.Context, who acl.Agent) ([]space.Connection, error)
 	Freeze(ctx context.Context, who acl.Agent, party string) error
 	Thaw(ctx context.Context, who acl.Agent, party string) error
 	Disconnect(ctx context.Context, who acl.Agent, party string) error
