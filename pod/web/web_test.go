@@ -4,6 +4,7 @@ package web_test
 
 import (
 	"errors"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strconv"
@@ -598,6 +599,13 @@ func TestStaticFiles(t *testing.T) {
 			t.Errorf("%s: %d; want %d", path, w.Code, want)
 		}
 	}
+	for path, want := range map[string]string{"/me/log": "GET, HEAD", "/me/sign-out": "POST", "/me/help/x": "GET, HEAD, POST", "/me/for/m2/log": "GET, HEAD"} {
+		r := httptest.NewRequest("PUT", "https://skrin.example"+path, nil)
+		w := httptest.NewRecorder()
+		if b.h.ServeHTTP(w, r); w.Code != 405 || w.Header().Get("Allow") != want {
+			t.Errorf("PUT %s: %d, Allow: %s; want %s", path, w.Code, w.Header().Get("Allow"), want)
+		}
+	}
 	if w := b.do(call{path: "/me/static/skrin.css"}); w.Header().Get("Cache-Control") != "no-store" {
 		t.Error("an address without a version is kept")
 	}
@@ -654,8 +662,9 @@ func TestAppsAndScripts(t *testing.T) {
 		{"an app is shut out", form("app", "app_1"), 303, ""},
 		{"a script is removed", form("script", "script_1"), 303, ""},
 		{"a script is made, and its secret is told", form("name", "Backup"), 200, "S3CRET"},
-		{"a script without a name", form("name", " "), 400, ""},
-		{"one too many", form("name", "many"), 409, ""},
+		{"a script without a name", form("name", " "), 422, "id=\"name-wrong\""},
+		{"a script with too long a name: what was typed is still there", form("name", strings.Repeat("å", 81)), 422, `value="` + strings.Repeat("å", 81) + `"`},
+		{"one too many", form("name", "many"), 409, "Stäng ute något först"},
 	} {
 		w := b.do(call{path: "/me/apps", form: row.form})
 		if w.Code != row.status || !strings.Contains(w.Body.String(), row.says) {
