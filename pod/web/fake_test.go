@@ -356,6 +356,9 @@ func (p *fakePod) did(what ...any) error {
 
 func (p *fakePod) Settings(context.Context, acl.Agent) (pod.Settings, error) { return p.own, nil }
 func (p *fakePod) CallMe(_ context.Context, _ acl.Agent, name string) error {
+	if len(name) > 60 {
+		return ldp.Invalid
+	}
 	return p.did("call", name)
 }
 func (p *fakePod) Leave(context.Context, acl.Agent) (time.Time, error) { return now, p.did("leave") }
@@ -556,7 +559,7 @@ var erasure = func() string {
 type accounts struct{ done []string }
 
 func (*accounts) Ways(context.Context, string) ([]web.Way, error) {
-	return []web.Way{{Scheme: "se:personnummer"}, {Scheme: "oidc:<b>"}, {ID: "k1", Added: now.Add(-time.Hour)}, {ID: "k2", Added: now.Add(-2 * time.Hour), Used: now}}, nil
+	return []web.Way{{Scheme: "se:personnummer"}, {Scheme: "oidc:<b>"}, {Scheme: "xx:passport", Until: now}, {Scheme: "no:dnummer", Until: now.Add(time.Hour)}, {ID: "k1", Added: now.Add(-time.Hour)}, {ID: "k2", Added: now.Add(-2 * time.Hour), Used: now}}, nil
 }
 
 func (*accounts) Visits(*http.Request) ([]web.Visit, error) {

@@ -270,8 +270,24 @@ func (s *site) routes() *mux.Router {
 		r.PathPrefix("/me/sign-in/" + m.ID() + "/").Handler(m)
 	}
 	r.NotFoundHandler = s.public(func(v *visit) error { return v.problem(noPage) })
-	r.MethodNotAllowedHandler = s.public(func(v *visit) error { return v.problem(noMethod) })
+	r.MethodNotAllowedHandler = s.public(func(v *visit) error {
+		v.w.Header().Set("Allow", strings.Join(allowed(r, v.r), ", "))
+		return v.problem(noMethod)
+	})
 	return r
+}
+
+// allowed returns the methods by which the address of a request can be asked for (RFC
+// 9110, section 10.2.1).
+func allowed(routes *mux.Router, r *http.Request) (methods []string) {
+	for _, m := range []string{"GET", "HEAD", "POST"} {
+		as := r.Clone(r.Context())
+		as.Method = m
+		if match := new(mux.RouteMatch); routes.Match(as, match) && match.MatchErr == nil {
+			methods = append(methods, m)
+		}
+	}
+	return methods
 }
 
 // policy is the Content-Security-Policy of every page. Chromium applies
