@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"skrin/ldp"
+	"skrin/pod/consent"
 	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/store"
@@ -59,7 +60,7 @@ func covered(a access) ([]string, error) {
 }
 
 // readable returns why evidence can't be read now under a grant; nil if it can.
-func (p *Pod) readable(g *Grant, e *evidence.Evidence) error {
+func (p *Pod) readable(g *consent.Grant, e *evidence.Evidence) error {
 	known := true
 	if e != nil {
 		e = &evidence.Evidence{Issued: e.Issued, Expires: e.Expires, Ended: e.Ended, Places: e.Places, Listed: e.Listed}

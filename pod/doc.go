@@ -22,17 +22,17 @@
 //	EvidenceType  registry/      what a provider can attest: fields, titles, SD-JWT type
 //	Evidence      evidence/      one attested statement about the person, with its signed forms
 //	Space         space/         the pod as one counterpart sees it, at /w/{id}/
-//	Request       request.go     what a party asks of the person: to deposit, or to read
-//	Offer         request.go     what agreeing to a request would release: the values on the screen
-//	Answer        request.go     what the person decided
-//	Consent       consent.go     the immutable record of an answer; its Grants are the truth
-//	Share         consent.go     a consent as the person sees it: active, ended, withdrawn
-//	Excess        excess.go      a way in which a request asks for more than it needs
+//	Request       consent/       what a party asks of the person: to deposit, or to read
+//	Offer         consent/       what agreeing to a request would release: the values on the screen
+//	Answer        consent/       what the person decided
+//	Consent       consent/       the immutable record of an answer; its Grants are the truth
+//	Share         consent/       a consent as the person sees it: active, ended, withdrawn
+//	Excess        consent/       a way in which a request asks for more than it needs
 //	View          view.go        what a counterpart receives: the only function that maps space to pod
 //	Entry         log/           one line of the person's log, chained by hash
 //	Checkpoint    log/           the signed end of an exported log
 //	Imported      takein.go      what came of filling a pod from an archive; takeout.go makes one; move.go
-//	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
+//	ErasureReceipt consent/      a party's word that it has erased; control.go takes it, and freezes, thaws, disconnects
 //	Subscription  channel/       a channel: who is told of what happens to a resource
 //	Activity      record/        what happened to a resource; Hear decides who is told
 //	Call          channel/       what a webhook is to be told

@@ -56,16 +56,6 @@ func (p *Pod) wantForms(ctx context.Context, tx store.Tx, e *evidence.Evidence, 
 		Issued: e.Issued, Expires: e.Expires, Next: at})
 }
 
-// evidenceFor returns the evidence that a grant is about now: the chosen one, or
-// the current one of its type and issuer for a standing grant. Nil if it is
-// gone.
-func evidenceFor(tx store.Tx, g *Grant) (*evidence.Evidence, error) {
-	if g.Standing {
-		return evidence.CurrentOf(tx, g.Type, g.Issuer)
-	}
-	return store.Load[evidence.Evidence](tx, evidence.Key(g.Evidence))
-}
-
 // Holdings returns the owner's evidence, newest first.
 func (p *Pod) Holdings(ctx context.Context, who acl.Agent) ([]evidence.Evidence, error) {
 	var all []evidence.Evidence

@@ -8,12 +8,13 @@ import (
 	"encoding/json"
 	"io"
 	"slices"
+	"strings"
 
 	"skrin/acl"
+	"skrin/pod/consent"
 	"skrin/pod/log"
 	"skrin/pod/registry"
 	"skrin/pod/store"
-	"strings"
 )
 
 // An exported log is JSON lines: each entry as it is stored, oldest first, and
@@ -171,7 +172,7 @@ type (
 
 // ts10 returns an entry in the form of TS10; nil for one that has no such form.
 func (p *Pod) ts10(ctx context.Context, tx store.Tx, e *log.Entry) ([]byte, error) {
-	party, err := p.partyOrName(ctx, e.Party)
+	party, err := registry.PartyOrName(ctx, p.Registry, e.Party)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +206,7 @@ func (p *Pod) ts10(ctx context.Context, tx store.Tx, e *log.Entry) ([]byte, erro
 
 // asked fills in what the consent behind a read was about.
 func (s *presentation) asked(tx store.Tx, e *log.Entry, party registry.Party, t *registry.EvidenceType) error {
-	c, err := store.Load[Consent](tx, consentKey(e.Consent))
+	c, err := store.Load[consent.Consent](tx, consent.Key(e.Consent))
 	if err != nil || c == nil {
 		return err
 	}

@@ -23,6 +23,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/log"
 	"skrin/pod/podtest"
 	"skrin/pod/vouch"
@@ -249,7 +250,7 @@ func TestContinuation(t *testing.T) {
 // connect2 connects Alva once more.
 func (w *town) connect2() ldp.ID {
 	w.t.Helper()
-	return w.location(w.answer("connect-again", authority, deposits(), func(pod.Offer) pod.Answer { return pod.Answer{Agree: true} }))
+	return w.location(w.answer("connect-again", authority, deposits(), func(consent.Offer) consent.Answer { return consent.Answer{Agree: true} }))
 }
 
 // TestTheLogAsTS10: what a wallet's dashboard would show of it.

@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"skrin/ldp/rdf"
+	"skrin/pod/consent"
 	"skrin/pod/log"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 	"skrin/pod/vocab"
 )
@@ -72,7 +74,7 @@ func (l *logGraph) who(ctx context.Context, e *log.Entry) (string, error) {
 	if e.Party == "" {
 		return string(e.Agent), nil
 	}
-	party, err := l.partyOrName(ctx, e.Party)
+	party, err := registry.PartyOrName(ctx, l.Registry, e.Party)
 	return string(party.WebID), err
 }
 
@@ -98,7 +100,7 @@ func (l *logGraph) concepts(ctx context.Context, tx store.Tx, e *log.Entry, say 
 	if e.Consent == "" {
 		return nil
 	}
-	c, err := store.Load[Consent](tx, consentKey(e.Consent))
+	c, err := store.Load[consent.Consent](tx, consent.Key(e.Consent))
 	if err != nil || c == nil {
 		return err
 	}
@@ -108,15 +110,15 @@ func (l *logGraph) concepts(ctx context.Context, tx store.Tx, e *log.Entry, say 
 	return l.erasure(ctx, e, c)
 }
 
-func (l *logGraph) grantOf(c *Consent) rdf.Term {
+func (l *logGraph) grantOf(c *consent.Consent) rdf.Term {
 	return rdf.IRI(l.Base + "/me/sharing#" + c.ID + "-grant-" + c.Grant)
 }
 
 // erasure adds, to a withdrawal, that the recipient was asked to erase (GDPR,
 // article 17); and to its receipt what that says. The wire has the same words as
 // JSON: the notification ConsentWithdrawn, and the [ErasureReceipt].
-func (l *logGraph) erasure(ctx context.Context, e *log.Entry, c *Consent) error {
-	party, err := l.partyOrName(ctx, c.Request.Party)
+func (l *logGraph) erasure(ctx context.Context, e *log.Entry, c *consent.Consent) error {
+	party, err := registry.PartyOrName(ctx, l.Registry, c.Request.Party)
 	if err != nil {
 		return err
 	}
@@ -143,7 +145,7 @@ func (l *logGraph) erasure(ctx context.Context, e *log.Entry, c *Consent) error 
 	if e.Action != log.DidErase || c.Receipt == "" {
 		return nil
 	}
-	receipt, err := ReadErasure(c.Receipt)
+	receipt, err := consent.ReadErasure(c.Receipt)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/consent"
 	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/store"
@@ -23,7 +24,7 @@ func (p *Pod) endEvidence(ctx context.Context, tx store.Tx, path ldp.ID) error {
 	if err != nil {
 		return err
 	}
-	consents, err := p.readUnder(tx, e, isCurrent)
+	consents, err := consent.Under(tx, e, isCurrent, p.Now())
 	if err != nil {
 		return err
 	}
@@ -40,25 +41,6 @@ func (p *Pod) endEvidence(ctx context.Context, tx store.Tx, path ldp.ID) error {
 		return err
 	}
 	return log.Enter(tx, p.Now(), log.Entry{Action: log.DidRemove, Party: e.Issuer, Type: e.Type})
-}
-
-// readUnder returns the consents that hold now under which evidence is read.
-func (p *Pod) readUnder(tx store.Tx, e *evidence.Evidence, isCurrent bool) ([]Consent, error) {
-	var consents, all []Consent
-	if err := store.Each(tx, consentKey(""), func(c *Consent) bool { all = append(all, *c); return true }); err != nil {
-		return nil, err
-	}
-	for _, c := range all {
-		g, err := store.Load[Grant](tx, grantKey(c.Space, c.Grant))
-		if err != nil {
-			return nil, err
-		}
-		covers := g.Evidence == e.ID || g.Standing && isCurrent && g.Type == e.Type && g.Issuer == e.Issuer
-		if covers && c.Active(p.Now()) {
-			consents = append(consents, c)
-		}
-	}
-	return consents, nil
 }
 
 // RemoveEvidence removes a piece of the owner's evidence, as a DELETE of its

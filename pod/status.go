@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/consent"
 	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/outbox"
@@ -112,7 +113,7 @@ func (p *Pod) markListed(ctx context.Context, tx store.Tx, place store.Name) err
 	if err != nil {
 		return err
 	}
-	consents, err := p.readUnder(tx, e, isCurrent)
+	consents, err := consent.Under(tx, e, isCurrent, p.Now())
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/evidence"
 	"skrin/pod/log"
@@ -236,7 +237,7 @@ func TestAnothersList(t *testing.T) {
 	statement.Issuer, statement.Status = p.Issuer, &credential.Status{URI: listed, Index: 4711}
 	form, err := credential.Issue(key, statement)
 	must(t, err)
-	to := r.location(r.answer("other", p.ID, deposits(), func(pod.Offer) pod.Answer { return pod.Answer{Agree: true} }))
+	to := r.location(r.answer("other", p.ID, deposits(), func(consent.Offer) consent.Answer { return consent.Answer{Agree: true} }))
 	if _, err := r.pod.Post(t.Context(), r.agent(p.ID), post(to, pod.TypeSDJWT, form)); ldp.KindOf(err) != ldp.Unprocessable {
 		t.Errorf("a place in another's list: %v", err)
 	}

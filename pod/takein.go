@@ -16,6 +16,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/consent"
 	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/parcel"
@@ -383,19 +384,19 @@ func (i *takein) evidence(b []byte) error {
 
 // request takes what was answered. Nobody waits here for an answer to the others.
 func (i *takein) request(b []byte) error {
-	r, err := into[Request](b)
-	if err != nil || r.State == Open {
+	r, err := into[consent.Request](b)
+	if err != nil || r.State == consent.Open {
 		return err
 	}
 	if !store.IsID(r.ID) {
 		return errID
 	}
 	r.Key = ""
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return keepRequest(tx, r) })
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return consent.KeepRequest(tx, r) })
 }
 
 func (i *takein) consent(b []byte) error {
-	c, err := into[Consent](b)
+	c, err := into[consent.Consent](b)
 	if err != nil {
 		return err
 	}
@@ -406,13 +407,13 @@ func (i *takein) consent(b []byte) error {
 	if c.Space != "" {
 		c.Space = i.from.spaceFor(c.Space)
 	}
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return keepConsent(tx, c) })
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return consent.Keep(tx, c) })
 }
 
 // grant takes a grant for the party as it is registered here. Where it is not,
 // nobody is let in by it.
 func (i *takein) grant(b []byte) error {
-	g, err := into[Grant](b)
+	g, err := into[consent.Grant](b)
 	if err != nil {
 		return err
 	}
@@ -429,5 +430,5 @@ func (i *takein) grant(b []byte) error {
 	if party.ID == "" {
 		g.Rule.To = acl.WebID("urn:skrin:unregistered:" + hex.EncodeToString([]byte(g.Rule.Clients[0])))
 	}
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return store.Save(tx, grantKey(space.ID, g.ID), g) })
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return store.Save(tx, consent.GrantKey(space.ID, g.ID), g) })
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/evidence"
 	"skrin/pod/log"
@@ -30,13 +30,6 @@ const (
 	TypeTurtle = "text/turtle"
 	TypeJSONLD = "application/ld+json"
 )
-
-// shown returns the hash that binds an answer to what was on the screen.
-func shown(r *Request, e *evidence.Evidence, released, optional []evidence.Fact) string {
-	b, _ := json.Marshal([]any{r.ID, r.Party, r.Use, r.Until, r.Standing, r.MaxAge, r.Reads, r.Along, e.ID, e.Issuer, e.Issued, e.Expires, released, optional})
-	h := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(h[:])
-}
 
 // spaceGet reads a resource of a space. A read by the party is logged in the
 // transaction that permits it, before a byte leaves.
@@ -96,7 +89,7 @@ func (p *Pod) listSpace(tx store.Tx, a access, req ldp.Get) (*ldp.Resource, erro
 	}
 	var members []ldp.Member
 	tags := []string{"list"}
-	err := store.Each(tx, grantKey(a.space.ID, ""), func(g *Grant) bool {
+	err := store.Each(tx, consent.GrantKey(a.space.ID, ""), func(g *consent.Grant) bool {
 		if id := ldp.ID(g.Rule.On); p.Now().Before(g.Rule.Until) {
 			members = append(members, ldp.Member{ID: id, Type: TypeSDJWT, Modified: g.Given})
 			tags = append(tags, g.ID)
@@ -124,7 +117,7 @@ func (p *Pod) listSpace(tx store.Tx, a access, req ldp.Get) (*ldp.Resource, erro
 
 // readEvidence serves the granted fields of a piece of evidence and logs it.
 func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.Get) (*ldp.Resource, error) {
-	e, err := evidenceFor(tx, a.grant)
+	e, err := a.grant.About(tx)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +158,7 @@ func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.G
 		return nil, err
 	}
 	a.grant.Reads, a.grant.Last = a.grant.Reads+1, p.Now().UTC().Truncate(time.Second)
-	if err := store.Save(tx, grantKey(a.space.ID, a.grant.ID), a.grant); err != nil {
+	if err := store.Save(tx, consent.GrantKey(a.space.ID, a.grant.ID), a.grant); err != nil {
 		return nil, err
 	}
 	return res, log.Enter(tx, p.Now(), log.Entry{

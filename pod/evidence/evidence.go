@@ -82,12 +82,21 @@ func (e *Evidence) TooOld(days int, now time.Time) bool {
 
 // Keep stores evidence that is new here.
 func Keep(tx store.Tx, e *Evidence) error {
-	tx.Put(NewestKey(e), []byte{store.Layout})
+	tx.Put(newestKey(e), []byte{store.Layout})
 	return store.Save(tx, Key(e.ID), e)
 }
 
-// NewestKey finds evidence by when it came, the newest first.
-func NewestKey(e *Evidence) string {
+// NewestEntry is what finds the evidence under a key by when it came.
+func NewestEntry(key string, value []byte) (at string, says []byte, err error) {
+	e, err := store.Decode[Evidence](key, value)
+	if err != nil {
+		return "", nil, err
+	}
+	return newestKey(e), []byte{store.Layout}, nil
+}
+
+// newestKey finds evidence by when it came, the newest first.
+func newestKey(e *Evidence) string {
 	return fmt.Sprintf("R%016x%s", uint64(math.MaxInt64-e.Received.Unix()), e.ID)
 }
 
@@ -108,7 +117,7 @@ func (e *Evidence) Remove(tx store.Tx, lists *status.Lists, isCurrent bool) erro
 		tx.Delete(currentKey(e.Type, e.Issuer))
 	}
 	tx.Delete(Key(e.ID))
-	tx.Delete(NewestKey(e))
+	tx.Delete(newestKey(e))
 	lists.Vacate(tx, e.Places)
 	return eachForm(tx, e.ID, func(key string, form []byte) error {
 		tx.Delete(key)

@@ -24,6 +24,7 @@ import (
 	"skrin/acl"
 	"skrin/fixtures"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/notify"
 	"skrin/pod/podtest"
 	"skrin/pod/registry"
@@ -128,7 +129,7 @@ func (w *town) want(person, provider string) (acl.Agent, string) {
 	must(w.t, err)
 	id, err := w.pod.Begin(ctx, who, person+provider, provider, []json.RawMessage{json.RawMessage(`{"type":"evidence_deposit","evidence_types":["` + certificate + `"]}`)})
 	must(w.t, err)
-	_, err = w.pod.Answer(ctx, who, id, pod.Answer{Agree: true})
+	_, err = w.pod.Answer(ctx, who, id, consent.Answer{Agree: true})
 	must(w.t, err)
 	id, err = w.pod.Begin(ctx, who, person+"asks"+provider, "provider", []json.RawMessage{json.RawMessage(fmt.Sprintf(
 		`{"type":"evidence_request","use":"u","evidence_type":%q,"fields":["registered"],"purpose":"https://w3id.org/dpv#X","until":%q}`, certificate, time.Now().AddDate(0, 0, 5).Format(time.DateOnly)))})

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/evidence"
 	"skrin/pod/mandate"
 	"skrin/pod/registry"
@@ -55,7 +55,7 @@ func (v *visit) home() error {
 			continue
 		}
 		words := v.t("home.asks", "party", v.text(o.Party.Name), "type", v.text(o.Types[0].Title))
-		if o.Request.Kind == pod.ToDeposit {
+		if o.Request.Kind == consent.ToDeposit {
 			words = v.t("home.connects", "party", v.text(o.Party.Name))
 		}
 		lines = append(lines, line{o.Request.ID, words, o.Request.AnswerBy})

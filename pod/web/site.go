@@ -30,6 +30,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/channel"
+	"skrin/pod/consent"
 	"skrin/pod/evidence"
 	"skrin/pod/loan"
 	"skrin/pod/log"
@@ -75,19 +76,19 @@ type Held interface {
 // Asked is what parties ask, and the answers.
 type Asked interface {
 	Begin(ctx context.Context, who acl.Agent, key, party string, details []json.RawMessage) (string, error)
-	Requests(ctx context.Context, who acl.Agent) ([]pod.Offer, error)
-	Offer(ctx context.Context, who acl.Agent, request string) (pod.Offer, error)
+	Requests(ctx context.Context, who acl.Agent) ([]consent.Offer, error)
+	Offer(ctx context.Context, who acl.Agent, request string) (consent.Offer, error)
 	Fetch(ctx context.Context, who acl.Agent, request, supplier string) error
-	Answer(ctx context.Context, who acl.Agent, request string, a pod.Answer) (pod.Outcome, error)
-	Outcome(ctx context.Context, who acl.Agent, request string) (pod.Outcome, bool, error)
+	Answer(ctx context.Context, who acl.Agent, request string, a consent.Answer) (consent.Outcome, error)
+	Outcome(ctx context.Context, who acl.Agent, request string) (consent.Outcome, bool, error)
 }
 
 // Given is what came of the answers.
 type Given interface {
-	SharesAfter(ctx context.Context, who acl.Agent, after string, n int) (some []pod.Share, more string, err error)
-	Ending(ctx context.Context, who acl.Agent, by time.Time, n int) ([]pod.Share, error)
-	SharesOf(ctx context.Context, who acl.Agent, e *evidence.Evidence, n int) (some []pod.Share, total int, err error)
-	Share(ctx context.Context, who acl.Agent, id string) (pod.Share, error)
+	SharesAfter(ctx context.Context, who acl.Agent, after string, n int) (some []consent.Share, more string, err error)
+	Ending(ctx context.Context, who acl.Agent, by time.Time, n int) ([]consent.Share, error)
+	SharesOf(ctx context.Context, who acl.Agent, e *evidence.Evidence, n int) (some []consent.Share, total int, err error)
+	Share(ctx context.Context, who acl.Agent, id string) (consent.Share, error)
 	Withdraw(ctx context.Context, who acl.Agent, consent string) error
 	Connections(ctx context.Context, who acl.Agent) ([]space.Connection, error)
 	Counterparts(ctx context.Context, who acl.Agent) ([]space.Connection, error)
@@ -158,7 +159,7 @@ type Asks interface {
 	Ask(r *http.Request, id string) (Ask, error)
 	// Finish tells the outcome, and returns the URL at which the browser goes on.
 	// The same outcome twice is no error as long as the Ask lasts.
-	Finish(r *http.Request, id, person string, o pod.Outcome) (continueURL string, err error)
+	Finish(r *http.Request, id, person string, o consent.Outcome) (continueURL string, err error)
 	// Again returns where the browser was sent a moment ago when the Ask ended, for
 	// who has pressed twice; "" if it wasn't.
 	Again(r *http.Request, id string) (continueURL string)
