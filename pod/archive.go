@@ -14,6 +14,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/evidence"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -213,12 +214,12 @@ const owners = "owner"
 func (p *Pod) OwnForm(ctx context.Context, who acl.Agent, id string) (string, error) {
 	var form string
 	err := p.updateOwn(ctx, who, func(tx store.Tx) error {
-		e, err := pieceOf(tx, id)
+		e, err := evidence.Find(tx, id)
 		if err != nil {
 			return err
 		}
 		g, err := p.giveForm(ctx, tx, e, owners)
-		form = g.form
+		form = g.Compact
 		return err
 	})
 	return form, err

@@ -20,7 +20,7 @@
 //	Party         registry/      a registered organisation: provider (gives evidence), consumer (asks for it)
 //	Use           registry/      what a consumer may ask for, and why: one purpose of one registration
 //	EvidenceType  registry/      what a provider can attest: fields, titles, SD-JWT type
-//	Evidence      evidence.go    one attested statement about the person, with its signed forms
+//	Evidence      evidence/      one attested statement about the person, with its signed forms
 //	Space         space/         the pod as one counterpart sees it, at /w/{id}/
 //	Request       request.go     what a party asks of the person: to deposit, or to read
 //	Offer         request.go     what agreeing to a request would release: the values on the screen
@@ -41,7 +41,7 @@
 //	Mandate       mandate/       somebody acts for the owner, as far as it says, until it ends
 //	Holding       holding.go     what an operator may know of one pod: how much it holds
 //	Loan          loan/          what the owner lets others do to a file or folder, by its ACL document
-//	holderKey     holder.go      a private key of the person's, of one signed form
+//	HolderKey     evidence/      a private key of the person's, of one signed form
 //	index         upgrade.go     what finds things of a kind in another order; also how a pod comes to a new Schema
 //	Notification  outbox/        what a counterpart must be told, until it has been
 //	Lists         status/        the status lists of all providers, by which they revoke; status.go marks what they do
@@ -50,7 +50,7 @@
 // # One function for the screen and the wire
 //
 // What the consent page shows and what a consumer's read returns are computed
-// by the same function, [release], from the evidence, the type and the fields.
+// by the same function, [evidence.Release], from the evidence, the type and the fields.
 // The hash of what was shown is in the consent record.
 //
 // # Keys

@@ -14,6 +14,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/outbox"
 	"skrin/pod/record"
@@ -88,12 +89,12 @@ type Offer struct {
 
 // A Choice is one piece of evidence and what of it would be released.
 type Choice struct {
-	Evidence Evidence
-	Released []Fact   // exactly what the party receives if the person agrees
-	Optional []Fact   // what it receives besides, where the person chooses so
-	Hidden   []string // fields that stay hidden
-	Unsigned bool     // no signed form is left: the recipient gets RDF until the issuer has delivered more
-	Shown    string   // hash of the above; the Answer repeats it, so that nobody agrees to what they didn't see
+	Evidence evidence.Evidence
+	Released []evidence.Fact // exactly what the party receives if the person agrees
+	Optional []evidence.Fact // what it receives besides, where the person chooses so
+	Hidden   []string        // fields that stay hidden
+	Unsigned bool            // no signed form is left: the recipient gets RDF until the issuer has delivered more
+	Shown    string          // hash of the above; the Answer repeats it, so that nobody agrees to what they didn't see
 }
 
 // A Supplier is a provider of a type of evidence that is asked for.
@@ -272,20 +273,20 @@ func containsAll(all, some []string) bool {
 // choices fills in what current evidence would answer the request.
 func (p *Pod) choices(tx store.Tx, o *Offer) error {
 	r, t := &o.Request, o.Types[0]
-	all, err := p.newestOf(tx, t.ID)
+	all, err := evidence.NewestOf(tx, t.ID, p.Statuses, p.Now())
 	if err != nil {
 		return err
 	}
 	for _, e := range all {
-		if e.Type != t.ID || e.State(p.Now()) != Current || tooOld(&e, r.MaxAge, p.Now()) {
+		if e.Type != t.ID || e.State(p.Now()) != evidence.Current || e.TooOld(r.MaxAge, p.Now()) {
 			continue
 		}
-		released, _ := release(t, &e, r.Fields)
+		released, _ := evidence.Release(t, &e, r.Fields)
 		if len(released) < len(r.Fields) {
 			continue // it doesn't hold all that must be had
 		}
-		optional, _ := release(t, &e, r.Optional)
-		_, hidden := release(t, &e, slices.Concat(r.Fields, r.Optional))
+		optional, _ := evidence.Release(t, &e, r.Optional)
+		_, hidden := evidence.Release(t, &e, slices.Concat(r.Fields, r.Optional))
 		o.Choices = append(o.Choices, Choice{e, released, optional, hidden, e.Given >= e.Forms, shown(r, &e, released, optional)})
 	}
 	return nil
@@ -482,7 +483,7 @@ func (o *Offer) chosen(a Answer) (Choice, error) {
 	}
 	c := o.Choices[i]
 	for j, name := range a.Optional {
-		if !slices.ContainsFunc(c.Optional, func(f Fact) bool { return f.Field == name }) || slices.Contains(a.Optional[:j], name) {
+		if !slices.ContainsFunc(c.Optional, func(f evidence.Fact) bool { return f.Field == name }) || slices.Contains(a.Optional[:j], name) {
 			return Choice{}, ldp.Refuse(ldp.Invalid, "A field was chosen that was not asked for.")
 		}
 	}

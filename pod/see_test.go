@@ -20,6 +20,7 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/evidence"
 	"skrin/pod/registry"
 )
 
@@ -279,7 +280,7 @@ func (w *town) reads(r *rapid.T, typ registry.EvidenceType, e attested, there ld
 	}
 }
 
-func factsOf(facts []pod.Fact) map[string]string {
+func factsOf(facts []evidence.Fact) map[string]string {
 	m := map[string]string{}
 	for _, f := range facts {
 		m[f.Field] = f.Value

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"skrin/acl"
+	"skrin/pod/evidence"
 	"skrin/pod/resource"
 	"skrin/pod/store"
 )
@@ -107,14 +108,13 @@ func (p *Pod) Ending(ctx context.Context, who acl.Agent, by time.Time, n int) (s
 
 // SharesOf returns at most n of the consents that hold under which a piece of the
 // owner's evidence is read, and how many there are.
-func (p *Pod) SharesOf(ctx context.Context, who acl.Agent, e *Evidence, n int) (some []Share, total int, err error) {
+func (p *Pod) SharesOf(ctx context.Context, who acl.Agent, e *evidence.Evidence, n int) (some []Share, total int, err error) {
 	err = p.viewPart(ctx, who, sharingPart, func(tx store.Tx) error {
 		some, total = nil, 0
-		current, err := store.Load[string](tx, currentKey(e.Type, e.Issuer))
+		newest, err := e.IsCurrent(tx)
 		if err != nil {
 			return err
 		}
-		newest := current != nil && *current == e.ID
 		var found []store.Pair
 		err = eachLasting(tx, p.Now(), func(pair store.Pair, b *basis) {
 			if b.Evidence == e.ID || b.Standing && newest && b.Type == e.Type && b.Issuer == e.Issuer {

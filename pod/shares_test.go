@@ -13,6 +13,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/evidence"
 )
 
 // TestSharesAreFound: each consent is on one page, whatever has happened to it, those
@@ -61,7 +62,7 @@ func TestSharesAreFound(t *testing.T) {
 		}
 		return all
 	}
-	piece := func() pod.Evidence {
+	piece := func() evidence.Evidence {
 		some, _, err := w.pod.Pieces(t.Context(), w.alva, 0, 1)
 		must(t, err)
 		return some[0]

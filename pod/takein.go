@@ -10,14 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/parcel"
 	"skrin/pod/record"
@@ -363,85 +362,23 @@ func (i *takein) space(b []byte) error {
 }
 
 func (i *takein) evidence(b []byte) error {
-	k, err := into[keptEvidence](b)
+	k, err := into[evidence.Kept](b)
 	if err != nil {
 		return err
 	}
-	e := k.Evidence
-	if !store.IsID(e.ID) || len(k.Free)+len(k.Given) > maxAllForms {
+	e := &k.Evidence
+	if !store.IsID(e.ID) || len(k.Free)+len(k.Given) > evidence.MaxForms {
 		return errID
 	}
 	e.Path = i.root + ldp.ID(resource.EvidenceFolder+e.ID)
-	places := e.Places
-	if err := k.dropUnprovable(); err != nil {
-		return err
+	if err := k.DropUnprovable(); err != nil {
+		return fmt.Errorf("%w: a signed form is none", parcel.ErrFormat)
 	}
-	err = i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
-		e := e
-		if there, err := store.Load[Evidence](tx, evidenceKey(e.ID)); err != nil || there != nil { // taken before an interruption
-			return err
-		}
-		if i.Statuses != nil {
-			e.Places = nil
-			if err := i.occupy(tx, &e, places); err != nil {
-				return err
-			}
-		}
-		e.Forms = e.Given
-		for _, n := range slices.Sorted(maps.Keys(k.Free)) {
-			tx.Put(formKey(e.ID, e.Forms), []byte(k.Free[n]))
-			e.Forms++
-		}
-		for thumb, key := range k.Keys {
-			if err := store.Save(tx, boundKey(thumb), key); err != nil {
-				return err
-			}
-		}
-		for space, form := range k.Given {
-			tx.Put(givenKey(e.ID, i.from.spaceFor(space)), []byte(form))
-		}
-		if k.Current {
-			if err := store.Save(tx, currentKey(e.Type, e.Issuer), e.ID); err != nil {
-				return err
-			}
-		}
-		return keep(tx, &e)
-	})
+	err = i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return k.Unpack(tx, i.Statuses, i.from.spaceFor) })
 	if errors.Is(err, store.ErrTaken) {
 		return ldp.Refuse(ldp.Conflict, "The evidence is in another pod of this server already.")
 	}
 	return err
-}
-
-// dropUnprovable drops the forms that are bound to a key which isn't in the
-// archive, and the keys that are in no form: with such a form nothing could be
-// proved to anybody. Its recipient gets another, or the issuer is asked for more.
-func (k *keptEvidence) dropUnprovable() error {
-	used := map[string]bool{}
-	provable := func(form string) (bool, error) {
-		thumb, err := holderIn(form)
-		if err != nil {
-			return false, fmt.Errorf("%w: a signed form is none", parcel.ErrFormat)
-		}
-		used[thumb] = true
-		return thumb == "" || k.Keys[thumb].fits(thumb), nil
-	}
-	for n, form := range k.Free {
-		if ok, err := provable(form); err != nil {
-			return err
-		} else if !ok {
-			delete(k.Free, n)
-		}
-	}
-	for space, form := range k.Given {
-		if ok, err := provable(form); err != nil {
-			return err
-		} else if !ok {
-			delete(k.Given, space)
-		}
-	}
-	maps.DeleteFunc(k.Keys, func(thumb string, key holderKey) bool { return !used[thumb] || !key.fits(thumb) })
-	return nil
 }
 
 // request takes what was answered. Nobody waits here for an answer to the others.

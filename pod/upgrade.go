@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"skrin/pod/evidence"
 	"skrin/pod/store"
 )
 
@@ -52,11 +53,11 @@ func indexes() []index {
 			return openFrom(r.AnswerBy) + r.ID, says, err
 		}},
 		{"R", "e", "evidence", func(key string, value []byte) (string, []byte, error) {
-			e, err := store.Decode[Evidence](key, value)
+			e, err := store.Decode[evidence.Evidence](key, value)
 			if err != nil {
 				return "", nil, err
 			}
-			return newestKey(e), []byte{store.Layout}, nil
+			return evidence.NewestKey(e), []byte{store.Layout}, nil
 		}},
 		{"J", "i", "answers to idempotency keys", func(key string, value []byte) (string, []byte, error) {
 			e, err := store.Decode[earlier](key, value)

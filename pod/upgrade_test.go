@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/evidence"
 	"skrin/pod/podtest"
 	"skrin/pod/store"
 )
@@ -99,7 +100,7 @@ func TestUpgradeInPages(t *testing.T) {
 			if i%2 == 1 {
 				r.State = pod.Declined
 			}
-			for key, v := range map[string]any{"c" + id: c, "q" + id: r, "e" + id: pod.Evidence{ID: id, Received: w.now}, "ispace\x00" + id: struct{}{}} {
+			for key, v := range map[string]any{"c" + id: c, "q" + id: r, "e" + id: evidence.Evidence{ID: id, Received: w.now}, "ispace\x00" + id: struct{}{}} {
 				if err := store.Save(tx, key, v); err != nil {
 					return err
 				}

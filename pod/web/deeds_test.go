@@ -229,7 +229,7 @@ func TestRemoveEvidence(t *testing.T) {
 func TestEvidenceIsPaged(t *testing.T) {
 	b := newBench(t)
 	for i := range 100 {
-		b.pod.holdings = append(b.pod.holdings, evidence(fmt.Sprintf("x%d", i), "2026-11-20", full...))
+		b.pod.holdings = append(b.pod.holdings, piece(fmt.Sprintf("x%d", i), "2026-11-20", full...))
 	}
 	seen := map[string]bool{}
 	path, pages := "/me/evidence", 0

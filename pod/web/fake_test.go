@@ -23,6 +23,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/channel"
+	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
 	"skrin/pod/registry"
@@ -98,7 +99,7 @@ type fakePod struct {
 	offers    map[string]pod.Offer
 	shares    []pod.Share
 	conns     []space.Connection
-	holdings  []pod.Evidence
+	holdings  []evidence.Evidence
 	entries   []log.Entry // newest first
 	answers   []pod.Answer
 	outcome   *pod.Outcome
@@ -220,7 +221,7 @@ func (p *fakePod) Ending(_ context.Context, _ acl.Agent, by time.Time, n int) (s
 	return some[:min(n, len(some))], p.err
 }
 
-func (p *fakePod) SharesOf(_ context.Context, _ acl.Agent, e *pod.Evidence, n int) (some []pod.Share, total int, err error) {
+func (p *fakePod) SharesOf(_ context.Context, _ acl.Agent, e *evidence.Evidence, n int) (some []pod.Share, total int, err error) {
 	for _, s := range p.shares {
 		if s.Active && s.Consent.Evidence == e.ID {
 			some = append(some, s)
@@ -240,16 +241,16 @@ func (p *fakePod) Share(_ context.Context, _ acl.Agent, id string) (pod.Share, e
 func (p *fakePod) Connections(context.Context, acl.Agent) ([]space.Connection, error) {
 	return p.conns, p.err
 }
-func (p *fakePod) Pieces(_ context.Context, _ acl.Agent, from, n int) ([]pod.Evidence, int, error) {
+func (p *fakePod) Pieces(_ context.Context, _ acl.Agent, from, n int) ([]evidence.Evidence, int, error) {
 	total := len(p.holdings)
 	from = min(from, total)
 	return p.holdings[from:min(total, from+n)], total, p.err
 }
 
-func (p *fakePod) Piece(_ context.Context, _ acl.Agent, id string) (pod.Evidence, error) {
-	i := slices.IndexFunc(p.holdings, func(e pod.Evidence) bool { return e.ID == id })
+func (p *fakePod) Piece(_ context.Context, _ acl.Agent, id string) (evidence.Evidence, error) {
+	i := slices.IndexFunc(p.holdings, func(e evidence.Evidence) bool { return e.ID == id })
 	if i < 0 {
-		return pod.Evidence{}, ldp.NotFound
+		return evidence.Evidence{}, ldp.NotFound
 	}
 	return p.holdings[i], p.err
 }
@@ -398,20 +399,20 @@ func day(s string) time.Time {
 	return t
 }
 
-func evidence(id, issued string, facts ...pod.Fact) pod.Evidence {
-	return pod.Evidence{ID: id, Type: typeID, Issuer: af, Issued: day(issued), Expires: day("2027-05-22"), Received: now.Add(-time.Hour), Path: ldp.ID("/alva/evidence/" + id), Facts: facts}
+func piece(id, issued string, facts ...evidence.Fact) evidence.Evidence {
+	return evidence.Evidence{ID: id, Type: typeID, Issuer: af, Issued: day(issued), Expires: day("2027-05-22"), Received: now.Add(-time.Hour), Path: ldp.ID("/alva/evidence/" + id), Facts: facts}
 }
 
 var (
-	full = []pod.Fact{{Field: "registered", Value: "true"}, {Field: "registrationDate", Value: "2026-10-01"}, {Field: "registered30days", Value: "true"}, {Field: "office", Value: "Kista <b>"}}
-	e1   = evidence("e1", "2026-11-20", full...)
-	e2   = evidence("e2", "2026-11-10", full...)
+	full = []evidence.Fact{{Field: "registered", Value: "true"}, {Field: "registrationDate", Value: "2026-10-01"}, {Field: "registered30days", Value: "true"}, {Field: "office", Value: "Kista <b>"}}
+	e1   = piece("e1", "2026-11-20", full...)
+	e2   = piece("e2", "2026-11-10", full...)
 )
 
-func choice(e pod.Evidence) pod.Choice {
+func choice(e evidence.Evidence) pod.Choice {
 	return pod.Choice{
-		Evidence: e, Shown: "hash-" + e.ID, Released: []pod.Fact{{Field: "registered30days", Value: "true"}},
-		Optional: []pod.Fact{{Field: "registered", Value: "true"}}, Hidden: []string{"registrationDate", "office"},
+		Evidence: e, Shown: "hash-" + e.ID, Released: []evidence.Fact{{Field: "registered30days", Value: "true"}},
+		Optional: []evidence.Fact{{Field: "registered", Value: "true"}}, Hidden: []string{"registrationDate", "office"},
 	}
 }
 
@@ -442,19 +443,19 @@ func samplePod(types *registry.Catalogue) *fakePod {
 	late.Request.AnswerBy = now
 	struck := toRead("r-struck", t, choice(e1))
 	struck.Party, struck.Request.Party = registry.Party{ID: "struck"}, "struck"
-	evil := toRead("r-evil", t, pod.Choice{Evidence: e1, Shown: `"><b>`, Released: []pod.Fact{{Field: "office", Value: "<script>alert(3)</script>\u202e"}}})
+	evil := toRead("r-evil", t, pod.Choice{Evidence: e1, Shown: `"><b>`, Released: []evidence.Fact{{Field: "office", Value: "<script>alert(3)</script>\u202e"}}})
 	evil.Request.Party, evil.Party, evil.Use = "mallory", parties["mallory"], parties["mallory"].Uses[0]
 	much := toRead("r-much", t, choice(e1))
 	much.Request.Fields, much.Request.Optional, much.Use.Once = []string{"registered30days", "registrationDate", "registered", "office"}, nil, true
 	much.Use.Fields, much.Use.Needs = append([]string{"registrationDate"}, much.Use.Fields...), []string{"registered30days"}
 	muchMissing := much
 	muchMissing.Choices = nil
-	expired := evidence("e3", "2026-01-10", full...)
+	expired := piece("e3", "2026-01-10", full...)
 	expired.Expires = day("2026-07-01")
-	revoked := evidence("e4", "2026-03-10", full...)
-	revoked.Ended = pod.Revoked
-	superseded := evidence("e5", "2026-04-10", full...)
-	superseded.Ended = pod.Superseded
+	revoked := piece("e4", "2026-03-10", full...)
+	revoked.Ended = evidence.Revoked
+	superseded := piece("e5", "2026-04-10", full...)
+	superseded.Ended = evidence.Superseded
 	consent := func(id string, until string) pod.Consent {
 		return pod.Consent{ID: id, Request: pod.Request{Party: ink, Use: "ink-2026", Types: []string{typeID}, Standing: true}, Evidence: "e1", Issuer: af, Record: "a.b.c", Fields: []string{"registered30days", "registered"}, Given: now.Add(-24 * time.Hour), Until: day(until)}
 	}
@@ -485,7 +486,7 @@ func samplePod(types *registry.Catalogue) *fakePod {
 		},
 		shares:   []pod.Share{share(consent("c1", "2027-05-22"), true, 3), share(consent("c2", "2026-11-28"), true, 0), share(gone, false, 1), share(consent("c4", "2026-11-01"), false, 2), share(overdue, false, 1), share(erased, false, 1)},
 		conns:    []space.Connection{{Space: space.Space{ID: "s1", Party: af, Types: []string{typeID}, Created: day("2026-11-20")}, Party: parties[af]}},
-		holdings: []pod.Evidence{e1, expired, revoked, superseded},
+		holdings: []evidence.Evidence{e1, expired, revoked, superseded},
 	}
 	actions := []log.Entry{
 		{Action: log.DidRefuse, Party: ink, Why: "not granted"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/evidence"
 	"skrin/pod/mandate"
 	"skrin/pod/registry"
 )
@@ -65,7 +66,7 @@ func (v *visit) home() error {
 	}
 	var cards []card
 	for _, e := range newest {
-		if e.State(v.Now()) == pod.Current {
+		if e.State(v.Now()) == evidence.Current {
 			cards = append(cards, v.card(e))
 		}
 	}

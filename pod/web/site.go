@@ -30,6 +30,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/channel"
+	"skrin/pod/evidence"
 	"skrin/pod/loan"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
@@ -59,8 +60,8 @@ type Keeper interface {
 
 // Held is what is in a pod, and what has happened there.
 type Held interface {
-	Pieces(ctx context.Context, who acl.Agent, from, n int) (some []pod.Evidence, total int, err error)
-	Piece(ctx context.Context, who acl.Agent, id string) (pod.Evidence, error)
+	Pieces(ctx context.Context, who acl.Agent, from, n int) (some []evidence.Evidence, total int, err error)
+	Piece(ctx context.Context, who acl.Agent, id string) (evidence.Evidence, error)
 	ReadCounts(ctx context.Context, who acl.Agent, since time.Time) ([]pod.ReadCount, error)
 	Hooks(ctx context.Context, who acl.Agent) ([]channel.Subscription, error)
 	Unsubscribe(ctx context.Context, who acl.Agent, name, id string) error
@@ -85,7 +86,7 @@ type Asked interface {
 type Given interface {
 	SharesAfter(ctx context.Context, who acl.Agent, after string, n int) (some []pod.Share, more string, err error)
 	Ending(ctx context.Context, who acl.Agent, by time.Time, n int) ([]pod.Share, error)
-	SharesOf(ctx context.Context, who acl.Agent, e *pod.Evidence, n int) (some []pod.Share, total int, err error)
+	SharesOf(ctx context.Context, who acl.Agent, e *evidence.Evidence, n int) (some []pod.Share, total int, err error)
 	Share(ctx context.Context, who acl.Agent, id string) (pod.Share, error)
 	Withdraw(ctx context.Context, who acl.Agent, consent string) error
 	Connections(ctx context.Context, who acl.Agent) ([]space.Connection, error)

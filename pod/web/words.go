@@ -20,7 +20,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/evidence"
 	"skrin/pod/registry"
 )
 
@@ -242,7 +242,7 @@ func (g *tongue) list(all []string) string {
 type fact struct{ Field, Label, Value string }
 
 // facts puts facts of a type into words, exactly as many as there are.
-func (g *tongue) facts(t *registry.EvidenceType, all []pod.Fact) []fact {
+func (g *tongue) facts(t *registry.EvidenceType, all []evidence.Fact) []fact {
 	var out []fact
 	for _, f := range all {
 		field, _ := t.Field(f.Field)
