@@ -265,21 +265,21 @@ func (v *visit) document(status int, p place, res *ldp.Resource) error {
 		if err != nil {
 			return fmt.Errorf("read a file: %w", err)
 		}
-		page.Text, page.Cut = text(body), res.Size > shown
+		page.Text, page.Cut = lines(body), res.Size > shown
 	}
 	return v.show(status, "document", p.Name, "nav.files", page)
 }
 
-// text returns bytes as text that can be shown.
-func text(b []byte) string {
+// lines returns bytes as text that can be shown.
+func lines(b []byte) string {
 	for len(b) > 0 && !utf8.Valid(b) && len(b) > shown-utf8.UTFMax {
 		b = b[:len(b)-1] // it was cut within a character
 	}
-	lines := strings.Split(strings.ToValidUTF8(string(b), "\uFFFD"), "\n")
-	for i, l := range lines {
-		lines[i] = plain(strings.ReplaceAll(strings.TrimSuffix(l, "\r"), "\t", "    "))
+	all := strings.Split(strings.ToValidUTF8(string(b), "\uFFFD"), "\n")
+	for i, l := range all {
+		all[i] = plain(strings.ReplaceAll(strings.TrimSuffix(l, "\r"), "\t", "    "))
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(all, "\n")
 }
 
 // things puts a graph into words, as far as names tell anything: subject by
