@@ -17,6 +17,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"skrin/acl"
 	"skrin/ldp"
@@ -248,7 +249,13 @@ func (f *fake) Post(_ context.Context, who acl.Agent, req ldp.Post) (ldp.Written
 	if err := req.Cond.Check(f.docs[req.ID].tag, f.docs[req.ID].mod); err != nil {
 		return ldp.Written{}, err
 	}
+	if !utf8.ValidString(req.Slug) {
+		f.t.Errorf("a Slug that isn't UTF-8: %q", req.Slug)
+	}
 	name, _ := ldp.Respell("/" + strings.ReplaceAll(req.Slug, "/", ""))
+	if _, err := ldp.ParseID(name); err != nil {
+		name = ""
+	}
 	id := req.ID + ldp.ID(strings.TrimPrefix(name, "/"))
 	for i := 0; id == req.ID || f.docs[id] != nil || f.docs[id.Twin()] != nil; i++ {
 		id = req.ID + ldp.ID(fmt.Sprintf("new%d", i))

@@ -27,6 +27,7 @@ func FuzzHandler(f *testing.F) {
 		"PUT /c/n%5b HTTP/1.1\r\nHost: h\r\nAuthorization: Test alva\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx",
 		"PUT /c/n HTTP/1.1\r\nHost: h\r\nAuthorization: Test alva\r\nContent-Type: text/turtle;a=\"b\"\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
 		"POST /c/ HTTP/1.1\r\nHost: h\r\nAuthorization: Test alva\r\nSlug: %2e%2e/x\r\nLink: <http://www.w3.org/ns/ldp#BasicContainer>; rel=\"type\"\r\n\r\n",
+		"POST /c/ HTTP/1.1\r\nHost: h\r\nAuthorization: Test alva\r\nSlug: x\xf6\r\nContent-Type: text/plain\r\n\r\n",
 		"PATCH /c/a.ttl HTTP/1.1\r\nHost: h\r\nAuthorization: Test alva\r\nContent-Type: text/n3\r\nIf-Match: \"s6.ttl\", W/\"x\"\r\nContent-Length: 1\r\n\r\nx",
 		"DELETE /c/a.ttl HTTP/1.1\r\nHost: h\r\nAuthorization: Test alva\r\nIf-None-Match: *\r\n\r\n",
 		"OPTIONS /private/ HTTP/1.1\r\nHost: h\r\nOrigin: null\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: a,b\r\n\r\n",

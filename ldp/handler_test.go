@@ -351,6 +351,8 @@ func TestWriting(t *testing.T) {
 		{"A7: POST makes", "POST /c/ alva\nContent-Type: text/turtle\nSlug: note\n\n" + turtle, 201, []string{"Location: https://pod.example/c/note", "-body", "Link !~ BasicContainer"}},
 		{"A7: Slug is decoded once", "POST /c/ alva\nContent-Type: text/turtle\nSlug: a%2Fb%2525\n\n" + turtle, 201, []string{"Location: https://pod.example/c/ab%25"}},
 		{"A7: Slug is percent-encoded UTF-8", "POST /c/ alva\nContent-Type: text/turtle\nSlug: %C3%A5 b\n\n" + turtle, 201, []string{"Location: https://pod.example/c/%C3%A5%20b"}},
+		{"A7: a Slug that isn't UTF-8 is none", "POST /c/ alva\nContent-Type: text/turtle\nSlug: %F6\n\n" + turtle, 201, []string{"Location: https://pod.example/c/new0"}},
+		{"A7: nor is it in bytes", "POST /c/ alva\nContent-Type: text/turtle\nSlug: \xf6\n\n" + turtle, 201, []string{"Location: https://pod.example/c/new0"}},
 		{"A7: a link has several relations", "POST /c/ alva\nLink: <http://www.w3.org/ns/ldp#BasicContainer>; rel=\"item type\"\nSlug: boxes", 201, []string{"Location: https://pod.example/c/boxes/"}},
 		{"H 5.2.3.4: a container of another kind is not made", "POST /c/ alva\nContent-Type: text/turtle\nLink: <http://www.w3.org/ns/ldp#DirectContainer>; rel=\"type\"\n\n", 409, []string{"Link ~ constrainedBy"}},
 		{"H 5.2.3.4: nor by PUT", "PUT /c/new/ alva\nLink: <http://www.w3.org/ns/ldp#IndirectContainer>; rel=\"type\"", 409, []string{"Link ~ constrainedBy"}},

@@ -100,7 +100,7 @@ type Put struct {
 // A Post asks a container to take a new member.
 type Post struct {
 	ID        ID     // the container
-	Slug      string // the name that the client would like (RFC 5023), decoded, unchecked
+	Slug      string // the name that the client would like (RFC 5023), decoded; UTF-8, otherwise unchecked
 	Container bool   // the new member shall be a container
 	Type      string
 	Body      io.Reader

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 func (x *exchange) put() error {
@@ -63,12 +64,17 @@ func (x *exchange) post() error {
 	return x.wrote(done, true, short(media))
 }
 
-// slug decodes RFC 5023's Slug; one that is no such encoding is taken as it is.
+// slug decodes RFC 5023's Slug; one that is no such encoding is taken as it is. It is
+// "" if it isn't UTF-8.
 func slug(header string) string {
-	if s, err := url.PathUnescape(header); err == nil {
-		return s
+	s, err := url.PathUnescape(header)
+	if err != nil {
+		s = header
 	}
-	return header
+	if !utf8.ValidString(s) {
+		return ""
+	}
+	return s
 }
 
 func (x *exchange) patch() error {

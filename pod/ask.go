@@ -15,6 +15,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod/registry"
+	"skrin/pod/space"
 	"skrin/pod/text"
 )
 
@@ -155,7 +156,7 @@ func (p *Pod) toRead(r *Request, party *registry.Party, d *Detail) (faults []str
 	end := until.AddDate(0, 0, 1) // the last day counts
 	fault(err != nil, "until: a day like 2027-05-21 is needed.")
 	fault(err == nil && !end.After(p.Now()), "until: the day has passed.")
-	fault(err == nil && until.After(day(p.Now()).AddDate(0, 0, use.Days)), fmt.Sprintf("until: your registration allows at most %d days from today.", use.Days))
+	fault(err == nil && until.After(space.Day(p.Now()).AddDate(0, 0, use.Days)), fmt.Sprintf("until: your registration allows at most %d days from today.", use.Days))
 	age, ok := days(d.MaxAge)
 	fault(!ok, "max_age: a duration in days like P7D is needed, of at most 3660.")
 	fault(d.Reads < 0 || d.Reads > maxReads, fmt.Sprintf("reads: from 1 to %d, or leave it out.", maxReads))
@@ -178,12 +179,12 @@ func days(s string) (int, bool) {
 }
 
 // granted returns the details of an answered request, as the party is told them.
-func (p *Pod) granted(r *Request, s *Space, c *Consent) ([]json.RawMessage, error) {
+func (p *Pod) granted(r *Request, s *space.Space, c *Consent) ([]json.RawMessage, error) {
 	d := Detail{Type: r.Kind, Reference: r.Reference}
 	switch r.Kind {
 	case ToDeposit:
-		d.EvidenceTypes, d.Locations = r.Types, []string{p.url(s.deposit())}
-		d.HolderKeys = p.url(s.keys())
+		d.EvidenceTypes, d.Locations = r.Types, []string{p.url(s.Deposit())}
+		d.HolderKeys = p.url(s.Keys())
 	case ToRead:
 		d.Use, d.EvidenceType, d.Fields = r.Use, r.Types[0], c.Fields
 		d.Until = c.Until.AddDate(0, 0, -1).Format(time.DateOnly)
@@ -191,11 +192,11 @@ func (p *Pod) granted(r *Request, s *Space, c *Consent) ([]json.RawMessage, erro
 		if r.MaxAge > 0 {
 			d.MaxAge = fmt.Sprintf("P%dD", r.MaxAge)
 		}
-		d.Locations = []string{p.url(s.evidence(c.Grant))}
+		d.Locations = []string{p.url(s.Evidence(c.Grant))}
 	}
 	all := []Detail{d}
 	if r.Along != nil {
-		all = append(all, Detail{Type: ToDeposit, EvidenceTypes: r.Along, Locations: []string{p.url(s.deposit())}, HolderKeys: p.url(s.keys())})
+		all = append(all, Detail{Type: ToDeposit, EvidenceTypes: r.Along, Locations: []string{p.url(s.Deposit())}, HolderKeys: p.url(s.Keys())})
 	}
 	var granted []json.RawMessage
 	for _, d := range all {

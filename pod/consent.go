@@ -13,6 +13,7 @@ import (
 	"skrin/pod/log"
 	"skrin/pod/outbox"
 	"skrin/pod/registry"
+	"skrin/pod/space"
 	"skrin/pod/store"
 )
 
@@ -107,7 +108,7 @@ func (p *Pod) withdraw(ctx context.Context, tx store.Tx, c *Consent, tell time.T
 	}
 	tx.Delete(c.endsKey())
 	c.Withdrawn = p.Now().UTC().Truncate(time.Second)
-	c.EraseBy = day(c.Withdrawn).AddDate(0, 1, 0)
+	c.EraseBy = space.Day(c.Withdrawn).AddDate(0, 1, 0)
 	g, err := store.Load[Grant](tx, grantKey(c.Space, c.Grant))
 	if err != nil {
 		return err
@@ -155,7 +156,7 @@ func (p *Pod) share(ctx context.Context, tx store.Tx, c Consent) (Share, error) 
 	if err != nil {
 		return Share{}, err
 	}
-	values, err := tx.Get(grantKey(c.Space, c.Grant), spaceKey(c.Space))
+	values, err := tx.Get(grantKey(c.Space, c.Grant), space.Key(c.Space))
 	if err != nil {
 		return Share{}, err
 	}
@@ -171,7 +172,7 @@ func (p *Pod) share(ctx context.Context, tx store.Tx, c Consent) (Share, error) 
 		s.Reads, s.Last = g.Reads, g.Last
 	}
 	if values[1] != nil {
-		space, err := store.Decode[Space](spaceKey(c.Space), values[1])
+		space, err := store.Decode[space.Space](space.Key(c.Space), values[1])
 		if err != nil {
 			return Share{}, err
 		}
@@ -182,7 +183,7 @@ func (p *Pod) share(ctx context.Context, tx store.Tx, c Consent) (Share, error) 
 }
 
 // Connections returns the owner's spaces to which something may be deposited.
-func (p *Pod) Connections(ctx context.Context, who acl.Agent) ([]Connection, error) {
+func (p *Pod) Connections(ctx context.Context, who acl.Agent) ([]space.Connection, error) {
 	all, err := p.Counterparts(ctx, who)
-	return slices.DeleteFunc(all, func(c Connection) bool { return len(c.Space.Types) == 0 || !c.Space.Ended.IsZero() }), err
+	return slices.DeleteFunc(all, func(c space.Connection) bool { return len(c.Space.Types) == 0 || !c.Space.Ended.IsZero() }), err
 }

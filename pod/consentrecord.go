@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"skrin/ldp/rdf"
+	"skrin/pod/space"
 	"skrin/pod/vocab"
 )
 
@@ -20,12 +21,12 @@ const (
 // signRecord returns the signed record of a consent and its receipt: a JWS (typ
 // consent-record+jwt) whose payload is the record of ISO/IEC TS 27560 in the terms
 // of the DPV (profile dpv-27560), as JSON-LD. It names concepts, never values.
-func (p *Pod) signRecord(ctx context.Context, c *Consent, s *Space, o *Offer) (string, error) {
+func (p *Pod) signRecord(ctx context.Context, c *Consent, s *space.Space, o *Offer) (string, error) {
 	issuer, err := p.Registry.Party(ctx, c.Issuer)
 	if err != nil {
 		return "", err
 	}
-	r := recordOf{Pod: p, c: c, o: o, g: new(rdf.Graph), url: p.Base + "/me/sharing#" + c.ID, subject: rdf.IRI(string(p.SpaceWebID(s.ID)))}
+	r := recordOf{Pod: p, c: c, o: o, g: new(rdf.Graph), url: p.Base + "/me/sharing#" + c.ID, subject: rdf.IRI(string(space.WebID(p.Base, s.ID)))}
 	r.record()
 	r.process(rdf.IRI(string(issuer.WebID)))
 	r.given()
@@ -102,7 +103,7 @@ func (r *recordOf) process(source rdf.Term) {
 		vocab.DPV+"hasRecipient", rdf.IRI(string(r.o.Party.WebID)),
 		vocab.DPV+"hasDataSource", source,
 		vocab.DPV+"hasStorageCondition", r.node("-storage"))
-	days := int(day(r.c.Until).Sub(day(r.c.Given)) / (24 * time.Hour))
+	days := int(space.Day(r.c.Until).Sub(space.Day(r.c.Given)) / (24 * time.Hour))
 	r.add(r.node("-storage"), vocab.Type, rdf.IRI(vocab.DPV+"StorageDuration"), vocab.DPV+"hasDuration", rdf.String(fmt.Sprintf("P%dD", days)))
 	for i, name := range r.c.Fields {
 		f, _ := r.o.Types[0].Field(name)

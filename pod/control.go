@@ -16,6 +16,7 @@ import (
 	"skrin/pod/log"
 	"skrin/pod/outbox"
 	"skrin/pod/registry"
+	"skrin/pod/space"
 	"skrin/pod/store"
 	"skrin/pod/text"
 )
@@ -25,7 +26,7 @@ import (
 // Nobody is told: to tell all parties at one moment would show them that they
 // know the same person. To freeze twice is no error.
 func (p *Pod) Freeze(ctx context.Context, who acl.Agent, party string) error {
-	return p.eachSpace(ctx, who, party, func(s *Space) (log.Action, bool) {
+	return p.eachSpace(ctx, who, party, func(s *space.Space) (log.Action, bool) {
 		changed := s.Frozen.IsZero()
 		if changed {
 			s.Frozen = p.Now().UTC().Truncate(time.Second)
@@ -37,7 +38,7 @@ func (p *Pod) Freeze(ctx context.Context, who acl.Agent, party string) error {
 // Thaw ends Freeze, of one party or of all: what was granted and has not ended
 // can be read again.
 func (p *Pod) Thaw(ctx context.Context, who acl.Agent, party string) error {
-	return p.eachSpace(ctx, who, party, func(s *Space) (log.Action, bool) {
+	return p.eachSpace(ctx, who, party, func(s *space.Space) (log.Action, bool) {
 		changed := !s.Frozen.IsZero()
 		s.Frozen = time.Time{}
 		return log.DidThaw, changed
@@ -49,7 +50,7 @@ func (p *Pod) Thaw(ctx context.Context, who acl.Agent, party string) error {
 // with it. To disconnect twice is no error; a new connection is the person's to
 // make.
 func (p *Pod) Disconnect(ctx context.Context, who acl.Agent, party string) error {
-	err := p.eachSpace(ctx, who, party, func(s *Space) (log.Action, bool) {
+	err := p.eachSpace(ctx, who, party, func(s *space.Space) (log.Action, bool) {
 		changed := len(s.Types) > 0
 		s.Types = nil
 		return log.DidDisconnect, changed
@@ -60,10 +61,10 @@ func (p *Pod) Disconnect(ctx context.Context, who acl.Agent, party string) error
 
 // eachSpace changes the owner's space for a party, or every one for "", in one
 // transaction, and logs what changed.
-func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change func(*Space) (log.Action, bool)) error {
+func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change func(*space.Space) (log.Action, bool)) error {
 	return p.updateOwn(ctx, who, func(tx store.Tx) error {
-		var all []*Space
-		err := store.Each(tx, spaceKey(""), func(s *Space) bool {
+		var all []*space.Space
+		err := store.Each(tx, space.Key(""), func(s *space.Space) bool {
 			if party == "" || s.Party == party {
 				all = append(all, s)
 			}
@@ -80,7 +81,7 @@ func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change
 			if !changed {
 				continue
 			}
-			if err := store.Save(tx, spaceKey(s.ID), s); err != nil {
+			if err := store.Save(tx, space.Key(s.ID), s); err != nil {
 				return err
 			}
 			if err := log.Enter(tx, p.Now(), log.Entry{Action: action, Party: s.Party}); err != nil {
@@ -97,8 +98,8 @@ func (p *Pod) eachSpace(ctx context.Context, who acl.Agent, party string, change
 	})
 }
 
-func (p *Pod) tellDisconnected(ctx context.Context, tx store.Tx, s *Space, several bool) (err error) {
-	n := outbox.Notification{Party: s.Party, Space: s.ID, Event: outbox.Disconnected, Location: p.url(s.deposit())}
+func (p *Pod) tellDisconnected(ctx context.Context, tx store.Tx, s *space.Space, several bool) (err error) {
+	n := outbox.Notification{Party: s.Party, Space: s.ID, Event: outbox.Disconnected, Location: p.url(s.Deposit())}
 	if several {
 		if n.Next, err = outbox.SomeTime(p.Rand, p.Now()); err != nil {
 			return err

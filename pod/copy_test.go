@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/space"
 	"skrin/pod/store"
 )
 
 // TestCopy fills all fields of what is remembered decoded: a copy says the same, as
 // JSON does, and shares nothing that could be changed in it.
 func TestCopy(t *testing.T) {
-	for _, of := range []store.Copier{new(pod.Space), new(pod.Grant), new(pod.Evidence)} {
+	for _, of := range []store.Copier{new(space.Space), new(pod.Grant), new(pod.Evidence)} {
 		t.Run(reflect.TypeOf(of).Elem().Name(), func(t *testing.T) {
 			fillValue(t, reflect.ValueOf(of).Elem())
 			c := of.Copy()

@@ -26,6 +26,7 @@ import (
 	"skrin/pod/record"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
+	"skrin/pod/space"
 	"skrin/pod/status"
 	"skrin/pod/store"
 	"skrin/pod/text"
@@ -83,10 +84,10 @@ type delivery struct {
 // evidence, alone (application/dc+sd-jwt, one a line) or within their RDF form; or
 // the RDF form with a signature of its own (see detached.go).
 func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Written, error) {
-	if req.ID == ldp.ID("/w/"+spaceID(req.ID)+"/inbox/") {
+	if req.ID == ldp.ID("/w/"+space.IDIn(req.ID)+"/inbox/") {
 		return p.takeMail(ctx, who, req)
 	}
-	if req.ID == ldp.ID("/w/"+spaceID(req.ID)+"/keys/") {
+	if req.ID == ldp.ID("/w/"+space.IDIn(req.ID)+"/keys/") {
 		return p.giveKeys(ctx, who, req)
 	}
 	party, types, err := p.mayDeposit(ctx, who, req.ID)
@@ -204,7 +205,7 @@ func (p *Pod) viewDeposits(ctx context.Context, who acl.Agent, id ldp.ID, do fun
 	if !who.Known() {
 		return resource.Refusal(who)
 	}
-	err := p.Store.View(ctx, store.Name("w/"+spaceID(id)), func(tx store.Tx) error {
+	err := p.Store.View(ctx, store.Name("w/"+space.IDIn(id)), func(tx store.Tx) error {
 		a, err := p.enterSpace(ctx, tx, who, acl.Append, id)
 		if err != nil {
 			return err
@@ -386,7 +387,7 @@ func (p *Pod) checkForm(ctx context.Context, party registry.Party, types []strin
 	switch {
 	case v.Issued.IsZero() || v.Expires.IsZero():
 		return nil, errors.New("iat and exp are both needed")
-	case !v.Issued.Equal(day(v.Issued)) || !v.Expires.Equal(day(v.Expires)):
+	case !v.Issued.Equal(space.Day(v.Issued)) || !v.Expires.Equal(space.Day(v.Expires)):
 		return nil, errors.New("iat and exp must be at midnight UTC: exact times would link people")
 	}
 	for _, f := range t.Fields {
@@ -514,7 +515,7 @@ func (p *Pod) keep(ctx context.Context, tx store.Tx, a access, d *delivery) erro
 	if g == nil {
 		g = p.viewGraph(ctx, d.typ, e, e.Facts, p.url(e.Path))
 	} else {
-		g = rebase(g, p.url(a.space.deposit()), p.url(e.Path))
+		g = rebase(g, p.url(a.space.Deposit()), p.url(e.Path))
 	}
 	turtle, err := rdf.Write(g, rdf.Turtle, rdf.WriteOptions{})
 	if err != nil {
@@ -591,7 +592,7 @@ func rebase(g *rdf.Graph, from, to string) *rdf.Graph {
 }
 
 func (p *Pod) receipt(ctx context.Context, party registry.Party, rows []*delivery, location string) (string, error) {
-	r := Receipt{Issuer: p.Issuer, Audience: party.ID, Location: location, Received: day(p.Now()).Format(time.DateOnly)}
+	r := Receipt{Issuer: p.Issuer, Audience: party.ID, Location: location, Received: space.Day(p.Now()).Format(time.DateOnly)}
 	for _, d := range rows {
 		r.Rows = append(r.Rows, ReceiptRow{Type: d.typ.ID, Digests: digestsOf(slices.Concat(d.forms, d.detached)), Reference: d.reference})
 	}
@@ -635,14 +636,14 @@ func (e *earlier) good(now time.Time) bool { return e != nil && now.Before(e.Unt
 // lapseKey finds what is remembered under a key by when it ends.
 func (e *earlier) lapseKey(key string) string { return fmt.Sprintf("J%016x", e.Until.Unix()) + key[1:] }
 
-func earlierKey(s *Space, key string) string {
+func earlierKey(s *space.Space, key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return "i" + s.ID + "\x00" + hex.EncodeToString(sum[:])
 }
 
 // repeated returns what answered an earlier deposit with the same idempotency
 // key, nil if there was none. It need not be good any more.
-func (p *Pod) repeated(tx store.Tx, s *Space, key string, body []byte) (*earlier, error) {
+func (p *Pod) repeated(tx store.Tx, s *space.Space, key string, body []byte) (*earlier, error) {
 	if key == "" {
 		return nil, nil
 	}
@@ -657,7 +658,7 @@ func (p *Pod) repeated(tx store.Tx, s *Space, key string, body []byte) (*earlier
 }
 
 // remember notes what answers a deposit, in the place of what has lapsed.
-func (p *Pod) remember(tx store.Tx, s *Space, key string, body []byte, done ldp.Written, lapsed *earlier) error {
+func (p *Pod) remember(tx store.Tx, s *space.Space, key string, body []byte, done ldp.Written, lapsed *earlier) error {
 	if key == "" {
 		return nil
 	}

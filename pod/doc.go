@@ -21,7 +21,7 @@
 //	Use           registry/      what a consumer may ask for, and why: one purpose of one registration
 //	EvidenceType  registry/      what a provider can attest: fields, titles, SD-JWT type
 //	Evidence      evidence.go    one attested statement about the person, with its signed forms
-//	Space         space.go       the pod as one counterpart sees it, at /w/{id}/
+//	Space         space/         the pod as one counterpart sees it, at /w/{id}/
 //	Request       request.go     what a party asks of the person: to deposit, or to read
 //	Offer         request.go     what agreeing to a request would release: the values on the screen
 //	Answer        request.go     what the person decided

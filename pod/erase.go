@@ -10,6 +10,7 @@ import (
 
 	"skrin/pod/mandate"
 	"skrin/pod/record"
+	"skrin/pod/space"
 	"skrin/pod/status"
 	"skrin/pod/store"
 )
@@ -58,7 +59,7 @@ func unname(ctx context.Context, s store.Store, id string) error {
 		if err := mandate.Release(tx); err != nil {
 			return err
 		}
-		return store.Each(tx, spaceKey(""), func(s *Space) bool { tx.Release(store.Name("w/" + s.ID)); return true })
+		return store.Each(tx, space.Key(""), func(s *space.Space) bool { tx.Release(store.Name("w/" + s.ID)); return true })
 	})
 }
 

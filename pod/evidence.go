@@ -17,6 +17,7 @@ import (
 	"skrin/pod/credential"
 	"skrin/pod/outbox"
 	"skrin/pod/resource"
+	"skrin/pod/space"
 	"skrin/pod/status"
 	"skrin/pod/store"
 )
@@ -79,7 +80,7 @@ func (e *Evidence) State(now time.Time) EndState {
 // tooOld reports whether evidence was issued more than so many days ago; 0 for no
 // limit.
 func tooOld(e *Evidence, days int, now time.Time) bool {
-	return days > 0 && day(now).After(e.Issued.AddDate(0, 0, days))
+	return days > 0 && space.Day(now).After(e.Issued.AddDate(0, 0, days))
 }
 
 // keep stores evidence that is new here.
@@ -194,7 +195,7 @@ func (p *Pod) giveForm(ctx context.Context, tx store.Tx, e *Evidence, space stri
 // that can still help.
 func (p *Pod) wantForms(ctx context.Context, tx store.Tx, e *Evidence, at time.Time) error {
 	now := p.Now().UTC()
-	s, err := spaceOf(tx, e.Issuer)
+	s, err := space.Of(tx, e.Issuer)
 	if err != nil || s == nil || !slices.Contains(s.Types, e.Type) || e.State(now) != Current {
 		return err
 	}
@@ -208,7 +209,7 @@ func (p *Pod) wantForms(ctx context.Context, tx store.Tx, e *Evidence, at time.T
 	if err := store.Save(tx, evidenceKey(e.ID), e); err != nil {
 		return err
 	}
-	return p.tell(ctx, tx, outbox.Notification{Party: e.Issuer, Space: s.ID, Event: outbox.FormsWanted, Types: []string{e.Type}, Location: p.url(s.deposit()),
+	return p.tell(ctx, tx, outbox.Notification{Party: e.Issuer, Space: s.ID, Event: outbox.FormsWanted, Types: []string{e.Type}, Location: p.url(s.Deposit()),
 		Issued: e.Issued, Expires: e.Expires, Next: at})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"skrin/acl"
 	"skrin/pod/log"
+	"skrin/pod/space"
 	"skrin/pod/store"
 )
 
@@ -46,11 +47,11 @@ func (p *Pod) Find(ctx context.Context, who acl.Agent, f log.Filter, before uint
 
 // Counterparts returns the owner's spaces with every party that she has had to do
 // with, by the party's id.
-func (p *Pod) Counterparts(ctx context.Context, who acl.Agent) ([]Connection, error) {
-	var all []Connection
+func (p *Pod) Counterparts(ctx context.Context, who acl.Agent) ([]space.Connection, error) {
+	var all []space.Connection
 	err := p.viewPart(ctx, who, partiesPart, func(tx store.Tx) error {
-		var spaces []Space
-		if err := store.Each(tx, spaceKey(""), func(s *Space) bool { spaces = append(spaces, *s); return true }); err != nil {
+		var spaces []space.Space
+		if err := store.Each(tx, space.Key(""), func(s *space.Space) bool { spaces = append(spaces, *s); return true }); err != nil {
 			return err
 		}
 		all = nil
@@ -59,10 +60,10 @@ func (p *Pod) Counterparts(ctx context.Context, who acl.Agent) ([]Connection, er
 			if err != nil {
 				return err
 			}
-			all = append(all, Connection{s, party})
+			all = append(all, space.Connection{Space: s, Party: party})
 		}
 		return nil
 	})
-	slices.SortFunc(all, func(a, b Connection) int { return cmp.Compare(a.Party.ID, b.Party.ID) })
+	slices.SortFunc(all, func(a, b space.Connection) int { return cmp.Compare(a.Party.ID, b.Party.ID) })
 	return all, err
 }

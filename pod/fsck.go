@@ -18,6 +18,7 @@ import (
 	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/resource"
+	"skrin/pod/space"
 	"skrin/pod/status"
 	"skrin/pod/store"
 )
@@ -125,7 +126,7 @@ func (c *check) read() (err error) {
 			c.members[ldp.ID(container+name)] = value
 		}),
 		c.keys("a", func(path string, value []byte) { c.ruled[ldp.ID(path)] = value }),
-		store.Each(c.tx, spaceKey(""), func(s *Space) bool { c.spaces = append(c.spaces, s.ID); return true }),
+		store.Each(c.tx, space.Key(""), func(s *space.Space) bool { c.spaces = append(c.spaces, s.ID); return true }),
 		status.Each(c.tx, func(n store.Name) { c.places = append(c.places, n) }),
 	)
 }

@@ -18,6 +18,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/credential"
+	"skrin/pod/space"
 	"skrin/pod/store"
 )
 
@@ -106,7 +107,7 @@ func (p *Pod) newHolderKey() (holderKey, string, error) {
 	if err != nil {
 		return holderKey{}, "", fmt.Errorf("holder key: %w", err)
 	}
-	k := holderKey{jose.JSONWebKey{Key: private, Algorithm: string(jose.ES256)}, day(p.Now())}
+	k := holderKey{jose.JSONWebKey{Key: private, Algorithm: string(jose.ES256)}, space.Day(p.Now())}
 	thumb, err := thumbprint(k.Key)
 	return k, thumb, err
 }

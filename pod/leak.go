@@ -11,6 +11,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod/record"
 	"skrin/pod/resource"
+	"skrin/pod/space"
 	"skrin/pod/store"
 )
 
@@ -60,7 +61,7 @@ func (p *Pod) leak(res *ldp.Resource, e *Evidence) error {
 }
 
 // formFor returns for whom a space's signed form is: for it alone.
-func (p *Pod) formFor(s *Space) string {
+func (p *Pod) formFor(s *space.Space) string {
 	if p.Leak == LeakSignature {
 		return "everybody"
 	}
@@ -71,7 +72,7 @@ func (p *Pod) formFor(s *Space) string {
 // spaces; id if there is none. For LeakIDs alone.
 func nextSpaceID(tx store.Tx, id string) (string, error) {
 	var last []byte
-	err := store.Each(tx, spaceKey(""), func(s *Space) bool {
+	err := store.Each(tx, space.Key(""), func(s *space.Space) bool {
 		if b, err := store.IDEncoding.DecodeString(s.ID); err == nil && bytes.Compare(b, last) > 0 {
 			last = b
 		}

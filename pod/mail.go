@@ -17,6 +17,7 @@ import (
 	"skrin/pod/outbox"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
+	"skrin/pod/space"
 	"skrin/pod/store"
 	"skrin/pod/vouch"
 )
@@ -82,7 +83,7 @@ func (p *Pod) takeMail(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Wr
 
 // takeRequest puts a party's signed request before the person.
 func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, party registry.Party, jws string) (ldp.Written, error) {
-	m, faults := p.checkMail(party, spaceID(inbox), jws)
+	m, faults := p.checkMail(party, space.IDIn(inbox), jws)
 	if faults != nil {
 		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The request can't be accepted.", faults...)
 	}
@@ -93,7 +94,7 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 	if r.Kind != ToRead {
 		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The request can't be accepted.", "type: only an evidence_request can be posted; for a connection the person must come to you.")
 	}
-	sum := sha256.Sum256([]byte("mail\x00" + spaceID(inbox) + "\x00" + m.ID))
+	sum := sha256.Sum256([]byte("mail\x00" + space.IDIn(inbox) + "\x00" + m.ID))
 	r.ID, r.Mailed = store.IDEncoding.EncodeToString(sum[:16]), true
 	done := ldp.Written{ID: inbox + ldp.ID(r.ID), Created: true, Description: p.spaceDescription(inbox)}
 	return done, p.inSpace(ctx, who, acl.Append, inbox, func(tx store.Tx, a access) error {
@@ -111,7 +112,7 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 	})
 }
 
-func (p *Pod) checkMail(party registry.Party, space, jws string) (*MailedRequest, []string) {
+func (p *Pod) checkMail(party registry.Party, at, jws string) (*MailedRequest, []string) {
 	payload, err := party.CheckSigned(jws, typeRequest)
 	if err != nil {
 		return nil, []string{"the JWS: " + err.Error() + "."}
@@ -128,7 +129,7 @@ func (p *Pod) checkMail(party registry.Party, space, jws string) (*MailedRequest
 	}
 	now, life := p.Now(), int64(mailLife/time.Second)
 	fault(m.Issuer != party.ID || m.Audience != p.Issuer, "iss must be your id, and aud this server.")
-	fault(m.Subject != string(p.SpaceWebID(space)), "sub must be the person's WebID in this space.")
+	fault(m.Subject != string(space.WebID(p.Base, at)), "sub must be the person's WebID in this space.")
 	fault(m.ID == "" || len(m.ID) > 128, "jti: 1 to 128 bytes are needed.")
 	fault(m.IssuedAt > now.Add(time.Minute).Unix() || m.Expires <= now.Unix() || m.Expires > m.IssuedAt+life || m.IssuedAt < now.Unix()-life,
 		"iat and exp: the request is not valid now, or for longer than an hour.")
@@ -146,7 +147,7 @@ func (p *Pod) countMail(tx store.Tx, party string) error {
 		if r.State == Open && now.Before(r.AnswerBy) {
 			open++
 		}
-		if day(r.Created).Equal(day(now)) {
+		if space.Day(r.Created).Equal(space.Day(now)) {
 			today++
 		}
 		return true
@@ -185,7 +186,7 @@ func (p *Pod) readMail(ctx context.Context, tx store.Tx, a access, req ldp.Get) 
 	if err != nil {
 		return nil, err
 	}
-	res := &ldp.Resource{ID: req.ID, Type: typeJSON, Tag: a.space.tag("mail", r.ID, m.State), Modified: a.space.Created, Modes: acl.Read, Description: p.spaceDescription(req.ID)}
+	res := &ldp.Resource{ID: req.ID, Type: typeJSON, Tag: a.space.Tag("mail", r.ID, m.State), Modified: a.space.Created, Modes: acl.Read, Description: p.spaceDescription(req.ID)}
 	resource.SetBody(res, b)
 	return res, log.Enter(tx, p.Now(), log.Entry{Action: log.DidRead, Party: a.party.ID, Path: string(req.ID)})
 }
@@ -195,13 +196,13 @@ func (p *Pod) tellAnswer(ctx context.Context, tx store.Tx, r *Request, c *Consen
 	if !r.Mailed {
 		return nil
 	}
-	s, err := spaceOf(tx, r.Party)
+	s, err := space.Of(tx, r.Party)
 	if err != nil {
 		return err
 	}
-	n := outbox.Notification{Party: r.Party, Space: s.ID, Event: outbox.RequestAnswered, Result: string(r.State), Asked: p.url(s.inbox() + ldp.ID(r.ID)), Reference: r.Reference}
+	n := outbox.Notification{Party: r.Party, Space: s.ID, Event: outbox.RequestAnswered, Result: string(r.State), Asked: p.url(s.Inbox() + ldp.ID(r.ID)), Reference: r.Reference}
 	if r.State == Agreed {
-		n.Consent, n.Location = c.ID, p.url(s.evidence(c.Grant))
+		n.Consent, n.Location = c.ID, p.url(s.Evidence(c.Grant))
 	}
 	return p.tell(ctx, tx, n)
 }

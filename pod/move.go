@@ -15,6 +15,7 @@ import (
 	"skrin/pod/outbox"
 	"skrin/pod/record"
 	"skrin/pod/resource"
+	"skrin/pod/space"
 	"skrin/pod/store"
 )
 
@@ -62,8 +63,8 @@ func (p *Pod) MoveTo(ctx context.Context, who acl.Agent, to Imported) error {
 
 // moveSpaces says of each space where it is now, and tells who knows it.
 func (p *Pod) moveSpaces(ctx context.Context, tx store.Tx, base string, ids map[string]string) error {
-	var all []*Space
-	if err := store.Each(tx, spaceKey(""), func(s *Space) bool { all = append(all, s); return true }); err != nil {
+	var all []*space.Space
+	if err := store.Each(tx, space.Key(""), func(s *space.Space) bool { all = append(all, s); return true }); err != nil {
 		return err
 	}
 	for _, s := range all {
@@ -72,7 +73,7 @@ func (p *Pod) moveSpaces(ctx context.Context, tx store.Tx, base string, ids map[
 			continue // it was made since; nobody is there
 		}
 		s.Moved = base + "/w/" + to + "/"
-		if err := store.Save(tx, spaceKey(s.ID), s); err != nil {
+		if err := store.Save(tx, space.Key(s.ID), s); err != nil {
 			return err
 		}
 		if err := p.tell(ctx, tx, outbox.Notification{Party: s.Party, Space: s.ID, Event: outbox.SpaceMoved, Location: s.Moved}); err != nil {

@@ -18,6 +18,7 @@ import (
 	"skrin/pod/outbox"
 	"skrin/pod/record"
 	"skrin/pod/registry"
+	"skrin/pod/space"
 	"skrin/pod/store"
 )
 
@@ -244,7 +245,7 @@ func (p *Pod) offer(ctx context.Context, tx store.Tx, r *Request) (*Offer, error
 		return nil, ldp.Refuse(ldp.Gone, "The kind of evidence that was asked for is no longer in use.")
 	}
 	if r.Kind == ToDeposit {
-		s, err := spaceOf(tx, r.Party)
+		s, err := space.Of(tx, r.Party)
 		o.Connected = err == nil && s != nil && s.Ended.IsZero() && containsAll(s.Types, r.Types)
 		return o, err
 	}
@@ -304,7 +305,7 @@ func (p *Pod) suppliers(ctx context.Context, tx store.Tx, o *Offer) error {
 		if err != nil {
 			return err
 		}
-		s, err := spaceOf(tx, id)
+		s, err := space.Of(tx, id)
 		if err != nil {
 			return err
 		}
@@ -344,14 +345,14 @@ func (p *Pod) Fetch(ctx context.Context, who acl.Agent, id, supplier string) err
 		if err := store.Save(tx, requestKey(id), r); err != nil {
 			return err
 		}
-		s, err := spaceOf(tx, supplier)
+		s, err := space.Of(tx, supplier)
 		if err != nil {
 			return err
 		}
 		if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidFetch, Party: supplier, Type: r.Types[0]}); err != nil {
 			return err
 		}
-		return p.tell(ctx, tx, outbox.Notification{Party: supplier, Space: s.ID, Event: outbox.EvidenceWanted, Types: r.Types, Request: id, Location: p.url(s.deposit())})
+		return p.tell(ctx, tx, outbox.Notification{Party: supplier, Space: s.ID, Event: outbox.EvidenceWanted, Types: r.Types, Request: id, Location: p.url(s.Deposit())})
 	})
 	p.wake(err)
 	return err
@@ -409,7 +410,7 @@ func (p *Pod) Answer(ctx context.Context, who acl.Agent, id string, a Answer) (O
 // signature on the record, since a transaction may run twice.
 type draft struct {
 	now     time.Time
-	space   *Space // the party's, or a new one that is not stored yet
+	space   *space.Space // the party's, or a new one that is not stored yet
 	consent *Consent
 }
 
@@ -455,13 +456,13 @@ func (p *Pod) draft(ctx context.Context, who acl.Agent, id string, a Answer) (*d
 
 // draftSpace returns the owner's space for a party, or a new one that is not
 // stored yet.
-func (p *Pod) draftSpace(ctx context.Context, who acl.Agent, party string) (*Space, error) {
-	var s *Space
-	err := p.viewFor(ctx, who, func(tx store.Tx) (err error) { s, err = spaceOf(tx, party); return err })
+func (p *Pod) draftSpace(ctx context.Context, who acl.Agent, party string) (*space.Space, error) {
+	var s *space.Space
+	err := p.viewFor(ctx, who, func(tx store.Tx) (err error) { s, err = space.Of(tx, party); return err })
 	if err != nil || s != nil {
 		return s, err
 	}
-	s = &Space{Party: party, Key: make([]byte, 32), Created: day(p.Now())}
+	s = &space.Space{Party: party, Key: make([]byte, 32), Created: space.Day(p.Now())}
 	if _, err := io.ReadFull(p.Rand, s.Key); err != nil {
 		return nil, err
 	}
@@ -489,22 +490,22 @@ func (o *Offer) chosen(a Answer) (Choice, error) {
 }
 
 // openSpace stores the drafted space, unless the party has one.
-func (p *Pod) openSpace(tx store.Tx, d *draft) (*Space, error) {
-	s, err := spaceOf(tx, d.space.Party)
+func (p *Pod) openSpace(tx store.Tx, d *draft) (*space.Space, error) {
+	s, err := space.Of(tx, d.space.Party)
 	if err != nil {
 		return nil, err
 	}
 	if s == nil {
 		s = d.space
 		tx.Claim(store.Name("w/" + s.ID))
-		if err := store.Save(tx, spaceOfKey(s.Party), s.ID); err != nil {
+		if err := store.Save(tx, space.PartyKey(s.Party), s.ID); err != nil {
 			return nil, err
 		}
 	}
 	if s.ID != d.space.ID {
 		return nil, ldp.Refuse(ldp.Conflict, "Two answers to one organisation crossed. Try again.")
 	}
-	return s, store.Save(tx, spaceKey(s.ID), s)
+	return s, store.Save(tx, space.Key(s.ID), s)
 }
 
 // connect lets a provider deposit.
@@ -518,14 +519,14 @@ func (p *Pod) connect(tx store.Tx, r *Request, d *draft) error {
 }
 
 // admit lets the party of a space deposit evidence of the types.
-func (p *Pod) admit(tx store.Tx, s *Space, types []string) error {
+func (p *Pod) admit(tx store.Tx, s *space.Space, types []string) error {
 	for _, t := range types {
 		if !slices.Contains(s.Types, t) {
 			s.Types = append(s.Types, t)
 		}
 	}
 	s.Ended = time.Time{}
-	if err := store.Save(tx, spaceKey(s.ID), s); err != nil {
+	if err := store.Save(tx, space.Key(s.ID), s); err != nil {
 		return err
 	}
 	return log.Enter(tx, p.Now(), log.Entry{Action: log.DidConnect, Party: s.Party, Type: types[0]})
@@ -558,10 +559,10 @@ func (p *Pod) agree(ctx context.Context, tx store.Tx, r *Request, a Answer, d *d
 		return err
 	}
 	g := &Grant{
-		ID: c.Grant, Type: r.Types[0], Issuer: c.Issuer, Evidence: c.Evidence, Standing: r.Standing, Given: day(d.now),
+		ID: c.Grant, Type: r.Types[0], Issuer: c.Issuer, Evidence: c.Evidence, Standing: r.Standing, Given: space.Day(d.now),
 		Use: r.Use, MaxAge: r.MaxAge, Limit: r.Reads,
 		Rule: acl.Grant{
-			To: o.Party.WebID, On: string(s.evidence(c.Grant)), Modes: acl.Read, Clients: []string{r.Party}, Issuers: []string{p.Issuer},
+			To: o.Party.WebID, On: string(s.Evidence(c.Grant)), Modes: acl.Read, Clients: []string{r.Party}, Issuers: []string{p.Issuer},
 			Fields: c.Fields, Purpose: o.Use.Purpose, Until: c.Until, Because: c.ID,
 		},
 	}
@@ -609,7 +610,7 @@ func (p *Pod) outcome(ctx context.Context, tx store.Tx, r *Request) (Outcome, er
 		out.Reason = told(r.Reason)
 		return out, nil
 	}
-	s, err := spaceOf(tx, r.Party)
+	s, err := space.Of(tx, r.Party)
 	if err != nil {
 		return out, err
 	}
@@ -626,7 +627,7 @@ func (p *Pod) outcome(ctx context.Context, tx store.Tx, r *Request) (Outcome, er
 	if out.Details, err = p.granted(r, s, c); err != nil {
 		return out, err
 	}
-	out.WebID, out.Subject = p.SpaceWebID(s.ID), s.ID
+	out.WebID, out.Subject = space.WebID(p.Base, s.ID), s.ID
 	out.Identity = (r.Kind == ToDeposit || r.Along != nil) && party.Identity
 	return out, nil
 }

@@ -23,6 +23,7 @@ import (
 	"skrin/pod/record"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
+	"skrin/pod/space"
 	"skrin/pod/store"
 	"skrin/pod/vouch"
 )
@@ -344,7 +345,7 @@ func (m *mover) spaceFor(old string) string {
 }
 
 func (i *takein) space(b []byte) error {
-	s, err := into[Space](b)
+	s, err := into[space.Space](b)
 	if err != nil {
 		return err
 	}
@@ -357,7 +358,7 @@ func (i *takein) space(b []byte) error {
 	i.done.Spaces[old] = s.ID
 	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
 		tx.Claim(store.Name("w/" + s.ID))
-		return errors.Join(store.Save(tx, spaceKey(s.ID), s), store.Save(tx, spaceOfKey(s.Party), s.ID))
+		return errors.Join(store.Save(tx, space.Key(s.ID), s), store.Save(tx, space.PartyKey(s.Party), s.ID))
 	})
 }
 
@@ -479,15 +480,15 @@ func (i *takein) grant(b []byte) error {
 		return err
 	}
 	old := ldp.ID(g.Rule.On)
-	if !store.IsID(g.ID) || spaceID(old) == "" || !store.IsID(g.Rule.Because) || len(g.Rule.Clients) != 1 {
+	if !store.IsID(g.ID) || space.IDIn(old) == "" || !store.IsID(g.Rule.Because) || len(g.Rule.Clients) != 1 {
 		return errID
 	}
-	space := Space{ID: i.from.spaceFor(spaceID(old))}
+	space := space.Space{ID: i.from.spaceFor(space.IDIn(old))}
 	party, err := i.Registry.Party(i.ctx, g.Rule.Clients[0])
 	if err != nil && !errors.Is(err, registry.ErrNoParty) {
 		return err
 	}
-	g.Rule.On, g.Rule.To, g.Rule.Issuers = string(space.evidence(g.ID)), party.WebID, []string{i.Issuer}
+	g.Rule.On, g.Rule.To, g.Rule.Issuers = string(space.Evidence(g.ID)), party.WebID, []string{i.Issuer}
 	if party.ID == "" {
 		g.Rule.To = acl.WebID("urn:skrin:unregistered:" + hex.EncodeToString([]byte(g.Rule.Clients[0])))
 	}

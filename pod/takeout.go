@@ -18,6 +18,7 @@ import (
 	"skrin/pod/log"
 	"skrin/pod/parcel"
 	"skrin/pod/record"
+	"skrin/pod/space"
 	"skrin/pod/store"
 )
 
@@ -245,7 +246,7 @@ func named(folder string) func(string) string {
 // makes the tags that only that counterpart knows.
 func (o *takeout) spaces() error {
 	return o.each("w", named("spaces/"), func(_ store.Tx, value []byte) ([]byte, error) {
-		s, err := store.Decode[Space]("w", value)
+		s, err := store.Decode[space.Space]("w", value)
 		if err != nil {
 			return nil, err
 		}

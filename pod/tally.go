@@ -5,6 +5,7 @@ package pod
 import (
 	"context"
 
+	"skrin/pod/space"
 	"skrin/pod/store"
 )
 
@@ -32,7 +33,7 @@ func (p *Pod) Deals(ctx context.Context, id string) (map[Deal]bool, error) {
 		}); err != nil {
 			return err
 		}
-		return store.Each(tx, spaceKey(""), func(s *Space) bool {
+		return store.Each(tx, space.Key(""), func(s *space.Space) bool {
 			if s.Ended.IsZero() && s.Moved == "" {
 				for _, t := range s.Types {
 					found[Deal{Party: s.Party, Type: t}] = true

@@ -3,7 +3,6 @@
 package pod_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
@@ -29,27 +28,11 @@ func (w *town) all() map[string]string {
 	return all
 }
 
-// older makes the pod one of the schema before: nothing is found by index, and what
-// answered idempotency keys has no end.
+// older makes the pod one of the schema before.
 func (w *town) older() {
 	w.t.Helper()
 	must(w.t, w.pod.Store.Update(w.t.Context(), "person/person-alva", func(tx store.Tx) error {
-		pairs, err := tx.Scan("", "", 100_000)
-		for _, pair := range pairs {
-			switch pair.Key[0] {
-			case 'C', 'Q', 'R', 'J', 'B':
-				tx.Delete(pair.Key)
-			case 'i':
-				var e map[string]any
-				if err := json.Unmarshal(pair.Value, &e); err != nil {
-					return err
-				}
-				delete(e, "Until")
-				if err := store.Save(tx, pair.Key, e); err != nil {
-					return err
-				}
-			}
-		}
+		_, err := podtest.Older(tx)
 		return err
 	}))
 }

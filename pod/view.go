@@ -19,6 +19,7 @@ import (
 	"skrin/pod/log"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
+	"skrin/pod/space"
 	"skrin/pod/store"
 	"skrin/pod/vocab"
 )
@@ -57,7 +58,7 @@ func shown(r *Request, e *Evidence, released, optional []Fact) string {
 // spaceGet reads a resource of a space. A read by the party is logged in the
 // transaction that permits it, before a byte leaves.
 func (p *Pod) spaceGet(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resource, error) {
-	if req.ID == ldp.ID("/w/"+spaceID(req.ID)+"/card") {
+	if req.ID == ldp.ID("/w/"+space.IDIn(req.ID)+"/card") {
 		return p.card(ctx, who, req)
 	}
 	var res *ldp.Resource
@@ -67,7 +68,7 @@ func (p *Pod) spaceGet(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Re
 		case a.grant != nil:
 			res, err = p.readEvidence(ctx, tx, a, req)
 			told, err = p.denied(tx, a, req.ID, err)
-		case strings.HasPrefix(string(req.ID), string(a.space.inbox())):
+		case strings.HasPrefix(string(req.ID), string(a.space.Inbox())):
 			res, err = p.readMail(ctx, tx, a, req)
 		default:
 			res, err = p.listSpace(tx, a, req)
@@ -84,13 +85,13 @@ func (p *Pod) spaceGet(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Re
 // about the person.
 func (p *Pod) card(ctx context.Context, who acl.Agent, req ldp.Get) (*ldp.Resource, error) {
 	var res *ldp.Resource
-	err := p.Store.View(ctx, store.Name("w/"+spaceID(req.ID)), func(tx store.Tx) error {
+	err := p.Store.View(ctx, store.Name("w/"+space.IDIn(req.ID)), func(tx store.Tx) error {
 		a, err := p.enterSpace(ctx, tx, who, acl.Read, req.ID)
 		if err != nil {
 			return err
 		}
 		g := new(rdf.Graph)
-		me := rdf.IRI(string(p.SpaceWebID(a.space.ID)))
+		me := rdf.IRI(string(space.WebID(p.Base, a.space.ID)))
 		g.Add(me, rdf.IRI(vocab.Type), rdf.IRI(vocab.FOAF+"Agent"))
 		g.Add(me, rdf.IRI(vocab.Solid+"oidcIssuer"), rdf.IRI(p.Issuer))
 		res, err = graphResource(req, g, a.space, a.space.Created, "card")
@@ -126,7 +127,7 @@ func (p *Pod) listSpace(tx store.Tx, a access, req ldp.Get) (*ldp.Resource, erro
 		return nil, err
 	}
 	return &ldp.Resource{
-		ID: req.ID, Tag: a.space.tag(tags...), Modified: a.space.Created, Size: -1, Modes: acl.Read,
+		ID: req.ID, Tag: a.space.Tag(tags...), Modified: a.space.Created, Size: -1, Modes: acl.Read,
 		Members: func(yield func(ldp.Member, error) bool) {
 			for _, m := range members {
 				if !yield(m, nil) {
@@ -165,7 +166,7 @@ func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.G
 	}
 	released, _ := release(t, e, fields)
 	res := &ldp.Resource{
-		ID: req.ID, Type: chosen, Tag: a.space.tag(a.grant.ID, e.ID, req.Nonce), Modified: e.Issued,
+		ID: req.ID, Type: chosen, Tag: a.space.Tag(a.grant.ID, e.ID, req.Nonce), Modified: e.Issued,
 		Modes: acl.Read, Description: p.spaceDescription(req.ID),
 	}
 	digest := ""
@@ -296,12 +297,12 @@ func evidenceGraph(t *registry.EvidenceType, e *Evidence, facts []Fact, url, iss
 }
 
 // graphResource is a generated RDF document of a space.
-func graphResource(req ldp.Get, g *rdf.Graph, s *Space, modified time.Time, tag string) (*ldp.Resource, error) {
+func graphResource(req ldp.Get, g *rdf.Graph, s *space.Space, modified time.Time, tag string) (*ldp.Resource, error) {
 	chosen := req.Choose(TypeTurtle, TypeJSONLD)
 	if chosen == "" {
 		return nil, notAcceptable(TypeTurtle, TypeJSONLD)
 	}
-	res := &ldp.Resource{ID: req.ID, Tag: s.tag(tag), Modified: modified, Description: ldp.Description{Methods: []string{"GET", "HEAD", "OPTIONS"}}}
+	res := &ldp.Resource{ID: req.ID, Tag: s.Tag(tag), Modified: modified, Description: ldp.Description{Methods: []string{"GET", "HEAD", "OPTIONS"}}}
 	return res, writeGraph(res, g, chosen)
 }
 
@@ -323,15 +324,15 @@ func notAcceptable(offers ...string) error {
 // spaceDescription tells what a space's path supports, from its form alone.
 func (p *Pod) spaceDescription(id ldp.ID) ldp.Description {
 	d := ldp.Description{Methods: []string{"GET", "HEAD", "OPTIONS"}}
-	if id == ldp.ID("/w/"+spaceID(id)+"/deposit/") {
+	if id == ldp.ID("/w/"+space.IDIn(id)+"/deposit/") {
 		d.Methods = []string{"OPTIONS", "POST"}
 		d.AcceptPost = []string{TypeSDJWT, TypeRows, TypeTurtle, TypeJSONLD}
 	}
-	if id == ldp.ID("/w/"+spaceID(id)+"/keys/") {
+	if id == ldp.ID("/w/"+space.IDIn(id)+"/keys/") {
 		d.Methods = []string{"OPTIONS", "POST"}
 		d.AcceptPost = []string{typeJSON}
 	}
-	if id == ldp.ID("/w/"+spaceID(id)+"/inbox/") {
+	if id == ldp.ID("/w/"+space.IDIn(id)+"/inbox/") {
 		d.Methods = []string{"OPTIONS", "POST"}
 		d.AcceptPost = []string{TypeReceipt}
 	}

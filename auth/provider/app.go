@@ -69,7 +69,8 @@ type app struct {
 
 const appKind = "oidc-app"
 
-// findApp returns goidc.ErrNotFound if there is no such app.
+// findApp returns goidc.ErrNotFound if there is no such app, and auth.ErrSpent where
+// its document isn't fetched for who asks.
 func (p *Provider) findApp(ctx context.Context, id string) (app, error) {
 	if strings.Contains(id, "://") {
 		return p.documentApp(ctx, id)

@@ -18,6 +18,7 @@ import (
 	op "github.com/luikyv/go-oidc/pkg/provider"
 
 	"skrin/acl"
+	"skrin/auth"
 )
 
 // A Visitor is who has signed in in a browser.
@@ -338,6 +339,8 @@ func (p *Provider) logout(w http.ResponseWriter, r *http.Request) {
 		back, err = p.afterLogout(r, client)
 	}
 	switch {
+	case errors.Is(err, auth.ErrSpent):
+		p.Spent(w, r, err)
 	case err != nil:
 		p.Log.ErrorContext(r.Context(), "OpenID provider: logout", "error", err)
 		p.Page(w, r, http.StatusServiceUnavailable, Unavailable)

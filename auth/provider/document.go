@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"slices"
@@ -39,6 +40,9 @@ func (p *Provider) documentApp(ctx context.Context, id string) (app, error) {
 		}
 		return readDocument(id, doc)
 	})
+	if errors.Is(err, auth.ErrSpent) {
+		return app{}, err
+	}
 	if err != nil {
 		p.Log.InfoContext(ctx, "OpenID provider: a client ID document is no good", "error", err)
 		return app{}, goidc.ErrNotFound

@@ -17,6 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/luikyv/go-oidc/pkg/goidc"
 
+	"skrin/auth"
 	"skrin/auth/dpop"
 )
 
@@ -65,7 +66,7 @@ func (p *Provider) Handler() http.Handler {
 		w.Header().Set("Content-Security-Policy", policy)
 		if slices.Contains(openPaths(), r.URL.Path) {
 			w.Header().Set("Access-Control-Allow-Origin", "*")
-			w.Header().Set("Access-Control-Expose-Headers", "DPoP-Nonce, WWW-Authenticate")
+			w.Header().Set("Access-Control-Expose-Headers", "DPoP-Nonce, Retry-After, WWW-Authenticate")
 		}
 		mux.ServeHTTP(w, r)
 	})
@@ -198,6 +199,10 @@ func (p *Provider) backChannel(w http.ResponseWriter, r *http.Request, path stri
 	rec, err := p.ask(w, r, path, uses, check)
 	if err == nil {
 		rec.send(w)
+		return
+	}
+	if errors.Is(err, auth.ErrSpent) {
+		p.Spent(w, r, err)
 		return
 	}
 	refused, status := p.answer(r.Context(), err)
@@ -381,6 +386,10 @@ func (p *Provider) frontChannel(w http.ResponseWriter, r *http.Request, library 
 // stop answers a browser that can't be sent back to the client; to who isn't a
 // browser it says why.
 func (p *Provider) stop(w http.ResponseWriter, r *http.Request, c *call) {
+	if errors.Is(c.failure, auth.ErrSpent) {
+		p.Spent(w, r, c.failure)
+		return
+	}
 	refused, status := p.answer(r.Context(), c.failure)
 	if status < 500 && !strings.Contains(r.Header.Get("Accept"), "text/html") && isApp(r.URL.Query().Get("client_id")) {
 		writeRefusal(w, refused, http.StatusBadRequest)

@@ -128,6 +128,9 @@ type Options struct {
 	InteractionURL func(id string) string
 	// Page answers a browser that can't be sent back to the client.
 	Page func(w http.ResponseWriter, r *http.Request, status int, reason Reason)
+	// Spent answers who names an app whose document isn't fetched, for it has had as
+	// much as it may: errors.Is(err, auth.ErrSpent).
+	Spent func(w http.ResponseWriter, r *http.Request, err error)
 	// SignedIn tells who has signed in in the browser that sends r; nil for nobody.
 	SignedIn func(r *http.Request) (*Visitor, error)
 	// SignOut ends the sign-in of the browser that sends r.
@@ -216,7 +219,7 @@ func (o *Options) check() error {
 	switch {
 	case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || o.Base != u.Scheme+"://"+u.Host:
 		return errors.New("the Base is not scheme://host")
-	case o.Records == nil || o.Clients == nil || o.CheckDetails == nil || o.InteractionURL == nil || o.Page == nil || o.Now == nil ||
+	case o.Records == nil || o.Clients == nil || o.CheckDetails == nil || o.InteractionURL == nil || o.Page == nil || o.Spent == nil || o.Now == nil ||
 		o.SignedIn == nil || o.SignOut == nil || o.Fetch == nil || o.Reach == nil && len(o.ACRs) > 0:
 		return errors.New("an option is missing")
 	case len(o.Key) != 32:

@@ -166,6 +166,9 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 			w.WriteHeader(status)
 			fmt.Fprint(w, "page: ", reason)
 		},
+		Spent: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, err.Error(), http.StatusTooManyRequests)
+		},
 		SignedIn: func(*http.Request) (*Visitor, error) { return w.visitor, nil },
 		SignOut:  func(*http.Request) error { w.visitor = nil; return nil },
 		Fetch:    auth.Guarded(true),

@@ -209,50 +209,59 @@ type approval struct {
 var errUnapproved = errors.New("a second operator must approve it")
 
 // approved returns nil if another operator than by has let it be done, which uses
-// the approval up. Otherwise it asks for one: errUnapproved, with what to do.
+// the approval up. Otherwise it asks for one, or tells whose request for the same
+// waits, which stays as it is: errUnapproved, with what to do.
 func (a *acts) approved(ctx context.Context, by, did, on string, life time.Duration) error {
 	id := actID(did, on)
-	rec, err := a.records.Load(ctx, askedKind, id)
-	if err != nil && !errors.Is(err, auth.ErrNoRecord) {
-		return fmt.Errorf("approval: %w", err)
-	}
-	asked := approval{ID: id, Did: did, On: on, By: by, Until: a.now().Add(life).UTC().Truncate(time.Second)}
-	if err == nil {
-		var old approval
-		if err := json.Unmarshal(rec.Value, &old); err != nil {
-			return fmt.Errorf("approval: %w", err)
-		}
+	for range 10 { // each time, somebody else has asked, approved or done it
+		old, rec, err := a.asked(ctx, id)
 		switch {
-		case !a.now().Before(old.Until): // nobody has let it be done in time
-		case old.By == by && old.Other != "":
+		case errors.Is(err, ldp.NotFound): // nobody asks, or nobody has let it be done in time
+			old = approval{ID: id, Did: did, On: on, By: by, Until: a.now().Add(life).UTC().Truncate(time.Second)}
+			if err = a.askFor(ctx, old, rec); err == nil {
+				return old.waits(by)
+			}
+		case err != nil:
+			return fmt.Errorf("approval: %w", err)
+		case old.By != by || old.Other == "":
+			return old.waits(by)
+		default:
 			// Of two who do it at once, one has it: the other's Save finds it changed.
 			rec.Value, rec.Until = []byte("{}"), a.now()
-			if err := a.records.Save(ctx, askedKind, id, rec); !errors.Is(err, auth.ErrChanged) {
-				return err
+			if err = a.records.Save(ctx, askedKind, id, rec); errors.Is(err, auth.ErrChanged) {
+				return fmt.Errorf("it was done just now: %w", errUnapproved)
 			}
-			return fmt.Errorf("it was done just now: %w", errUnapproved)
-		case old.By == by:
-			asked.Until = old.Until
-			return asked.waits()
 		}
-		// Somebody else asked before; what he was given is not for this one.
+		if !errors.Is(err, auth.ErrChanged) {
+			return err
+		}
 	}
-	if err := a.add(ctx, act{By: by, Did: did, On: on, Outcome: "asked"}); err != nil {
-		return err
-	}
-	if rec.Value, err = json.Marshal(asked); err != nil {
-		return err
-	}
-	rec.Until = asked.Until
-	if err := a.records.Save(ctx, askedKind, id, rec); err != nil {
-		return fmt.Errorf("approval: %w", err)
-	}
-	return asked.waits()
+	return fmt.Errorf("approval: %w", auth.ErrChanged)
 }
 
-func (p approval) waits() error {
-	return fmt.Errorf("%w until %s: he runs \"skrin approve %s --server … --operator … --key …\", and then you do this again",
-		errUnapproved, p.Until.Format(time.RFC3339), p.ID)
+// askFor writes down that an act waits, in place of rec, which is what was read.
+func (a *acts) askFor(ctx context.Context, p approval, rec auth.Record) (err error) {
+	if err := a.add(ctx, act{By: p.By, Did: p.Did, On: p.On, Outcome: "asked"}); err != nil {
+		return err
+	}
+	if rec.Value, err = json.Marshal(p); err != nil {
+		return err
+	}
+	rec.Until = p.Until
+	return a.records.Save(ctx, askedKind, p.ID, rec)
+}
+
+// waits tells an operator who wants the act what it waits for, and who does what.
+func (p approval) waits(who string) error {
+	until := p.Until.Format(time.RFC3339)
+	switch {
+	case p.By == who:
+		return fmt.Errorf("%w until %s: he runs \"skrin approve %s --server … --operator … --key …\", and then you do this again", errUnapproved, until, p.ID)
+	case p.Other == "":
+		return fmt.Errorf("%s asked for the same, and %w until %s: if that should be you, run \"skrin approve %s --server … --operator … --key …\", and then %s does it",
+			p.By, errUnapproved, until, p.ID, p.By)
+	}
+	return fmt.Errorf("%s asked for the same, and %s approved it: %s may do it until %s. To do it yourself %w after that", p.By, p.Other, p.By, until, errUnapproved)
 }
 
 // actID is by what an act that waits is approved: 12 digits of a hash.

@@ -139,8 +139,15 @@ func TestTwoOperatorsDoADangerousActTogether(t *testing.T) {
 	if _, err := a.approve(ctx, "anna", actID("erase", "p3")); err != nil {
 		t.Error(err)
 	}
-	if err := try("eva", "p3"); !errors.Is(err, errUnapproved) {
+	if err := try("eva", "p3"); !errors.Is(err, errUnapproved) || !strings.Contains(err.Error(), "anna approved it") {
 		t.Errorf("somebody else than who asked: %v", err)
+	}
+	must(t, try("local", "p3")) // which took nothing from who did
+	if err := try("eva", "p3"); !errors.Is(err, errUnapproved) {
+		t.Errorf("by who may now ask anew: %v", err)
+	}
+	if _, err := a.approve(ctx, "local", actID("erase", "p3")); err != nil {
+		t.Errorf("what eva asks: %v", err)
 	}
 	_ = try("local", "p4")
 	at.Add(int64(time.Hour))
@@ -149,6 +156,49 @@ func TestTwoOperatorsDoADangerousActTogether(t *testing.T) {
 	}
 	if _, _, err := a.read(ctx, 10, ""); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestASecondRequestForTheSameAct: leaves the first as it is, and tells whose that
+// is and how to approve it. When its time has passed, anybody may ask anew; of those
+// who ask at once, one does.
+func TestASecondRequestForTheSameAct(t *testing.T) {
+	s, at := newActs(t)
+	a, ctx := s.acts, t.Context()
+	try := func(by string) error { return a.approved(ctx, by, "erase", "p1", time.Hour) }
+	id := actID("erase", "p1")
+	_ = try("anna")
+	at.Add(int64(30 * time.Minute))
+	for range 2 {
+		if err := try("eva"); !errors.Is(err, errUnapproved) || !strings.Contains(err.Error(), "anna asked for the same") || !strings.Contains(err.Error(), "skrin approve "+id) {
+			t.Errorf("eva is told: %v", err)
+		}
+	}
+	all, err := a.waiting(ctx)
+	if err != nil || len(all) != 1 || all[0].By != "anna" || !all[0].Until.Equal(time.Unix(0, at.Load()).Add(30*time.Minute).UTC().Truncate(time.Second)) {
+		t.Fatalf("what waits: %+v, %v", all, err)
+	}
+	if _, err := a.approve(ctx, "eva", id); err != nil {
+		t.Fatalf("eva approves: %v", err)
+	}
+	if err := try("eva"); err == nil {
+		t.Error("who approved does it")
+	}
+	must(t, try("anna"))
+
+	_ = try("anna")
+	at.Add(int64(time.Hour))
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			if err := try(fmt.Sprint("op", i)); !errors.Is(err, errUnapproved) {
+				t.Errorf("op%d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	if all, err := a.waiting(ctx); err != nil || len(all) != 1 || !strings.HasPrefix(all[0].By, "op") {
+		t.Errorf("eight ask at once: %+v, %v", all, err)
 	}
 }
 
@@ -174,6 +224,9 @@ func TestOperatorsActTogether(t *testing.T) {
 	o, err := anna.outcome(t.Context(), errand{Do: "approvals"})
 	if err != nil || len(o.Approvals) != 1 || o.Approvals[0].On != id || o.Approvals[0].By != local {
 		t.Fatalf("anna sees %+v, %v", o.Approvals, err)
+	}
+	if _, err := anna.outcome(t.Context(), erase); !errors.Is(err, errUnapproved) || !strings.Contains(err.Error(), "local asked for the same") {
+		t.Errorf("anna asks for it too: %v", err)
 	}
 	if err := (&approveCommand{ID: "x"}).Run(t.Context()); err == nil {
 		t.Error("who doesn't say who she is approves")

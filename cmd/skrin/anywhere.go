@@ -177,7 +177,7 @@ func (r remotely) send(ctx context.Context, c call) (text []byte, err error) {
 		if err := json.Unmarshal(text, &waits); err != nil {
 			return nil, err
 		}
-		return nil, waits.waits()
+		return nil, waits.waits(r.as.ID)
 	}
 	return text, nil
 }

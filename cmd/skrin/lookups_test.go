@@ -7,12 +7,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"skrin/acl"
+	"skrin/auth/provider"
 )
 
 // from makes w ask from another address of this machine.
@@ -56,7 +58,23 @@ func TestLookUpsOfOneAddress(t *testing.T) {
 			req, err := http.NewRequest("GET", fmt.Sprintf("%s/.oidc/authorize?response_type=code&client_id=%s/%d", w.Base, elsewhere.URL, n), nil)
 			must(t, err)
 			return w.send(nil, req)
-		}, 0},
+		}, 429},
+		{"apps of other servers, to a browser", func(w *world, n int) answer {
+			req, err := http.NewRequest("GET", fmt.Sprintf("%s/.oidc/authorize?response_type=code&client_id=%s/%d", w.Base, elsewhere.URL, n), nil)
+			must(t, err)
+			req.Header.Set("Accept", "text/html")
+			return w.send(nil, req)
+		}, 429},
+		{"apps of other servers, that ask for tokens", func(w *world, n int) answer {
+			form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}, "client_id": {fmt.Sprintf("%s/%d", elsewhere.URL, n)}}
+			req, err := http.NewRequest("POST", w.Base+"/.oidc/token", strings.NewReader(form.Encode()))
+			must(t, err)
+			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			proof, err := w.bob.key.Proof("POST", req.URL.String(), "", "", time.Now())
+			must(t, err)
+			req.Header.Set("DPoP", proof)
+			return w.send(nil, req)
+		}, 429},
 	} {
 		t.Run(row.is, func(t *testing.T) {
 			w := newWorldOf(t, func(c *config) { c.Limit = limitSettings{Lookups: rate{most, time.Minute}} })
@@ -87,5 +105,20 @@ func TestLookUpsOfOneAddress(t *testing.T) {
 				t.Error("for others nothing is fetched")
 			}
 		})
+	}
+}
+
+// TestASignInThatCanNotGoOnSaysWhy: of the server's own trouble, that it passes; of a
+// request that was none, that it has ended.
+func TestASignInThatCanNotGoOnSaysWhy(t *testing.T) {
+	s, _ := newActs(t)
+	for reason, want := range map[provider.Reason]int{provider.Unavailable: 503, provider.BadRequest: 303, provider.Expired: 303} {
+		r := httptest.NewRequest("GET", "/.oidc/authorize?client_id=x", nil)
+		r.Header.Set("Accept", "text/html")
+		w := httptest.NewRecorder()
+		s.oauthTrouble(w, r, 0, reason)
+		if w.Code != want || (w.Header().Get("Retry-After") != "") != (want == 503) {
+			t.Errorf("%s: %d %v", reason, w.Code, w.Header())
+		}
 	}
 }

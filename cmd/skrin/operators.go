@@ -119,6 +119,8 @@ func readOperator(text []byte, now time.Time) (op operator, err error) {
 		return op, errors.New("until: an operator is registered for 3 years at most")
 	case !operatorID.MatchString(op.ID):
 		return op, errors.New("the id must be of a-z, 0-9 and -, at most 64")
+	case op.ID == local:
+		return op, errors.New("the id local means whoever works on the server's machine")
 	case op.Name == "" || len(op.Keys.Keys) == 0:
 		return op, errors.New("name and jwks are needed")
 	}

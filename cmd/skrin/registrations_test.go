@@ -385,6 +385,7 @@ func TestWithoutOperatorsThereIsNoAdminAPI(t *testing.T) {
 		"without an end":           {"anna", "Anna", public, "", nil},
 		"for ever":                 {"anna", "Anna", public, "2099-01-01", nil},
 		"who may what there isn't": {"anna", "Anna", public, "2027-01-01", []string{"all"}},
+		"who is the machine":       {local, "Anna", public, "2027-01-01", nil},
 		"with an app's id":         {"app_anna", "Anna", public, "2027-01-01", nil},
 	} {
 		text, err := json.Marshal(f)

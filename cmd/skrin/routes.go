@@ -168,9 +168,16 @@ func (s *server) document(w http.ResponseWriter, r *http.Request, format rdf.For
 }
 
 // oauthTrouble answers a browser that can't be sent back to the party.
-func oauthTrouble(w http.ResponseWriter, r *http.Request, _ int, _ provider.Reason) {
+func (s *server) oauthTrouble(w http.ResponseWriter, r *http.Request, _ int, reason provider.Reason) {
+	if reason == provider.Unavailable {
+		s.refuse(w, r, errNow)
+		return
+	}
 	http.Redirect(w, r, web.Ended, http.StatusSeeOther)
 }
+
+// errNow is that the server can't answer now, and will.
+var errNow = &ldp.Fault{Kind: ldp.Unavailable, Detail: "The server can't answer right now. Try again in a moment.", Header: "Retry-After: 10"}
 
 // failed answers a request, with a page to a browser, that went wrong on the
 // server's side, or that a sign-in refuses.
@@ -178,7 +185,7 @@ func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) {
 	refused := new(login.Refusal)
 	if !errors.As(err, &refused) {
 		s.log.ErrorContext(r.Context(), "page", "error", err)
-		s.refuse(w, r, &ldp.Fault{Kind: ldp.Unavailable, Detail: "The server can't answer right now. Try again in a moment.", Header: "Retry-After: 10"})
+		s.refuse(w, r, errNow)
 		return
 	}
 	f := &ldp.Fault{Kind: ldp.Kind(refused.Status), Detail: refused.Detail}

@@ -64,8 +64,8 @@ func TestEveryWorkload(t *testing.T) {
 	}
 	dir := t.TempDir()
 	c := runCommand{
-		Target: "skrin", Vs: []string{"skrin"}, Skrin: program(t), Limit: true, Conns: []int{8}, Rounds: 1, Lasting: time.Millisecond, Users: 4, Pods: 20, Scratch: dir,
-		JSON: filepath.Join(dir, "figures.json"), Picture: filepath.Join(dir, "picture.svg"),
+		options: options{Skrin: program(t), Limit: true, Rounds: 1, Lasting: time.Millisecond, Users: 4, Scratch: dir, JSON: filepath.Join(dir, "figures.json")},
+		Target:  "skrin", Vs: []string{"skrin"}, Conns: []int{8}, Pods: 20, Picture: filepath.Join(dir, "picture.svg"),
 	}
 	chosen, err := choose(nil, amount{20 << 20, 1000})
 	if err != nil {

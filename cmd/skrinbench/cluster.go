@@ -27,21 +27,10 @@ import (
 // request, as a proxy does that knows nothing of them. All run on this machine: more
 // nodes get no more processors.
 type clusterCommand struct {
-	Workloads []string `arg:"" optional:"" help:"Which; those that matter most if none is named. See list."`
+	options
 
-	Nodes   []int         `default:"1,2" help:"How many nodes; the first is what the others are held against."`
-	Skrin   string        `help:"The skrin program, instead of one that is built." type:"existingfile"`
-	Limit   bool          `default:"true" negatable:"" help:"Measure limits too: PostgreSQL's bare insert, the raw S3 client, a bare handler."`
-	Conns   int           `default:"64" help:"Connections."`
-	Rounds  int           `default:"3" help:"Rounds, of which the median is told."`
-	Lasting time.Duration `default:"2s" help:"About how long one volley lasts."`
-	Users   int           `default:"64" help:"How many users."`
-	Large   int64         `default:"100" help:"MiB of a large body."`
-	Scratch string        `help:"Folder for what the servers keep; a temporary one if none is named." type:"path"`
-	JSON    string        `name:"json" help:"File for the figures." type:"path"`
-	Table   string        `help:"File for the tables, in Markdown." type:"path"`
-	Profile string        `help:"Folder for a CPU profile of the first node under each workload." type:"path"`
-	Note    string        `help:"A line about the machine, for the report."`
+	Nodes []int `default:"1,2" help:"How many nodes; the first is what the others are held against."`
+	Conns int   `default:"64" help:"Connections."`
 }
 
 // clustered are the workloads that a cluster is measured with.
@@ -67,7 +56,7 @@ type cluster struct {
 }
 
 // Run obeys kong.
-func (c *clusterCommand) Run(ctx context.Context) (err error) {
+func (c *clusterCommand) Run(ctx context.Context) error {
 	if len(c.Workloads) == 0 {
 		c.Workloads = clustered
 	}
@@ -75,14 +64,7 @@ func (c *clusterCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.Scratch == "" {
-		if c.Scratch, err = os.MkdirTemp("", "skrinbench-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(c.Scratch)
-	}
-	r := &report{Date: time.Now().UTC().Format(time.DateOnly), Note: c.Note}
-	err = c.measure(ctx, chosen, r)
+	r, err := c.measured(func(r *report) error { return c.measure(ctx, chosen, r) })
 	r.printCluster(os.Stdout)
 	return errors.Join(err, writeReport(r, c.JSON, c.Table, r.clusterTables))
 }

@@ -21,7 +21,7 @@ func TestCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts a database, an S3 server and two nodes")
 	}
-	c := clusterCommand{Skrin: program(t), Nodes: []int{1, 2}, Limit: true, Conns: 8, Rounds: 1, Lasting: 50 * time.Millisecond, Users: 4, Large: 2, Scratch: t.TempDir()}
+	c := clusterCommand{options{Skrin: program(t), Limit: true, Rounds: 1, Lasting: 50 * time.Millisecond, Users: 4, Large: 2, Scratch: t.TempDir()}, []int{1, 2}, 8}
 	chosen, err := choose(clustered, amount{c.Large << 20, 0})
 	if err != nil {
 		t.Fatal(err)

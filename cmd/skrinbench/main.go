@@ -39,28 +39,49 @@ type commands struct {
 	Bare    bareCommand    `cmd:"" hidden:""`
 }
 
-// runCommand measures.
-type runCommand struct {
-	Workloads []string `arg:"" optional:"" help:"Which; all of them if none is named. See list."`
+// options are those of every command that measures workloads.
+type options struct {
+	Workloads []string `arg:"" optional:"" help:"Which; if none is named, all of them, or for a cluster those that matter most. See list."`
 
-	Target  string        `default:"skrin" help:"What is measured: skrin, for a server of ours, which is started; css:FOLDER, for the Community Solid Server in a folder's node_modules; jss:FOLDER, for JavaScriptSolidServer; or the address of a server that runs."`
-	Vs      []string      `help:"Others to measure in turn: css:FOLDER,jss:FOLDER."`
-	People  string        `help:"File with users of a server that runs, as \"skrin stage\" prints it." type:"existingfile"`
 	Skrin   string        `help:"The skrin program, instead of one that is built." type:"existingfile"`
-	Limit   bool          `default:"true" negatable:"" help:"Measure the machine's own limits too."`
-	Conns   []int         `default:"64" help:"Connections, one after the other: 1,16,64."`
+	Limit   bool          `default:"true" negatable:"" help:"Measure limits too: a bare handler, and what the disk, PostgreSQL or S3 does alone."`
 	Rounds  int           `default:"3" help:"Rounds, of which the median is told."`
 	Lasting time.Duration `default:"2s" help:"About how long one volley lasts."`
 	Users   int           `default:"64" help:"How many users."`
-	Pods    int           `help:"How many pods a server of ours holds besides. It is filled, ended and started again, and the report tells what they cost."`
 	Large   int64         `default:"100" help:"MiB of a large body."`
-	Members int           `default:"100000" help:"Members of the largest container."`
 	Scratch string        `help:"Folder for what the servers keep; a temporary one if none is named." type:"path"`
 	JSON    string        `name:"json" help:"File for the figures." type:"path"`
 	Table   string        `help:"File for the tables of the report, in Markdown." type:"path"`
-	Picture string        `help:"File for a picture of the ratios (SVG)." type:"path"`
-	Profile string        `help:"Folder for a CPU profile of a server of ours under each workload." type:"path"`
+	Profile string        `help:"Folder for a CPU profile of a server of ours, a cluster's first, under each workload." type:"path"`
 	Note    string        `help:"A line about the machine, for the report."`
+}
+
+// measured has measure work in a scratch folder, which is removed afterwards if it is
+// a temporary one, and fill the report.
+func (o *options) measured(measure func(*report) error) (*report, error) {
+	r := &report{Date: time.Now().UTC().Format(time.DateOnly), Note: o.Note}
+	if o.Scratch == "" {
+		dir, err := os.MkdirTemp("", "skrinbench-")
+		if err != nil {
+			return r, err
+		}
+		defer os.RemoveAll(dir)
+		o.Scratch = dir
+	}
+	return r, measure(r)
+}
+
+// runCommand measures.
+type runCommand struct {
+	options
+
+	Target  string   `default:"skrin" help:"What is measured: skrin, for a server of ours, which is started; css:FOLDER, for the Community Solid Server in a folder's node_modules; jss:FOLDER, for JavaScriptSolidServer; or the address of a server that runs."`
+	Vs      []string `help:"Others to measure in turn: css:FOLDER,jss:FOLDER."`
+	People  string   `help:"File with users of a server that runs, as \"skrin stage\" prints it." type:"existingfile"`
+	Conns   []int    `default:"64" help:"Connections, one after the other: 1,16,64."`
+	Pods    int      `help:"How many pods a server of ours holds besides. It is filled, ended and started again, and the report tells what they cost."`
+	Members int      `default:"100000" help:"Members of the largest container."`
+	Picture string   `help:"File for a picture of the ratios (SVG)." type:"path"`
 }
 
 // listCommand lists the workloads.
@@ -75,24 +96,19 @@ func (listCommand) Run() error {
 }
 
 // Run obeys kong.
-func (c *runCommand) Run(ctx context.Context) (err error) {
+func (c *runCommand) Run(ctx context.Context) error {
 	chosen, err := choose(c.Workloads, amount{c.Large << 20, c.Members})
 	if err != nil {
 		return err
 	}
-	if c.Scratch == "" {
-		if c.Scratch, err = os.MkdirTemp("", "skrinbench-"); err != nil {
-			return err
+	r, err := c.measured(func(r *report) (err error) {
+		if c.Limit {
+			if r.Disk, err = measureDisk(c.Scratch, time.Second); err != nil {
+				return err
+			}
 		}
-		defer os.RemoveAll(c.Scratch)
-	}
-	r := &report{Date: time.Now().UTC().Format(time.DateOnly), Note: c.Note}
-	if c.Limit {
-		if r.Disk, err = measureDisk(c.Scratch, time.Second); err != nil {
-			return err
-		}
-	}
-	err = c.measure(ctx, chosen, r)
+		return c.measure(ctx, chosen, r)
+	})
 	r.print(os.Stdout)
 	return errors.Join(err, c.save(r))
 }

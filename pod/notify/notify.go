@@ -22,6 +22,7 @@ import (
 
 	"skrin/pod"
 	"skrin/pod/outbox"
+	"skrin/pod/space"
 )
 
 // MediaType is that of a Security Event Token.
@@ -286,7 +287,7 @@ func (d *Deliverer) token(ctx context.Context, n *outbox.Notification) (string, 
 	}
 	b, err := json.Marshal(Token{
 		Issuer: d.Pod.Issuer, Audience: n.Party, IssuedAt: d.Pod.Now().Unix(), ID: n.ID,
-		Subject: Subject{"uri", string(d.Pod.SpaceWebID(n.Space))},
+		Subject: Subject{"uri", string(space.WebID(d.Pod.Base, n.Space))},
 		Events:  map[string]EventSet{d.Pod.Base + "/ns/core#" + string(n.Event): says},
 	})
 	if err != nil {

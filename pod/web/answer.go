@@ -180,7 +180,8 @@ func (v *visit) onward(o pod.Outcome) (string, error) {
 func (v *visit) answer() error {
 	id, err := v.request()
 	if ldp.KindOf(err) == ldp.Gone {
-		if to := v.Asks.Again(v.r, mux.Vars(v.r)["ask"]); to != "" {
+		to := v.Asks.Again(v.r, mux.Vars(v.r)["ask"])
+		if declined := v.r.PostForm.Get("do") == "decline"; to != "" && declined == refused(to) {
 			return v.seeOther(to) // a second click
 		}
 	}
@@ -251,7 +252,7 @@ func (v *visit) agree(id string) error {
 func (v *visit) decide(id string, c chosen, a pod.Answer) error {
 	o, err := v.Pod.Answer(v.r.Context(), v.who, id, a)
 	if ldp.KindOf(err) == ldp.Conflict {
-		return v.conflict(id, c)
+		return v.conflict(id, c, a)
 	}
 	if err != nil {
 		return v.lost(fmt.Errorf("answer a request: %w", err))
@@ -260,16 +261,33 @@ func (v *visit) decide(id string, c chosen, a pod.Answer) error {
 	return firstOf(err, func() error { return v.seeOther(onward) })
 }
 
+// refused reports whether a way back to a party tells that the person said no (RFC
+// 6749, section 4.1.2.1).
+func refused(to string) bool {
+	u, err := url.Parse(to)
+	return err == nil && u.Query().Has("error")
+}
+
 // conflict says what stands in the way of an answer: it was given already, its
-// time has passed, or the page shows something else by now.
-func (v *visit) conflict(id string, c chosen) error {
+// time has passed, or the page shows something else by now. Who has said yes, and
+// says no on a page that was still open, is told that it is yes that holds.
+func (v *visit) conflict(id string, c chosen, a pod.Answer) error {
 	o, answered, err := v.Pod.Outcome(v.r.Context(), v.who, id)
 	if err != nil {
 		return v.lost(err)
 	}
 	if answered {
 		onward, err := v.onward(o)
-		return firstOf(err, func() error { return v.seeOther(onward) })
+		switch {
+		case err != nil:
+			return err
+		case o.Declined == a.Agree:
+			return v.show(http.StatusConflict, "answered", v.t("onward.title"), "", struct {
+				Party, Onward string
+				Declined      bool
+			}{v.party(o.Party), onward, o.Declined})
+		}
+		return v.seeOther(onward)
 	}
 	return v.put(http.StatusConflict, id, question{Chosen: chosen{Days: c.Days}, Changed: true})
 }

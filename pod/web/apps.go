@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"skrin/acl"
 	"skrin/ldp"
@@ -37,6 +38,7 @@ type helpers struct {
 	Apps, Scripts []Helper
 	ID, Secret    string // of a script that was just made: it is told once
 	Hooks         []hook
+	Name, Trouble string // of a script that was to be made, and what is wrong
 }
 
 // A hook is a server that is told of what happens in a file or folder.
@@ -46,9 +48,9 @@ type hook struct {
 	Failing    bool // it can't be reached, or is called no more
 }
 
-func (v *visit) apps() error { return v.helpers("", "") }
+func (v *visit) apps() error { return v.showHelpers(http.StatusOK, helpers{}) }
 
-func (v *visit) helpers(id, secret string) error {
+func (v *visit) showHelpers(status int, page helpers) error {
 	apps, err := v.Apps.Apps(v.r.Context(), v.who.ID)
 	if err != nil {
 		return fmt.Errorf("list apps: %w", err)
@@ -68,13 +70,13 @@ func (v *visit) helpers(id, secret string) error {
 	if err != nil {
 		return fmt.Errorf("list who is told: %w", err)
 	}
-	page := helpers{Apps: apps, Scripts: scripts, ID: id, Secret: secret}
+	page.Apps, page.Scripts = apps, scripts
 	for _, s := range hooks {
 		if v.Now().Before(s.End) {
 			page.Hooks = append(page.Hooks, hook{s.ID, plain(cmp.Or(host(s.Hook), s.Hook)), cmp.Or(v.pathName(string(s.Topic)), v.t("nav.files")), s.End, s.Parked || s.Trouble != ""})
 		}
 	}
-	return v.show(http.StatusOK, "apps", v.t("nav.apps"), "nav.settings", page)
+	return v.show(status, "apps", v.t("nav.apps"), "nav.settings", page)
 }
 
 func (v *visit) changeApps() error {
@@ -90,12 +92,17 @@ func (v *visit) changeApps() error {
 			return fmt.Errorf("end a hook: %w", err)
 		}
 		return v.seeOther("/me/apps?done=hook")
-	case name != "" && len(name) <= 200:
+	case form.Has("name") && (name == "" || utf8.RuneCountInString(name) > 80):
+		return v.showHelpers(http.StatusUnprocessableEntity, helpers{Name: plain(name), Trouble: v.t("apps.name.wrong")})
+	case name != "":
 		id, secret, err := v.Apps.NewScript(ctx, v.person, v.who.ID, name)
+		if ldp.KindOf(err) == ldp.Conflict {
+			return v.showHelpers(http.StatusConflict, helpers{Name: plain(name), Trouble: v.t("apps.many")})
+		}
 		if err != nil {
 			return fmt.Errorf("make a script: %w", err)
 		}
-		return v.helpers(id, secret)
+		return v.showHelpers(http.StatusOK, helpers{ID: id, Secret: secret})
 	default:
 		return ldp.Invalid
 	}

@@ -53,6 +53,52 @@ func TestDeeds(t *testing.T) {
 	}
 }
 
+// Whatever can't be taken is said at its field, where what was typed still stands.
+func TestTypedIsKept(t *testing.T) {
+	long := strings.Repeat("x", 61)
+	for _, row := range []struct {
+		what, path string
+		form       url.Values
+		status     int
+		field      string
+	}{
+		{"a name that is too long", "/me/settings/", form("do", "name", "name", long), 422, `value="` + long + `" autocomplete="given-name" aria-describedby="name-wrong" aria-invalid="true"`},
+		{"a folder that can't be called so", "/me/files/notes/", form("do", "folder", "name", "a/b"), 422, `value="a/b" aria-describedby="folder-wrong" aria-invalid="true"`},
+		{"a folder that is there", "/me/files/notes/", form("do", "folder", "name", "empty"), 409, `value="empty" aria-describedby="folder-wrong" aria-invalid="true"`},
+		{"a copy that can't be called so", "/me/files/notes/page.html", form("do", "copy", "name", "x\u202ey<"), 422, "value=\"x\uFFFDy&lt;\" aria-describedby=\"copy-wrong\" aria-invalid=\"true\""},
+		{"what is too long to be mended", "/me/files/notes/", form("do", "folder", "name", strings.Repeat("a/", 3_000)), 422, `value="" aria-describedby="folder-wrong"`},
+	} {
+		b := newBench(t)
+		w := b.do(call{path: row.path, form: row.form})
+		if w.Code != row.status || !strings.Contains(w.Body.String(), row.field) || len(b.pod.done) != 0 {
+			t.Errorf("%s: %d %v %s", row.what, w.Code, b.pod.done, w.Body)
+		}
+	}
+}
+
+func TestSettingsSayByWhat(t *testing.T) {
+	text := textOf(parse(t, newBench(t).do(call{path: "/me/settings/"}).Body.String()))
+	for _, want := range []string{"Vi känner igen dig på detta: svenskt personnummer, oidc:<b> och norskt D-nummer.", "Det här hade du förut, och det gäller inte längre: pass."} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the settings don't say %q: %s", want, text)
+		}
+	}
+}
+
+// Who has evidence, none of which is valid, isn't told that there is none.
+func TestNothingNewIsNotNothing(t *testing.T) {
+	b := newBench(t)
+	ended := b.pod.holdings[1:]
+	for held, want := range map[string]string{"ended": "Inget nytt just nu. Alla dina intyg", "none": "Du har inga intyg än."} {
+		if b.pod.holdings = ended; held == "none" {
+			b.pod.holdings = nil
+		}
+		if text := textOf(parse(t, b.do(call{path: "/me/"}).Body.String())); !strings.Contains(text, want) {
+			t.Errorf("who has %s: %s", held, text)
+		}
+	}
+}
+
 // Who wants all to be erased has signed in a moment ago.
 func TestEraseWantsAFreshSignIn(t *testing.T) {
 	b := newBench(t)

@@ -26,6 +26,7 @@ import (
 	"skrin/pod/log"
 	"skrin/pod/mandate"
 	"skrin/pod/registry"
+	"skrin/pod/space"
 	"skrin/pod/web"
 )
 
@@ -96,7 +97,7 @@ type fakePod struct {
 	mu        sync.Mutex
 	offers    map[string]pod.Offer
 	shares    []pod.Share
-	conns     []pod.Connection
+	conns     []space.Connection
 	holdings  []pod.Evidence
 	entries   []log.Entry // newest first
 	answers   []pod.Answer
@@ -236,7 +237,7 @@ func (p *fakePod) Share(_ context.Context, _ acl.Agent, id string) (pod.Share, e
 	return p.shares[i], p.err
 }
 
-func (p *fakePod) Connections(context.Context, acl.Agent) ([]pod.Connection, error) {
+func (p *fakePod) Connections(context.Context, acl.Agent) ([]space.Connection, error) {
 	return p.conns, p.err
 }
 func (p *fakePod) Pieces(_ context.Context, _ acl.Agent, from, n int) ([]pod.Evidence, int, error) {
@@ -354,6 +355,9 @@ func (p *fakePod) did(what ...any) error {
 
 func (p *fakePod) Settings(context.Context, acl.Agent) (pod.Settings, error) { return p.own, nil }
 func (p *fakePod) CallMe(_ context.Context, _ acl.Agent, name string) error {
+	if len(name) > 60 {
+		return ldp.Invalid
+	}
 	return p.did("call", name)
 }
 func (p *fakePod) Leave(context.Context, acl.Agent) (time.Time, error) { return now, p.did("leave") }
@@ -368,8 +372,8 @@ func (p *fakePod) Disconnect(_ context.Context, _ acl.Agent, party string) error
 	return p.did("disconnect", party)
 }
 
-func (p *fakePod) Counterparts(context.Context, acl.Agent) ([]pod.Connection, error) {
-	return append(slices.Clone(p.conns), pod.Connection{Space: pod.Space{ID: "s2", Party: ink, Frozen: p.frozen}, Party: parties[ink]}), p.err
+func (p *fakePod) Counterparts(context.Context, acl.Agent) ([]space.Connection, error) {
+	return append(slices.Clone(p.conns), space.Connection{Space: space.Space{ID: "s2", Party: ink, Frozen: p.frozen}, Party: parties[ink]}), p.err
 }
 
 func (p *fakePod) OwnForm(_ context.Context, _ acl.Agent, id string) (string, error) {
@@ -480,7 +484,7 @@ func samplePod(types *registry.Catalogue) *fakePod {
 			},
 		},
 		shares:   []pod.Share{share(consent("c1", "2027-05-22"), true, 3), share(consent("c2", "2026-11-28"), true, 0), share(gone, false, 1), share(consent("c4", "2026-11-01"), false, 2), share(overdue, false, 1), share(erased, false, 1)},
-		conns:    []pod.Connection{{Space: pod.Space{ID: "s1", Party: af, Types: []string{typeID}, Created: day("2026-11-20")}, Party: parties[af]}},
+		conns:    []space.Connection{{Space: space.Space{ID: "s1", Party: af, Types: []string{typeID}, Created: day("2026-11-20")}, Party: parties[af]}},
 		holdings: []pod.Evidence{e1, expired, revoked, superseded},
 	}
 	actions := []log.Entry{
@@ -554,7 +558,7 @@ var erasure = func() string {
 type accounts struct{ done []string }
 
 func (*accounts) Ways(context.Context, string) ([]web.Way, error) {
-	return []web.Way{{Scheme: "se:personnummer"}, {Scheme: "oidc:<b>"}, {ID: "k1", Added: now.Add(-time.Hour)}, {ID: "k2", Added: now.Add(-2 * time.Hour), Used: now}}, nil
+	return []web.Way{{Scheme: "se:personnummer"}, {Scheme: "oidc:<b>"}, {Scheme: "xx:passport", Until: now}, {Scheme: "no:dnummer", Until: now.Add(time.Hour)}, {ID: "k1", Added: now.Add(-time.Hour)}, {ID: "k2", Added: now.Add(-2 * time.Hour), Used: now}}, nil
 }
 
 func (*accounts) Visits(*http.Request) ([]web.Visit, error) {

@@ -25,6 +25,7 @@ const (
 	shown     = 8 << 10   // bytes of a text
 	readable  = 64 << 10  // bytes of a document of data that is put into words: what needs no turn (ldp.Turns)
 	statement = 200       // of these on a page
+	maxTyped  = 1000      // bytes of a name that can't be taken, to be mended
 	maxUpload = 513 << 20 // bytes of a form with a file; how large the file may be, the pod says
 )
 
@@ -77,6 +78,7 @@ type place struct {
 	Lend    lending
 	Trouble string // what is wrong, and at which field
 	Field   string
+	Typed   string // into it
 	About   string
 	Folder  bool
 }
@@ -145,6 +147,9 @@ func (v *visit) file(status int, id ldp.ID, trouble, field string) error {
 		return err
 	}
 	p.Trouble, p.Field = trouble, field
+	if typed := v.r.PostForm.Get("name"); len(typed) < maxTyped {
+		p.Typed = plain(typed)
+	}
 	p.Lend = v.lending(status)
 	if id.IsContainer() {
 		return v.folder(status, p, res)

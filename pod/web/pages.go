@@ -59,7 +59,7 @@ func (v *visit) home() error {
 		}
 		lines = append(lines, line{o.Request.ID, words, o.Request.AnswerBy})
 	}
-	newest, _, err := v.Pod.Pieces(v.r.Context(), v.who, 0, recent)
+	newest, held, err := v.Pod.Pieces(v.r.Context(), v.who, 0, recent)
 	if err != nil {
 		return fmt.Errorf("list evidence: %w", err)
 	}
@@ -86,9 +86,10 @@ func (v *visit) home() error {
 	return v.show(200, "home", v.t("nav.home"), "nav.home", struct {
 		Lines  []line
 		Cards  []card
+		Held   int // pieces of evidence in all
 		Soon   []share
 		Helped []mandate.Mandate
-	}{lines, cards, shares, helped})
+	}{lines, cards, held, shares, helped})
 }
 
 // signIn lists the ways to sign in, and sends on whoever has; who has, but not at

@@ -51,23 +51,31 @@ type Visit struct {
 type choices struct {
 	Own      pod.Settings
 	Passkeys []Way
+	Name     string   // as she has filled it in
+	Trouble  string   // what is wrong with it
 	Names    []string // of the other ways
+	Before   []string // of those that have ended
 	Visits   []Visit
 	Others   bool   // there are more visits than this
 	Add      string // where passkeys are added; "" if nobody can sign in by them
 }
 
-func (v *visit) settings() error {
+func (v *visit) settings() error { return v.showSettings(http.StatusOK, v.own.Name, "") }
+
+func (v *visit) showSettings(status int, name, trouble string) error {
 	ctx := v.r.Context()
 	ways, err := v.Accounts.Ways(ctx, v.person)
 	if err != nil {
 		return fmt.Errorf("ways to sign in: %w", err)
 	}
-	page := choices{Own: v.own, Add: v.passkeys()}
+	page := choices{Own: v.own, Name: name, Trouble: trouble, Add: v.passkeys()}
 	for _, w := range ways {
-		if w.ID != "" {
+		switch {
+		case w.ID != "":
 			page.Passkeys = append(page.Passkeys, w)
-		} else {
+		case !w.Until.IsZero() && !v.Now().Before(w.Until):
+			page.Before = append(page.Before, v.scheme(w.Scheme))
+		default:
 			page.Names = append(page.Names, v.scheme(w.Scheme))
 		}
 	}
@@ -75,7 +83,7 @@ func (v *visit) settings() error {
 		return fmt.Errorf("visits: %w", err)
 	}
 	page.Others = len(page.Visits) > 1
-	return v.show(http.StatusOK, "settings", v.t("nav.settings"), "nav.settings", page)
+	return v.show(status, "settings", v.t("nav.settings"), "nav.settings", page)
 }
 
 // passkeys returns the address at which a person adds passkeys, if there is one.
@@ -89,7 +97,10 @@ func (v *visit) passkeys() string {
 }
 
 // schemes are the names of those who name people.
-var schemes = map[string]string{"se:personnummer": "scheme.sweden", "se:samordningsnummer": "scheme.coordination", "no:fodselsnummer": "scheme.norway"}
+var schemes = map[string]string{
+	"se:personnummer": "scheme.sweden", "se:samordningsnummer": "scheme.coordination", "no:fodselsnummer": "scheme.norway", "no:dnummer": "scheme.dnumber",
+	"xx:passport": "scheme.passport",
+}
 
 func (v *visit) scheme(id string) string {
 	if key, ok := schemes[id]; ok {
@@ -104,7 +115,10 @@ func (v *visit) changeSettings() error {
 	done := form.Get("do")
 	switch done {
 	case "name":
-		err = v.Pod.CallMe(ctx, v.who, strings.Join(strings.Fields(form.Get("name")), " "))
+		name := strings.Join(strings.Fields(form.Get("name")), " ")
+		if err = v.Pod.CallMe(ctx, v.who, name); ldp.KindOf(err) == ldp.Invalid {
+			return v.showSettings(http.StatusUnprocessableEntity, plain(name), v.t("settings.name.wrong"))
+		}
 	case "passkey":
 		err = v.Accounts.RemovePasskey(ctx, v.person, form.Get("id"))
 	case "visit":

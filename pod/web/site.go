@@ -34,6 +34,7 @@ import (
 	"skrin/pod/log"
 	"skrin/pod/mandate"
 	"skrin/pod/registry"
+	"skrin/pod/space"
 )
 
 // A Pod is what the pages use of a pod.Pod.
@@ -87,8 +88,8 @@ type Given interface {
 	SharesOf(ctx context.Context, who acl.Agent, e *pod.Evidence, n int) (some []pod.Share, total int, err error)
 	Share(ctx context.Context, who acl.Agent, id string) (pod.Share, error)
 	Withdraw(ctx context.Context, who acl.Agent, consent string) error
-	Connections(ctx context.Context, who acl.Agent) ([]pod.Connection, error)
-	Counterparts(ctx context.Context, who acl.Agent) ([]pod.Connection, error)
+	Connections(ctx context.Context, who acl.Agent) ([]space.Connection, error)
+	Counterparts(ctx context.Context, who acl.Agent) ([]space.Connection, error)
 	Freeze(ctx context.Context, who acl.Agent, party string) error
 	Thaw(ctx context.Context, who acl.Agent, party string) error
 	Disconnect(ctx context.Context, who acl.Agent, party string) error
@@ -268,8 +269,24 @@ func (s *site) routes() *mux.Router {
 		r.PathPrefix("/me/sign-in/" + m.ID() + "/").Handler(m)
 	}
 	r.NotFoundHandler = s.public(func(v *visit) error { return v.problem(noPage) })
-	r.MethodNotAllowedHandler = s.public(func(v *visit) error { return v.problem(noMethod) })
+	r.MethodNotAllowedHandler = s.public(func(v *visit) error {
+		v.w.Header().Set("Allow", strings.Join(allowed(r, v.r), ", "))
+		return v.problem(noMethod)
+	})
 	return r
+}
+
+// allowed returns the methods by which the address of a request can be asked for (RFC
+// 9110, section 10.2.1).
+func allowed(routes *mux.Router, r *http.Request) (methods []string) {
+	for _, m := range []string{"GET", "HEAD", "POST"} {
+		as := r.Clone(r.Context())
+		as.Method = m
+		if match := new(mux.RouteMatch); routes.Match(as, match) && match.MatchErr == nil {
+			methods = append(methods, m)
+		}
+	}
+	return methods
 }
 
 // policy is the Content-Security-Policy of every page. Chromium applies

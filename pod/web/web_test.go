@@ -4,6 +4,7 @@ package web_test
 
 import (
 	"errors"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strconv"
@@ -300,6 +301,7 @@ func TestAnswer(t *testing.T) {
 		{"too late", "/me/answer/late", agree(), 410, "", nil},
 		{"nobody waits", "/me/answer/timed-out", agree(), 410, "", nil},
 		{"pressed twice, and the first has ended the question", "/me/answer/twice", agree(), 303, "https://forsakring.example.se/cb?code=x", nil},
+		{"pressed no, when a yes has ended the question: the party isn't visited as if she had said yes twice", "/me/answer/twice", form("do", "decline"), 410, "", nil},
 		{"no such question", "/me/answer/unknown", agree(), 410, "", nil},
 		{"another's question", "/me/requests/r-nobody", agree(), 410, "", nil},
 	} {
@@ -345,6 +347,37 @@ func TestAnsweredGoesOn(t *testing.T) {
 	w = b.do(call{path: "/me/answer/consent", form: form("do", "agree", "evidence", "e1", "shown-e1", "hash-e1")})
 	if w.Code != 303 || w.Header().Get("Location") != "https://skrin.example/.oidc/continue/consent" {
 		t.Errorf("answering twice: %d to %q", w.Code, w.Header().Get("Location"))
+	}
+}
+
+// Who has answered, and answers the opposite on a page that was still open, is told
+// which holds, and isn't sent on as if she had been heard.
+func TestTheFirstAnswerHolds(t *testing.T) {
+	yes, no := form("do", "agree", "evidence", "e1", "shown-e1", "hash-e1"), form("do", "decline")
+	for _, row := range []struct {
+		what     string
+		declined bool
+		form     url.Values
+		status   int
+		says     string
+	}{
+		{"no after yes", false, no, 409, "Du har redan sagt ja till Exempel Försäkring"},
+		{"yes after no", true, yes, 409, "Du har redan sagt nej till Exempel Försäkring"},
+		{"yes twice", false, yes, 303, ""},
+		{"no twice", true, no, 303, ""},
+	} {
+		for _, path := range []string{"/me/answer/consent", "/me/requests/r-consent", "/me/for/m2/requests/r-consent"} {
+			b := newBench(t)
+			b.pod.outcome = &pod.Outcome{Party: ink, Declined: row.declined}
+			w := b.do(call{path: path, form: row.form})
+			page := w.Body.String()
+			if w.Code != row.status || !strings.Contains(page, row.says) || len(b.pod.answers) != 0 || w.Header().Get("Refresh") != "" {
+				t.Errorf("%s at %s: %d %s", row.what, path, w.Code, page)
+			}
+			if withdraw := strings.Contains(page, `/sharing">Delat</a>`); withdraw != (row.status == 409 && !row.declined) {
+				t.Errorf("%s at %s: the way to withdraw: %v", row.what, path, withdraw)
+			}
+		}
 	}
 }
 
@@ -566,6 +599,13 @@ func TestStaticFiles(t *testing.T) {
 			t.Errorf("%s: %d; want %d", path, w.Code, want)
 		}
 	}
+	for path, want := range map[string]string{"/me/log": "GET, HEAD", "/me/sign-out": "POST", "/me/help/x": "GET, HEAD, POST", "/me/for/m2/log": "GET, HEAD"} {
+		r := httptest.NewRequest("PUT", "https://skrin.example"+path, nil)
+		w := httptest.NewRecorder()
+		if b.h.ServeHTTP(w, r); w.Code != 405 || w.Header().Get("Allow") != want {
+			t.Errorf("PUT %s: %d, Allow: %s; want %s", path, w.Code, w.Header().Get("Allow"), want)
+		}
+	}
 	if w := b.do(call{path: "/me/static/skrin.css"}); w.Header().Get("Cache-Control") != "no-store" {
 		t.Error("an address without a version is kept")
 	}
@@ -622,8 +662,9 @@ func TestAppsAndScripts(t *testing.T) {
 		{"an app is shut out", form("app", "app_1"), 303, ""},
 		{"a script is removed", form("script", "script_1"), 303, ""},
 		{"a script is made, and its secret is told", form("name", "Backup"), 200, "S3CRET"},
-		{"a script without a name", form("name", " "), 400, ""},
-		{"one too many", form("name", "many"), 409, ""},
+		{"a script without a name", form("name", " "), 422, "id=\"name-wrong\""},
+		{"a script with too long a name: what was typed is still there", form("name", strings.Repeat("å", 81)), 422, `value="` + strings.Repeat("å", 81) + `"`},
+		{"one too many", form("name", "many"), 409, "Stäng ute något först"},
 	} {
 		w := b.do(call{path: "/me/apps", form: row.form})
 		if w.Code != row.status || !strings.Contains(w.Body.String(), row.says) {
