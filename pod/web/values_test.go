@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"skrin/pod"
+	"skrin/pod/evidence"
 	"skrin/pod/registry"
 )
 
@@ -47,9 +47,9 @@ func TestValuesInWords(t *testing.T) {
 		{"Hebrew", "text", "שלום 12", "שלום 12", "שלום 12"},
 	} {
 		b := newBench(t)
-		e := evidence("v", "2026-11-20", pod.Fact{Field: row.field, Value: row.value})
+		e := piece("v", "2026-11-20", evidence.Fact{Field: row.field, Value: row.value})
 		e.Type = "se:x:values:1"
-		b.site.Types, b.pod.holdings = types, []pod.Evidence{e}
+		b.site.Types, b.pod.holdings = types, []evidence.Evidence{e}
 		if b.h, err = b.site.Handler(); err != nil {
 			t.Fatal(err)
 		}
