@@ -38,14 +38,14 @@ type Replay struct {
 const replayTimeout = 5 * time.Second
 
 // Once implements dpop.Seen.
-func (r *Replay) Once(key string, until time.Time) (bool, error) {
-	if first, err := r.Memory.Once(key, until); !first || err != nil {
+func (r *Replay) Once(ctx context.Context, key string, until time.Time) (bool, error) {
+	if first, err := r.Memory.Once(ctx, key, until); !first || err != nil {
 		return false, err
 	}
 	if ahead := until.Add(-r.MaxAge - time.Second); !r.Shared && !ahead.After(r.Now()) {
 		return true, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), replayTimeout)
+	ctx, cancel := context.WithTimeout(ctx, replayTimeout)
 	defer cancel()
 	// A node whose clock is fast must not sweep away what another still takes.
 	err := r.Records.Save(ctx, "proof", hex.EncodeToString([]byte(key)), Record{Until: until.Add(Skew)})

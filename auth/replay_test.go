@@ -3,6 +3,7 @@
 package auth_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -44,14 +45,14 @@ func TestAProofIsUsedOnceAcrossARestart(t *testing.T) {
 	before := start()
 	now = now.Add(5 * time.Second)
 	for name, proof := range proofs {
-		if _, err := before.Check(proof, "GET", "https://pod.example.se/x", "", false); err != nil {
+		if _, err := before.Check(t.Context(), proof, "GET", "https://pod.example.se/x", "", false); err != nil {
 			t.Errorf("a proof %s is refused: %v", name, err)
 		}
 	}
 	now = now.Add(time.Second)
 	after := start()
 	for name, proof := range proofs {
-		if _, err := after.Check(proof, "GET", "https://pod.example.se/x", "", false); err == nil {
+		if _, err := after.Check(t.Context(), proof, "GET", "https://pod.example.se/x", "", false); err == nil {
 			t.Errorf("a proof %s is taken again after the restart", name)
 		}
 	}
@@ -78,7 +79,7 @@ func TestAProofIsUsedOnceInACluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	check := func(c *dpop.Checker, proof string) error {
-		_, err := c.Check(proof, "GET", "https://pod.example.se/x", "", false)
+		_, err := c.Check(t.Context(), proof, "GET", "https://pod.example.se/x", "", false)
 		return err
 	}
 	for name, age := range map[string]time.Duration{"of now": 0, "of a slow clock": -50 * time.Second, "of a fast clock": 5 * time.Second} {
@@ -112,12 +113,21 @@ func TestAProofIsUsedOnceInACluster(t *testing.T) {
 	if err := check(node(), proof); err == nil {
 		t.Error("it is taken again at the end of its life")
 	}
+	given, err := key.Proof("GET", "https://pod.example.se/x", "", "", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := new(dpop.Error)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := node().Check(gone, given, "GET", "https://pod.example.se/x", "", false); !errors.Is(err, context.Canceled) || errors.As(err, &refused) {
+		t.Errorf("of a request that was given up: %v", err)
+	}
 	late, err := key.Proof("GET", "https://pod.example.se/x", "", "", now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	records.Close()
-	refused := new(dpop.Error)
 	if err := check(node(), late); err == nil || errors.As(err, &refused) {
 		t.Errorf("without the records: %v; it isn't the client's fault", err)
 	}

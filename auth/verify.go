@@ -132,7 +132,7 @@ func (v *Verifier) Identify(r *http.Request) (acl.Agent, error) {
 		}
 	}
 	// A proof is good once, so there is nothing about it to be cached.
-	_, err = v.Proofs.CheckBound(proof, r.Method, v.Base+r.URL.EscapedPath(), token, known.thumbprint, false)
+	_, err = v.Proofs.CheckBound(r.Context(), proof, r.Method, v.Base+r.URL.EscapedPath(), token, known.thumbprint, false)
 	if refused, ok := errors.AsType[*dpop.Error](err); ok {
 		return acl.Agent{}, &Error{refused.Code, refused.Reason}
 	}

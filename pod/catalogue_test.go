@@ -40,6 +40,9 @@ func TestTheCatalogue(t *testing.T) {
 		whole(typ.ID+": about", typ.About)
 		for _, f := range typ.Fields {
 			whole(typ.ID+": "+f.Name, f.Title)
+			for value, words := range f.Values {
+				whole(typ.ID+": "+f.Name+" "+value, words)
+			}
 			if f.Derived {
 				derived++
 			}
@@ -150,6 +153,7 @@ func TestTypesThatAreRefused(t *testing.T) {
 		{"derived from what isn't there", `"from": "fees"`, `"from": "debts"`, "derived from"},
 		{"with a field twice", `"name": "fees"`, `"name": "may_borrow"`, "from"},
 		{"without a title", `"title": {"sv": "Avgifter", "en": "Fees"}`, `"title": {}`, "title"},
+		{"with a code that has words in no language we know", `"title": {"sv": "Avgifter", "en": "Fees"}`, `"title": {"en": "Fees"}, "values": {"1": {"fi": "yksi"}}`, "words"},
 	} {
 		text := strings.Replace(libraryType, row.old, row.new, 1)
 		_, err := registry.LoadCatalogue(fstest.MapFS{"types/x.json": {Data: []byte(text)}}, "types")

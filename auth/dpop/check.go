@@ -3,6 +3,7 @@
 package dpop
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/json" // case-sensitive, refuses a name given twice
 )
 
 const (
@@ -36,8 +36,9 @@ type Seen interface {
 	// Once reports whether this is the first time that it is asked about the
 	// key, 32 opaque bytes, and remembers it at least until the given time. It
 	// must be atomic over all who share the memory, and answer false if it has
-	// no room; if it can't be reached, an error.
-	Once(key string, until time.Time) (bool, error)
+	// no room; if it can't be reached, an error. When ctx is done it answers the error
+	// of that, and may have remembered the key.
+	Once(ctx context.Context, key string, until time.Time) (bool, error)
 }
 
 // A Checker checks proofs. Now, MaxAge and Seen must be set.
@@ -64,24 +65,24 @@ type Checker struct {
 // Check checks a proof that came with a request with the method to the url,
 // as the client sees it, in the order of RFC 9449, section 4.3. The claim ath
 // must be the hash of the access token if present, and be present if
-// requireATH. A proof is good once. All errors are an *Error, but those of Seen.
+// requireATH. A proof is good once. All errors are an *Error, but those of Seen, which ctx is for.
 //
 // A stranger can make proofs that pass, so a server that wants its memory for
 // clients checks their credentials first, or uses CheckBound.
-func (c *Checker) Check(proof, method, url, accessToken string, requireATH bool) (Proof, error) {
-	return c.check(proof, method, url, accessToken, "", requireATH)
+func (c *Checker) Check(ctx context.Context, proof, method, url, accessToken string, requireATH bool) (Proof, error) {
+	return c.check(ctx, proof, method, url, accessToken, "", requireATH)
 }
 
 // CheckBound is Check, and refuses, before it is remembered, a proof that was
 // not made with the key of the thumbprint: the cnf.jkt of a verified token.
-func (c *Checker) CheckBound(proof, method, url, accessToken, thumbprint string, requireATH bool) (Proof, error) {
+func (c *Checker) CheckBound(ctx context.Context, proof, method, url, accessToken, thumbprint string, requireATH bool) (Proof, error) {
 	if thumbprint == "" {
 		return Proof{}, invalid("the access token is not bound to a key; get one with a DPoP proof")
 	}
-	return c.check(proof, method, url, accessToken, thumbprint, requireATH)
+	return c.check(ctx, proof, method, url, accessToken, thumbprint, requireATH)
 }
 
-func (c *Checker) check(proof, method, url, accessToken, thumbprint string, requireATH bool) (Proof, error) {
+func (c *Checker) check(ctx context.Context, proof, method, url, accessToken, thumbprint string, requireATH bool) (Proof, error) {
 	came, said, err := c.parse(proof)
 	if err != nil {
 		return Proof{}, err
@@ -109,7 +110,7 @@ func (c *Checker) check(proof, method, url, accessToken, thumbprint string, requ
 		return Proof{}, &Error{UseNonce, "repeat the request with the nonce from the header DPoP-Nonce"}
 	}
 	key := sha256.Sum256([]byte(p.Thumbprint + " " + p.ID))
-	first, err := c.Seen.Once(string(key[:]), issued.Add(c.MaxAge+time.Second))
+	first, err := c.Seen.Once(ctx, string(key[:]), issued.Add(c.MaxAge+time.Second))
 	if err != nil {
 		return Proof{}, fmt.Errorf("remember a proof: %w", err)
 	}
@@ -138,8 +139,8 @@ func (c *Checker) parse(proof string) (signed, claims, error) {
 	if err != nil {
 		return signed{}, claims{}, err
 	}
-	var said claims
-	if err := json.Unmarshal(came.payload, &said); err != nil {
+	said, err := readClaims(came.payload)
+	if err != nil {
 		return signed{}, claims{}, invalid("the claims are not a JSON object of the right form")
 	}
 	return came, said, nil

@@ -4,6 +4,7 @@ package dpop
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -50,11 +51,11 @@ func checker(now time.Time) *Checker {
 
 func TestTheProofsOfRFC9449(t *testing.T) {
 	c := checker(time.Unix(1562262620, 0))
-	p, err := c.Check(rfcTokenProof, "POST", "https://server.example.com/token", "", false)
+	p, err := c.Check(t.Context(), rfcTokenProof, "POST", "https://server.example.com/token", "", false)
 	if want := (Proof{rfcJKT, "-BwC3ESc6acc2lTc", time.Unix(1562262616, 0), false}); err != nil || p != want {
 		t.Errorf("section 4.1: got %+v, %v, want %+v", p, err, want)
 	}
-	p, err = c.CheckBound(rfcResourceProof, "GET", "https://resource.example.org/protectedresource", rfcAccessToken, rfcJKT, true)
+	p, err = c.CheckBound(t.Context(), rfcResourceProof, "GET", "https://resource.example.org/protectedresource", rfcAccessToken, rfcJKT, true)
 	if want := (Proof{rfcJKT, "e1j3V_bKic8-LAEB", time.Unix(1562262618, 0), true}); err != nil || p != want {
 		t.Errorf("section 7.1: got %+v, %v, want %+v", p, err, want)
 	}
@@ -174,7 +175,7 @@ var makeKeys = sync.OnceValue(func() keys {
 func TestEachAllowedAlgorithmPasses(t *testing.T) {
 	k := makeKeys()
 	for alg, key := range map[string]crypto.Signer{"ES256": k.ec, "RS256": k.rsa, "PS256": k.rsa, "EdDSA": k.ed} {
-		p, err := checker(noon).Check(newForger(t, key, alg).proof(t), "GET", "https://pod.example/w/c/", "token", true)
+		p, err := checker(noon).Check(t.Context(), newForger(t, key, alg).proof(t), "GET", "https://pod.example/w/c/", "token", true)
 		if err != nil || !p.HasATH {
 			t.Errorf("%s: %+v, %v", alg, p, err)
 		}
@@ -333,12 +334,12 @@ func TestBadProofsAreRefused(t *testing.T) {
 		row.change(f)
 		bad := f.proof(t)
 		for name, c := range map[string]*Checker{"": checker(noon), " (the key is known)": knowing(t, k.ec)} {
-			p, err := c.Check(bad, "GET", "https://pod.example/w/c/", "token", true)
+			p, err := c.Check(t.Context(), bad, "GET", "https://pod.example/w/c/", "token", true)
 			var e *Error
 			if !errors.As(err, &e) || e.Code != InvalidProof || !strings.Contains(e.Reason, row.reason) || p != (Proof{}) {
 				t.Errorf("%s%s: got %+v, %v, want %q", row.name, name, p, err, row.reason)
 			}
-			if _, err := c.Check(newForger(t, k.ec, "ES256").proof(t), "GET", "https://pod.example/w/c/", "token", true); err != nil {
+			if _, err := c.Check(t.Context(), newForger(t, k.ec, "ES256").proof(t), "GET", "https://pod.example/w/c/", "token", true); err != nil {
 				t.Errorf("%s%s: a good proof after it: %v", row.name, name, err) // a refused one takes nobody's jti
 			}
 		}
@@ -356,7 +357,7 @@ func knowing(t *testing.T, key *ecdsa.PrivateKey) *Checker {
 	}
 	f := newForger(t, key, "ES256")
 	f.claims["jti"] = "first"
-	if _, err := c.CheckBound(f.proof(t), "GET", "https://pod.example/w/c/", "token", print, true); err != nil {
+	if _, err := c.CheckBound(t.Context(), f.proof(t), "GET", "https://pod.example/w/c/", "token", print, true); err != nil {
 		t.Fatal(err)
 	}
 	if len(c.Known.keys) != 1 {
@@ -371,16 +372,16 @@ func knowing(t *testing.T, key *ecdsa.PrivateKey) *Checker {
 func TestWhatIsKnown(t *testing.T) {
 	k := makeKeys()
 	c := knowing(t, k.ec)
-	if _, err := c.CheckBound(newForger(t, k.ec, "ES256").proof(t), "GET", "https://pod.example/w/c/", "token", rfcJKT, true); err == nil {
+	if _, err := c.CheckBound(t.Context(), newForger(t, k.ec, "ES256").proof(t), "GET", "https://pod.example/w/c/", "token", rfcJKT, true); err == nil {
 		t.Error("a known key passes for another")
 	}
-	if _, err := c.Check(newForger(t, k.other, "ES256").proof(t), "GET", "https://pod.example/w/c/", "token", true); err != nil || len(c.Known.keys) != 1 {
+	if _, err := c.Check(t.Context(), newForger(t, k.other, "ES256").proof(t), "GET", "https://pod.example/w/c/", "token", true); err != nil || len(c.Known.keys) != 1 {
 		t.Errorf("a stranger's header is remembered, or refused: %v", err)
 	}
 	forged := newForger(t, k.other, "ES256")
 	forged.header["jwk"] = publicJWK(t, k.ec.Public())
 	forged.claims["jti"] = "forged"
-	if _, err := c.Check(forged.proof(t), "GET", "https://pod.example/w/c/", "token", true); err == nil {
+	if _, err := c.Check(t.Context(), forged.proof(t), "GET", "https://pod.example/w/c/", "token", true); err == nil {
 		t.Error("a signature of another key passes for a known one's")
 	}
 	for i := range 3 * maxKnown {
@@ -414,7 +415,7 @@ func TestGoodVariantsPass(t *testing.T) {
 	} {
 		f := newForger(t, k.ec, "ES256")
 		f.claims["htu"] = row.htu
-		if _, err := checker(noon).Check(f.proof(t), "GET", row.url, "token", true); err != nil {
+		if _, err := checker(noon).Check(t.Context(), f.proof(t), "GET", row.url, "token", true); err != nil {
 			t.Errorf("%s: %v", row.name, err)
 		}
 	}
@@ -434,7 +435,7 @@ func TestGoodVariantsPass(t *testing.T) {
 		f.claims["iat"] = row.iat
 		c := checker(noon)
 		c.NotBefore = row.since
-		if _, err := c.Check(f.proof(t), "GET", "https://pod.example/w/c/", "token", true); (err == nil) != row.ok {
+		if _, err := c.Check(t.Context(), f.proof(t), "GET", "https://pod.example/w/c/", "token", true); (err == nil) != row.ok {
 			t.Errorf("iat %s: %v", row.name, err)
 		}
 	}
@@ -456,18 +457,18 @@ func TestWhatIsNoURLIsTheSameAsNothing(t *testing.T) {
 func TestATHIsCheckedWhereItIsNotRequired(t *testing.T) {
 	k := makeKeys()
 	f := newForger(t, k.ec, "ES256")
-	if _, err := checker(noon).Check(f.proof(t), "GET", "https://pod.example/w/c/", "another", false); err == nil {
+	if _, err := checker(noon).Check(t.Context(), f.proof(t), "GET", "https://pod.example/w/c/", "another", false); err == nil {
 		t.Error("a wrong ath passed")
 	}
-	if _, err := checker(noon).Check(f.proof(t), "GET", "https://pod.example/w/c/", "", false); err == nil {
+	if _, err := checker(noon).Check(t.Context(), f.proof(t), "GET", "https://pod.example/w/c/", "", false); err == nil {
 		t.Error("an ath without an access token passed")
 	}
 	f.claims["ath"] = tokenHash("")
-	if _, err := checker(noon).Check(f.proof(t), "GET", "https://pod.example/w/c/", "", true); err == nil {
+	if _, err := checker(noon).Check(t.Context(), f.proof(t), "GET", "https://pod.example/w/c/", "", true); err == nil {
 		t.Error("the hash of no access token passed")
 	}
 	delete(f.claims, "ath")
-	if p, err := checker(noon).Check(f.proof(t), "GET", "https://pod.example/w/c/", "token", false); err != nil || p.HasATH {
+	if p, err := checker(noon).Check(t.Context(), f.proof(t), "GET", "https://pod.example/w/c/", "token", false); err != nil || p.HasATH {
 		t.Errorf("without ath: %+v, %v", p, err)
 	}
 }
@@ -478,7 +479,7 @@ func TestAProofIsGoodOnce(t *testing.T) {
 	once := func(key crypto.Signer, jti string) error {
 		f := newForger(t, key, "ES256")
 		f.claims["jti"] = jti
-		_, err := c.Check(f.proof(t), "GET", "https://pod.example/w/c/", "token", true)
+		_, err := c.Check(t.Context(), f.proof(t), "GET", "https://pod.example/w/c/", "token", true)
 		return err
 	}
 	if err := once(k.ec, "a"); err != nil {
@@ -498,11 +499,11 @@ func TestAProofOfTheWrongKeyIsNotRemembered(t *testing.T) {
 	proof := newForger(t, k.ec, "ES256").proof(t)
 	jkt, _ := Thumbprint(k.ec.Public())
 	for _, bound := range []string{"", "x", rfcJKT} {
-		if _, err := c.CheckBound(proof, "GET", "https://pod.example/w/c/", "token", bound, true); err == nil {
+		if _, err := c.CheckBound(t.Context(), proof, "GET", "https://pod.example/w/c/", "token", bound, true); err == nil {
 			t.Errorf("passed as bound to %q", bound)
 		}
 	}
-	if _, err := c.CheckBound(proof, "GET", "https://pod.example/w/c/", "token", jkt, true); err != nil {
+	if _, err := c.CheckBound(t.Context(), proof, "GET", "https://pod.example/w/c/", "token", jkt, true); err != nil {
 		t.Error(err)
 	}
 }
@@ -519,7 +520,7 @@ func TestANonceIsAskedFor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = c.Check(proof, "GET", "https://pod.example/", "", false)
+		_, err = c.Check(t.Context(), proof, "GET", "https://pod.example/", "", false)
 		var e *Error
 		if good := nonce == "n1"; good != (err == nil) || !good && (!errors.As(err, &e) || e.Code != UseNonce) {
 			t.Errorf("nonce %q: %v", nonce, err)
@@ -550,7 +551,7 @@ func TestAKeyMakesProofsAndGoesThroughPEMAndJWK(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := c.CheckBound(proof, "PUT", "https://pod.example/a", "token", key.Thumbprint(), true)
+		p, err := c.CheckBound(t.Context(), proof, "PUT", "https://pod.example/a", "token", key.Thumbprint(), true)
 		if err != nil || !p.HasATH {
 			t.Errorf("%+v, %v", p, err)
 		}
@@ -606,7 +607,7 @@ func TestAMemoryIsBoundedAndForgetsOnlyWhatExpired(t *testing.T) {
 	m := NewMemory(10*shards, func() time.Time { return now })
 	key := func(i int) string { s := sha256.Sum256(fmt.Append(nil, i)); return string(s[:]) }
 	once := func(key string, until time.Time) bool {
-		first, err := m.Once(key, until)
+		first, err := m.Once(t.Context(), key, until)
 		return first && err == nil
 	}
 	kept := 0
@@ -640,7 +641,7 @@ func TestOfManyAtOnceOnePasses(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if _, err := c.Check(proof, "GET", "https://pod.example/w/c/", "token", true); err == nil {
+			if _, err := c.Check(t.Context(), proof, "GET", "https://pod.example/w/c/", "token", true); err == nil {
 				passed.Add(1)
 			}
 		})
@@ -663,10 +664,10 @@ func FuzzCheck(f *testing.F) {
 	}
 	rfcKey := knownKey{parsed.Signatures[0].Protected.JSONWebKey.Key.(*ecdsa.PublicKey), rfcJKT}
 	f.Fuzz(func(t *testing.T, proof, method, url, token string) {
-		p, err := checker(time.Unix(1562262620, 0)).Check(proof, method, url, token, token != "")
+		p, err := checker(time.Unix(1562262620, 0)).Check(t.Context(), proof, method, url, token, token != "")
 		knows := checker(time.Unix(1562262620, 0))
 		knows.Known = &Known{keys: map[string]knownKey{rfcHeader: rfcKey}}
-		if again, err2 := knows.Check(proof, method, url, token, token != ""); again != p || (err == nil) != (err2 == nil) {
+		if again, err2 := knows.Check(t.Context(), proof, method, url, token, token != ""); again != p || (err == nil) != (err2 == nil) {
 			t.Errorf("%+v, %v; where the key is known %+v, %v", p, err, again, err2)
 		}
 		var e *Error
@@ -687,7 +688,7 @@ func FuzzCheck(f *testing.F) {
 // always is a Seen for benchmarks.
 type always struct{}
 
-func (always) Once(string, time.Time) (bool, error) { return true, nil }
+func (always) Once(context.Context, string, time.Time) (bool, error) { return true, nil }
 
 func BenchmarkCheck(b *testing.B) {
 	key, _ := NewKey()
@@ -699,7 +700,7 @@ func BenchmarkCheck(b *testing.B) {
 		b.Run(map[bool]string{true: "known", false: "new"}[known != nil], func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := c.CheckBound(proof, "GET", "https://pod.example/w/c/", "token", key.Thumbprint(), true); err != nil {
+				if _, err := c.CheckBound(b.Context(), proof, "GET", "https://pod.example/w/c/", "token", key.Thumbprint(), true); err != nil {
 					b.Fatal(err)
 				}
 			}

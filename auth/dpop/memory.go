@@ -3,6 +3,7 @@
 package dpop
 
 import (
+	"context"
 	"hash/maphash"
 	"sync"
 	"time"
@@ -38,8 +39,8 @@ func NewMemory(entries int, now func() time.Time) *Memory {
 	return &Memory{now: now, limit: max(1, entries/shards), seed: maphash.MakeSeed()}
 }
 
-// Once obeys Seen.
-func (m *Memory) Once(key string, until time.Time) (bool, error) {
+// Once obeys Seen. It waits for nothing.
+func (m *Memory) Once(_ context.Context, key string, until time.Time) (bool, error) {
 	var d digest
 	if copy(d[:], key) < len(d) {
 		return false, nil

@@ -55,7 +55,7 @@ func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 // Once obeys dpop.Seen. It says yes and notes the key: whether the proof was
 // used before is asked when the client is authenticated, so that strangers
 // can't fill the store.
-func (c *call) Once(key string, until time.Time) (bool, error) {
+func (c *call) Once(_ context.Context, key string, until time.Time) (bool, error) {
 	c.proofKey, c.proofUntil = base64.RawURLEncoding.EncodeToString([]byte(key)), until.Add(skew) // nodes' clocks differ
 	return true, nil
 }

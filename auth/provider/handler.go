@@ -275,7 +275,7 @@ func (p *Provider) checkProof(c *call, r *http.Request, path string) error {
 	if err == nil {
 		checker := p.proofs
 		checker.Seen = c
-		c.proof, err = checker.Check(text, r.Method, p.Base+path, "", false)
+		c.proof, err = checker.Check(r.Context(), text, r.Method, p.Base+path, "", false)
 	}
 	if refused, ok := errors.AsType[*dpop.Error](err); ok {
 		return refuse(refused.Code, refused.Reason)

@@ -20,8 +20,8 @@ const rememberTime = 5 * time.Second
 type spent struct{ p *Provider }
 
 // Once implements dpop.Seen.
-func (s spent) Once(key string, until time.Time) (bool, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), rememberTime)
+func (s spent) Once(ctx context.Context, key string, until time.Time) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, rememberTime)
 	defer cancel()
 	used := errors.New("used")
 	err := s.p.once(ctx, digest("userinfo", key), until.Add(skew), used)

@@ -409,7 +409,7 @@ func (w *world) proved(r *http.Request, hook, sender string) {
 	}
 	must(w.t, json.Unmarshal(payload, &claims))
 	checker := &dpop.Checker{Now: time.Now, MaxAge: time.Minute, MaxSkew: time.Minute, Seen: dpop.NewMemory(10, time.Now)}
-	if _, err := checker.CheckBound(r.Header.Get("DPoP"), "POST", hook, token, claims.Cnf.JKT, false); err != nil {
+	if _, err := checker.CheckBound(w.t.Context(), r.Header.Get("DPoP"), "POST", hook, token, claims.Cnf.JKT, false); err != nil {
 		w.t.Errorf("the proof: %v", err)
 	}
 	if claims.Iss != w.Base || claims.WebID != sender {

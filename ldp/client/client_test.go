@@ -56,7 +56,7 @@ type server struct {
 	refuse   string // an OAuth error to answer at the token endpoint
 }
 
-func (s *server) Once(key string, _ time.Time) (bool, error) {
+func (s *server) Once(_ context.Context, key string, _ time.Time) (bool, error) {
 	first := !s.seen[key]
 	s.seen[key] = true
 	return first, nil
@@ -179,7 +179,7 @@ func (s *server) proof(r *http.Request, token string, ath bool) (dpop.Proof, err
 	if err != nil {
 		return dpop.Proof{}, err
 	}
-	return s.proofs.Check(text, r.Method, s.URL+r.URL.EscapedPath(), token, ath)
+	return s.proofs.Check(r.Context(), text, r.Method, s.URL+r.URL.EscapedPath(), token, ath)
 }
 
 // claims verifies a JWT of the client.
@@ -200,7 +200,7 @@ func (s *server) claims(text, typ string) (map[string]any, error) {
 		return nil, err
 	}
 	jti, _ := claims["jti"].(string)
-	first, _ := s.Once(jti, s.now)
+	first, _ := s.Once(context.Background(), jti, s.now)
 	life := claims["exp"].(float64) - float64(s.now.Unix())
 	switch {
 	case claims["iss"] != clientID || claims["aud"] != s.URL:

@@ -41,3 +41,13 @@ func Waiting(s *Store, id string) int {
 	}
 	return 0
 }
+
+// The limits of what is written together.
+const (
+	MaxCome     = maxCome
+	MaxGathered = maxGathered
+	Gatherers   = gatherers
+)
+
+// Come is how many new records wait to be written.
+func Come(s *Store) int { return len(s.come) }

@@ -18,6 +18,9 @@
 // two at most have a connection of this process, the others wait for them before
 // they take one: so a pod that is locked for long keeps no other from working.
 //
+// New records that come at once are written together, see gather.go: each request with
+// a token leaves one.
+//
 // Keys and names are bytea, which sorts by bytes. The index of PostgreSQL holds
 // at most 2704 bytes of a row, so a key's first 1024 bytes are its head, the
 // rest, mostly nothing, is its tail, and tailid the tail's SHA-256, empty for an
@@ -85,8 +88,11 @@ type Store struct {
 	timeout time.Duration
 	queue   *queue
 
+	come     chan *newcomer // records to be written
+	gathered chan struct{}  // closed when none is written any more
+
 	stop context.CancelFunc
-	work sync.WaitGroup // the sweeper and the announcer
+	work sync.WaitGroup // the gatherers, the sweeper and the announcer
 
 	followers store.Followers
 	node      string        // tells this process's announcements from others'
@@ -120,12 +126,16 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, now: o.Now, log: o.Log, timeout: o.Timeout, queue: newQueue(), node: rand.Text(), wake: make(chan struct{}, 1)}
+	s := &Store{db: db, now: o.Now, log: o.Log, timeout: o.Timeout, queue: newQueue(),
+		come: make(chan *newcomer, maxCome), gathered: make(chan struct{}), node: rand.Text(), wake: make(chan struct{}, 1)}
 	if err := s.prepare(ctx); err != nil {
 		db.Close()
 		return nil, err
 	}
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	for range gatherers {
+		s.work.Go(func() { s.gather(ctx) })
+	}
 	s.work.Go(func() { s.sweep(ctx) })
 	s.work.Go(func() { s.announce(ctx) })
 	return s, nil
@@ -170,6 +180,7 @@ func (s *Store) prepare(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.stop()
 	s.work.Wait()
+	close(s.gathered)
 	s.db.Close()
 	return nil
 }
@@ -223,7 +234,7 @@ func (s *Store) exec(ctx context.Context, doing, sql string, args ...any) (int64
 	}
 }
 
-// query runs one statement that reads one column.
+// query runs one statement that returns one column.
 func (s *Store) query(ctx context.Context, doing, sql string, args ...any) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

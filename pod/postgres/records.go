@@ -66,16 +66,12 @@ func (s *Store) Save(ctx context.Context, kind, key string, r auth.Record) error
 	if !isLabel(kind, key) {
 		return errors.New("pod/postgres: a record's kind or key is empty, holds NUL or is too long")
 	}
-	sql := `update record set version = version + 1, until = $4, value = $5
-		where kind = $1 and key = $2 and version = $6 and (until is null or until > $3)`
-	args := []any{[]byte(kind), []byte(key), timeBytes(s.now()), endOf(r.Until), append([]byte{}, r.Value...), int64(r.Version)}
 	if r.Version == 0 {
-		sql = `insert into record (kind, key, version, until, value) values ($1, $2, 1, $4, $5)
-			on conflict (kind, key) do update set version = 1, until = excluded.until, value = excluded.value
-			where record.until <= $3`
-		args = args[:5]
+		return s.insert(ctx, kind, key, r)
 	}
-	n, err := s.exec(ctx, "save", sql, args...)
+	n, err := s.exec(ctx, "save", `update record set version = version + 1, until = $4, value = $5
+		where kind = $1 and key = $2 and version = $6 and (until is null or until > $3)`,
+		[]byte(kind), []byte(key), timeBytes(s.now()), endOf(r.Until), append([]byte{}, r.Value...), int64(r.Version))
 	if err == nil && n == 0 {
 		return auth.ErrChanged
 	}
