@@ -14,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/pod"
+	"skrin/pod/archive"
 )
 
 // exportPod writes a pod to a new file, as the operator.
@@ -35,7 +36,7 @@ func (s *chest) exportPod(ctx context.Context, p *pod.Pod, e errand) error {
 
 // importPod fills a pod from a file. e.Keys is the file of the public keys of the
 // server that sealed it, "" to believe nobody.
-func (s *chest) importPod(ctx context.Context, p *pod.Pod, e errand) (*pod.Imported, error) {
+func (s *chest) importPod(ctx context.Context, p *pod.Pod, e errand) (*archive.Imported, error) {
 	who, err := p.OwnerOf(ctx, e.Pod)
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ import (
 
 	"skrin/cmd/skrin/parties"
 	"skrin/pod"
+	"skrin/pod/archive"
 	"skrin/pod/registry"
 	"skrin/pod/store"
 )
@@ -73,7 +74,7 @@ type outcome struct {
 	Findings []pod.Finding  `json:"findings,omitempty"`
 	Rotated  *int           `json:"rotated,omitempty"`
 
-	Imported *pod.Imported            `json:"imported,omitempty"`
+	Imported *archive.Imported        `json:"imported,omitempty"`
 	Parties  []parties.Listing        `json:"parties,omitempty"`
 	Record   *ropa                    `json:"record,omitempty"`
 	Holdings []holding                `json:"holdings,omitempty"`
