@@ -164,8 +164,8 @@ type Asks interface {
 	FinishApp(r *http.Request, id, person string, webID acl.WebID, allow bool) (continueURL string, err error)
 }
 
-// A Site is the person's pages of one server. All fields but Methods and Contact
-// are required.
+// A Site is the person's pages of one server. All fields but Methods, Contact
+// and Idle are required.
 type Site struct {
 	Pod      Pod
 	Registry registry.Registry   // names of parties
@@ -178,6 +178,7 @@ type Site struct {
 	Base     string           // "https://host" of this server
 	Name     string           // of the service, as people know it: "Skrin"
 	Contact  string           // where a person asks whoever runs it: a web or mailto: address; "" if nowhere
+	Idle     time.Duration    // how long a sign-in lasts without a request; 0 if it is no matter
 	Zone     *time.Location   // in which times of day are told
 	Now      func() time.Time //
 	Log      *slog.Logger     // is told of failures of the server's own
@@ -261,6 +262,7 @@ func (s *site) routes() *mux.Router {
 	r.Path("/me/words").Methods("GET", "HEAD").Handler(s.public((*visit).glossary))
 	r.Path("/me/sign-in").Methods("GET", "HEAD").Handler(s.public((*visit).signIn))
 	r.Path("/me/sign-out").Methods("POST").Handler(s.public((*visit).signOut))
+	r.Path("/me/stay").Methods("POST").Handler(s.public((*visit).stay))
 	r.Path("/me/language").Methods("POST").Handler(s.public((*visit).chooseLanguage))
 	r.Path("/me/static/{name}").Methods("GET", "HEAD").HandlerFunc(s.static)
 	for _, m := range s.Methods {
@@ -291,14 +293,14 @@ func allowed(routes *mux.Router, r *http.Request) (methods []string) {
 // policy is the Content-Security-Policy of every page. Chromium applies
 // form-action to the redirects that follow a form as well, so a page whose form
 // ends at a party adds that party's origin.
-func policy(returnOrigin string, live bool) string {
+func policy(returnOrigin string, asks bool) string {
 	p := "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; form-action 'self'"
 	if o := origin(returnOrigin); o != "" {
 		p += " " + o
 	}
 	p += "; frame-ancestors 'none'; base-uri 'none'"
-	if live {
-		p += "; connect-src 'self'" // static/live.js asks for the page again
+	if asks {
+		p += "; connect-src 'self'" // static/live.js asks for the page again, static/stay.js to stay
 	}
 	return p
 }
