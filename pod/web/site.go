@@ -164,8 +164,8 @@ type Asks interface {
 	FinishApp(r *http.Request, id, person string, webID acl.WebID, allow bool) (continueURL string, err error)
 }
 
-// A Site is the person's pages of one server. All fields but Methods, Contact
-// and Idle are required.
+// A Site is the person's pages of one server. All fields but Methods, Contact,
+// Privacy, Accessibility and Idle are required.
 type Site struct {
 	Pod      Pod
 	Registry registry.Registry   // names of parties
@@ -178,10 +178,15 @@ type Site struct {
 	Base     string           // "https://host" of this server
 	Name     string           // of the service, as people know it: "Skrin"
 	Contact  string           // where a person asks whoever runs it: a web or mailto: address; "" if nowhere
+	Privacy  string           // web address of how whoever runs it handles data (GDPR, article 13); "" for none
 	Idle     time.Duration    // how long a sign-in lasts without a request; 0 if it is no matter
 	Zone     *time.Location   // in which times of day are told
 	Now      func() time.Time //
 	Log      *slog.Logger     // is told of failures of the server's own
+
+	// Accessibility is the web address of the accessibility statement that public bodies
+	// must have (directive (EU) 2016/2102, article 7); "" for none.
+	Accessibility string
 }
 
 // Ended is the page for a browser that comes back to an authorization which has

@@ -123,6 +123,8 @@ type frame struct {
 	Own    pod.Settings
 	For    *mandate.Mandate // by which the person acts for another; nil for herself
 	Data   any
+
+	Contact, Privacy, Accessibility string // of whoever runs it; "" for none
 }
 
 // At returns the address of one of the pages, of whomever they are.
@@ -141,6 +143,7 @@ func (v *visit) show(status int, name, title, nav string, data any) error {
 	f := frame{
 		Title: title, Site: v.Name, Nav: nav, Here: v.here(), Signed: v.person != "",
 		Notice: v.notice(), Own: v.own, For: v.acts, Data: data,
+		Contact: contact(v.Site.Contact), Privacy: webAddress(v.Site.Privacy), Accessibility: webAddress(v.Site.Accessibility),
 	}
 	if l, ok := data.(interface{ live() bool }); ok {
 		f.Live = l.live()
