@@ -56,7 +56,7 @@ var house = []room{
 	{"pod/sealed", []string{"pod/store", "ldp", "auth"}, []string{"net/http", "os", "github.com/cockroachdb/...", "github.com/jackc/..."}},
 	{"pod/postgres", []string{"pod/store", "ldp", "acl", "auth"}, nil},
 	{"pod/podtest", []string{"pod/store", "ldp", "acl", "auth", "pod/pebble", "pod/blob", "fixtures/servers"}, nil},
-	{"pod/web", []string{"pod", "pod/channel", "pod/loan", "pod/log", "pod/mandate", "pod/registry", "pod/space", "pod/evidence", "pod/consent", "ldp", "acl", "ldp/rdf"}, nil},
+	{"pod/web", []string{"pod", "pod/channel", "pod/loan", "pod/log", "pod/mandate", "pod/registry", "pod/space", "pod/text", "pod/evidence", "pod/consent", "ldp", "acl", "ldp/rdf"}, nil},
 	{"pod/notify", []string{"pod", "pod/channel", "pod/outbox", "pod/space", "pod/store", "pod/record", "ldp", "acl"}, nil},
 	{"pod", []string{"acl", "ldp", "ldp/rdf", "pod/credential", "pod/parcel", "pod/store", "pod/record", "pod/registry", "pod/vocab", "pod/text", "pod/vouch", "pod/resource", "pod/log", "pod/loan", "pod/status", "pod/mandate", "pod/outbox", "pod/channel", "pod/space", "pod/evidence", "pod/consent"}, []string{"net/http", "os", "github.com/cockroachdb/...", "github.com/jackc/..."}},
 	{"cmd/skrin/demo", []string{"ldp/client", "auth/dpop", "ldp/rdf", "pod/credential", "fixtures"}, nil},
