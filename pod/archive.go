@@ -15,6 +15,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/evidence"
+	"skrin/pod/extract"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -187,7 +188,7 @@ func (a *archive) log() error {
 		return err
 	}
 	a.files = append(a.files, f)
-	return a.ExportLog(a.ctx, a.who, LogLines, out)
+	return a.ExportLog(a.ctx, a.who, extract.Lines, out)
 }
 
 func (a *archive) index() error {

@@ -12,6 +12,7 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod"
 	"skrin/pod/consent"
+	"skrin/pod/extract"
 )
 
 // TestTheLogIsOfTheForm holds the log's RDF form, and what it says of an erasure,
@@ -33,7 +34,7 @@ func TestTheLogIsOfTheForm(t *testing.T) {
 	_, err = w.pod.Post(t.Context(), w.agent(insurer), post(there.Parent().Parent()+"inbox/", pod.TypeReceipt, jws))
 	must(t, err)
 
-	text := w.export(pod.LogRDF)
+	text := w.export(extract.RDF)
 	got, err := rdf.Read(t.Context(), text, rdf.Turtle, base+"/me/log", rdf.Limits{})
 	must(t, err)
 	const core, dpv = "https://pod.example.se/ns/core#", "https://w3id.org/dpv#"
@@ -70,7 +71,7 @@ func TestTheLogIsOfTheForm(t *testing.T) {
 		word("transactionType").Value:                 {"Presentation"},
 		word("transactionResult").Value:               {"Completed"},
 		word("logIndex").Value:                        {"3"},
-		word("leafHash").Value:                        {leafOf(strings.Split(string(w.export(pod.LogLines)), "\n")[3])},
+		word("leafHash").Value:                        {leafOf(strings.Split(string(w.export(extract.Lines)), "\n")[3])},
 		word("responseDigest").Value:                  {"sha256:" + hexOf(compact)},
 		word("grant").Value:                           {base + "/me/sharing#" + agreed.ID + "-grant-" + agreed.Grant},
 		dpv + "hasPurpose":                            {dpv + "CustomerClaimsManagement"},

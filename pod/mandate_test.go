@@ -13,6 +13,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/consent"
+	"skrin/pod/extract"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
 	"skrin/pod/store"
@@ -75,7 +76,7 @@ func TestMandate(t *testing.T) {
 		{"erases", func(a acl.Agent) error { _, err := w.pod.Leave(ctx, a); return err }, false},
 		{"takes all of it out", func(a acl.Agent) error { return w.pod.Export(ctx, a, "", io.Discard) }, false},
 		{"takes the archive out", func(a acl.Agent) error { return w.pod.Archive(ctx, a, io.Discard) }, false},
-		{"takes the log out", func(a acl.Agent) error { return w.pod.ExportLog(ctx, a, pod.LogLines, io.Discard) }, false},
+		{"takes the log out", func(a acl.Agent) error { return w.pod.ExportLog(ctx, a, extract.Lines, io.Discard) }, false},
 		{"has a signed form", func(a acl.Agent) error { _, err := w.pod.OwnForm(ctx, a, evidence[0].ID); return err }, false},
 		{"removes evidence", func(a acl.Agent) error { return w.pod.Delete(ctx, a, ldp.Delete{ID: evidence[0].Path}) }, false},
 		{"reads a file", func(a acl.Agent) error {

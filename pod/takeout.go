@@ -16,6 +16,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/evidence"
+	"skrin/pod/extract"
 	"skrin/pod/log"
 	"skrin/pod/parcel"
 	"skrin/pod/record"
@@ -82,7 +83,7 @@ const takeoutPage = 64
 // log writes the exported log, cut into members.
 func (o *takeout) log() error {
 	all := o.out.Long("log", ".jsonl")
-	if err := o.ExportLog(o.ctx, o.who, LogLines, all); err != nil {
+	if err := o.ExportLog(o.ctx, o.who, extract.Lines, all); err != nil {
 		return err
 	}
 	return all.Close()

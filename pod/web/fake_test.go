@@ -25,6 +25,7 @@ import (
 	"skrin/pod/channel"
 	"skrin/pod/consent"
 	"skrin/pod/evidence"
+	"skrin/pod/extract"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
 	"skrin/pod/registry"
@@ -177,7 +178,7 @@ func (p *fakePod) Outcome(context.Context, acl.Agent, string) (consent.Outcome, 
 	return *p.outcome, true, nil
 }
 
-func (p *fakePod) ExportLog(_ context.Context, _ acl.Agent, _ pod.LogForm, w io.Writer) error {
+func (p *fakePod) ExportLog(_ context.Context, _ acl.Agent, _ extract.Form, w io.Writer) error {
 	io.WriteString(w, "the log\n")
 	return p.err
 }

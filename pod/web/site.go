@@ -32,6 +32,7 @@ import (
 	"skrin/pod/channel"
 	"skrin/pod/consent"
 	"skrin/pod/evidence"
+	"skrin/pod/extract"
 	"skrin/pod/loan"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
@@ -69,7 +70,7 @@ type Held interface {
 	Export(ctx context.Context, who acl.Agent, by string, w io.Writer) error
 	OwnForm(ctx context.Context, who acl.Agent, evidence string) (string, error)
 	Find(ctx context.Context, who acl.Agent, f log.Filter, before uint64, limit int) (entries []log.Entry, more uint64, err error)
-	ExportLog(ctx context.Context, who acl.Agent, form pod.LogForm, w io.Writer) error
+	ExportLog(ctx context.Context, who acl.Agent, form extract.Form, w io.Writer) error
 	Archive(ctx context.Context, who acl.Agent, w io.Writer) error
 }
 
