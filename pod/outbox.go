@@ -73,9 +73,9 @@ func (p *Pod) Delivered(ctx context.Context, pod string, n outbox.Notification) 
 	return p.settling(ctx, pod, func(tx store.Tx) error { return outbox.Delivered(tx, n) })
 }
 
-// Postponed puts a notification back that was not tried, for the next sweep.
-func (p *Pod) Postponed(ctx context.Context, pod string, n outbox.Notification) error {
-	return p.settling(ctx, pod, func(tx store.Tx) error { return outbox.Postponed(tx, n, p.Now()) })
+// Postponed puts a notification back that was not tried, until then.
+func (p *Pod) Postponed(ctx context.Context, pod string, n outbox.Notification, until time.Time) error {
+	return p.settling(ctx, pod, func(tx store.Tx) error { return outbox.Postponed(tx, n, until) })
 }
 
 // Failed puts a notification back, or gives it up, as [outbox.Failed] does. What the

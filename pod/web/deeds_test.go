@@ -127,6 +127,34 @@ func TestTheLastWayInStays(t *testing.T) {
 	}
 }
 
+// Who runs the service, how it handles data and how accessible it is is on every page.
+func TestWhoRunsItIsOnEveryPage(t *testing.T) {
+	b := newBench(t)
+	for _, row := range []struct{ contact, privacy, accessibility, want string }{
+		{"", "", "", "Vad betyder orden?"},
+		{"mailto:hjalp@skrin.example", "https://skrin.example/data", "https://skrin.example/a11y", "Vad betyder orden? mailto:hjalp@skrin.example Kontakta oss https://skrin.example/data Så hanterar vi dina uppgifter https://skrin.example/a11y Tillgänglighet"},
+		{"javascript:alert(1)", "javascript:alert(1)", "mailto:x@y.example", "Vad betyder orden?"},
+	} {
+		b.site.Contact, b.site.Privacy, b.site.Accessibility = row.contact, row.privacy, row.accessibility
+		var err error
+		if b.h, err = b.site.Handler(); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []call{{path: "/me/"}, {path: "/me/sign-in", stranger: true}, {path: "/me/answer/consent"}, {path: "/me/nothing"}} {
+			var got []string
+			for _, a := range find(find(parse(t, b.do(c).Body.String()), "footer")[0], "a") {
+				if href := attr(a, "href"); href != "/me/words" {
+					got = append(got, href)
+				}
+				got = append(got, textOf(a))
+			}
+			if strings.Join(got, " ") != row.want {
+				t.Errorf("%s with %+v: %q", c.path, row, got)
+			}
+		}
+	}
+}
+
 func TestSettingsSayByWhat(t *testing.T) {
 	text := textOf(parse(t, newBench(t).do(call{path: "/me/settings/"}).Body.String()))
 	for _, want := range []string{"Vi känner igen dig på detta: svenskt personnummer, oidc:<b> och norskt D-nummer.", "Det här hade du förut, och det gäller inte längre: pass."} {

@@ -653,7 +653,7 @@ func newBench(t testing.TB) *bench {
 	b := &bench{accounts: new(accounts), pod: samplePod(types), asks: new(asks), sessions: new(sessions)}
 	b.site = web.Site{
 		Pod: b.pod, Registry: fakeRegistry{}, Types: types, Sessions: b.sessions, Asks: b.asks, Apps: helpers{}, Accounts: b.accounts, Methods: []web.Method{method{}},
-		Base: "https://skrin.example", Name: "Skrin", Zone: stockholm, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+		Base: "https://skrin.example", Name: "Skrin", Idle: 15 * time.Minute, Zone: stockholm, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 	}
 	if b.h, err = b.site.Handler(); err != nil {
 		t.Fatal(err)

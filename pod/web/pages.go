@@ -5,6 +5,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -155,6 +156,18 @@ func (v *visit) signInTrouble() (trouble, again, help string) {
 		return v.t("signin.trouble.nobody", "name", name), v.t("signin.again.nobody"), v.t("signin.help.nobody", "name", name)
 	}
 	return "", "", ""
+}
+
+// stay says whether somebody is signed in, for static/stay.js; to ask is to use the
+// sign-in, which so lasts.
+func (v *visit) stay() error {
+	v.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	says := "out"
+	if v.person != "" {
+		says = "in"
+	}
+	_, err := io.WriteString(v.w, says)
+	return err
 }
 
 func (v *visit) signOut() error {

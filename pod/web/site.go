@@ -168,8 +168,8 @@ type Asks interface {
 	FinishApp(r *http.Request, id, person string, webID acl.WebID, allow bool) (continueURL string, err error)
 }
 
-// A Site is the person's pages of one server. All fields but Methods and Contact
-// are required.
+// A Site is the person's pages of one server. All fields but Methods, Contact,
+// Privacy, Accessibility and Idle are required.
 type Site struct {
 	Pod      Pod
 	Registry registry.Registry   // names of parties
@@ -182,9 +182,15 @@ type Site struct {
 	Base     string           // "https://host" of this server
 	Name     string           // of the service, as people know it: "Skrin"
 	Contact  string           // where a person asks whoever runs it: a web or mailto: address; "" if nowhere
+	Privacy  string           // web address of how whoever runs it handles data (GDPR, article 13); "" for none
+	Idle     time.Duration    // how long a sign-in lasts without a request; 0 if it is no matter
 	Zone     *time.Location   // in which times of day are told
 	Now      func() time.Time //
 	Log      *slog.Logger     // is told of failures of the server's own
+
+	// Accessibility is the web address of the accessibility statement that public bodies
+	// must have (directive (EU) 2016/2102, article 7); "" for none.
+	Accessibility string
 }
 
 // Ended is the page for a browser that comes back to an authorization which has
@@ -265,6 +271,7 @@ func (s *site) routes() *mux.Router {
 	r.Path("/me/words").Methods("GET", "HEAD").Handler(s.public((*visit).glossary))
 	r.Path("/me/sign-in").Methods("GET", "HEAD").Handler(s.public((*visit).signIn))
 	r.Path("/me/sign-out").Methods("POST").Handler(s.public((*visit).signOut))
+	r.Path("/me/stay").Methods("POST").Handler(s.public((*visit).stay))
 	r.Path("/me/language").Methods("POST").Handler(s.public((*visit).chooseLanguage))
 	r.Path("/me/static/{name}").Methods("GET", "HEAD").HandlerFunc(s.static)
 	for _, m := range s.Methods {
@@ -295,14 +302,14 @@ func allowed(routes *mux.Router, r *http.Request) (methods []string) {
 // policy is the Content-Security-Policy of every page. Chromium applies
 // form-action to the redirects that follow a form as well, so a page whose form
 // ends at a party adds that party's origin.
-func policy(returnOrigin string, live bool) string {
+func policy(returnOrigin string, asks bool) string {
 	p := "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; form-action 'self'"
 	if o := origin(returnOrigin); o != "" {
 		p += " " + o
 	}
 	p += "; frame-ancestors 'none'; base-uri 'none'"
-	if live {
-		p += "; connect-src 'self'" // static/live.js asks for the page again
+	if asks {
+		p += "; connect-src 'self'" // static/live.js asks for the page again, static/stay.js to stay
 	}
 	return p
 }

@@ -212,7 +212,8 @@ func TestHostileNamesAreText(t *testing.T) {
 	w := newBench(t).do(call{path: "/me/answer/evil"})
 	page := w.Body.String()
 	doc := parse(t, page)
-	if n := len(find(doc, "script")) + len(find(doc, "b")) + len(find(doc, "style")); n != 0 {
+	ours := len(find(doc, "script")) - strings.Count(page, `<script src="/me/static/`)
+	if n := ours + len(find(doc, "b")) + len(find(doc, "style")); n != 0 {
 		t.Errorf("%d elements came from a name or a value:\n%s", n, page)
 	}
 	if strings.Contains(page, "\u202e") {
@@ -463,6 +464,26 @@ func TestStrangersSignInFirst(t *testing.T) {
 	}
 	if w := b.do(call{path: "/me/sign-out", form: form("next", "/me/answer/consent")}); !b.sessions.out || w.Header().Get("Location") != "/me/sign-in?done=out&next=%2Fme%2Fanswer%2Fconsent" {
 		t.Errorf("signing out: %d to %q", w.Code, w.Header().Get("Location"))
+	}
+}
+
+// Whoever reads or writes for long can stay: the page knows how long a sign-in lasts,
+// and asks whether it still does.
+func TestStay(t *testing.T) {
+	b := newBench(t)
+	for _, row := range []struct {
+		stranger bool
+		says     string
+	}{{false, "in"}, {true, "out"}} {
+		page := b.do(call{path: "/me/words", stranger: row.stranger})
+		bar := strings.Contains(page.Body.String(), `data-idle="900" hidden`) && strings.Contains(page.Body.String(), "/me/static/stay.js?v=") && strings.Contains(page.Header().Get("Content-Security-Policy"), "connect-src 'self'")
+		w := b.do(call{path: "/me/stay", form: form(), stranger: row.stranger})
+		if w.Code != 200 || w.Body.String() != row.says || w.Header().Get("Content-Type") != "text/plain; charset=utf-8" || bar == row.stranger {
+			t.Errorf("a stranger %t: %d %s; can stay: %t", row.stranger, w.Code, w.Body, bar)
+		}
+	}
+	if w := b.do(call{path: "/me/stay", form: form(), site: "cross-site"}); w.Code != 403 || strings.Contains(w.Body.String(), "in\n") {
+		t.Errorf("another site keeps the sign-in: %d", w.Code)
 	}
 }
 
