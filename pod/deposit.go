@@ -22,6 +22,7 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
 	"skrin/pod/evidence"
+	"skrin/pod/leak"
 	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/registry"
@@ -309,9 +310,9 @@ func (p *Pod) checkForms(ctx context.Context, party registry.Party, types []stri
 		switch {
 		case err != nil:
 			faults = append(faults, fmt.Sprintf("signed form %d: %s", i+1, err))
-		case p.Leak != LeakStatus && p.Leak != LeakHolder && slices.ContainsFunc(one.marks, func(m string) bool { return marks[m] }):
+		case p.Leak != leak.Status && p.Leak != leak.Holder && slices.ContainsFunc(one.marks, func(m string) bool { return marks[m] }):
 			faults = append(faults, fmt.Sprintf("signed form %d shares a digest, salt, status index or holder key with another: each needs its own.", i+1))
-		case p.Leak != LeakStatus && slices.ContainsFunc(places, func(at *status.Place) bool { return status.Neighbours(at, one.place) }):
+		case p.Leak != leak.Status && slices.ContainsFunc(places, func(at *status.Place) bool { return status.Neighbours(at, one.place) }):
 			faults = append(faults, fmt.Sprintf("signed form %d is the neighbour of another in the status list: give them random places.", i+1))
 		case d == nil:
 			d = one
@@ -319,7 +320,7 @@ func (p *Pod) checkForms(ctx context.Context, party registry.Party, types []stri
 			faults = append(faults, fmt.Sprintf("signed form %d says something else than the first.", i+1))
 		}
 		if err == nil {
-			if p.Leak == LeakHolder && slices.Contains(holders, one.holder) {
+			if p.Leak == leak.Holder && slices.Contains(holders, one.holder) {
 				one.holder = "" // it is bound already
 			}
 			places, holders = append(places, one.place), append(holders, one.holder)
@@ -328,7 +329,7 @@ func (p *Pod) checkForms(ctx context.Context, party registry.Party, types []stri
 			}
 		}
 	}
-	if faults == nil && p.Leak != LeakStatus && p.Leak != LeakList && p.Statuses.Tells(party.ID, places) {
+	if faults == nil && p.Leak != leak.Status && p.Leak != leak.List && p.Statuses.Tells(party.ID, places) {
 		faults = append(faults, "status: all forms are in one of your lists, which tells their recipients that they may know one person. Spread them over your lists at random.")
 	}
 	if faults != nil {

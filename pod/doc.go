@@ -46,7 +46,7 @@
 //	index         upgrade.go     what finds things of a kind in another order; also how a pod comes to a new Schema
 //	Notification  outbox/        what a counterpart must be told, until it has been
 //	Lists         status/        the status lists of all providers, by which they revoke; status.go marks what they do
-//	Leak          leak.go        a link on purpose, for the program that must see it
+//	Channel       leak/          a link on purpose, for the program that must see it
 //
 // # One function for the screen and the wire
 //

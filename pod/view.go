@@ -132,7 +132,7 @@ func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.G
 	if !ok {
 		return nil, &denial{"removed", ldp.Gone, "This kind of evidence is no longer in use."}
 	}
-	form, err := p.giveForm(ctx, tx, e, p.formFor(a.space))
+	form, err := p.giveForm(ctx, tx, e, p.Leak.FormFor(a.space))
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.G
 	if err != nil {
 		return nil, err
 	}
-	if err := p.leak(res, e); err != nil {
+	if err := p.Leak.Into(res, e); err != nil {
 		return nil, err
 	}
 	a.grant.Reads, a.grant.Last = a.grant.Reads+1, p.Now().UTC().Truncate(time.Second)
