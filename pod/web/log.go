@@ -302,7 +302,7 @@ func (v *visit) pathName(path string) string {
 type supervisor struct{ ID, Name, Home string }
 
 var supervisors = []supervisor{
-	{"IMY", "Integritetsskyddsmyndigheten (IMY)", "https://www.imy.se"},
+	{"IMY", "Integritetsskydds\u00admyndigheten (IMY)", "https://www.imy.se"},
 	{"Datatilsynet", "Datatilsynet", "https://www.datatilsynet.no"},
 }
 

@@ -466,6 +466,32 @@ func TestStrangersSignInFirst(t *testing.T) {
 	}
 }
 
+// Who is about to answer leaves the page, and what she has chosen on it, by nothing that
+// she may want to read first: what a word means is said in place, the rest opens beside.
+func TestReadingOnKeepsTheAnswer(t *testing.T) {
+	b := newBench(t)
+	for _, path := range []string{"/me/answer/consent", "/me/answer/choose", "/me/answer/much", "/me/answer/connect", "/me/answer/app", "/me/requests/r-consent", "/me/for/m2/requests/r-consent"} {
+		main := find(parse(t, b.do(call{path: path}).Body.String()), "main")[0]
+		for _, a := range find(main, "a") {
+			if attr(a, "target") != "_blank" || !strings.Contains(textOf(a), "nytt fönster") {
+				t.Errorf("%s leads away to %s", path, attr(a, "href"))
+			}
+		}
+		if path == "/me/answer/app" {
+			continue
+		}
+		text := textOf(main)
+		for _, want := range []string{"har sett vilka de är", "datahanterare"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s doesn't say what registered means", path)
+			}
+		}
+		if strings.Contains(text, "Rättslig grund") && !strings.Contains(text, "Det i lagen som gör att") {
+			t.Errorf("%s doesn't say what a legal basis is", path)
+		}
+	}
+}
+
 // Whoever reads or writes for long can stay: the page knows how long a sign-in lasts,
 // and asks whether it still does.
 func TestStay(t *testing.T) {
