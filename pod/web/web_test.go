@@ -335,6 +335,24 @@ func TestChangedIsSaid(t *testing.T) {
 	}
 }
 
+// Who forgets to choose ticks nothing twice.
+func TestTicksStay(t *testing.T) {
+	w := newBench(t).do(call{path: "/me/answer/choose", form: form("do", "agree", "choose", "1", "also-e2", "registered", "days", "7")})
+	var ticked []string
+	for _, n := range find(parse(t, w.Body.String()), "input") {
+		if slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "checked" }) {
+			ticked = append(ticked, attr(n, "name"))
+		}
+	}
+	if w.Code != 422 || !slices.Equal(ticked, []string{"also-e2"}) || !strings.Contains(w.Body.String(), `value="7" selected`) {
+		t.Errorf("%d: ticked are %v", w.Code, ticked)
+	}
+	ended := newBench(t).do(call{path: "/me/answer/timed-out"}).Body.String()
+	if !strings.Contains(ended, `href="/me/sharing">Delat</a>`) {
+		t.Errorf("no way from a question that is over to what is shared: %s", ended)
+	}
+}
+
 func TestAnsweredGoesOn(t *testing.T) {
 	b := newBench(t)
 	b.pod.outcome = &pod.Outcome{Party: ink}

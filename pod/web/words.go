@@ -261,14 +261,17 @@ func rightToLeft(c rune) bool {
 }
 
 // A fact is a field and its value in plain words.
-type fact struct{ Field, Label, Value string }
+type fact struct {
+	Field, Label, Value string
+	Ticked              bool // the person has said that she shares it too
+}
 
 // facts puts facts of a type into words, exactly as many as there are.
 func (g *tongue) facts(t *registry.EvidenceType, all []pod.Fact) []fact {
 	var out []fact
 	for _, f := range all {
 		field, _ := t.Field(f.Field)
-		out = append(out, fact{f.Field, g.label(t, f.Field), g.meaning(field, f.Value)})
+		out = append(out, fact{Field: f.Field, Label: g.label(t, f.Field), Value: g.meaning(field, f.Value)})
 	}
 	return out
 }
