@@ -453,6 +453,10 @@ func (p *patient) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// escape writes what has a meaning of its own in a path; ldp.Respell does the rest, and
+// leaves brackets as programs leave them.
+var escape = strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23")
+
 // named returns the resource of a name that the person typed, in a folder; false
 // if it can't be one.
 func named(folder ldp.ID, name string, container bool) (ldp.ID, bool) {
@@ -461,7 +465,7 @@ func named(folder ldp.ID, name string, container bool) (ldp.ID, bool) {
 		strings.HasSuffix(name, ldp.ACLSuffix) || strings.HasSuffix(name, ldp.MetaSuffix) {
 		return "", false
 	}
-	path, ok := ldp.Respell(string(folder) + url.PathEscape(name))
+	path, ok := ldp.Respell(string(folder) + escape.Replace(name))
 	if !ok {
 		return "", false
 	}

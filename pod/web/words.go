@@ -115,7 +115,7 @@ func (g *tongue) loadPages(assets map[string]asset) (map[string]func() (*templat
 				Here     bool
 			}{key, url, now == key}
 		},
-		"plain": plain, "asset": func(name string) string { return "/me/static/" + name + "?v=" + assets[name].version },
+		"plain": plain, "exact": exact, "asset": func(name string) string { return "/me/static/" + name + "?v=" + assets[name].version },
 	}
 	names, err := fs.Glob(files, "pages/*.html")
 	if err != nil {
@@ -128,6 +128,16 @@ func (g *tongue) loadPages(assets map[string]asset) (map[string]func() (*templat
 		})
 	}
 	return pages, nil
+}
+
+// exact is an attribute with the local address of a page. html/template would write
+// the brackets and apostrophes in it as escapes, and "(1)" and "%281%29" are two
+// resources (RFC 3986, section 6.2.2.2).
+func exact(attribute, path string) (template.HTMLAttr, error) {
+	if !strings.HasPrefix(path, "/me/") || attribute != "href" && attribute != "action" {
+		return "", fmt.Errorf("%s of %q: not a page of ours", attribute, path)
+	}
+	return template.HTMLAttr(attribute + `="` + template.HTMLEscapeString(path) + `"`), nil
 }
 
 // say returns the message with its {names} replaced: say("k", "party", "AF").
