@@ -220,7 +220,7 @@ func b2i(b bool) int {
 func (g *tongue) size(n int64) string {
 	switch {
 	case n < 1000:
-		return g.t("size.bytes", "n", n)
+		return g.n("size.bytes", int(n))
 	case n < 1000_000:
 		return g.t("size.kilo", "n", g.decimal(float64(n)/1000))
 	}

@@ -211,7 +211,7 @@ func (v *visit) counts() ([]string, error) {
 		if c.Client == "" {
 			key = "log.counted.all"
 		}
-		lines = append(lines, v.t(key, "day", v.day(day), "app", plain(cmp.Or(names[c.Client], c.Client)), "reads", c.Reads, "writes", c.Writes))
+		lines = append(lines, v.t(key, "day", v.day(day), "app", plain(cmp.Or(names[c.Client], c.Client)), "reads", v.n("log.times", int(c.Reads)), "writes", v.n("log.times", int(c.Writes))))
 	}
 	return lines, nil
 }

@@ -4,6 +4,7 @@ package web_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -734,6 +735,34 @@ func TestAppsAndScripts(t *testing.T) {
 		w := b.do(call{path: "/me/apps", form: row.form})
 		if w.Code != row.status || !strings.Contains(w.Body.String(), row.says) {
 			t.Errorf("%s: %d %s", row.what, w.Code, w.Body)
+		}
+	}
+}
+
+// An onlooker, who isn't signed in, is told nothing of anybody who is here: not by a
+// page, not by where it leads, and not by a difference between what is and what isn't.
+func TestAnOnlookerLearnsNothing(t *testing.T) {
+	b := newBench(t)
+	b.pod.own.Name = "Alva Ek"
+	at := func(path string) string {
+		w := b.do(call{path: path, stranger: true})
+		return fmt.Sprintln(w.Code, w.Header(), w.Body)
+	}
+	for _, c := range every {
+		if c.form != nil {
+			continue
+		}
+		if got := at(c.path); strings.Contains(got, "Alva") || strings.Contains(got, "Nils") || strings.Contains(got, "Karin") || strings.Contains(got, "Försäkring") {
+			t.Errorf("%s tells a stranger: %s", c.path, got)
+		}
+	}
+	for is, isnt := range map[string]string{
+		"/me/evidence/e1": "/me/evidence/xx", "/me/sharing/c1": "/me/sharing/xx", "/me/log/118": "/me/log/999", "/me/requests/r-consent": "/me/requests/x-xxxxxxx",
+		"/me/for/m2/": "/me/for/xx/", "/me/help/c0de": "/me/help/xxxx", "/me/files/notes/": "/me/files/xxxxx/", "/me/answer/consent": "/me/answer/xxxxxxx",
+	} {
+		strip := func(s, path string) string { return strings.ReplaceAll(strings.ReplaceAll(s, path, ""), url.QueryEscape(path), "") }
+		if a, b := strip(at(is), is), strip(at(isnt), isnt); a != b {
+			t.Errorf("%s and %s differ for a stranger:\n%s\n%s", is, isnt, a, b)
 		}
 	}
 }

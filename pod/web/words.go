@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -170,7 +171,16 @@ func (g *tongue) count(key string, n int) (string, error) {
 	case 1:
 		return g.say(key + ".one")
 	}
-	return g.say(key+".other", "n", n)
+	return g.say(key+".other", "n", g.grouped(strconv.Itoa(n)))
+}
+
+// n is count for keys that are written in this package.
+func (g *tongue) n(key string, n int) string {
+	words, err := g.count(key, n)
+	if err != nil {
+		panic(err)
+	}
+	return words
 }
 
 // A term is a word of the pages that not everybody knows, with what it means.
