@@ -158,20 +158,23 @@ func decodeGiven(b []byte) given {
 // person shares; at once if somebody waits.
 func (p *Pod) giveForm(ctx context.Context, tx store.Tx, e *Evidence, space string) (given, error) {
 	key := givenKey(e.ID, space)
-	values, err := tx.Get(key, formKey(e.ID, e.Given))
+	values, err := tx.Get(key)
 	if err != nil {
 		return given{}, err
 	}
 	if values[0] != nil {
 		return decodeGiven(values[0]), nil
 	}
+	if values, err = tx.Get(formKey(e.ID, e.Given)); err != nil {
+		return given{}, err
+	}
 	var g given
-	if values[1] != nil {
-		c, err := credential.Parse(string(values[1]))
+	if values[0] != nil {
+		c, err := credential.Parse(string(values[0]))
 		if err != nil {
 			return g, err
 		}
-		g = given{string(values[1]), c.Disclosed()}
+		g = given{string(values[0]), c.Disclosed()}
 		tx.Put(key, g.encode())
 		tx.Delete(formKey(e.ID, e.Given))
 		e.Given++
@@ -236,7 +239,7 @@ func eachForm(tx store.Tx, id string, visit func(key string, form []byte) error)
 // evidenceFor returns the evidence that a grant is about now: the chosen one, or
 // the current one of its type and issuer for a standing grant. Nil if it is
 // gone.
-func evidenceFor(tx store.Tx, g *Grant) (*Evidence, error) {
+func (p *Pod) evidenceFor(tx store.Tx, g *Grant, s *space.Space) (*Evidence, error) {
 	id := g.Evidence
 	if g.Standing {
 		current, err := store.Load[string](tx, currentKey(g.Type, g.Issuer))
@@ -245,6 +248,7 @@ func evidenceFor(tx store.Tx, g *Grant) (*Evidence, error) {
 		}
 		id = *current
 	}
+	store.Ahead(tx, givenKey(id, p.formFor(s)))
 	return store.Load[Evidence](tx, evidenceKey(id))
 }
 
