@@ -325,6 +325,17 @@ func TestPageEscapes(t *testing.T) {
 	check(t, w, "", []string{"body !~ <script>", "body !~ href=\"javascript:", `body ~ <span lang="sv">hej</span>`, "body ~ &lt;script&gt;alert(1)&lt;/script&gt;"})
 }
 
+// What turns the direction of writing is shown, and turns nothing.
+func TestPageTurnsNothing(t *testing.T) {
+	f := newFake(t)
+	f.store("/c/a%E2%80%AEgpj.exe", "text/plain", "x")
+	w, _ := answer(t, f, "GET /c/\nAccept: text/html")
+	check(t, w, "", []string{"body ~ >a\uFFFDgpj.exe</a>", "body !~ \u202e"})
+	f.store("/c/h", "text/turtle", "<urn:s> <urn:p> \"a\u202eb\", \"c\u2066d\"@sv, \"e\\nf\" .")
+	w, _ = answer(t, f, "GET /c/h\nAccept: text/html")
+	check(t, w, "", []string{"body ~ a\uFFFDb", `body ~ <span lang="sv">c` + "\uFFFDd", "body ~ e\nf", "body !~ \u202e", "body !~ \u2066"})
+}
+
 // A document that can't be converted can still be had as it is.
 func TestUnconvertible(t *testing.T) {
 	f := newFake(t)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"skrin/ldp"
+	"skrin/ldp/rdf"
 )
 
 // A row is a sentence with the section of specs.md that says it, a request, and
@@ -228,11 +229,11 @@ func TestContainers(t *testing.T) {
 	const minimal = "GET /c/\nPrefer: return=representation; include=\"http://www.w3.org/ns/ldp#PreferMinimalContainer\""
 	run(t, []row{
 		{"A4: a container contains, and types itself", "GET /c/", 200, []string{
-			"body ~ <https://pod.example/c/> a ldp:Container, ldp:BasicContainer, ldp:Resource", "body ~ <https://pod.example/c/> ldp:contains <https://pod.example/c/a.ttl>.",
-			"body ~ ldp:contains <https://pod.example/c/d/>.", "body !~ pim/space#Storage"}},
+			"body ~ @base <https://pod.example/c/>.", "body ~ <> a ldp:Container, ldp:BasicContainer, ldp:Resource", "body ~ <> ldp:contains <a.ttl>.",
+			"body ~ ldp:contains <d/>.", "body !~ pim/space#Storage"}},
 		{"A4: with the members' metadata", "GET /c/", 200, []string{
-			"body ~ <https://pod.example/c/a.ttl> a ldp:Resource, <http://www.w3.org/ns/iana/media-types/text/turtle#Resource>; stat:size 46; dcterms:modified \"2026-11-21T12:00:00Z\"^^xsd:dateTime; stat:mtime 1795262400.",
-			"body ~ <https://pod.example/c/d/> a ldp:Resource, ldp:Container, ldp:BasicContainer; dcterms:modified", "body ~ media-types/text/plain#Resource>"}},
+			"body ~ <a.ttl> a ldp:Resource, <http://www.w3.org/ns/iana/media-types/text/turtle#Resource>; stat:size 46; dcterms:modified \"2026-11-21T12:00:00Z\"^^xsd:dateTime; stat:mtime 1795262400.",
+			"body ~ <d/> a ldp:Resource, ldp:Container, ldp:BasicContainer; dcterms:modified", "body ~ media-types/text/plain#Resource>"}},
 		{"A4: with its own triples", "GET /c/", 200, []string{`body ~ "it's"@en`}},
 		{"A3: a storage is typed so", "GET /", 200, []string{"body ~ <http://www.w3.org/ns/pim/space#Storage>"}},
 		{"A10: as JSON-LD", "GET /c/\nAccept: application/ld+json", 200, []string{"Content-Type: application/ld+json", `body ~ {"@id":"https://pod.example/c/a.ttl","@type":["ldp:Resource","http://www.w3.org/ns/iana/media-types/text/turtle#Resource"],"stat:size":46`, `body ~ "@language":"en"`}},
@@ -242,6 +243,39 @@ func TestContainers(t *testing.T) {
 		{"H 7.2: minimal and containment is all", "GET /c/\nPrefer: return=representation; include=\"http://www.w3.org/ns/ldp#PreferMinimalContainer http://www.w3.org/ns/ldp#PreferContainment\"", 200, []string{"body ~ ldp:contains", "Preference-Applied: return=representation"}},
 		{"H 7.2: another preference is ignored", "GET /c/\nPrefer: wait=10, respond-async", 200, []string{"body ~ ldp:contains", "-Preference-Applied", "Etag: \"s2.ttl\""}},
 	})
+}
+
+// TestAListingNamesItsMembers: whatever is thought to be the base, the names that a
+// listing is made of are those of the members.
+func TestAListingNamesItsMembers(t *testing.T) {
+	for _, container := range []ldp.ID{"/c/d/e/", "/a:b/", "/"} {
+		f := newFake(t)
+		f.store(container, "", "")
+		want := map[string]bool{}
+		for _, name := range []string{"a.ttl", "urn:x", "http:/", "x/", "..x", "...", "x%3F", "x%23y", "%20", ":", "a;b=c", "å/", "x:y/"} {
+			id, _ := ldp.Respell(string(container) + name)
+			f.store(ldp.ID(id), "text/plain", "x")
+			want["https://pod.example"+id] = true
+		}
+		w := httptest.NewRecorder()
+		newHandler(f, t.Output()).ServeHTTP(w, httptest.NewRequest("GET", string(container), nil))
+		data, err := rdf.Read(t.Context(), w.Body.Bytes(), rdf.Turtle, "https://elsewhere.example/z/?x#y", rdf.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for c := range data.All() {
+			if c.P.Value != "http://www.w3.org/ns/ldp#contains" {
+				continue
+			}
+			if c.S.Value != "https://pod.example"+string(container) || !want[c.O.Value] && container != "/" {
+				t.Errorf("%s contains %s", c.S.Value, c.O.Value)
+			}
+			delete(want, c.O.Value)
+		}
+		if len(want) > 0 {
+			t.Errorf("missing in %s: %v", container, want)
+		}
+	}
 }
 
 // TestADateOfThisSecondTellsNothing: what has just changed may change again within

@@ -77,14 +77,16 @@ func (g *reading) flush(b []byte) error {
 	return err
 }
 
-// turtleListing writes absolute IRIs and a triple a line. An [ID] can stand
-// between angle brackets as it is; a media type is checked first.
+// turtleListing writes IRIs that are relative to the container's, which it names as
+// the base: absolute ones would be twice as long. An [ID] can stand between angle
+// brackets as it is; a media type is checked first.
 type turtleListing struct{}
 
 func (*turtleListing) open(b []byte, g *reading) ([]byte, error) {
-	b = append(b, "@prefix ldp: <"+nsLDP+">.\n@prefix dcterms: <"+nsTerms+">.\n@prefix stat: <"+nsStat+">.\n@prefix xsd: <"+nsXSD+">.\n\n"...)
-	b = g.iri(b, g.id)
-	b = append(b, " a ldp:Container, ldp:BasicContainer, ldp:Resource"...)
+	b = append(b, "@prefix ldp: <"+nsLDP+">.\n@prefix dcterms: <"+nsTerms+">.\n@prefix stat: <"+nsStat+">.\n@prefix xsd: <"+nsXSD+">.\n@base <"...)
+	b = append(b, g.Base...)
+	b = append(b, g.id...)
+	b = append(b, ">.\n\n<> a ldp:Container, ldp:BasicContainer, ldp:Resource"...)
 	if g.res.Root {
 		b = append(b, ", <"+nsPIM+"Storage>"...)
 	}
@@ -92,11 +94,11 @@ func (*turtleListing) open(b []byte, g *reading) ([]byte, error) {
 }
 
 func (*turtleListing) member(b []byte, g *reading, m Member) []byte {
-	b = g.iri(b, g.id)
-	b = append(b, " ldp:contains "...)
-	b = g.iri(b, m.ID)
+	name := m.ID[len(g.id):]
+	b = append(b, "<> ldp:contains "...)
+	b = relative(b, name)
 	b = append(b, ".\n"...)
-	b = g.iri(b, m.ID)
+	b = relative(b, name)
 	b = append(b, " a ldp:Resource"...)
 	if m.ID.IsContainer() {
 		b = append(b, ", ldp:Container, ldp:BasicContainer"...)
@@ -123,10 +125,14 @@ func (*turtleListing) close(b []byte, g *reading) ([]byte, error) {
 	return append(b, own...), nil
 }
 
-func (g *reading) iri(b []byte, id ID) []byte {
+// relative writes a reference to a member. Before a colon stands the scheme of an
+// absolute IRI, if no slash does (RFC 3986, section 4.2).
+func relative(b []byte, name ID) []byte {
 	b = append(b, '<')
-	b = append(b, g.Base...)
-	b = append(b, id...)
+	if strings.IndexByte(string(name), ':') >= 0 {
+		b = append(b, "./"...)
+	}
+	b = append(b, name...)
 	return append(b, '>')
 }
 

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"skrin/ldp/rdf"
 )
@@ -61,7 +62,7 @@ type said struct{ About, Property, Value word }
 // A word is a term as the page shows it.
 type word struct {
 	rdf.Term
-	Text string // an IRI in short
+	Text string // as people read it, an IRI in short
 	Of   string // the host of the vocabulary that a property is of
 }
 
@@ -103,6 +104,9 @@ func (g *reading) page() error {
 // word shows an IRI of this server without the server.
 func (g *reading) word(t rdf.Term) word {
 	w := word{Term: t, Text: plain(t.Value)}
+	if !t.IsIRI() {
+		w.Text = seen(t.Value)
+	}
 	if path, ok := strings.CutPrefix(t.Value, g.Base); ok && strings.HasPrefix(path, "/") {
 		w.Text = plain(path)
 	}
@@ -190,7 +194,18 @@ func trail(id ID) []step {
 // plain decodes percent escapes for people to read.
 func plain(escaped string) string {
 	if s, err := url.PathUnescape(escaped); err == nil {
-		return strings.ToValidUTF8(s, "\uFFFD")
+		escaped = strings.ToValidUTF8(s, "\uFFFD")
 	}
-	return escaped
+	return seen(escaped)
+}
+
+// seen shows where a text has a character that isn't seen and steers what shows it, such
+// as a change of direction, by which "exe.txt" can look like "txt.exe".
+func seen(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.Is(unicode.Cf, c) || unicode.IsControl(c) && c != '\n' && c != '\r' && c != '\t' {
+			return '\uFFFD'
+		}
+		return c
+	}, s)
 }

@@ -24,17 +24,17 @@ func TestPages(t *testing.T) {
 		{"no page has more than a thousand members", "GET /c/\nPrefer: return=representation; max-member-count=1000000", 303, []string{"Location ~ =1000"}},
 		{"none is no page", "GET /c/\nPrefer: return=representation; max-member-count=0", 200, []string{"body ~ ldp:contains", "Link !~ rel=\"next\""}},
 		{"what is no container has no pages", "GET /c/a.ttl" + twoAtATime, 200, []string{"Link !~ ldp#Page"}},
-		{"who doesn't prefer them gets everything", "GET /c/?page=2", 200, []string{"body ~ ldp:contains <https://pod.example/c/x%3Cb%3E>", "Link !~ ldp#Page"}},
+		{"who doesn't prefer them gets everything", "GET /c/?page=2", 200, []string{"body ~ ldp:contains <x%3Cb%3E>", "Link !~ ldp#Page"}},
 		{"the first page", "GET /c/?max-member-count=2", 200, []string{
 			`Link ~ <http://www.w3.org/ns/ldp#Page>; rel="type"`, `Link ~ <` + first + `>; rel="first"`, `Link ~ <` + first + `&after=b.bin>; rel="next"`,
 			`Link ~ <https://pod.example/c/>; rel="canonical"; etag="s2.ttl"`, `Link ~ <https://pod.example/c/.acl>; rel="acl"`,
-			"body ~ ldp:contains <https://pod.example/c/b.bin>", "body !~ c/d/", `body ~ "it's"@en`, "Etag ~ \"s2.ttl-"}},
+			"body ~ ldp:contains <b.bin>", "body !~ c/d/", `body ~ "it's"@en`, "Etag ~ \"s2.ttl-"}},
 		{"the next has not what the container says of itself again", "GET /c/?max-member-count=2&after=b.bin", 200, []string{
-			`Link ~ <` + first + `&after=j>; rel="next"`, "body ~ ldp:contains <https://pod.example/c/d/>", "body !~ b.bin", `body !~ it's`, "body ~ <https://pod.example/c/> a ldp:Container"}},
-		{"the last has no next", "GET /c/?max-member-count=2&after=t", 200, []string{"Link !~ rel=\"next\"", "body ~ ldp:contains <https://pod.example/c/x%3Cb%3E>"}},
-		{"nor has one that is just full", "GET /c/?max-member-count=2&after=s", 200, []string{"Link !~ rel=\"next\"", "body ~ ldp:contains <https://pod.example/c/t>"}},
-		{"after a member that is gone", "GET /c/?max-member-count=1&after=bb", 200, []string{"body ~ ldp:contains <https://pod.example/c/d/>", "body !~ b.bin"}},
-		{"after a container", "GET /c/?max-member-count=1&after=d/", 200, []string{"body ~ ldp:contains <https://pod.example/c/j>"}},
+			`Link ~ <` + first + `&after=j>; rel="next"`, "body ~ ldp:contains <d/>", "body !~ b.bin", `body !~ it's`, "body ~ <> a ldp:Container"}},
+		{"the last has no next", "GET /c/?max-member-count=2&after=t", 200, []string{"Link !~ rel=\"next\"", "body ~ ldp:contains <x%3Cb%3E>"}},
+		{"nor has one that is just full", "GET /c/?max-member-count=2&after=s", 200, []string{"Link !~ rel=\"next\"", "body ~ ldp:contains <t>"}},
+		{"after a member that is gone", "GET /c/?max-member-count=1&after=bb", 200, []string{"body ~ ldp:contains <d/>", "body !~ b.bin"}},
+		{"after a container", "GET /c/?max-member-count=1&after=d/", 200, []string{"body ~ ldp:contains <j>"}},
 		{"as JSON-LD", "GET /c/?max-member-count=1&after=d%2F\nAccept: application/ld+json", 200, []string{`body ~ "ldp:contains":[` + "\n" + `{"@id":"https://pod.example/c/j"`, "Etag ~ .jsonld-"}},
 		{"for a browser", "GET /c/?max-member-count=1&after=d/\nAccept: text/html", 200, []string{"body ~ j", "body !~ b.bin", `Link ~ rel="next"`}},
 		{"HEAD has the same links", "HEAD /c/?max-member-count=2", 200, []string{`Link ~ rel="next"`, "-body"}},
@@ -62,7 +62,7 @@ func TestAllPages(t *testing.T) {
 	}
 	h := newHandler(f, t.Output())
 	next := regexp.MustCompile(`<https://pod\.example([^>]*)>; rel="next"`)
-	contains := regexp.MustCompile(`ldp:contains <https://pod\.example(/m/\d\d)>`)
+	contains := regexp.MustCompile(`ldp:contains <(\d\d)>`)
 	var met, tags []string
 	pages := 0
 	for at := "/m/?max-member-count=4"; at != ""; pages++ {
@@ -77,7 +77,7 @@ func TestAllPages(t *testing.T) {
 			t.Errorf("%s has %d members", at, len(found))
 		}
 		for _, m := range found {
-			met = append(met, m[1])
+			met = append(met, "/m/"+m[1])
 		}
 		f.store("/m/0-new", "text/plain", "x") // is before what was met
 		delete(f.docs, ldp.ID(met[0]))

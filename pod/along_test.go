@@ -9,6 +9,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 )
 
@@ -29,7 +30,7 @@ func asksAndAnswers() []json.RawMessage {
 func (w *town) offer() {
 	w.t.Helper()
 	to := w.location(w.answer("offer", employer, json.RawMessage(`{"type":"evidence_deposit","evidence_types":["`+offered+`"]}`),
-		func(pod.Offer) pod.Answer { return pod.Answer{Agree: true} }))
+		func(consent.Offer) consent.Answer { return consent.Answer{Agree: true} }))
 	form, err := credential.Issue(w.keys[employer], credential.Statement{
 		Type: "https://kompetansespor.example.no/vct/ansettelsestilbud/1", Issuer: "https://arbeidsgiver.example.no", Issued: w.now, Expires: w.now.AddDate(0, 2, 0), Decoys: 2,
 		Claims: []credential.Claim{{Name: "occupation", Value: "http://data.europa.eu/esco/occupation/x"}, {Name: "position_percent", Value: 100}, {Name: "start_date", Value: "2027-01-01"},
@@ -53,7 +54,7 @@ func TestAskAndAnswerInOneQuestion(t *testing.T) {
 		if len(o.Along) != 1 || o.Along[0].ID != "no:udi:oppholdstillatelse:1" {
 			t.Fatalf("the person isn't shown what would be delivered: %v", o.Along)
 		}
-		answer := pod.Answer{}
+		answer := consent.Answer{}
 		if agreed {
 			answer = agree(o)
 		}
@@ -73,9 +74,9 @@ func TestAskAndAnswerInOneQuestion(t *testing.T) {
 		if text, err := w.read("udi", w.location(out), pod.TypeTurtle); err != nil || !strings.Contains(text, "salaryAtLeastSkilledWorkerFloor") || strings.Contains(text, "700000") {
 			t.Errorf("UDI reads %s, %v", text, err)
 		}
-		var d pod.Detail
+		var d consent.Detail
 		must(t, json.Unmarshal(out.Details[1], &d))
-		if d.Type != pod.ToDeposit || !strings.HasSuffix(d.Locations[0], "/deposit/") {
+		if d.Type != consent.ToDeposit || !strings.HasSuffix(d.Locations[0], "/deposit/") {
 			t.Errorf("it may deposit at %+v", d)
 		}
 		if got, want := w.actions(), "connect "+employer+", deliver "+employer+", connect udi, agree udi, read udi"; got != want {

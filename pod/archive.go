@@ -14,6 +14,8 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/evidence"
+	"skrin/pod/extract"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -186,7 +188,7 @@ func (a *archive) log() error {
 		return err
 	}
 	a.files = append(a.files, f)
-	return a.ExportLog(a.ctx, a.who, LogLines, out)
+	return a.ExportLog(a.ctx, a.who, extract.Lines, out)
 }
 
 func (a *archive) index() error {
@@ -213,12 +215,12 @@ const owners = "owner"
 func (p *Pod) OwnForm(ctx context.Context, who acl.Agent, id string) (string, error) {
 	var form string
 	err := p.updateOwn(ctx, who, func(tx store.Tx) error {
-		e, err := pieceOf(tx, id)
+		e, err := evidence.Find(tx, id)
 		if err != nil {
 			return err
 		}
 		g, err := p.giveForm(ctx, tx, e, owners)
-		form = g.form
+		form = g.Compact
 		return err
 	})
 	return form, err

@@ -13,6 +13,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 )
 
@@ -48,9 +49,9 @@ func (w *town) programmeForms(n int) []string {
 
 // connectFor connects for several types.
 func (w *town) connectFor(types ...string) ldp.ID {
-	d, err := json.Marshal(pod.Detail{Type: pod.ToDeposit, EvidenceTypes: types})
+	d, err := json.Marshal(consent.Detail{Type: consent.ToDeposit, EvidenceTypes: types})
 	must(w.t, err)
-	return w.location(w.answer("connect", authority, d, func(pod.Offer) pod.Answer { return pod.Answer{Agree: true} }))
+	return w.location(w.answer("connect", authority, d, func(consent.Offer) consent.Answer { return consent.Answer{Agree: true} }))
 }
 
 // TestABatch: evidence of several types in one request, whole or not at all.

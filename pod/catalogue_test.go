@@ -13,6 +13,7 @@ import (
 	"skrin/fixtures"
 	"skrin/ldp/rdf"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/registry"
 	"skrin/pod/vocab"
@@ -39,6 +40,9 @@ func TestTheCatalogue(t *testing.T) {
 		whole(typ.ID+": about", typ.About)
 		for _, f := range typ.Fields {
 			whole(typ.ID+": "+f.Name, f.Title)
+			for value, words := range f.Values {
+				whole(typ.ID+": "+f.Name+" "+value, words)
+			}
 			if f.Derived {
 				derived++
 			}
@@ -112,7 +116,7 @@ func and(t *testing.T, fsys fs.FS, more map[string]string) fstest.MapFS {
 func TestANewTypeIsTwoFiles(t *testing.T) {
 	w := newTownOf(t, and(t, fixtures.Files, map[string]string{"types/lanekort.json": libraryType, "parties/bibliotek.json": library}))
 	out := w.answer("connect", "bibliotek", json.RawMessage(`{"type":"evidence_deposit","evidence_types":["se:bibliotek:lanekort:1"]}`),
-		func(o pod.Offer) pod.Answer { return pod.Answer{Agree: true} })
+		func(o consent.Offer) consent.Answer { return consent.Answer{Agree: true} })
 	form, err := credential.Issue(w.keys["bibliotek"], credential.Statement{
 		Type: "https://bibliotek.example.se/vct/lanekort/1", Issuer: "https://bibliotek.example.se", Issued: w.now, Expires: w.now.AddDate(1, 0, 0),
 		Claims: []credential.Claim{{Name: "may_borrow", Value: true}, {Name: "fees", Value: 120}},
@@ -120,9 +124,9 @@ func TestANewTypeIsTwoFiles(t *testing.T) {
 	must(t, err)
 	_, err = w.pod.Post(t.Context(), w.agent("bibliotek"), post(w.location(out), pod.TypeSDJWT, form))
 	must(t, err)
-	var offer pod.Offer
+	var offer consent.Offer
 	out = w.answer("ask", "bibliotek", json.RawMessage(`{"type":"evidence_request","use":"fjarrlan","evidence_type":"se:bibliotek:lanekort:1","fields":["may_borrow"],
-		"purpose":"https://w3id.org/dpv#ServiceProvision","until":"2026-12-01"}`), func(o pod.Offer) pod.Answer { offer = o; return agree(o) })
+		"purpose":"https://w3id.org/dpv#ServiceProvision","until":"2026-12-01"}`), func(o consent.Offer) consent.Answer { offer = o; return agree(o) })
 	if title := offer.Types[0].Title.In("nn"); title != "Lånekort" || fmt.Sprint(offer.Choices[0].Released) != "[{may_borrow true}]" {
 		t.Errorf("the person is shown %q: %v", title, offer.Choices[0].Released)
 	}
@@ -149,6 +153,7 @@ func TestTypesThatAreRefused(t *testing.T) {
 		{"derived from what isn't there", `"from": "fees"`, `"from": "debts"`, "derived from"},
 		{"with a field twice", `"name": "fees"`, `"name": "may_borrow"`, "from"},
 		{"without a title", `"title": {"sv": "Avgifter", "en": "Fees"}`, `"title": {}`, "title"},
+		{"with a code that has words in no language we know", `"title": {"sv": "Avgifter", "en": "Fees"}`, `"title": {"en": "Fees"}, "values": {"1": {"fi": "yksi"}}`, "words"},
 	} {
 		text := strings.Replace(libraryType, row.old, row.new, 1)
 		_, err := registry.LoadCatalogue(fstest.MapFS{"types/x.json": {Data: []byte(text)}}, "types")

@@ -11,7 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/ldp/rdf"
-	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/vouch"
 )
 
@@ -21,7 +21,7 @@ import (
 func TestTheRecordIsOfTheStandard(t *testing.T) {
 	w := newTown(t)
 	w.deposit(w.connect(), w.issue(1, nil))
-	w.answer("ask", insurer, asks(), func(o pod.Offer) pod.Answer {
+	w.answer("ask", insurer, asks(), func(o consent.Offer) consent.Answer {
 		a := agree(o)
 		a.Optional, a.Level = []string{"registered"}, "http://id.elegnamnden.se/loa/1.0/loa3"
 		return a

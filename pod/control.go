@@ -4,21 +4,16 @@ package pod
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"slices"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/consent"
 	"skrin/pod/log"
 	"skrin/pod/outbox"
 	"skrin/pod/registry"
 	"skrin/pod/space"
 	"skrin/pod/store"
-	"skrin/pod/text"
 )
 
 // Freeze stops a party's reads from the owner's pod, of all parties for "", until
@@ -108,26 +103,10 @@ func (p *Pod) tellDisconnected(ctx context.Context, tx store.Tx, s *space.Space,
 	return p.tell(ctx, tx, n)
 }
 
-// An ErasureReceipt is the payload of the JWS (typ erasure-receipt+jwt, signed
-// with a key that is registered for the party) that a party posts to its inbox/
-// in the person's pod when it has erased what it had read under a consent that
-// was withdrawn (GDPR, articles 17 and 19).
-type ErasureReceipt struct {
-	Issuer   string   `json:"iss"` // the party's id
-	Audience string   `json:"aud"` // this server
-	Consent  string   `json:"consent"`
-	Erased   string   `json:"erased"`                   // the day, "2026-12-01"
-	Method   string   `json:"method"`                   // in the party's words
-	Under    string   `json:"retained_under,omitempty"` // the law, if something must stay
-	Retained []string `json:"retained,omitempty"`       // and what: concepts, never values
-}
-
-const typeErasure = "erasure-receipt+jwt"
-
 // takeErasure takes a party's receipt that it has erased. The same again is no
 // error.
 func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, inbox ldp.ID, party registry.Party, jws string) (ldp.Written, error) {
-	receipt, faults := p.checkErasure(party, jws)
+	receipt, faults := p.book().Erasure(party, jws)
 	if faults != nil {
 		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The receipt can't be accepted.", faults...)
 	}
@@ -137,11 +116,9 @@ func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 	}
 	done := ldp.Written{ID: inbox + ldp.ID(id), Created: true, Description: p.spaceDescription(inbox)}
 	return done, p.inSpace(ctx, who, acl.Append, inbox, func(tx store.Tx, a access) error {
-		var c *Consent
-		if store.IsID(receipt.Consent) {
-			if c, err = store.Load[Consent](tx, consentKey(receipt.Consent)); err != nil {
-				return err
-			}
+		c, err := consent.Find(tx, receipt.Consent)
+		if err != nil {
+			return err
 		}
 		if c == nil || c.Space != a.space.ID || c.Withdrawn.IsZero() {
 			return ldp.Refuse(ldp.Unprocessable, "The receipt can't be accepted.", "consent: you have been asked to erase nothing under it.")
@@ -150,54 +127,9 @@ func (p *Pod) takeErasure(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 			return nil
 		}
 		c.Erased, c.Receipt = p.Now().UTC().Truncate(time.Second), jws
-		if err := store.Save(tx, consentKey(c.ID), c); err != nil {
+		if err := store.Save(tx, consent.Key(c.ID), c); err != nil {
 			return err
 		}
 		return log.Enter(tx, p.Now(), log.Entry{Action: log.DidErase, Party: a.party.ID, Type: c.Request.Types[0], Fields: c.Fields, Consent: c.ID})
 	})
-}
-
-func (p *Pod) checkErasure(party registry.Party, jws string) (*ErasureReceipt, []string) {
-	payload, err := party.CheckSigned(jws, typeErasure)
-	if err != nil {
-		return nil, []string{fmt.Sprintf("the JWS: %v.", err)}
-	}
-	r := new(ErasureReceipt)
-	if err := json.Unmarshal(payload, r); err != nil {
-		return nil, []string{"the payload is not of the form of a receipt."}
-	}
-	var faults []string
-	if r.Issuer != party.ID || r.Audience != p.Issuer {
-		faults = append(faults, "iss must be your id, and aud this server.")
-	}
-	if _, err := time.Parse(time.DateOnly, r.Erased); err != nil {
-		faults = append(faults, "erased: a day like 2026-12-01 is needed.")
-	}
-	if len(r.Method) > 500 || len(r.Retained) > 50 || text.HasNumber(r.Method) || slices.ContainsFunc(r.Retained, text.HasNumber) {
-		faults = append(faults, "method and retained: at most 500 bytes and 50 concepts, and no personal number.")
-	}
-	return r, faults
-}
-
-// Overdue returns the owner's shares whose party should have erased by now, and
-// hasn't said that it has.
-func Overdue(shares []Share, now time.Time) []Share {
-	var late []Share
-	for _, s := range shares {
-		if c := s.Consent; !c.EraseBy.IsZero() && c.Erased.IsZero() && now.After(c.EraseBy.AddDate(0, 0, 1)) {
-			late = append(late, s)
-		}
-	}
-	return late
-}
-
-// ReadErasure returns what the receipt of a Consent says. It was verified when it
-// was taken.
-func ReadErasure(jws string) (*ErasureReceipt, error) {
-	signed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256})
-	if err != nil {
-		return nil, err
-	}
-	r := new(ErasureReceipt)
-	return r, json.Unmarshal(signed.UnsafePayloadWithoutVerification(), r)
 }

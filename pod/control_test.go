@@ -9,6 +9,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/registry"
 )
@@ -114,9 +115,9 @@ func TestErasure(t *testing.T) {
 	w.deposit(w.connect(), w.issue(1, nil))
 	there := w.location(w.answer("ask", insurer, asks(), agree))
 	inbox := there.Parent().Parent() + "inbox/"
-	consent := w.shares()[0].Consent.ID
-	receipt := func(by string, edit func(*pod.ErasureReceipt)) string {
-		r := pod.ErasureReceipt{Issuer: insurer, Audience: base, Consent: consent, Erased: "2026-11-22", Method: "key destroyed"}
+	id := w.shares()[0].Consent.ID
+	receipt := func(by string, edit func(*consent.ErasureReceipt)) string {
+		r := consent.ErasureReceipt{Issuer: insurer, Audience: base, Consent: id, Erased: "2026-11-22", Method: "key destroyed"}
 		if edit != nil {
 			edit(&r)
 		}
@@ -133,18 +134,18 @@ func TestErasure(t *testing.T) {
 	if err := send(insurer, receipt(insurer, nil)); ldp.KindOf(err) != ldp.Unprocessable {
 		t.Errorf("before it was asked: %v", err)
 	}
-	must(t, w.pod.Withdraw(t.Context(), w.alva, consent))
+	must(t, w.pod.Withdraw(t.Context(), w.alva, id))
 	if due := w.shares()[0].Consent.EraseBy.Format("2006-01-02"); due != "2026-12-21" {
 		t.Errorf("due by %s", due)
 	}
 	for is, err := range map[string]error{
 		"by another party":            send("mallory", receipt("mallory", nil)),
 		"signed by another":           send(insurer, receipt("mallory", nil)),
-		"for another server":          send(insurer, receipt(insurer, func(r *pod.ErasureReceipt) { r.Audience = "https://else.example" })),
-		"for another consent":         send(insurer, receipt(insurer, func(r *pod.ErasureReceipt) { r.Consent = strings.Repeat("a", 26) })),
-		"for what is no id":           send(insurer, receipt(insurer, func(r *pod.ErasureReceipt) { r.Consent = "../x" })),
-		"without a day":               send(insurer, receipt(insurer, func(r *pod.ErasureReceipt) { r.Erased = "soon" })),
-		"with a personal number":      send(insurer, receipt(insurer, func(r *pod.ErasureReceipt) { r.Method = "raderade 770523-2382" })),
+		"for another server":          send(insurer, receipt(insurer, func(r *consent.ErasureReceipt) { r.Audience = "https://else.example" })),
+		"for another consent":         send(insurer, receipt(insurer, func(r *consent.ErasureReceipt) { r.Consent = strings.Repeat("a", 26) })),
+		"for what is no id":           send(insurer, receipt(insurer, func(r *consent.ErasureReceipt) { r.Consent = "../x" })),
+		"without a day":               send(insurer, receipt(insurer, func(r *consent.ErasureReceipt) { r.Erased = "soon" })),
+		"with a personal number":      send(insurer, receipt(insurer, func(r *consent.ErasureReceipt) { r.Method = "raderade 770523-2382" })),
 		"that isn't a JWS":            send(insurer, "erased"),
 		"of more than eight kilobyte": send(insurer, strings.Repeat("x", 9000)),
 	} {
@@ -153,13 +154,13 @@ func TestErasure(t *testing.T) {
 		}
 	}
 	w.now = w.now.AddDate(0, 1, 3)
-	if late := pod.Overdue(w.shares(), w.now); len(late) != 1 {
+	if late := consent.Overdue(w.shares(), w.now); len(late) != 1 {
 		t.Errorf("%d are late", len(late))
 	}
 	must(t, send(insurer, receipt(insurer, nil)))
 	must(t, send(insurer, receipt(insurer, nil)))
 	c := w.shares()[0].Consent
-	if c.Erased.IsZero() || c.Receipt == "" || len(pod.Overdue(w.shares(), w.now)) != 0 {
+	if c.Erased.IsZero() || c.Receipt == "" || len(consent.Overdue(w.shares(), w.now)) != 0 {
 		t.Errorf("the person sees %+v", c)
 	}
 	if log := w.actions(); strings.Count(log, "erase "+insurer) != 1 {

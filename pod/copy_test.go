@@ -8,7 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"skrin/pod"
+	"skrin/pod/consent"
+	"skrin/pod/evidence"
 	"skrin/pod/space"
 	"skrin/pod/store"
 )
@@ -16,7 +17,7 @@ import (
 // TestCopy fills all fields of what is remembered decoded: a copy says the same, as
 // JSON does, and shares nothing that could be changed in it.
 func TestCopy(t *testing.T) {
-	for _, of := range []store.Copier{new(space.Space), new(pod.Grant), new(pod.Evidence)} {
+	for _, of := range []store.Copier{new(space.Space), new(consent.Grant), new(evidence.Evidence)} {
 		t.Run(reflect.TypeOf(of).Elem().Name(), func(t *testing.T) {
 			fillValue(t, reflect.ValueOf(of).Elem())
 			c := of.Copy()

@@ -13,6 +13,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/podtest"
 )
@@ -55,7 +56,7 @@ func TestDecisionCostsTheSame(t *testing.T) {
 		must(t, err)
 		id, err := w.pod.Begin(t.Context(), w.alva, "one more", insurer, []json.RawMessage{asks()})
 		must(t, err)
-		var o pod.Offer
+		var o consent.Offer
 		measure("what is open", func() { _, err = w.pod.Requests(t.Context(), w.alva) })
 		must(t, err)
 		measure("a page of what is shared", func() { _, _, err = w.pod.SharesAfter(t.Context(), w.alva, "", 1) })

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"skrin/ldp"
+	"skrin/pod/consent"
+	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/store"
 )
@@ -58,29 +60,29 @@ func covered(a access) ([]string, error) {
 }
 
 // readable returns why evidence can't be read now under a grant; nil if it can.
-func (p *Pod) readable(g *Grant, e *Evidence) error {
+func (p *Pod) readable(g *consent.Grant, e *evidence.Evidence) error {
 	known := true
 	if e != nil {
-		e = &Evidence{Issued: e.Issued, Expires: e.Expires, Ended: e.Ended, Places: e.Places, Listed: e.Listed}
-		if e.Ended == Superseded { // that of a grant which doesn't cover later evidence
-			e.Ended = Current
+		e = &evidence.Evidence{Issued: e.Issued, Expires: e.Expires, Ended: e.Ended, Places: e.Places, Listed: e.Listed}
+		if e.Ended == evidence.Superseded { // that of a grant which doesn't cover later evidence
+			e.Ended = evidence.Current
 		}
-		known = p.listed(e)
+		known = e.Ask(p.Statuses, p.Now())
 	}
 	switch now := p.Now(); {
 	case g.Limit > 0 && g.Reads >= g.Limit:
 		return &denial{"used up", ldp.Forbidden, "It has been read as often as the person agreed to. Ask again if you need it again."}
 	case e == nil:
 		return &denial{"removed", ldp.Gone, "The evidence is no longer there: the person has removed it."}
-	case e.State(now) == Expired:
+	case e.State(now) == evidence.Expired:
 		return &denial{"expired", ldp.Gone, "The evidence has expired. If your consent covers later evidence, read again when there is some."}
-	case e.State(now) == Revoked:
+	case e.State(now) == evidence.Revoked:
 		return &denial{"revoked", ldp.Gone, "The issuer has revoked the evidence. Don't rely on what you have read of it."}
-	case e.State(now) == Suspended:
+	case e.State(now) == evidence.Suspended:
 		return &denial{"suspended", ldp.Gone, "The issuer has suspended the evidence for a while. Read again when you are told that it is valid."}
 	case !known:
 		return &ldp.Fault{Kind: ldp.Unavailable, Detail: "The issuer's status list can't be had right now.", Header: "Retry-After: 60"}
-	case tooOld(e, g.MaxAge, now):
+	case e.TooOld(g.MaxAge, now):
 		return &denial{"too old", ldp.Gone, "The evidence is older than the max_age of the consent. If the consent covers later evidence, read again when there is some."}
 	}
 	return nil

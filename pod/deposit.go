@@ -22,6 +22,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
+	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/registry"
@@ -35,9 +36,8 @@ import (
 
 // Limits of a deposit.
 const (
-	maxDeposit  = 512 << 10 // bytes
-	maxForms    = 32        // signed forms of one evidence
-	maxAllForms = 256       // with those that were delivered later
+	maxDeposit = 512 << 10 // bytes
+	maxForms   = 32        // signed forms of one evidence; later there may come more
 )
 
 // TypeReceipt is the media type of the signed receipt that answers a deposit: a
@@ -69,7 +69,7 @@ type delivery struct {
 	allMarks        []string // by which any form could be matched with another
 	typ             *registry.EvidenceType
 	issued, expires time.Time
-	facts           []Fact
+	facts           []evidence.Fact
 	forms           []string
 	place           *status.Place // of the first form in a status list; nil if it has none
 	places          status.Places // of all forms
@@ -146,7 +146,7 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 				}
 				return ofRow(i, placeTaken(err))
 			}
-			if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidDeliver, Party: a.party.ID, Type: d.typ.ID, Fields: names(d.facts), Path: string(req.ID)}); err != nil {
+			if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidDeliver, Party: a.party.ID, Type: d.typ.ID, Fields: evidence.Names(d.facts), Path: string(req.ID)}); err != nil {
 				return err
 			}
 		}
@@ -399,7 +399,7 @@ func (p *Pod) checkForm(ctx context.Context, party registry.Party, types []strin
 		if err != nil {
 			return nil, fmt.Errorf("claim %s: %w", f.Name, err)
 		}
-		d.facts = append(d.facts, Fact{f.Name, lexical})
+		d.facts = append(d.facts, evidence.Fact{Field: f.Name, Value: lexical})
 	}
 	for name := range v.Claims {
 		if _, ok := t.Field(name); !ok {
@@ -409,7 +409,7 @@ func (p *Pod) checkForm(ctx context.Context, party registry.Party, types []strin
 	if len(d.facts) == 0 {
 		return nil, errors.New("it has none of the type's claims")
 	}
-	if d.holder, err = holderOf(c); err != nil {
+	if d.holder, err = evidence.HolderOf(c); err != nil {
 		return nil, err
 	}
 	d.place, err = p.Statuses.Check(ctx, party, v.Status, p.round())
@@ -490,13 +490,13 @@ func (d *delivery) agrees(g *rdf.Graph) (faults []string) {
 // own pod; the evidence before it is superseded. More forms of what is current are
 // added to it.
 func (p *Pod) keep(ctx context.Context, tx store.Tx, a access, d *delivery) error {
-	if err := bindKeys(tx, a.space.ID, d.holders); err != nil {
+	if err := evidence.BindKeys(tx, a.space.ID, d.holders); err != nil {
 		return err
 	}
 	if same, err := p.more(tx, a.party.ID, d); same || err != nil {
 		return err
 	}
-	e := &Evidence{
+	e := &evidence.Evidence{
 		ID: d.id, Type: d.typ.ID, Issuer: a.party.ID, Issued: d.issued, Expires: d.expires,
 		Received: p.Now().UTC().Truncate(time.Second), Facts: d.facts, Detached: strings.Join(d.detached, ""),
 	}
@@ -505,10 +505,10 @@ func (p *Pod) keep(ctx context.Context, tx store.Tx, a access, d *delivery) erro
 		return err
 	}
 	e.Path = ldp.ID("/" + own.Name + "/" + resource.EvidenceFolder + d.id)
-	if err := p.supersede(tx, e); err != nil {
+	if err := evidence.Supersede(tx, e, p.Statuses, p.Now()); err != nil {
 		return err
 	}
-	if err := p.addForms(tx, e, d); err != nil {
+	if err := e.AddForms(tx, d.forms, p.Statuses, d.places); err != nil {
 		return err
 	}
 	g := d.graph
@@ -524,60 +524,30 @@ func (p *Pod) keep(ctx context.Context, tx store.Tx, a access, d *delivery) erro
 	if err := p.tree().Plant(tx, e.Path, TypeTurtle, turtle); err != nil {
 		return err
 	}
-	return keep(tx, e)
-}
-
-// addForms adds the signed forms of a delivery to its evidence.
-func (p *Pod) addForms(tx store.Tx, e *Evidence, d *delivery) error {
-	for _, form := range d.forms {
-		tx.Put(formKey(e.ID, e.Forms), []byte(form))
-		e.Forms++
-	}
-	return p.occupy(tx, e, d.places)
+	return evidence.Keep(tx, e)
 }
 
 // more adds the forms of a delivery to the current evidence, if they say the same;
 // false if they don't. A form that was delivered before is refused: two recipients would get it.
 func (p *Pod) more(tx store.Tx, issuer string, d *delivery) (bool, error) {
-	id, err := store.Load[string](tx, currentKey(d.typ.ID, issuer))
-	if err != nil || id == nil {
+	e, err := evidence.CurrentOf(tx, d.typ.ID, issuer)
+	if err != nil || e == nil || e.Ended != evidence.Current || !e.Issued.Equal(d.issued) || !e.Expires.Equal(d.expires) || !slices.Equal(e.Facts, d.facts) {
 		return false, err
 	}
-	e, err := store.Load[Evidence](tx, evidenceKey(*id))
-	if err != nil || e == nil || e.Ended != Current || !e.Issued.Equal(d.issued) || !e.Expires.Equal(d.expires) || !slices.Equal(e.Facts, d.facts) {
+	if e.Forms+len(d.forms) > evidence.MaxForms {
+		return false, ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", fmt.Sprintf("there would be more than %d signed forms of it.", evidence.MaxForms))
+	}
+	if i, err := e.Had(tx, d.forms); err != nil || i >= 0 {
+		if err == nil {
+			err = ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", fmt.Sprintf("signed form %d was delivered before, or shares a digest, salt, status index or holder key with one that was.", i+1))
+		}
 		return false, err
-	}
-	if e.Forms+len(d.forms) > maxAllForms {
-		return false, ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", fmt.Sprintf("there would be more than %d signed forms of it.", maxAllForms))
-	}
-	marks := map[string]bool{}
-	err = eachForm(tx, e.ID, func(_ string, form []byte) error {
-		c, err := credential.Parse(string(form))
-		if err != nil {
-			return err
-		}
-		for _, m := range c.Marks() {
-			marks[m] = true
-		}
-		return nil
-	})
-	if err != nil {
-		return false, err
-	}
-	for i, form := range d.forms {
-		c, err := credential.Parse(form)
-		if err != nil {
-			return false, err
-		}
-		if slices.ContainsFunc(c.Marks(), func(m string) bool { return marks[m] }) {
-			return false, ldp.Refuse(ldp.Unprocessable, "The evidence can't be accepted.", fmt.Sprintf("signed form %d was delivered before, or shares a digest, salt, status index or holder key with one that was.", i+1))
-		}
 	}
 	e.Wanted = time.Time{}
-	if err := p.addForms(tx, e, d); err != nil {
+	if err := e.AddForms(tx, d.forms, p.Statuses, d.places); err != nil {
 		return false, err
 	}
-	return true, store.Save(tx, evidenceKey(e.ID), e)
+	return true, store.Save(tx, evidence.Key(e.ID), e)
 }
 
 // rebase moves a document's own names from where it was sent to where it is

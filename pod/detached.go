@@ -13,6 +13,7 @@ import (
 
 	"skrin/ldp/rdf"
 	"skrin/pod/credential"
+	"skrin/pod/evidence"
 	"skrin/pod/registry"
 	"skrin/pod/vocab"
 )
@@ -82,7 +83,7 @@ func (p *Pod) attested(party registry.Party, types []string, g *rdf.Graph, it rd
 		if err := canonicalValue(value, f.Datatype); err != nil {
 			return nil, errors.New("the value for " + f.Concept + ": " + err.Error())
 		}
-		d.facts = append(d.facts, Fact{f.Name, value.Value})
+		d.facts = append(d.facts, evidence.Fact{Field: f.Name, Value: value.Value})
 	}
 	if len(d.facts) == 0 {
 		return nil, errors.New("it has none of the type's values")

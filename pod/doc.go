@@ -20,19 +20,20 @@
 //	Party         registry/      a registered organisation: provider (gives evidence), consumer (asks for it)
 //	Use           registry/      what a consumer may ask for, and why: one purpose of one registration
 //	EvidenceType  registry/      what a provider can attest: fields, titles, SD-JWT type
-//	Evidence      evidence.go    one attested statement about the person, with its signed forms
+//	Evidence      evidence/      one attested statement about the person, with its signed forms
 //	Space         space/         the pod as one counterpart sees it, at /w/{id}/
-//	Request       request.go     what a party asks of the person: to deposit, or to read
-//	Offer         request.go     what agreeing to a request would release: the values on the screen
-//	Answer        request.go     what the person decided
-//	Consent       consent.go     the immutable record of an answer; its Grants are the truth
-//	Share         consent.go     a consent as the person sees it: active, ended, withdrawn
-//	Excess        excess.go      a way in which a request asks for more than it needs
+//	Request       consent/       what a party asks of the person: to deposit, or to read
+//	Offer         consent/       what agreeing to a request would release: the values on the screen
+//	Answer        consent/       what the person decided
+//	Consent       consent/       the immutable record of an answer; its Grants are the truth
+//	Share         consent/       a consent as the person sees it: active, ended, withdrawn
+//	Excess        consent/       a way in which a request asks for more than it needs
 //	View          view.go        what a counterpart receives: the only function that maps space to pod
 //	Entry         log/           one line of the person's log, chained by hash
 //	Checkpoint    log/           the signed end of an exported log
+//	Form          extract/       how a log is written that the person takes with her: as it is, as TS10, as RDF
 //	Imported      takein.go      what came of filling a pod from an archive; takeout.go makes one; move.go
-//	ErasureReceipt control.go    a party's word that it has erased; also freeze, thaw, disconnect
+//	ErasureReceipt consent/      a party's word that it has erased; control.go takes it, and freezes, thaws, disconnects
 //	Subscription  channel/       a channel: who is told of what happens to a resource
 //	Activity      record/        what happened to a resource; Hear decides who is told
 //	Call          channel/       what a webhook is to be told
@@ -41,7 +42,7 @@
 //	Mandate       mandate/       somebody acts for the owner, as far as it says, until it ends
 //	Holding       holding.go     what an operator may know of one pod: how much it holds
 //	Loan          loan/          what the owner lets others do to a file or folder, by its ACL document
-//	holderKey     holder.go      a private key of the person's, of one signed form
+//	HolderKey     evidence/      a private key of the person's, of one signed form
 //	index         upgrade.go     what finds things of a kind in another order; also how a pod comes to a new Schema
 //	Notification  outbox/        what a counterpart must be told, until it has been
 //	Lists         status/        the status lists of all providers, by which they revoke; status.go marks what they do
@@ -50,7 +51,7 @@
 // # One function for the screen and the wire
 //
 // What the consent page shows and what a consumer's read returns are computed
-// by the same function, [release], from the evidence, the type and the fields.
+// by the same function, [evidence.Release], from the evidence, the type and the fields.
 // The hash of what was shown is in the consent record.
 //
 // # Keys

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/registry"
 )
 
@@ -22,17 +22,17 @@ func TestExcess(t *testing.T) {
 	const now, date, long = "registered", "registration_date", "registered_at_least_30_days"
 	all := []string{now, date, long}
 	made := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
-	asked := func(fields ...string) pod.Request {
-		return pod.Request{Kind: pod.ToRead, Types: []string{certified}, Fields: fields, Created: made, Until: made.AddDate(0, 0, 30)}
+	asked := func(fields ...string) consent.Request {
+		return consent.Request{Kind: consent.ToRead, Types: []string{certified}, Fields: fields, Created: made, Until: made.AddDate(0, 0, 30)}
 	}
-	with := func(r pod.Request, edit func(*pod.Request)) pod.Request { edit(&r); return r }
-	last := func(days int) func(*pod.Request) {
-		return func(r *pod.Request) { r.Until = made.AddDate(0, 0, days) }
+	with := func(r consent.Request, edit func(*consent.Request)) consent.Request { edit(&r); return r }
+	last := func(days int) func(*consent.Request) {
+		return func(r *consent.Request) { r.Until = made.AddDate(0, 0, days) }
 	}
-	standing := func(r *pod.Request) { r.Standing = true }
+	standing := func(r *consent.Request) { r.Standing = true }
 	for _, row := range []struct {
 		what string
-		ask  pod.Request
+		ask  consent.Request
 		use  registry.Use
 		want string
 	}{
@@ -41,7 +41,7 @@ func TestExcess(t *testing.T) {
 		{"a day besides the yes or no about it", asked(date, long), registry.Use{Fields: all}, "yesorno [registration_date] [registered_at_least_30_days]"},
 		{"a day that the purpose needs", asked(date), registry.Use{Fields: all, Needs: []string{date}}, ""},
 		{"a day, by who is not registered to ask for the yes or no", asked(date), registry.Use{Fields: []string{date, now}}, ""},
-		{"a day, that one may leave out", with(asked(long), func(r *pod.Request) { r.Optional = []string{date, now} }), registry.Use{Fields: all, Needs: []string{long}}, ""},
+		{"a day, that one may leave out", with(asked(long), func(r *consent.Request) { r.Optional = []string{date, now} }), registry.Use{Fields: all, Needs: []string{long}}, ""},
 		{"a field without which it can be done", asked(long, now), registry.Use{Fields: all, Needs: []string{long}}, "needless [registered] []"},
 		{"the same, where nobody has said what is needed", asked(long, now), registry.Use{Fields: all}, ""},
 		{"all of it", asked(all...), registry.Use{Fields: all, Needs: all}, "everything [] []"},
@@ -55,9 +55,9 @@ func TestExcess(t *testing.T) {
 		{"longer than a year", with(asked(long), last(367)), registry.Use{Fields: all}, "long [] []"},
 		{"too much in several ways", with(with(asked(all...), standing), last(400)), registry.Use{Fields: all, Needs: []string{long}, Once: true},
 			"everything [] [], yesorno [registration_date] [registered_at_least_30_days], needless [registered] [], later [] [], long [] []"},
-		{"to deposit", pod.Request{Kind: pod.ToDeposit, Types: []string{certified}}, registry.Use{}, ""},
+		{"to deposit", consent.Request{Kind: consent.ToDeposit, Types: []string{certified}}, registry.Use{}, ""},
 	} {
-		o := pod.Offer{Request: row.ask, Use: row.use, Types: []*registry.EvidenceType{kind}}
+		o := consent.Offer{Request: row.ask, Use: row.use, Types: []*registry.EvidenceType{kind}}
 		var got []string
 		for _, e := range o.Excess() {
 			got = append(got, fmt.Sprint(e.Kind, " ", e.Fields, " ", e.Instead))

@@ -23,6 +23,8 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
+	"skrin/pod/extract"
 	"skrin/pod/log"
 	"skrin/pod/podtest"
 	"skrin/pod/vouch"
@@ -34,7 +36,7 @@ func (w *town) check(jws string) ([]byte, error) {
 	return vouch.Check(jws, log.TypeCheckpoint, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private.Public()}})
 }
 
-func (w *town) export(form pod.LogForm) []byte {
+func (w *town) export(form extract.Form) []byte {
 	w.t.Helper()
 	var b bytes.Buffer
 	must(w.t, w.pod.ExportLog(w.t.Context(), w.alva, form, &b))
@@ -225,15 +227,15 @@ func hashOf(t *testing.T, line []byte) string {
 func TestContinuation(t *testing.T) {
 	w := newTown(t)
 	w.connect()
-	before, err := log.VerifyExport(bytes.NewReader(w.export(pod.LogLines)), w.check, nil)
+	before, err := log.VerifyExport(bytes.NewReader(w.export(extract.Lines)), w.check, nil)
 	must(t, err)
 	w.deposit(w.connect2(), w.issue(1, nil))
-	later := w.export(pod.LogLines)
+	later := w.export(extract.Lines)
 	now, err := log.VerifyExport(bytes.NewReader(later), w.check, &before)
 	if err != nil || now.Seq <= before.Seq {
 		t.Errorf("a continuation: %+v, %v", now, err)
 	}
-	if _, err := log.VerifyExport(bytes.NewReader(w.export(pod.LogLines)), w.check, &log.Checkpoint{Origin: now.Origin, Seq: now.Seq + 1}); err == nil {
+	if _, err := log.VerifyExport(bytes.NewReader(w.export(extract.Lines)), w.check, &log.Checkpoint{Origin: now.Origin, Seq: now.Seq + 1}); err == nil {
 		t.Error("a log that has become shorter is taken")
 	}
 	again := newTown(t)
@@ -241,7 +243,7 @@ func TestContinuation(t *testing.T) {
 	again.pod.Sign = w.pod.Sign
 	again.connect()
 	again.connect2()
-	if _, err := log.VerifyExport(bytes.NewReader(again.export(pod.LogLines)), w.check, &before); err == nil {
+	if _, err := log.VerifyExport(bytes.NewReader(again.export(extract.Lines)), w.check, &before); err == nil {
 		t.Error("a log that was written anew is taken")
 	}
 }
@@ -249,7 +251,7 @@ func TestContinuation(t *testing.T) {
 // connect2 connects Alva once more.
 func (w *town) connect2() ldp.ID {
 	w.t.Helper()
-	return w.location(w.answer("connect-again", authority, deposits(), func(pod.Offer) pod.Answer { return pod.Answer{Agree: true} }))
+	return w.location(w.answer("connect-again", authority, deposits(), func(consent.Offer) consent.Answer { return consent.Answer{Agree: true} }))
 }
 
 // TestTheLogAsTS10: what a wallet's dashboard would show of it.
@@ -262,7 +264,7 @@ func TestTheLogAsTS10(t *testing.T) {
 	must(t, w.pod.Withdraw(t.Context(), w.alva, w.shares()[0].Consent.ID))
 	w.read(insurer, there, pod.TypeTurtle)
 	var kinds []string
-	for line := range strings.Lines(string(w.export(pod.LogTS10))) {
+	for line := range strings.Lines(string(w.export(extract.TS10))) {
 		var e struct {
 			Type   string `json:"transactionType"`
 			Result string `json:"transactionResult"`
@@ -338,7 +340,7 @@ func TestEveryReadIsLogged(t *testing.T) {
 	for i, who := range persons {
 		w.alva = who
 		var b bytes.Buffer
-		must(t, w.pod.ExportLog(context.Background(), who, pod.LogLines, &b))
+		must(t, w.pod.ExportLog(context.Background(), who, extract.Lines, &b))
 		if _, err := log.VerifyExport(bytes.NewReader(b.Bytes()), w.check, nil); err != nil {
 			t.Errorf("person %d: %v", i, err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"skrin/acl"
 	"skrin/pod/log"
+	"skrin/pod/registry"
 	"skrin/pod/space"
 	"skrin/pod/store"
 )
@@ -56,7 +57,7 @@ func (p *Pod) Counterparts(ctx context.Context, who acl.Agent) ([]space.Connecti
 		}
 		all = nil
 		for _, s := range spaces {
-			party, err := p.partyOrName(ctx, s.Party)
+			party, err := registry.PartyOrName(ctx, p.Registry, s.Party)
 			if err != nil {
 				return err
 			}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/log"
 )
@@ -19,7 +19,7 @@ import (
 func TestFind(t *testing.T) {
 	w := newTown(t)
 	w.connect()
-	w.answer("ask", insurer, asks(), func(pod.Offer) pod.Answer { return pod.Answer{} })
+	w.answer("ask", insurer, asks(), func(consent.Offer) consent.Answer { return consent.Answer{} })
 	w.deposit(w.connect2(), w.issue(1, nil))
 	w.answer("ask again", insurer, asks(), agree)
 	start := w.now

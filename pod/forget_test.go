@@ -11,6 +11,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/store"
 )
@@ -26,7 +27,7 @@ func (w *town) repeat(to ldp.ID, key string, forms []string) (ldp.Written, error
 // answered an idempotency key, and a request that is open.
 func (w *town) keptForATime() (to ldp.ID) {
 	w.t.Helper()
-	to = w.location(w.answer("connect once more", authority, deposits(), func(pod.Offer) pod.Answer { return pod.Answer{Agree: true} }))
+	to = w.location(w.answer("connect once more", authority, deposits(), func(consent.Offer) consent.Answer { return consent.Answer{Agree: true} }))
 	_, err := w.repeat(to, "once", w.issue(1, func(s *credential.Statement) { s.Issued = w.now.Add(-time.Hour) }))
 	must(w.t, err)
 	w.refused(to, 0)

@@ -15,6 +15,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/consent"
 	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/resource"
@@ -246,12 +247,12 @@ func (c *check) log() error {
 
 // grants holds grants against consents.
 func (c *check) grants() error {
-	consents := map[string]*Consent{}
-	err := store.Each(c.tx, consentKey(""), func(x *Consent) bool { consents[x.Grant] = x; c.seen.Consents++; return true })
+	consents := map[string]*consent.Consent{}
+	err := store.Each(c.tx, consent.Key(""), func(x *consent.Consent) bool { consents[x.Grant] = x; c.seen.Consents++; return true })
 	if err != nil {
 		return err
 	}
-	err = store.Each(c.tx, "g", func(g *Grant) bool {
+	err = store.Each(c.tx, "g", func(g *consent.Grant) bool {
 		c.seen.Grants++
 		x := consents[g.ID]
 		delete(consents, g.ID)

@@ -14,6 +14,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/outbox"
 	"skrin/pod/registry"
@@ -169,7 +170,7 @@ func TestABatchRunsOut(t *testing.T) {
 	to := w.connect()
 	w.deposit(to, w.bound(w.keysFor(to, 1)))
 	first := w.location(w.answer("a", insurer, asks(), agree))
-	second := w.location(w.answer("b", "andra-forsakring", asks(), func(o pod.Offer) pod.Answer {
+	second := w.location(w.answer("b", "andra-forsakring", asks(), func(o consent.Offer) consent.Answer {
 		if !o.Choices[0].Unsigned {
 			t.Error("the person isn't told that no signed form is left")
 		}

@@ -10,12 +10,6 @@ import (
 
 // What the tests of package pod_test need of its insides.
 
-type KeptEvidence = keptEvidence
-
-func (k *keptEvidence) DropUnprovable() error { return k.dropUnprovable() }
-
-var HolderIn = holderIn
-
 func (p *Pod) SignCheckpoint(ctx context.Context, c log.Checkpoint) (string, error) {
 	return log.SignCheckpoint(ctx, c, p.Sign)
 }

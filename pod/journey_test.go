@@ -25,6 +25,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/log"
 	"skrin/pod/outbox"
@@ -125,18 +126,18 @@ func asks() json.RawMessage {
 // connect lets Alva connect to the authority, and returns where it deposits.
 func (w *town) connect() ldp.ID {
 	w.t.Helper()
-	out := w.answer("connect", authority, deposits(), func(pod.Offer) pod.Answer { return pod.Answer{Agree: true} })
+	out := w.answer("connect", authority, deposits(), func(consent.Offer) consent.Answer { return consent.Answer{Agree: true} })
 	return w.location(out)
 }
 
-func (w *town) location(out pod.Outcome) ldp.ID {
+func (w *town) location(out consent.Outcome) ldp.ID {
 	w.t.Helper()
-	var d pod.Detail
+	var d consent.Detail
 	must(w.t, json.Unmarshal(out.Details[0], &d))
 	return ldp.ID(strings.TrimPrefix(d.Locations[0], base))
 }
 
-func (w *town) answer(key, party string, detail json.RawMessage, decide func(pod.Offer) pod.Answer) pod.Outcome {
+func (w *town) answer(key, party string, detail json.RawMessage, decide func(consent.Offer) consent.Answer) consent.Outcome {
 	w.t.Helper()
 	id, err := w.pod.Begin(w.t.Context(), w.alva, key, party, []json.RawMessage{detail})
 	must(w.t, err)
@@ -148,8 +149,8 @@ func (w *town) answer(key, party string, detail json.RawMessage, decide func(pod
 }
 
 // agree takes the first choice as it was shown.
-func agree(o pod.Offer) pod.Answer {
-	return pod.Answer{Agree: true, Evidence: o.Choices[0].Evidence.ID, Shown: o.Choices[0].Shown, Lang: "sv"}
+func agree(o consent.Offer) consent.Answer {
+	return consent.Answer{Agree: true, Evidence: o.Choices[0].Evidence.ID, Shown: o.Choices[0].Shown, Lang: "sv"}
 }
 
 func (w *town) statement() credential.Statement {
@@ -232,8 +233,8 @@ func TestTheMainJob(t *testing.T) {
 	if _, err := w.read(authority, deposit, pod.TypeTurtle); ldp.KindOf(err) != ldp.Forbidden {
 		t.Errorf("the provider reads back what it delivered: %v", err)
 	}
-	var offer pod.Offer
-	out := w.answer("ask", insurer, asks(), func(o pod.Offer) pod.Answer { offer = o; return agree(o) })
+	var offer consent.Offer
+	out := w.answer("ask", insurer, asks(), func(o consent.Offer) consent.Answer { offer = o; return agree(o) })
 	evidence := w.location(out)
 
 	turtle, err := w.read(insurer, evidence, pod.TypeTurtle)
@@ -283,7 +284,7 @@ func (w *town) verifies(compact string, want map[string]any) {
 	}
 }
 
-func (w *town) shares() []pod.Share {
+func (w *town) shares() []consent.Share {
 	w.t.Helper()
 	s, err := w.pod.Shares(w.t.Context(), w.alva)
 	must(w.t, err)
@@ -613,20 +614,20 @@ func TestAnswersThatAreRefused(t *testing.T) {
 	seen := agree(o)
 	other, err := w.pod.Make(t.Context(), "person-nils")
 	must(t, err)
-	change := func(edit func(*pod.Answer)) pod.Answer { a := seen; edit(&a); return a }
+	change := func(edit func(*consent.Answer)) consent.Answer { a := seen; edit(&a); return a }
 	for _, row := range []struct {
 		is   string
 		who  acl.Agent
-		a    pod.Answer
+		a    consent.Answer
 		want ldp.Kind
 	}{
 		{"by a stranger", acl.Agent{}, seen, ldp.Forbidden},
 		{"by another person", other, seen, ldp.NotFound},
 		{"by the party itself", w.agent(insurer), seen, ldp.Forbidden},
-		{"to another screen", w.alva, change(func(a *pod.Answer) { a.Shown = "sha256:0" }), ldp.Conflict},
-		{"with other evidence", w.alva, change(func(a *pod.Answer) { a.Evidence = "x" }), ldp.Conflict},
-		{"with a field that wasn't asked for", w.alva, change(func(a *pod.Answer) { a.Optional = []string{"registration_date"} }), ldp.Invalid},
-		{"with a reason without end", w.alva, pod.Answer{Reason: strings.Repeat("x", 501)}, ldp.Invalid},
+		{"to another screen", w.alva, change(func(a *consent.Answer) { a.Shown = "sha256:0" }), ldp.Conflict},
+		{"with other evidence", w.alva, change(func(a *consent.Answer) { a.Evidence = "x" }), ldp.Conflict},
+		{"with a field that wasn't asked for", w.alva, change(func(a *consent.Answer) { a.Optional = []string{"registration_date"} }), ldp.Invalid},
+		{"with a reason without end", w.alva, consent.Answer{Reason: strings.Repeat("x", 501)}, ldp.Invalid},
 	} {
 		if _, err := w.pod.Answer(t.Context(), row.who, id, row.a); ldp.KindOf(err) != row.want {
 			t.Errorf("%s: %v, want %d", row.is, err, row.want)
@@ -644,13 +645,13 @@ func TestAnswersThatAreRefused(t *testing.T) {
 	if n := len(w.shares()); n != 0 {
 		t.Errorf("%d consents were made", n)
 	}
-	out, err := w.pod.Answer(t.Context(), w.alva, id, pod.Answer{Reason: "nej tack"})
+	out, err := w.pod.Answer(t.Context(), w.alva, id, consent.Answer{Reason: "nej tack"})
 	must(t, err)
 	if !out.Declined || out.WebID != "" || out.Details != nil || out.Reason != "" {
 		t.Errorf("a refusal tells %+v", out)
 	}
-	for _, reason := range []string{pod.TooMuch, pod.Stranger, pod.OtherWay, pod.NotNow} {
-		if out := w.answer("no: "+reason, insurer, asks(), func(pod.Offer) pod.Answer { return pod.Answer{Reason: reason} }); !out.Declined || out.Reason != reason {
+	for _, reason := range []string{consent.TooMuch, consent.Stranger, consent.OtherWay, consent.NotNow} {
+		if out := w.answer("no: "+reason, insurer, asks(), func(consent.Offer) consent.Answer { return consent.Answer{Reason: reason} }); !out.Declined || out.Reason != reason {
 			t.Errorf("a refusal with the reason %s tells %+v", reason, out)
 		}
 	}

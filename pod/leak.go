@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"skrin/ldp"
+	"skrin/pod/evidence"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/space"
@@ -40,7 +41,7 @@ func Leaks() []Leak {
 }
 
 // leak adds to an answer what it must never have.
-func (p *Pod) leak(res *ldp.Resource, e *Evidence) error {
+func (p *Pod) leak(res *ldp.Resource, e *evidence.Evidence) error {
 	switch p.Leak {
 	case LeakTag:
 		res.Tag = e.ID

@@ -9,6 +9,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/consent"
 	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/store"
@@ -87,8 +88,8 @@ func (p *Pod) Leave(ctx context.Context, who acl.Agent) (time.Time, error) {
 }
 
 func (p *Pod) withdrawAll(ctx context.Context, tx store.Tx) error {
-	var active []Consent
-	err := store.Each(tx, consentKey(""), func(c *Consent) bool {
+	var active []consent.Consent
+	err := store.Each(tx, consent.Key(""), func(c *consent.Consent) bool {
 		if c.Active(p.Now()) {
 			active = append(active, *c)
 		}

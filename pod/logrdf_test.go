@@ -11,6 +11,8 @@ import (
 
 	"skrin/ldp/rdf"
 	"skrin/pod"
+	"skrin/pod/consent"
+	"skrin/pod/extract"
 )
 
 // TestTheLogIsOfTheForm holds the log's RDF form, and what it says of an erasure,
@@ -22,9 +24,9 @@ func TestTheLogIsOfTheForm(t *testing.T) {
 	there := w.location(w.answer("ask", insurer, asks(), agree))
 	compact, err := w.read(insurer, there, pod.TypeSDJWT)
 	must(t, err)
-	consent := w.shares()[0].Consent
-	must(t, w.pod.Withdraw(t.Context(), w.alva, consent.ID))
-	b, err := json.Marshal(pod.ErasureReceipt{Issuer: insurer, Audience: base, Consent: consent.ID, Erased: "2026-11-22", Method: "crypto-shred",
+	agreed := w.shares()[0].Consent
+	must(t, w.pod.Withdraw(t.Context(), w.alva, agreed.ID))
+	b, err := json.Marshal(consent.ErasureReceipt{Issuer: insurer, Audience: base, Consent: agreed.ID, Erased: "2026-11-22", Method: "crypto-shred",
 		Under: "https://lagen.nu/1999:1078", Retained: []string{"claim amount"}})
 	must(t, err)
 	jws, err := sign{w.keys[insurer]}.Sign(t.Context(), "erasure-receipt+jwt", b)
@@ -32,7 +34,7 @@ func TestTheLogIsOfTheForm(t *testing.T) {
 	_, err = w.pod.Post(t.Context(), w.agent(insurer), post(there.Parent().Parent()+"inbox/", pod.TypeReceipt, jws))
 	must(t, err)
 
-	text := w.export(pod.LogRDF)
+	text := w.export(extract.RDF)
 	got, err := rdf.Read(t.Context(), text, rdf.Turtle, base+"/me/log", rdf.Limits{})
 	must(t, err)
 	const core, dpv = "https://pod.example.se/ns/core#", "https://w3id.org/dpv#"
@@ -69,9 +71,9 @@ func TestTheLogIsOfTheForm(t *testing.T) {
 		word("transactionType").Value:                 {"Presentation"},
 		word("transactionResult").Value:               {"Completed"},
 		word("logIndex").Value:                        {"3"},
-		word("leafHash").Value:                        {leafOf(strings.Split(string(w.export(pod.LogLines)), "\n")[3])},
+		word("leafHash").Value:                        {leafOf(strings.Split(string(w.export(extract.Lines)), "\n")[3])},
 		word("responseDigest").Value:                  {"sha256:" + hexOf(compact)},
-		word("grant").Value:                           {base + "/me/sharing#" + consent.ID + "-grant-" + consent.Grant},
+		word("grant").Value:                           {base + "/me/sharing#" + agreed.ID + "-grant-" + agreed.Grant},
 		dpv + "hasPurpose":                            {dpv + "CustomerClaimsManagement"},
 		"http://www.w3.org/ns/prov#wasAssociatedWith": {base + "/.parties/" + insurer + "#org"},
 		"http://www.w3.org/ns/prov#used":              {base + string(there)},

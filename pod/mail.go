@@ -13,6 +13,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/consent"
 	"skrin/pod/log"
 	"skrin/pod/outbox"
 	"skrin/pod/registry"
@@ -73,12 +74,12 @@ func (p *Pod) takeMail(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Wr
 		return ldp.Written{}, err
 	}
 	switch vouch.TypeOf(string(body)) {
-	case typeErasure:
+	case consent.TypeErasure:
 		return p.takeErasure(ctx, who, req.ID, party, string(body))
 	case typeRequest:
 		return p.takeRequest(ctx, who, req.ID, party, string(body))
 	}
-	return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The body must be a JWS whose typ is "+typeErasure+" or "+typeRequest+".")
+	return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The body must be a JWS whose typ is "+consent.TypeErasure+" or "+typeRequest+".")
 }
 
 // takeRequest puts a party's signed request before the person.
@@ -87,25 +88,25 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 	if faults != nil {
 		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The request can't be accepted.", faults...)
 	}
-	r, err := p.parseDetails(ctx, party.ID, m.Details)
+	r, err := p.book().Parse(ctx, party.ID, m.Details)
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	if r.Kind != ToRead {
+	if r.Kind != consent.ToRead {
 		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The request can't be accepted.", "type: only an evidence_request can be posted; for a connection the person must come to you.")
 	}
 	sum := sha256.Sum256([]byte("mail\x00" + space.IDIn(inbox) + "\x00" + m.ID))
 	r.ID, r.Mailed = store.IDEncoding.EncodeToString(sum[:16]), true
 	done := ldp.Written{ID: inbox + ldp.ID(r.ID), Created: true, Description: p.spaceDescription(inbox)}
 	return done, p.inSpace(ctx, who, acl.Append, inbox, func(tx store.Tx, a access) error {
-		old, err := store.Load[Request](tx, requestKey(r.ID))
+		old, err := store.Load[consent.Request](tx, consent.RequestKey(r.ID))
 		if err != nil || old != nil {
 			return err
 		}
 		if err := p.countMail(tx, party.ID); err != nil {
 			return err
 		}
-		if err := keepRequest(tx, r); err != nil {
+		if err := consent.KeepRequest(tx, r); err != nil {
 			return err
 		}
 		return log.Enter(tx, p.Now(), log.Entry{Action: log.DidAsk, Party: party.ID, Type: r.Types[0], Fields: slices.Concat(r.Fields, r.Optional)})
@@ -140,11 +141,11 @@ func (p *Pod) checkMail(party registry.Party, at, jws string) (*MailedRequest, [
 func (p *Pod) countMail(tx store.Tx, party string) error {
 	now := p.Now()
 	open, today := 0, 0
-	err := store.Each(tx, requestKey(""), func(r *Request) bool {
+	err := store.Each(tx, consent.RequestKey(""), func(r *consent.Request) bool {
 		if r.Party != party || !r.Mailed {
 			return true
 		}
-		if r.State == Open && now.Before(r.AnswerBy) {
+		if r.State == consent.Open && now.Before(r.AnswerBy) {
 			open++
 		}
 		if space.Day(r.Created).Equal(space.Day(now)) {
@@ -161,7 +162,7 @@ func (p *Pod) countMail(tx store.Tx, party string) error {
 // readMail tells a party what came of a request that it posted. What the person
 // hasn't answered in time and what can't be answered look alike.
 func (p *Pod) readMail(ctx context.Context, tx store.Tx, a access, req ldp.Get) (*ldp.Resource, error) {
-	r, err := store.Load[Request](tx, requestKey(req.ID.Name()))
+	r, err := store.Load[consent.Request](tx, consent.RequestKey(req.ID.Name()))
 	if err != nil {
 		return nil, err
 	}
@@ -171,12 +172,12 @@ func (p *Pod) readMail(ctx context.Context, tx store.Tx, a access, req ldp.Get) 
 	if req.Choose(typeJSON) == "" {
 		return nil, notAcceptable(typeJSON)
 	}
-	m := MailedAnswer{State: string(r.State), Reason: told(r.Reason), Until: r.AnswerBy.Format(time.DateOnly)}
+	m := MailedAnswer{State: string(r.State), Reason: consent.Told(r.Reason), Until: r.AnswerBy.Format(time.DateOnly)}
 	switch {
-	case r.State == Open && !p.Now().Before(r.AnswerBy):
+	case r.State == consent.Open && !p.Now().Before(r.AnswerBy):
 		m.State = "unanswered"
-	case r.State == Agreed:
-		out, err := p.outcome(ctx, tx, r)
+	case r.State == consent.Agreed:
+		out, err := p.book().Outcome(ctx, tx, r)
 		if err != nil {
 			return nil, err
 		}
@@ -192,7 +193,7 @@ func (p *Pod) readMail(ctx context.Context, tx store.Tx, a access, req ldp.Get) 
 }
 
 // tellAnswer tells a party of the answer to a request that it posted.
-func (p *Pod) tellAnswer(ctx context.Context, tx store.Tx, r *Request, c *Consent) error {
+func (p *Pod) tellAnswer(ctx context.Context, tx store.Tx, r *consent.Request, c *consent.Consent) error {
 	if !r.Mailed {
 		return nil
 	}
@@ -201,7 +202,7 @@ func (p *Pod) tellAnswer(ctx context.Context, tx store.Tx, r *Request, c *Consen
 		return err
 	}
 	n := outbox.Notification{Party: r.Party, Space: s.ID, Event: outbox.RequestAnswered, Result: string(r.State), Asked: p.url(s.Inbox() + ldp.ID(r.ID)), Reference: r.Reference}
-	if r.State == Agreed {
+	if r.State == consent.Agreed {
 		n.Consent, n.Location = c.ID, p.url(s.Evidence(c.Grant))
 	}
 	return p.tell(ctx, tx, n)

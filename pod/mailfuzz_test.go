@@ -9,6 +9,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
 )
 
 // fault fails the test if an answer to foreign bytes is the server's fault.
@@ -30,11 +31,11 @@ func FuzzMail(f *testing.F) {
 	w.deposit(w.connect(), w.issue(1, nil))
 	there := w.location(w.answer("ask", insurer, asks(), agree))
 	space := there.Parent().Parent()
-	consent := w.shares()[0].Consent.ID
-	must(f, w.pod.Withdraw(f.Context(), w.alva, consent))
+	id := w.shares()[0].Consent.ID
+	must(f, w.pod.Withdraw(f.Context(), w.alva, id))
 	mail := pod.MailedRequest{Issuer: insurer, Audience: base, Subject: base + string(space) + "card#me", ID: "1",
 		IssuedAt: w.now.Unix(), Expires: w.now.Unix() + 600, Details: []json.RawMessage{asks()}}
-	receipt := pod.ErasureReceipt{Issuer: insurer, Audience: base, Consent: consent, Erased: "2026-11-22", Method: "deleted", Retained: []string{"x"}}
+	receipt := consent.ErasureReceipt{Issuer: insurer, Audience: base, Consent: id, Erased: "2026-11-22", Method: "deleted", Retained: []string{"x"}}
 	for _, v := range []any{mail, receipt, nil, []int{1}} {
 		b, err := json.Marshal(v)
 		must(f, err)

@@ -12,6 +12,8 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
+	"skrin/pod/extract"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
 	"skrin/pod/store"
@@ -40,7 +42,7 @@ func TestMandate(t *testing.T) {
 	ctx := t.Context()
 	w.deposit(w.connect(), w.issue(3, nil))
 	w.answer("given", insurer, asks(), agree)
-	consent := w.shares()[0].Consent.ID
+	agreed := w.shares()[0].Consent.ID
 	request := func(key string) string {
 		id, err := w.pod.Begin(ctx, w.alva, key, insurer, []json.RawMessage{asks()})
 		must(t, err)
@@ -51,7 +53,7 @@ func TestMandate(t *testing.T) {
 	_, sees, _ := w.appoints(acl.Read)
 
 	decline := func(who acl.Agent, key string) error {
-		_, err := w.pod.Answer(ctx, who, request(key), pod.Answer{})
+		_, err := w.pod.Answer(ctx, who, request(key), consent.Answer{})
 		return err
 	}
 	nobody := acl.Agent{ID: "https://mallory.example/#me", For: w.alva.ID}
@@ -66,7 +68,7 @@ func TestMandate(t *testing.T) {
 		{"sees the log", func(a acl.Agent) error { _, _, err := w.pod.Find(ctx, a, log.Filter{}, 0, 9); return err }, true},
 		{"sees the requests", func(a acl.Agent) error { _, err := w.pod.Requests(ctx, a); return err }, true},
 		{"answers a request", func(a acl.Agent) error { return decline(a, "q1"+string(a.ID)) }, false},
-		{"withdraws", func(a acl.Agent) error { return w.pod.Withdraw(ctx, a, consent) }, false},
+		{"withdraws", func(a acl.Agent) error { return w.pod.Withdraw(ctx, a, agreed) }, false},
 		{"changes the settings", func(a acl.Agent) error { return w.pod.CallMe(ctx, a, "Karin") }, false},
 		{"sees the settings", func(a acl.Agent) error { _, err := w.pod.Settings(ctx, a); return err }, false},
 		{"pauses a party", func(a acl.Agent) error { return w.pod.Freeze(ctx, a, insurer) }, false},
@@ -74,7 +76,7 @@ func TestMandate(t *testing.T) {
 		{"erases", func(a acl.Agent) error { _, err := w.pod.Leave(ctx, a); return err }, false},
 		{"takes all of it out", func(a acl.Agent) error { return w.pod.Export(ctx, a, "", io.Discard) }, false},
 		{"takes the archive out", func(a acl.Agent) error { return w.pod.Archive(ctx, a, io.Discard) }, false},
-		{"takes the log out", func(a acl.Agent) error { return w.pod.ExportLog(ctx, a, pod.LogLines, io.Discard) }, false},
+		{"takes the log out", func(a acl.Agent) error { return w.pod.ExportLog(ctx, a, extract.Lines, io.Discard) }, false},
 		{"has a signed form", func(a acl.Agent) error { _, err := w.pod.OwnForm(ctx, a, evidence[0].ID); return err }, false},
 		{"removes evidence", func(a acl.Agent) error { return w.pod.Delete(ctx, a, ldp.Delete{ID: evidence[0].Path}) }, false},
 		{"reads a file", func(a acl.Agent) error {
@@ -113,7 +115,7 @@ func TestMandate(t *testing.T) {
 	if by[""] != 1 || by[answers.ID] != 1 {
 		t.Errorf("the consents are by %v", by)
 	}
-	must(t, w.pod.Withdraw(ctx, answers, consent))
+	must(t, w.pod.Withdraw(ctx, answers, agreed))
 	if err := w.pod.Freeze(ctx, answers, insurer); ldp.KindOf(err) != ldp.Forbidden {
 		t.Errorf("who answers pauses: %v", err)
 	}
@@ -143,7 +145,7 @@ func TestMandateIsLogged(t *testing.T) {
 		_, err = w.pod.Holdings(ctx, karin)
 		must(t, err)
 	}
-	_, err = w.pod.Answer(ctx, karin, id, pod.Answer{})
+	_, err = w.pod.Answer(ctx, karin, id, consent.Answer{})
 	must(t, err)
 	must(t, w.pod.Dismiss(ctx, karin, w.mandate().ID))
 	type line struct {

@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
 	"skrin/pod/outbox"
@@ -94,7 +95,7 @@ func (p *Pod) emptyMoved(ctx context.Context, id string) error {
 				n = len(pairs)
 				for _, pair := range pairs {
 					if prefix == "e" {
-						e, err := store.Decode[Evidence](pair.Key, pair.Value)
+						e, err := store.Decode[evidence.Evidence](pair.Key, pair.Value)
 						if err != nil {
 							return err
 						}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"skrin/pod/channel"
+	"skrin/pod/consent"
 	"skrin/pod/outbox"
 	"skrin/pod/record"
 	"skrin/pod/store"
@@ -16,8 +17,8 @@ import (
 // apart returns when to tell the party of one of the consents that end together:
 // at once if it is the only party, and else some time in the next hours. If
 // several were told at one moment, they could see that they know the same person.
-func (p *Pod) apart(together []Consent) (time.Time, error) {
-	if !slices.ContainsFunc(together, func(c Consent) bool { return c.Request.Party != together[0].Request.Party }) {
+func (p *Pod) apart(together []consent.Consent) (time.Time, error) {
+	if !slices.ContainsFunc(together, func(c consent.Consent) bool { return c.Request.Party != together[0].Request.Party }) {
 		return time.Time{}, nil
 	}
 	return outbox.SomeTime(p.Rand, p.Now())
@@ -72,9 +73,9 @@ func (p *Pod) Delivered(ctx context.Context, pod string, n outbox.Notification) 
 	return p.settling(ctx, pod, func(tx store.Tx) error { return outbox.Delivered(tx, n) })
 }
 
-// Postponed puts a notification back that was not tried, for the next sweep.
-func (p *Pod) Postponed(ctx context.Context, pod string, n outbox.Notification) error {
-	return p.settling(ctx, pod, func(tx store.Tx) error { return outbox.Postponed(tx, n, p.Now()) })
+// Postponed puts a notification back that was not tried, until then.
+func (p *Pod) Postponed(ctx context.Context, pod string, n outbox.Notification, until time.Time) error {
+	return p.settling(ctx, pod, func(tx store.Tx) error { return outbox.Postponed(tx, n, until) })
 }
 
 // Failed puts a notification back, or gives it up, as [outbox.Failed] does. What the
@@ -86,25 +87,8 @@ func (p *Pod) Failed(ctx context.Context, pod string, n outbox.Notification, tro
 		if err != nil || !counts {
 			return err
 		}
-		return markTrouble(tx, n, trouble)
+		return consent.MarkTrouble(tx, n.Request, n.Party, trouble)
 	})
-}
-
-func markTrouble(tx store.Tx, n outbox.Notification, trouble string) error {
-	if n.Request == "" {
-		return nil
-	}
-	r, err := store.Load[Request](tx, requestKey(n.Request))
-	if err != nil || r == nil {
-		return err
-	}
-	a := r.Asked[n.Party]
-	a.Trouble = trouble
-	if r.Asked == nil {
-		r.Asked = map[string]Asked{}
-	}
-	r.Asked[n.Party] = a
-	return store.Save(tx, requestKey(r.ID), r)
 }
 
 // settle sets the pod's due time to that of its next notification, call of a

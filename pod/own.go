@@ -11,7 +11,6 @@ import (
 	"skrin/ldp"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
-	"skrin/pod/registry"
 	"skrin/pod/store"
 )
 
@@ -84,14 +83,4 @@ func owned(err error) error {
 		return ldp.Refuse(ldp.Forbidden, "You have no pod here.")
 	}
 	return err
-}
-
-// partyOrName returns a registered party; for one whose registration has ended,
-// its id for a name, so that the person still sees whom a record is about.
-func (p *Pod) partyOrName(ctx context.Context, id string) (registry.Party, error) {
-	party, err := p.Registry.Party(ctx, id)
-	if errors.Is(err, registry.ErrNoParty) {
-		return registry.Party{ID: id, Name: registry.Text{"en": id}}, nil
-	}
-	return party, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"skrin/ldp"
+	"skrin/pod/consent"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
 	"skrin/pod/status"
@@ -50,6 +51,11 @@ func (p *Pod) tree() *resource.Tree {
 		MaxBytes: p.MaxBytes, MaxRDF: p.MaxRDF, MaxJSONLD: p.MaxJSONLD, Turns: p.Turns, Quota: p.Quota, Channels: p.Channels, Asks: p.Groups != nil,
 		Door: door{p},
 	}
+}
+
+// book is how requests and consents are read.
+func (p *Pod) book() *consent.Book {
+	return &consent.Book{Registry: p.Registry, Types: p.Types, Statuses: p.Statuses, Sign: p.Sign, Base: p.Base, Issuer: p.Issuer, Now: p.Now}
 }
 
 // A door is a Pod as the standard pods know it.

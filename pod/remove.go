@@ -7,7 +7,8 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
-	"skrin/pod/credential"
+	"skrin/pod/consent"
+	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/store"
 )
@@ -15,16 +16,15 @@ import (
 // endEvidence removes the evidence whose document is at path, and ends the
 // consents under which it is read.
 func (p *Pod) endEvidence(ctx context.Context, tx store.Tx, path ldp.ID) error {
-	e, err := store.Load[Evidence](tx, evidenceKey(path.Name()))
+	e, err := store.Load[evidence.Evidence](tx, evidence.Key(path.Name()))
 	if err != nil || e == nil {
 		return err
 	}
-	current, err := store.Load[string](tx, currentKey(e.Type, e.Issuer))
+	isCurrent, err := e.IsCurrent(tx)
 	if err != nil {
 		return err
 	}
-	isCurrent := current != nil && *current == e.ID
-	consents, err := p.readUnder(tx, e, isCurrent)
+	consents, err := consent.Under(tx, e, isCurrent, p.Now())
 	if err != nil {
 		return err
 	}
@@ -37,47 +37,10 @@ func (p *Pod) endEvidence(ctx context.Context, tx store.Tx, path ldp.ID) error {
 			return err
 		}
 	}
-	if isCurrent {
-		tx.Delete(currentKey(e.Type, e.Issuer))
-	}
-	tx.Delete(evidenceKey(e.ID))
-	tx.Delete(newestKey(e))
-	p.Statuses.Vacate(tx, e.Places)
-	err = eachForm(tx, e.ID, func(key string, form []byte) error {
-		tx.Delete(key)
-		c, err := credential.Parse(string(form))
-		if err != nil {
-			return err
-		}
-		thumb, err := holderOf(c)
-		if err == nil && thumb != "" {
-			tx.Delete(boundKey(thumb))
-		}
-		return err
-	})
-	if err != nil {
+	if err := e.Remove(tx, p.Statuses, isCurrent); err != nil {
 		return err
 	}
 	return log.Enter(tx, p.Now(), log.Entry{Action: log.DidRemove, Party: e.Issuer, Type: e.Type})
-}
-
-// readUnder returns the consents that hold now under which evidence is read.
-func (p *Pod) readUnder(tx store.Tx, e *Evidence, isCurrent bool) ([]Consent, error) {
-	var consents, all []Consent
-	if err := store.Each(tx, consentKey(""), func(c *Consent) bool { all = append(all, *c); return true }); err != nil {
-		return nil, err
-	}
-	for _, c := range all {
-		g, err := store.Load[Grant](tx, grantKey(c.Space, c.Grant))
-		if err != nil {
-			return nil, err
-		}
-		covers := g.Evidence == e.ID || g.Standing && isCurrent && g.Type == e.Type && g.Issuer == e.Issuer
-		if covers && c.Active(p.Now()) {
-			consents = append(consents, c)
-		}
-	}
-	return consents, nil
 }
 
 // RemoveEvidence removes a piece of the owner's evidence, as a DELETE of its
@@ -85,8 +48,11 @@ func (p *Pod) readUnder(tx store.Tx, e *Evidence, isCurrent bool) ([]Consent, er
 // now ends, each consumer is told and asked to erase, and the log says so. To
 // remove what isn't there is NotFound.
 func (p *Pod) RemoveEvidence(ctx context.Context, who acl.Agent, id string) error {
-	var e *Evidence
-	err := p.viewOwn(ctx, who, func(tx store.Tx) (err error) { e, err = store.Load[Evidence](tx, evidenceKey(id)); return err })
+	var e *evidence.Evidence
+	err := p.viewOwn(ctx, who, func(tx store.Tx) (err error) {
+		e, err = store.Load[evidence.Evidence](tx, evidence.Key(id))
+		return err
+	})
 	if err == nil && e == nil {
 		err = ldp.Refuse(ldp.NotFound, "There is no such evidence.")
 	}

@@ -19,7 +19,9 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
+	"skrin/pod/evidence"
 	"skrin/pod/registry"
 )
 
@@ -130,7 +132,7 @@ func (w *town) seeOnce(r *rapid.T) int {
 	alva, err := w.pod.Make(ctx, rapid.StringMatching(`[a-z]{20}`).Draw(r, "person")+fmt.Sprint(w.next()))
 	ok(err)
 
-	begin := func(key, party string, d pod.Detail) pod.Offer {
+	begin := func(key, party string, d consent.Detail) consent.Offer {
 		b, err := json.Marshal(d)
 		ok(err)
 		id, err := w.pod.Begin(ctx, alva, key, party, []json.RawMessage{b})
@@ -147,8 +149,8 @@ func (w *town) seeOnce(r *rapid.T) int {
 		ok(err)
 		party.MayIssue = []string{typ.ID}
 		ok(parties.Add(party))
-		o := begin(fmt.Sprint("c", by, w.next()), by, pod.Detail{Type: pod.ToDeposit, EvidenceTypes: []string{typ.ID}})
-		out, err := w.pod.Answer(ctx, alva, o.Request.ID, pod.Answer{Agree: true})
+		o := begin(fmt.Sprint("c", by, w.next()), by, consent.Detail{Type: consent.ToDeposit, EvidenceTypes: []string{typ.ID}})
+		out, err := w.pod.Answer(ctx, alva, o.Request.ID, consent.Answer{Agree: true})
 		ok(err)
 		e := attested{by: by, issuer: party.Issuer, values: map[string]string{}, bound: rapid.Bool().Draw(r, "bound")}
 		s := credential.Statement{Type: typ.VCT, Issuer: party.Issuer, Issued: w.now.AddDate(0, 0, -daysAgo), Expires: w.now.AddDate(1, 0, 0), Decoys: 2}
@@ -183,7 +185,7 @@ func (w *town) seeOnce(r *rapid.T) int {
 	// What the insurer asks, and what the person sees and chooses.
 	fields := some(r, all, 1, "asked")
 	optional := some(r, except(all, fields), 0, "optional")
-	o := begin("a", insurer, pod.Detail{Type: pod.ToRead, Use: "u", EvidenceType: typ.ID, Fields: fields, Optional: optional,
+	o := begin("a", insurer, consent.Detail{Type: consent.ToRead, Use: "u", EvidenceType: typ.ID, Fields: fields, Optional: optional,
 		Purpose: "https://w3id.org/dpv#Purpose", Until: "2027-01-01", Standing: rapid.Bool().Draw(r, "standing")})
 	held = slices.DeleteFunc(held, func(e attested) bool { return !holdsAll(e.values, fields) })
 	if len(o.Choices) != len(held) {
@@ -211,7 +213,7 @@ func (w *town) seeOnce(r *rapid.T) int {
 			r.Fatalf("the screen says %s is %q; attested %q", name, v, values[name])
 		}
 	}
-	out, err := w.pod.Answer(ctx, alva, o.Request.ID, pod.Answer{Agree: true, Evidence: choice.Evidence.ID, Shown: choice.Shown, Optional: chosen, Lang: "sv"})
+	out, err := w.pod.Answer(ctx, alva, o.Request.ID, consent.Answer{Agree: true, Evidence: choice.Evidence.ID, Shown: choice.Shown, Optional: chosen, Lang: "sv"})
 	ok(err)
 	there := w.location(out)
 	w.reads(r, typ, e, there, seen)
@@ -279,7 +281,7 @@ func (w *town) reads(r *rapid.T, typ registry.EvidenceType, e attested, there ld
 	}
 }
 
-func factsOf(facts []pod.Fact) map[string]string {
+func factsOf(facts []evidence.Fact) map[string]string {
 	m := map[string]string{}
 	for _, f := range facts {
 		m[f.Field] = f.Value

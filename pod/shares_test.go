@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
+	"skrin/pod/evidence"
 )
 
 // TestSharesAreFound: each consent is on one page, whatever has happened to it, those
@@ -22,12 +23,12 @@ func TestSharesAreFound(t *testing.T) {
 	w.deposit(w.connect(), w.issue(9, func(s *credential.Statement) { s.Expires = w.now.AddDate(1, 0, 0) }))
 	named := map[string]string{} // by consent
 	give := func(name string, days int) {
-		out := w.answer(name, insurer, asks(), func(o pod.Offer) pod.Answer {
+		out := w.answer(name, insurer, asks(), func(o consent.Offer) consent.Answer {
 			a := agree(o)
 			a.Until = time.Date(2026, 11, 22+days, 0, 0, 0, 0, time.UTC)
 			return a
 		})
-		var d pod.Detail
+		var d consent.Detail
 		must(t, json.Unmarshal(out.Details[0], &d))
 		named[d.Consent] = name
 	}
@@ -43,14 +44,14 @@ func TestSharesAreFound(t *testing.T) {
 		t.Fatal(name)
 		return ""
 	}
-	names := func(all []pod.Share) string {
+	names := func(all []consent.Share) string {
 		var s []string
 		for _, one := range all {
 			s = append(s, named[one.Consent.ID])
 		}
 		return strings.Join(s, ", ")
 	}
-	pages := func(n int) (all []pod.Share) {
+	pages := func(n int) (all []consent.Share) {
 		for after, page := "", 0; page == 0 || after != ""; page++ {
 			some, more, err := w.pod.SharesAfter(t.Context(), w.alva, after, n)
 			must(t, err)
@@ -61,7 +62,7 @@ func TestSharesAreFound(t *testing.T) {
 		}
 		return all
 	}
-	piece := func() pod.Evidence {
+	piece := func() evidence.Evidence {
 		some, _, err := w.pod.Pieces(t.Context(), w.alva, 0, 1)
 		must(t, err)
 		return some[0]
@@ -85,7 +86,7 @@ func TestSharesAreFound(t *testing.T) {
 			if got := names(all); got != row.want {
 				t.Errorf("%s: %d a page: %s, want %s", row.what, n, got, row.want)
 			}
-			if holds := slices.IndexFunc(append(all, pod.Share{}), func(s pod.Share) bool { return !s.Active }); holds != row.holds {
+			if holds := slices.IndexFunc(append(all, consent.Share{}), func(s consent.Share) bool { return !s.Active }); holds != row.holds {
 				t.Errorf("%s: the first %d hold, want %d", row.what, holds, row.holds)
 			}
 		}
@@ -145,13 +146,13 @@ func TestOpenRequestsAreFound(t *testing.T) {
 	w.now = w.now.AddDate(0, 0, 5)
 	second := begin("b")
 	open("a", "b")
-	_, err := w.pod.Answer(t.Context(), w.alva, second, pod.Answer{})
+	_, err := w.pod.Answer(t.Context(), w.alva, second, consent.Answer{})
 	must(t, err)
 	open("a")
 	begin("c")
 	w.now = w.now.AddDate(0, 0, 10)
 	open("c")
-	if _, err := w.pod.Answer(t.Context(), w.alva, first, pod.Answer{}); ldp.KindOf(err) != ldp.Conflict {
+	if _, err := w.pod.Answer(t.Context(), w.alva, first, consent.Answer{}); ldp.KindOf(err) != ldp.Conflict {
 		t.Errorf("answered too late: %v", err)
 	}
 	open("c")

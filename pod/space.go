@@ -9,6 +9,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/consent"
 	"skrin/pod/log"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
@@ -16,12 +17,10 @@ import (
 	"skrin/pod/store"
 )
 
-func grantKey(space, grant string) string { return "g" + space + "\x00" + grant }
-
 // grants returns the grants that could permit something at id: the provider's
 // right to append, and the one grant that id names. It costs the same however
 // many grants the pod has.
-func (p *Pod) grants(tx store.Tx, s *space.Space, party *registry.Party, id ldp.ID) ([]acl.Grant, *Grant, error) {
+func (p *Pod) grants(tx store.Tx, s *space.Space, party *registry.Party, id ldp.ID) ([]acl.Grant, *consent.Grant, error) {
 	me := party.WebID
 	mail, isMail := strings.CutPrefix(string(id), string(s.Inbox()))
 	switch grant, ok := strings.CutPrefix(string(id), string(s.Evidence(""))); {
@@ -36,7 +35,7 @@ func (p *Pod) grants(tx store.Tx, s *space.Space, party *registry.Party, id ldp.
 	case id == s.Inbox():
 		return []acl.Grant{{To: me, On: string(id), Modes: acl.Append, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
 	case isMail && store.IsID(mail):
-		r, err := store.Load[Request](tx, requestKey(mail))
+		r, err := store.Load[consent.Request](tx, consent.RequestKey(mail))
 		if err != nil || r == nil || !r.Mailed || r.Party != s.Party {
 			return nil, nil, err
 		}
@@ -46,7 +45,7 @@ func (p *Pod) grants(tx store.Tx, s *space.Space, party *registry.Party, id ldp.
 	case ok && grant == "":
 		return []acl.Grant{{To: me, On: string(id), Modes: acl.Read, Clients: []string{party.ID}, Issuers: []string{p.Issuer}, Because: "connection"}}, nil, nil
 	case ok && store.IsID(grant):
-		g, err := store.Load[Grant](tx, grantKey(s.ID, grant))
+		g, err := store.Load[consent.Grant](tx, consent.GrantKey(s.ID, grant))
 		if err != nil || g == nil {
 			return nil, nil, err
 		}
@@ -59,7 +58,7 @@ func (p *Pod) grants(tx store.Tx, s *space.Space, party *registry.Party, id ldp.
 type access struct {
 	space *space.Space
 	party registry.Party
-	grant *Grant // nil where the right doesn't come from a consent
+	grant *consent.Grant // nil where the right doesn't come from a consent
 	rule  acl.Grant
 }
 
@@ -104,7 +103,7 @@ func (p *Pod) inSpace(ctx context.Context, who acl.Agent, mode acl.Mode, id ldp.
 	in := space.IDIn(id)
 	ahead := []string{log.HeadKey} // whatever it comes to
 	if grant, ok := strings.CutPrefix(string(id), string((&space.Space{ID: in}).Evidence(""))); ok && store.IsID(grant) {
-		ahead = append(ahead, grantKey(in, grant))
+		ahead = append(ahead, consent.GrantKey(in, grant))
 	}
 	var denied error
 	err := p.Store.Update(ctx, store.Name("w/"+in), func(tx store.Tx) error {
@@ -143,7 +142,7 @@ func (p *Pod) logRefusal(ctx context.Context, tx store.Tx, who acl.Agent, s *spa
 	if party.ID == s.Party {
 		e.Why = "not granted"
 		if grant, ok := strings.CutPrefix(string(id), string(s.Evidence(""))); ok && store.IsID(grant) {
-			g, err := store.Load[Grant](tx, grantKey(s.ID, grant))
+			g, err := store.Load[consent.Grant](tx, consent.GrantKey(s.ID, grant))
 			if err != nil {
 				return err
 			}

@@ -10,7 +10,8 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
-	"skrin/pod/credential"
+	"skrin/pod/consent"
+	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/outbox"
 	"skrin/pod/registry"
@@ -66,9 +67,9 @@ func (p *Pod) eachRevoker(ctx context.Context, visit func(registry.Party) error)
 func (p *Pod) applyStatus(ctx context.Context, place store.Name) error {
 	news := false
 	err := p.Store.View(ctx, place, func(tx store.Tx) error {
-		e, err := evidenceAt(tx, place)
+		e, err := evidence.At(tx, place)
 		if err == nil && e != nil {
-			state, known := p.saidOf(e)
+			state, known := e.Said(p.Statuses, p.Now())
 			news = known && state != e.Listed
 		}
 		return err
@@ -83,41 +84,6 @@ func (p *Pod) applyStatus(ctx context.Context, place store.Name) error {
 	return err
 }
 
-func evidenceAt(tx store.Tx, place store.Name) (*Evidence, error) {
-	id, err := status.HolderOf(tx, place)
-	if err != nil || id == "" {
-		return nil, err
-	}
-	return store.Load[Evidence](tx, evidenceKey(id))
-}
-
-// saidOf returns what the lists say of evidence; false if that isn't known now.
-func (p *Pod) saidOf(e *Evidence) (EndState, bool) {
-	said, known := p.Statuses.At(e.Places, p.Now())
-	switch said {
-	case credential.Valid:
-		return Current, known
-	case credential.Suspended:
-		return Suspended, known
-	}
-	return Revoked, known
-}
-
-// occupy gives evidence more places. One that other evidence has is refused, as
-// [status.Lists.Occupy] does.
-func (p *Pod) occupy(tx store.Tx, e *Evidence, more status.Places) error {
-	if err := p.Statuses.Occupy(tx, e.ID, more); err != nil {
-		return err
-	}
-	if e.Places == nil && len(more) > 0 {
-		e.Places = status.Places{}
-	}
-	for uri, indexes := range more {
-		e.Places[uri] = append(e.Places[uri], indexes...)
-	}
-	return nil
-}
-
 // placeTaken tells the provider that its list has one place for two.
 func placeTaken(err error) error {
 	if errors.Is(err, store.ErrTaken) {
@@ -127,27 +93,27 @@ func placeTaken(err error) error {
 }
 
 func (p *Pod) markListed(ctx context.Context, tx store.Tx, place store.Name) error {
-	e, err := evidenceAt(tx, place)
+	e, err := evidence.At(tx, place)
 	if err != nil || e == nil {
 		return err
 	}
-	state, known := p.saidOf(e)
+	state, known := e.Said(p.Statuses, p.Now())
 	if !known || state == e.Listed {
 		return nil
 	}
 	e.Listed = state
-	if err := store.Save(tx, evidenceKey(e.ID), e); err != nil {
+	if err := store.Save(tx, evidence.Key(e.ID), e); err != nil {
 		return err
 	}
 	said := string(cmp.Or(state, "valid"))
 	if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidRevoke, Party: e.Issuer, Type: e.Type, Why: said}); err != nil {
 		return err
 	}
-	current, err := store.Load[string](tx, currentKey(e.Type, e.Issuer))
+	isCurrent, err := e.IsCurrent(tx)
 	if err != nil {
 		return err
 	}
-	consents, err := p.readUnder(tx, e, current != nil && *current == e.ID)
+	consents, err := consent.Under(tx, e, isCurrent, p.Now())
 	if err != nil {
 		return err
 	}
@@ -164,29 +130,15 @@ func (p *Pod) markListed(ctx context.Context, tx store.Tx, place store.Name) err
 	return nil
 }
 
-// listed fills in what the lists say of evidence, and returns false if they are not
-// known. What was told once is not forgotten while a list can't be had.
-func (p *Pod) listed(e *Evidence) bool {
-	state, known := p.saidOf(e)
-	switch {
-	case e.Ended != Current:
-	case known:
-		e.Ended = state
-	default:
-		e.Ended = e.Listed
-	}
-	return known
-}
-
 // StatusOf returns whether a piece of the owner's evidence is current, and whether
 // that is known: its issuer's status list may be out of reach.
-func (p *Pod) StatusOf(ctx context.Context, who acl.Agent, id string) (state EndState, known bool, err error) {
+func (p *Pod) StatusOf(ctx context.Context, who acl.Agent, id string) (state evidence.EndState, known bool, err error) {
 	err = p.viewOwn(ctx, who, func(tx store.Tx) error {
-		e, err := pieceOf(tx, id)
+		e, err := evidence.Find(tx, id)
 		if err != nil {
 			return err
 		}
-		known = p.listed(e)
+		known = e.Ask(p.Statuses, p.Now())
 		state = e.State(p.Now())
 		return nil
 	})

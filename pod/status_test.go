@@ -16,7 +16,9 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
+	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/outbox"
 	"skrin/pod/registry"
@@ -114,14 +116,14 @@ func TestRevocation(t *testing.T) {
 		is     string
 		place  int
 		status credential.StatusValue
-		want   pod.EndState
+		want   evidence.EndState
 		kind   ldp.Kind
 	}{
-		{"nothing is revoked", 0, credential.Valid, pod.Current, 0},
-		{"the list is as it was", 0, credential.Valid, pod.Current, 0},
-		{"one form is suspended, perhaps another's", 2, credential.Suspended, pod.Suspended, ldp.Gone},
-		{"and is valid again", 2, credential.Valid, pod.Current, 0},
-		{"one form is revoked", 1, credential.Invalid, pod.Revoked, ldp.Gone},
+		{"nothing is revoked", 0, credential.Valid, evidence.Current, 0},
+		{"the list is as it was", 0, credential.Valid, evidence.Current, 0},
+		{"one form is suspended, perhaps another's", 2, credential.Suspended, evidence.Suspended, ldp.Gone},
+		{"and is valid again", 2, credential.Valid, evidence.Current, 0},
+		{"one form is revoked", 1, credential.Invalid, evidence.Revoked, ldp.Gone},
 	} {
 		before := r.state()
 		entries := len(r.log())
@@ -151,7 +153,7 @@ func TestRevocation(t *testing.T) {
 }
 
 // state is what the person sees of her newest evidence.
-func (r *revoker) state() pod.EndState {
+func (r *revoker) state() evidence.EndState {
 	r.t.Helper()
 	held, err := r.pod.Holdings(r.t.Context(), r.alva)
 	must(r.t, err)
@@ -206,7 +208,7 @@ func TestAListOutOfReach(t *testing.T) {
 	r.down = false
 	r.list.Set(places[0], credential.Invalid)
 	r.later(time.Minute)
-	if got := r.state(); got != pod.Revoked {
+	if got := r.state(); got != evidence.Revoked {
 		t.Errorf("what was revoked meanwhile is %q", got)
 	}
 	if told := r.told(); len(told) != 1 || told[0].Result != "revoked" {
@@ -228,14 +230,14 @@ func TestAnothersList(t *testing.T) {
 			t.Error("the other's list is good")
 		}
 	}
-	if got := r.state(); got != pod.Revoked {
-		t.Errorf("the person sees %q, want %q", got, pod.Revoked)
+	if got := r.state(); got != evidence.Revoked {
+		t.Errorf("the person sees %q, want %q", got, evidence.Revoked)
 	}
 	statement := r.statement()
 	statement.Issuer, statement.Status = p.Issuer, &credential.Status{URI: listed, Index: 4711}
 	form, err := credential.Issue(key, statement)
 	must(t, err)
-	to := r.location(r.answer("other", p.ID, deposits(), func(pod.Offer) pod.Answer { return pod.Answer{Agree: true} }))
+	to := r.location(r.answer("other", p.ID, deposits(), func(consent.Offer) consent.Answer { return consent.Answer{Agree: true} }))
 	if _, err := r.pod.Post(t.Context(), r.agent(p.ID), post(to, pod.TypeSDJWT, form)); ldp.KindOf(err) != ldp.Unprocessable {
 		t.Errorf("a place in another's list: %v", err)
 	}

@@ -5,6 +5,7 @@ package pod
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"skrin/acl"
 	"skrin/ldp"
@@ -160,7 +161,7 @@ func (p *Pod) endChannels(tx store.Tx, ended ...channel.Subscription) error {
 }
 
 // TakeCalls returns the calls of a pod's webhooks that are due, and leases them
-// as [Pod.Take] does. Each must be given to Called or CallLater; and none is made
+// as [Pod.Take] does. Each must be given to Called, CallLater or PutOffCall; and none is made
 // before MayHear. It is for the deliverer.
 func (p *Pod) TakeCalls(ctx context.Context, pod string) (calls []channel.Call, err error) {
 	none := true
@@ -188,6 +189,11 @@ func (p *Pod) CallLater(ctx context.Context, pod string, c channel.Call, upto ui
 		return err
 	})
 	return parked && err == nil, err
+}
+
+// PutOffCall puts a call back that was not tried, until then.
+func (p *Pod) PutOffCall(ctx context.Context, pod string, c channel.Call, until time.Time) error {
+	return p.settling(ctx, pod, func(tx store.Tx) error { return channel.PutOff(tx, c, until) })
 }
 
 // EndCall removes a webhook whose subscriber may no longer read its topic.

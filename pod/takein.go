@@ -10,14 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/consent"
+	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/parcel"
 	"skrin/pod/record"
@@ -363,102 +363,40 @@ func (i *takein) space(b []byte) error {
 }
 
 func (i *takein) evidence(b []byte) error {
-	k, err := into[keptEvidence](b)
+	k, err := into[evidence.Kept](b)
 	if err != nil {
 		return err
 	}
-	e := k.Evidence
-	if !store.IsID(e.ID) || len(k.Free)+len(k.Given) > maxAllForms {
+	e := &k.Evidence
+	if !store.IsID(e.ID) || len(k.Free)+len(k.Given) > evidence.MaxForms {
 		return errID
 	}
 	e.Path = i.root + ldp.ID(resource.EvidenceFolder+e.ID)
-	places := e.Places
-	if err := k.dropUnprovable(); err != nil {
-		return err
+	if err := k.DropUnprovable(); err != nil {
+		return fmt.Errorf("%w: a signed form is none", parcel.ErrFormat)
 	}
-	err = i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
-		e := e
-		if there, err := store.Load[Evidence](tx, evidenceKey(e.ID)); err != nil || there != nil { // taken before an interruption
-			return err
-		}
-		if i.Statuses != nil {
-			e.Places = nil
-			if err := i.occupy(tx, &e, places); err != nil {
-				return err
-			}
-		}
-		e.Forms = e.Given
-		for _, n := range slices.Sorted(maps.Keys(k.Free)) {
-			tx.Put(formKey(e.ID, e.Forms), []byte(k.Free[n]))
-			e.Forms++
-		}
-		for thumb, key := range k.Keys {
-			if err := store.Save(tx, boundKey(thumb), key); err != nil {
-				return err
-			}
-		}
-		for space, form := range k.Given {
-			tx.Put(givenKey(e.ID, i.from.spaceFor(space)), []byte(form))
-		}
-		if k.Current {
-			if err := store.Save(tx, currentKey(e.Type, e.Issuer), e.ID); err != nil {
-				return err
-			}
-		}
-		return keep(tx, &e)
-	})
+	err = i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return k.Unpack(tx, i.Statuses, i.from.spaceFor) })
 	if errors.Is(err, store.ErrTaken) {
 		return ldp.Refuse(ldp.Conflict, "The evidence is in another pod of this server already.")
 	}
 	return err
 }
 
-// dropUnprovable drops the forms that are bound to a key which isn't in the
-// archive, and the keys that are in no form: with such a form nothing could be
-// proved to anybody. Its recipient gets another, or the issuer is asked for more.
-func (k *keptEvidence) dropUnprovable() error {
-	used := map[string]bool{}
-	provable := func(form string) (bool, error) {
-		thumb, err := holderIn(form)
-		if err != nil {
-			return false, fmt.Errorf("%w: a signed form is none", parcel.ErrFormat)
-		}
-		used[thumb] = true
-		return thumb == "" || k.Keys[thumb].fits(thumb), nil
-	}
-	for n, form := range k.Free {
-		if ok, err := provable(form); err != nil {
-			return err
-		} else if !ok {
-			delete(k.Free, n)
-		}
-	}
-	for space, form := range k.Given {
-		if ok, err := provable(form); err != nil {
-			return err
-		} else if !ok {
-			delete(k.Given, space)
-		}
-	}
-	maps.DeleteFunc(k.Keys, func(thumb string, key holderKey) bool { return !used[thumb] || !key.fits(thumb) })
-	return nil
-}
-
 // request takes what was answered. Nobody waits here for an answer to the others.
 func (i *takein) request(b []byte) error {
-	r, err := into[Request](b)
-	if err != nil || r.State == Open {
+	r, err := into[consent.Request](b)
+	if err != nil || r.State == consent.Open {
 		return err
 	}
 	if !store.IsID(r.ID) {
 		return errID
 	}
 	r.Key = ""
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return keepRequest(tx, r) })
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return consent.KeepRequest(tx, r) })
 }
 
 func (i *takein) consent(b []byte) error {
-	c, err := into[Consent](b)
+	c, err := into[consent.Consent](b)
 	if err != nil {
 		return err
 	}
@@ -469,13 +407,13 @@ func (i *takein) consent(b []byte) error {
 	if c.Space != "" {
 		c.Space = i.from.spaceFor(c.Space)
 	}
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return keepConsent(tx, c) })
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return consent.Keep(tx, c) })
 }
 
 // grant takes a grant for the party as it is registered here. Where it is not,
 // nobody is let in by it.
 func (i *takein) grant(b []byte) error {
-	g, err := into[Grant](b)
+	g, err := into[consent.Grant](b)
 	if err != nil {
 		return err
 	}
@@ -492,5 +430,5 @@ func (i *takein) grant(b []byte) error {
 	if party.ID == "" {
 		g.Rule.To = acl.WebID("urn:skrin:unregistered:" + hex.EncodeToString([]byte(g.Rule.Clients[0])))
 	}
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return store.Save(tx, grantKey(space.ID, g.ID), g) })
+	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return store.Save(tx, consent.GrantKey(space.ID, g.ID), g) })
 }

@@ -15,6 +15,8 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/evidence"
+	"skrin/pod/extract"
 	"skrin/pod/log"
 	"skrin/pod/parcel"
 	"skrin/pod/record"
@@ -81,7 +83,7 @@ const takeoutPage = 64
 // log writes the exported log, cut into members.
 func (o *takeout) log() error {
 	all := o.out.Long("log", ".jsonl")
-	if err := o.ExportLog(o.ctx, o.who, LogLines, all); err != nil {
+	if err := o.ExportLog(o.ctx, o.who, extract.Lines, all); err != nil {
 		return err
 	}
 	return all.Close()
@@ -255,62 +257,19 @@ func (o *takeout) spaces() error {
 	})
 }
 
-// A keptEvidence is a piece of evidence in an archive.
-type keptEvidence struct {
-	Evidence Evidence
-	Current  bool              // it is what a standing grant gives
-	Free     map[int]string    // signed forms that have no recipient yet, by number
-	Given    map[string]string // by space
-
-	// Keys are the private keys that the forms are bound to, by thumbprint: the
-	// archive is the person's, and so are they.
-	Keys map[string]holderKey `json:",omitempty"`
-}
-
 // evidence writes evidence with its signed forms.
 func (o *takeout) evidence() error {
 	return o.each("e", named("evidence/"), func(tx store.Tx, value []byte) ([]byte, error) {
-		e, err := store.Decode[Evidence]("e", value)
+		e, err := store.Decode[evidence.Evidence]("e", value)
 		if err != nil {
 			return nil, err
 		}
-		k := keptEvidence{Evidence: *e, Free: map[int]string{}, Given: map[string]string{}, Keys: map[string]holderKey{}}
-		current, err := store.Load[string](tx, currentKey(e.Type, e.Issuer))
-		if err != nil {
-			return nil, err
-		}
-		k.Current = current != nil && *current == e.ID
-		prefix := "f" + e.ID + "\x00"
-		forms, err := tx.Scan(prefix, "", maxAllForms)
-		for _, f := range forms {
-			if err := k.keepKey(tx, f.Value); err != nil {
-				return nil, err
-			}
-			n := 0
-			if space, ok := strings.CutPrefix(f.Key, prefix+"w"); ok {
-				k.Given[space] = string(f.Value)
-			} else if _, err := fmt.Sscanf(strings.TrimPrefix(f.Key, prefix), "%04d", &n); err == nil {
-				k.Free[n] = string(f.Value)
-			}
-		}
+		k, err := e.Pack(tx)
 		if err != nil {
 			return nil, err
 		}
 		return json.MarshalIndent(k, "", "\t")
 	})
-}
-
-// keepKey adds the holder key of a form, if it is bound to one.
-func (k *keptEvidence) keepKey(tx store.Tx, form []byte) error {
-	thumb, err := holderIn(string(form))
-	if err != nil || thumb == "" {
-		return err
-	}
-	key, err := store.Load[holderKey](tx, boundKey(thumb))
-	if err == nil && key != nil {
-		k.Keys[thumb] = *key
-	}
-	return err
 }
 
 // records writes what was asked and answered.

@@ -22,6 +22,7 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/outbox"
 	"skrin/pod/parcel"
@@ -227,19 +228,19 @@ func TestHolderKeysMove(t *testing.T) {
 	}
 	for _, row := range []struct {
 		is    string
-		spoil func(*pod.KeptEvidence)
+		spoil func(*evidence.Kept)
 		forms int
 	}{
-		{"whole", func(*pod.KeptEvidence) {}, 3},
-		{"the key of the recipient's form is missing", func(k *pod.KeptEvidence) { deleteKeyOf(t, k, only(k.Given)) }, 2},
-		{"a free form's key is missing", func(k *pod.KeptEvidence) { deleteKeyOf(t, k, k.Free[1]) }, 2},
-		{"all keys are missing", func(k *pod.KeptEvidence) { k.Keys = nil }, 0},
-		{"keys are each other's", func(k *pod.KeptEvidence) {
+		{"whole", func(*evidence.Kept) {}, 3},
+		{"the key of the recipient's form is missing", func(k *evidence.Kept) { deleteKeyOf(t, k, only(k.Given)) }, 2},
+		{"a free form's key is missing", func(k *evidence.Kept) { deleteKeyOf(t, k, k.Free[1]) }, 2},
+		{"all keys are missing", func(k *evidence.Kept) { k.Keys = nil }, 0},
+		{"keys are each other's", func(k *evidence.Kept) {
 			thumbs := slices.Sorted(maps.Keys(k.Keys))
 			k.Keys[thumbs[0]], k.Keys[thumbs[1]] = k.Keys[thumbs[1]], k.Keys[thumbs[0]]
 		}, 1},
 	} {
-		var k pod.KeptEvidence
+		var k evidence.Kept
 		must(t, json.Unmarshal([]byte(mine), &k))
 		row.spoil(&k)
 		must(t, k.DropUnprovable())
@@ -280,9 +281,9 @@ func bindingFor(nonce string) *credential.Binding {
 
 func only(m map[string]string) string { return slices.Collect(maps.Values(m))[0] }
 
-func deleteKeyOf(t *testing.T, k *pod.KeptEvidence, form string) {
+func deleteKeyOf(t *testing.T, k *evidence.Kept, form string) {
 	t.Helper()
-	thumb, err := pod.HolderIn(form)
+	thumb, err := evidence.HolderIn(form)
 	must(t, err)
 	delete(k.Keys, thumb)
 }

@@ -5,6 +5,7 @@ package pod
 import (
 	"context"
 
+	"skrin/pod/consent"
 	"skrin/pod/space"
 	"skrin/pod/store"
 )
@@ -25,7 +26,7 @@ func (p *Pod) Deals(ctx context.Context, id string) (map[Deal]bool, error) {
 	err := p.Store.View(ctx, store.Name("id/"+id), func(tx store.Tx) error {
 		found = map[Deal]bool{}
 		now := p.Now()
-		if err := store.Each(tx, consentKey(""), func(c *Consent) bool {
+		if err := store.Each(tx, consent.Key(""), func(c *consent.Consent) bool {
 			if c.Active(now) {
 				found[Deal{Party: c.Request.Party, Use: c.Request.Use}] = true
 			}

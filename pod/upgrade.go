@@ -7,11 +7,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
 
+	"skrin/pod/consent"
+	"skrin/pod/evidence"
 	"skrin/pod/store"
 )
 
@@ -35,29 +36,9 @@ type index struct {
 // indexes are all that can be made from what they find.
 func indexes() []index {
 	return []index{
-		{"C", "c", "consents", func(key string, value []byte) (string, []byte, error) {
-			c, err := store.Decode[Consent](key, value)
-			if err != nil {
-				return "", nil, err
-			}
-			says, err := json.Marshal(c.basis())
-			return c.endsKey(), says, err
-		}},
-		{"Q", "q", "open requests", func(key string, value []byte) (string, []byte, error) {
-			r, err := store.Decode[Request](key, value)
-			if err != nil || r.State != Open {
-				return "", nil, err
-			}
-			says, err := json.Marshal(r.ID)
-			return openFrom(r.AnswerBy) + r.ID, says, err
-		}},
-		{"R", "e", "evidence", func(key string, value []byte) (string, []byte, error) {
-			e, err := store.Decode[Evidence](key, value)
-			if err != nil {
-				return "", nil, err
-			}
-			return newestKey(e), []byte{store.Layout}, nil
-		}},
+		{"C", "c", "consents", consent.LastingEntry},
+		{"Q", "q", "open requests", consent.OpenEntry},
+		{"R", "e", "evidence", evidence.NewestEntry},
 		{"J", "i", "answers to idempotency keys", func(key string, value []byte) (string, []byte, error) {
 			e, err := store.Decode[earlier](key, value)
 			if err != nil {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"skrin/pod"
+	"skrin/pod/consent"
+	"skrin/pod/evidence"
 	"skrin/pod/podtest"
 	"skrin/pod/store"
 )
@@ -94,12 +96,12 @@ func TestUpgradeInPages(t *testing.T) {
 	must(t, w.pod.Store.Update(t.Context(), "person/person-alva", func(tx store.Tx) error {
 		for i := range n {
 			id := fmt.Sprintf("%026d", i)
-			c := pod.Consent{ID: id, Until: w.now.Add(time.Duration(i) * time.Hour)}
-			r := pod.Request{ID: id, AnswerBy: w.now, State: pod.Open}
+			c := consent.Consent{ID: id, Until: w.now.Add(time.Duration(i) * time.Hour)}
+			r := consent.Request{ID: id, AnswerBy: w.now, State: consent.Open}
 			if i%2 == 1 {
-				r.State = pod.Declined
+				r.State = consent.Declined
 			}
-			for key, v := range map[string]any{"c" + id: c, "q" + id: r, "e" + id: pod.Evidence{ID: id, Received: w.now}, "ispace\x00" + id: struct{}{}} {
+			for key, v := range map[string]any{"c" + id: c, "q" + id: r, "e" + id: evidence.Evidence{ID: id, Received: w.now}, "ispace\x00" + id: struct{}{}} {
 				if err := store.Save(tx, key, v); err != nil {
 					return err
 				}

@@ -6,16 +6,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/ldp/rdf"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
+	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
@@ -30,30 +30,6 @@ const (
 	TypeTurtle = "text/turtle"
 	TypeJSONLD = "application/ld+json"
 )
-
-// release returns what a recipient gets of evidence when these fields were
-// released: those facts, in the type's order, and nothing else. The request page
-// shows, and a read serves, what this function returns.
-func release(t *registry.EvidenceType, e *Evidence, fields []string) (released []Fact, hidden []string) {
-	for _, f := range t.Fields {
-		i := slices.IndexFunc(e.Facts, func(x Fact) bool { return x.Field == f.Name })
-		switch {
-		case i < 0:
-		case slices.Contains(fields, f.Name):
-			released = append(released, e.Facts[i])
-		default:
-			hidden = append(hidden, f.Name)
-		}
-	}
-	return released, hidden
-}
-
-// shown returns the hash that binds an answer to what was on the screen.
-func shown(r *Request, e *Evidence, released, optional []Fact) string {
-	b, _ := json.Marshal([]any{r.ID, r.Party, r.Use, r.Until, r.Standing, r.MaxAge, r.Reads, r.Along, e.ID, e.Issuer, e.Issued, e.Expires, released, optional})
-	h := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(h[:])
-}
 
 // spaceGet reads a resource of a space. A read by the party is logged in the
 // transaction that permits it, before a byte leaves.
@@ -113,7 +89,7 @@ func (p *Pod) listSpace(tx store.Tx, a access, req ldp.Get) (*ldp.Resource, erro
 	}
 	var members []ldp.Member
 	tags := []string{"list"}
-	err := store.Each(tx, grantKey(a.space.ID, ""), func(g *Grant) bool {
+	err := store.Each(tx, consent.GrantKey(a.space.ID, ""), func(g *consent.Grant) bool {
 		if id := ldp.ID(g.Rule.On); p.Now().Before(g.Rule.Until) {
 			members = append(members, ldp.Member{ID: id, Type: TypeSDJWT, Modified: g.Given})
 			tags = append(tags, g.ID)
@@ -141,7 +117,7 @@ func (p *Pod) listSpace(tx store.Tx, a access, req ldp.Get) (*ldp.Resource, erro
 
 // readEvidence serves the granted fields of a piece of evidence and logs it.
 func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.Get) (*ldp.Resource, error) {
-	e, err := p.evidenceFor(tx, a.grant, a.space)
+	e, err := a.grant.About(tx, p.formFor(a.space))
 	if err != nil {
 		return nil, err
 	}
@@ -160,11 +136,11 @@ func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.G
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := p.chooseForm(ctx, tx, e, form.form, req)
+	chosen, err := p.chooseForm(ctx, tx, e, form.Compact, req)
 	if err != nil {
 		return nil, err
 	}
-	released, _ := release(t, e, fields)
+	released, _ := evidence.Release(t, e, fields)
 	res := &ldp.Resource{
 		ID: req.ID, Type: chosen, Tag: a.space.Tag(a.grant.ID, e.ID, req.Nonce), Modified: e.Issued,
 		Modes: acl.Read, Description: p.spaceDescription(req.ID),
@@ -182,27 +158,19 @@ func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.G
 		return nil, err
 	}
 	a.grant.Reads, a.grant.Last = a.grant.Reads+1, p.Now().UTC().Truncate(time.Second)
-	if err := store.Save(tx, grantKey(a.space.ID, a.grant.ID), a.grant); err != nil {
+	if err := store.Save(tx, consent.GrantKey(a.space.ID, a.grant.ID), a.grant); err != nil {
 		return nil, err
 	}
 	return res, log.Enter(tx, p.Now(), log.Entry{
-		Action: log.DidRead, Party: a.party.ID, Type: t.ID, Fields: names(released),
+		Action: log.DidRead, Party: a.party.ID, Type: t.ID, Fields: evidence.Names(released),
 		Purpose: a.rule.Purpose, Consent: a.rule.Because, Path: string(req.ID), Digest: digest,
 	})
 }
 
-func names(facts []Fact) []string {
-	var s []string
-	for _, f := range facts {
-		s = append(s, f.Field)
-	}
-	return s
-}
-
 // chooseForm picks the media type of a read. Where no signed form is left, and the
 // recipient takes nothing else, the issuer is asked for more.
-func (p *Pod) chooseForm(ctx context.Context, tx store.Tx, e *Evidence, form string, req ldp.Get) (string, error) {
-	if err := checkNonce(req.Nonce); err != nil {
+func (p *Pod) chooseForm(ctx context.Context, tx store.Tx, e *evidence.Evidence, form string, req ldp.Get) (string, error) {
+	if err := evidence.CheckNonce(req.Nonce); err != nil {
 		return "", err
 	}
 	offers := []string{TypeSDJWT, TypeTurtle, TypeJSONLD}
@@ -227,13 +195,13 @@ func (p *Pod) chooseForm(ctx context.Context, tx store.Tx, e *Evidence, form str
 // present puts the form, with the released disclosures only, into res; with proof
 // that it is presented to the recipient, if there is a nonce. It returns the digest
 // of all that.
-func (p *Pod) present(tx store.Tx, res *ldp.Resource, form given, released []Fact, recipient, nonce string) (string, error) {
-	compact, err := credential.Select(form.form, form.disclosed, names(released)...)
+func (p *Pod) present(tx store.Tx, res *ldp.Resource, form evidence.Form, released []evidence.Fact, recipient, nonce string) (string, error) {
+	compact, err := credential.Select(form.Compact, form.Disclosed, evidence.Names(released)...)
 	if err != nil {
 		return "", err
 	}
 	if nonce != "" {
-		if compact, err = p.bind(tx, compact, recipient, nonce); err != nil {
+		if compact, err = evidence.Bind(tx, compact, recipient, nonce, p.Now()); err != nil {
 			return "", err
 		}
 	}
@@ -246,54 +214,12 @@ func (p *Pod) present(tx store.Tx, res *ldp.Resource, form given, released []Fac
 // viewGraph says the released facts in the space's own names. It is built up
 // from nothing, never cut down from what the provider sent, so there is nothing
 // in it that was not put there here.
-func (p *Pod) viewGraph(ctx context.Context, t *registry.EvidenceType, e *Evidence, released []Fact, url string) *rdf.Graph {
+func (p *Pod) viewGraph(ctx context.Context, t *registry.EvidenceType, e *evidence.Evidence, released []evidence.Fact, url string) *rdf.Graph {
 	issuer := ""
 	if party, err := p.Registry.Party(ctx, e.Issuer); err == nil {
 		issuer = string(party.WebID)
 	}
-	return evidenceGraph(t, e, released, url, issuer)
-}
-
-// evidenceGraph is evidence in the terms of CCCEV, about a holder without a
-// name.
-func evidenceGraph(t *registry.EvidenceType, e *Evidence, facts []Fact, url, issuer string) *rdf.Graph {
-	g := new(rdf.Graph)
-	it, holder := rdf.IRI(url+"#evidence"), rdf.IRI(url+"#holder")
-	g.Add(it, rdf.IRI(vocab.Type), rdf.IRI(vocab.CCCEV+"Evidence"))
-	for _, lang := range []string{"sv", "nb", "nn", "en"} {
-		if s := t.Title[lang]; s != "" {
-			g.Add(it, rdf.IRI(vocab.DCT+"title"), rdf.LangString(s, lang))
-		}
-	}
-	g.Add(it, rdf.IRI(vocab.DCT+"conformsTo"), rdf.IRI(t.IRI))
-	g.Add(it, rdf.IRI(vocab.DCT+"subject"), holder)
-	g.Add(holder, rdf.IRI(vocab.Type), rdf.IRI(vocab.FOAF+"Agent"))
-	if issuer != "" {
-		g.Add(it, rdf.IRI(vocab.DCT+"publisher"), rdf.IRI(issuer))
-	}
-	g.Add(it, rdf.IRI(vocab.DCT+"issued"), rdf.Date(e.Issued))
-	period, begin, end := rdf.IRI(url+"#validity"), rdf.IRI(url+"#begins"), rdf.IRI(url+"#ends")
-	g.Add(it, rdf.IRI(vocab.CCCEV+"validityPeriod"), period)
-	g.Add(period, rdf.IRI(vocab.Type), rdf.IRI(vocab.Time+"ProperInterval"))
-	for _, i := range []struct {
-		property string
-		node     rdf.Term
-		day      time.Time
-	}{{"hasBeginning", begin, e.Issued}, {"hasEnd", end, e.Expires}} {
-		g.Add(period, rdf.IRI(vocab.Time+i.property), i.node)
-		g.Add(i.node, rdf.IRI(vocab.Type), rdf.IRI(vocab.Time+"Instant"))
-		g.Add(i.node, rdf.IRI(vocab.Time+"inXSDDate"), rdf.Date(i.day))
-	}
-	for _, fact := range facts {
-		f, _ := t.Field(fact.Field)
-		value := rdf.IRI(url + "#" + fact.Field)
-		g.Add(it, rdf.IRI(vocab.CCCEV+"supportsConcept"), rdf.IRI(f.Concept))
-		g.Add(it, rdf.IRI(vocab.CCCEV+"supportsValue"), value)
-		g.Add(value, rdf.IRI(vocab.Type), rdf.IRI(vocab.CCCEV+"SupportedValue"))
-		g.Add(value, rdf.IRI(vocab.CCCEV+"providesValueFor"), rdf.IRI(f.Concept))
-		g.Add(value, rdf.IRI(vocab.CCCEV+"value"), rdf.Typed(fact.Value, f.Datatype))
-	}
-	return g
+	return evidence.Graph(t, e, released, url, issuer)
 }
 
 // graphResource is a generated RDF document of a space.

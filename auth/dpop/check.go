@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/json" // case-sensitive, refuses a name given twice
 )
 
 const (
@@ -140,8 +139,8 @@ func (c *Checker) parse(proof string) (signed, claims, error) {
 	if err != nil {
 		return signed{}, claims{}, err
 	}
-	var said claims
-	if err := json.Unmarshal(came.payload, &said); err != nil {
+	said, err := readClaims(came.payload)
+	if err != nil {
 		return signed{}, claims{}, invalid("the claims are not a JSON object of the right form")
 	}
 	return came, said, nil

@@ -101,15 +101,6 @@ func (k *Key) String() string { return "DPoP key " + k.thumbprint }
 // GoString is String, so that %#v shows nothing secret either.
 func (k *Key) GoString() string { return k.String() }
 
-type claims struct {
-	ID     string  `json:"jti"`
-	Method string  `json:"htm"`
-	URL    string  `json:"htu"`
-	Issued float64 `json:"iat"` // a NumericDate may have a fraction (RFC 7519, section 2)
-	Token  *string `json:"ath,omitempty"`
-	Nonce  string  `json:"nonce,omitempty"`
-}
-
 // Proof makes a proof for one request with the method to the url, of which the
 // query and fragment are left out. It is bound to the access token unless that
 // is "" (as at a token endpoint), and repeats the server's nonce unless that

@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"encoding/base64"
-	"math/big"
 	"strings"
 	"sync"
 
@@ -90,8 +89,27 @@ func (key knownKey) split(proof, header string) (signed, bool) {
 // verifyES256 checks a signature of 64 bytes (RFC 7518, section 3.4).
 func verifyES256(public *ecdsa.PublicKey, input string, rs []byte) error {
 	sum := sha256.Sum256([]byte(input))
-	if !ecdsa.Verify(public, sum[:], new(big.Int).SetBytes(rs[:32]), new(big.Int).SetBytes(rs[32:])) {
+	if !ecdsa.VerifyASN1(public, sum[:], asn1Of(rs)) {
 		return jose.ErrCryptoFailure
 	}
 	return nil
+}
+
+// asn1Of writes a signature of 64 bytes as crypto/ecdsa wants it: a SEQUENCE of two
+// INTEGERs (X.690, section 8.3), both shorter than 128 bytes.
+func asn1Of(rs []byte) []byte {
+	b := append(make([]byte, 0, 72), 0x30, 0)
+	for _, n := range [][]byte{rs[:32], rs[32:]} {
+		for len(n) > 1 && n[0] == 0 {
+			n = n[1:]
+		}
+		if n[0] >= 0x80 { // else it would be below zero
+			b = append(b, 2, byte(len(n)+1), 0)
+		} else {
+			b = append(b, 2, byte(len(n)))
+		}
+		b = append(b, n...)
+	}
+	b[1] = byte(len(b) - 2)
+	return b
 }

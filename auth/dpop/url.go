@@ -14,6 +14,9 @@ func sameURL(a, b string) bool {
 		return true // the common case; whatever it is, both sides say the same
 	}
 	x, okA := normal(a)
+	if a == b {
+		return okA
+	}
 	y, okB := normal(b)
 	return okA && okB && x == y
 }

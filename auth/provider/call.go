@@ -134,6 +134,9 @@ func (p *Provider) answer(ctx context.Context, err error) (*refusal, int) {
 		refused = &refusal{"invalid_grant", "the authorization code was tried before"}
 	}
 	if refused.Code == "invalid_client" {
+		if errors.Is(err, goidc.ErrNotFound) {
+			refused = &refusal{refused.Code, "there is no client with this client_id, or its registration has ended"}
+		}
 		return refused, http.StatusUnauthorized
 	}
 	return refused, http.StatusBadRequest

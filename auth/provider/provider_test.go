@@ -288,7 +288,7 @@ func TestClientAssertionsThatAreRefused(t *testing.T) {
 	t.Run("a party whose id has the form of an app's", func(t *testing.T) {
 		fake := w.register("app_x", false)
 		form := fake.authenticated(fake.assertion(nil), url.Values{"grant_type": {"client_credentials"}})
-		refused(t, w.post(tokenPath, form, fake.proof()), "invalid_client", "")
+		refused(t, w.post(tokenPath, form, fake.proof()), "invalid_client", "there is no client")
 	})
 }
 

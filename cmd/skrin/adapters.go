@@ -19,7 +19,7 @@ import (
 	"skrin/auth/login"
 	"skrin/auth/provider"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/registry"
 	"skrin/pod/store"
 	"skrin/pod/web"
@@ -132,12 +132,12 @@ func (a asks) Again(r *http.Request, id string) string { return a.provider.Again
 // whyNot says in words why a person declined, to a party (the error_description of RFC
 // 6749, section 4.1.2.1).
 var whyNot = map[string]string{
-	pod.TooMuch: "You ask for too much.", pod.Stranger: "The person does not know you.",
-	pod.OtherWay: "The person gives it to you in another way.", pod.NotNow: "Not now.",
+	consent.TooMuch: "You ask for too much.", consent.Stranger: "The person does not know you.",
+	consent.OtherWay: "The person gives it to you in another way.", consent.NotNow: "Not now.",
 }
 
 // Finish implements web.Asks.
-func (a asks) Finish(r *http.Request, id, person string, o pod.Outcome) (string, error) {
+func (a asks) Finish(r *http.Request, id, person string, o consent.Outcome) (string, error) {
 	_, at, level, ok := a.sessions.Person(r)
 	if !ok {
 		return "", fmt.Errorf("finish: %w", ldp.Unauthenticated)

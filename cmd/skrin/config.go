@@ -35,11 +35,13 @@ type config struct {
 	Types     string          // a folder of evidence types, instead of those that come with the program; may be empty
 	EIDs      string          // a folder of eIDs to sign in by; may be empty
 	Contact   string          // where people ask whoever runs the server: a web or mailto: address; may be empty
+	Privacy   string          // how whoever runs the server handles data: an https address; may be empty
 	Demo      bool            // made-up people, sign-in without proof, plain http on loopback
 	Cast      []login.Persona // who signs in in a demo; may be empty, and then those of fixtures
 	Token     time.Duration   // how long an access token lives
 	keep
 
+	Accessibility           string          // the accessibility statement: an https address; may be empty
 	Listen, Admin, Redirect string          // as in the settings
 	Proxies                 []netip.Prefix  // whose X-Forwarded-For is believed
 	Limit                   limitSettings   // a bound that is zero is not set

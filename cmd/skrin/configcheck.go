@@ -203,6 +203,11 @@ func (s *settled) check() {
 	if s.Contact != "" && !strings.HasPrefix(s.Contact, "https://") && !strings.HasPrefix(s.Contact, "mailto:") {
 		refuse("contact", "want an address that begins with https:// or mailto:")
 	}
+	for name, address := range map[string]string{"privacy": s.Privacy, "accessibility": s.Accessibility} {
+		if address != "" && !strings.HasPrefix(address, "https://") {
+			refuse(name, "want an address that begins with https://")
+		}
+	}
 	if _, err := networks(s.Proxies); err != nil {
 		refuse("proxies", err.Error())
 	}

@@ -36,6 +36,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/client"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/registry"
 )
@@ -270,7 +271,7 @@ func (w *crowd) settle(ctx context.Context, i int, now time.Time) error {
 
 // furnish has the issuer deposit evidence with somebody who has a pod.
 func (w *crowd) furnish(ctx context.Context, i int, who acl.Agent, issued time.Time) error {
-	out, err := w.answer(ctx, who, "connect"+crand.Text(), w.issuer.ID, pod.Detail{Type: pod.ToDeposit, EvidenceTypes: []string{crowdType}})
+	out, err := w.answer(ctx, who, "connect"+crand.Text(), w.issuer.ID, consent.Detail{Type: consent.ToDeposit, EvidenceTypes: []string{crowdType}})
 	if err != nil {
 		return err
 	}
@@ -427,29 +428,29 @@ func (w *crowd) revoke(places ...credential.Status) error {
 }
 
 // answer asks a person and agrees for the person.
-func (w *crowd) answer(ctx context.Context, who acl.Agent, key, party string, d pod.Detail) (pod.Outcome, error) {
+func (w *crowd) answer(ctx context.Context, who acl.Agent, key, party string, d consent.Detail) (consent.Outcome, error) {
 	b, err := json.Marshal(d)
 	if err != nil {
-		return pod.Outcome{}, err
+		return consent.Outcome{}, err
 	}
 	id, err := w.pod.Begin(ctx, who, key, party, []json.RawMessage{b})
 	if err != nil {
-		return pod.Outcome{}, err
+		return consent.Outcome{}, err
 	}
 	o, err := w.pod.Offer(ctx, who, id)
 	if err != nil {
-		return pod.Outcome{}, err
+		return consent.Outcome{}, err
 	}
-	a := pod.Answer{Agree: true, Lang: "sv"}
-	if d.Type == pod.ToRead {
+	a := consent.Answer{Agree: true, Lang: "sv"}
+	if d.Type == consent.ToRead {
 		a.Evidence, a.Shown = o.Choices[0].Evidence.ID, o.Choices[0].Shown
 		a.Optional = []string{"registered"}
 	}
 	return w.pod.Answer(ctx, who, id, a)
 }
 
-func locationIn(out pod.Outcome) (string, error) {
-	var d pod.Detail
+func locationIn(out consent.Outcome) (string, error) {
+	var d consent.Detail
 	if err := json.Unmarshal(out.Details[0], &d); err != nil {
 		return "", err
 	}
@@ -467,7 +468,7 @@ func (w *crowd) share(ctx context.Context, r *recipient, i int, now time.Time) e
 
 // granted notes what a recipient was granted.
 func (w *crowd) granted(r *recipient, i int, subject string, detail json.RawMessage) error {
-	var d pod.Detail
+	var d consent.Detail
 	if err := json.Unmarshal(detail, &d); err != nil {
 		return err
 	}
@@ -515,7 +516,7 @@ func (w *crowd) visits(ctx context.Context, r *recipient, i int, now time.Time) 
 
 // agrees goes with a person's browser to where a recipient sends it, and agrees, by
 // the method that the page would call. It returns what the browser brings back.
-func (w *crowd) agrees(ctx context.Context, r *recipient, i int, address string, d pod.Detail) (url.Values, error) {
+func (w *crowd) agrees(ctx context.Context, r *recipient, i int, address string, d consent.Detail) (url.Values, error) {
 	p := w.persons[i]
 	question, err := p.browser.sent(ctx, address)
 	if err != nil {
@@ -590,9 +591,9 @@ func (s *surfer) sent(ctx context.Context, address string) (string, error) {
 }
 
 // asked is what a recipient asks of somebody.
-func asked(now time.Time) pod.Detail {
-	return pod.Detail{
-		Type: pod.ToRead, Reference: "case-" + strconv.Itoa(rand.Int()), Use: "ink-2026", EvidenceType: crowdType, Fields: []string{"registered_at_least_30_days"},
+func asked(now time.Time) consent.Detail {
+	return consent.Detail{
+		Type: consent.ToRead, Reference: "case-" + strconv.Itoa(rand.Int()), Use: "ink-2026", EvidenceType: crowdType, Fields: []string{"registered_at_least_30_days"},
 		Optional: []string{"registered"}, Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Until: now.AddDate(0, 0, 30).Format(time.DateOnly), Standing: true,
 	}
 }
@@ -741,7 +742,7 @@ func (w *crowd) withdraws(ctx context.Context, r *recipient, i int) error {
 
 // erases has the recipient say that it has erased.
 func (w *crowd) erases(ctx context.Context, r *recipient, i int) error {
-	b, err := json.Marshal(pod.ErasureReceipt{
+	b, err := json.Marshal(consent.ErasureReceipt{
 		Issuer: r.id, Audience: w.Base, Consent: r.consents[i], Erased: time.Now().UTC().Format(time.DateOnly), Method: "deleted",
 	})
 	if err != nil {

@@ -132,7 +132,7 @@ func openTown(ctx context.Context, dir string, port, ports int, k keep, log *slo
 	if err != nil {
 		return nil, err
 	}
-	t.server, err = newServer(ctx, config{Base: t.origins[0], Dir: dir, Key: key, Demo: true, Operators: operators, Token: 5 * time.Minute, keep: k}, log)
+	t.server, err = newServer(ctx, config{Base: t.origins[0], Dir: dir, Key: key, Demo: true, Contact: "mailto:hjalp@skrin.example", Operators: operators, Token: 5 * time.Minute, keep: k}, log)
 	return t, err
 }
 

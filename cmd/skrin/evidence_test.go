@@ -18,6 +18,7 @@ import (
 	"skrin/auth/dpop"
 	"skrin/ldp/client"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/outbox"
 )
@@ -60,7 +61,7 @@ func newStreet(t *testing.T) *street {
 	who, err := w.pod.Make(t.Context(), "person-0")
 	noError(t, err)
 	w.persons[0] = &member{who: who}
-	out, err := w.answer(t.Context(), who, "connect", w.issuer.ID, pod.Detail{Type: pod.ToDeposit, EvidenceTypes: []string{crowdType}})
+	out, err := w.answer(t.Context(), who, "connect", w.issuer.ID, consent.Detail{Type: consent.ToDeposit, EvidenceTypes: []string{crowdType}})
 	noError(t, err)
 	s.deposit, err = locationIn(out)
 	noError(t, err)
@@ -104,9 +105,9 @@ func (s *street) form(place *credential.Status, key *jose.JSONWebKey) string {
 	return form
 }
 
-func detail(edit func(*pod.Detail)) pod.Detail {
-	d := pod.Detail{
-		Type: pod.ToRead, Reference: "case-1", Use: "ink-2026", EvidenceType: crowdType, Fields: []string{"registered_at_least_30_days"}, Optional: []string{"registered"},
+func detail(edit func(*consent.Detail)) consent.Detail {
+	d := consent.Detail{
+		Type: consent.ToRead, Reference: "case-1", Use: "ink-2026", EvidenceType: crowdType, Fields: []string{"registered_at_least_30_days"}, Optional: []string{"registered"},
 		Purpose: "https://w3id.org/dpv#CustomerClaimsManagement", Until: time.Now().UTC().AddDate(0, 0, 30).Format(time.DateOnly),
 	}
 	if edit != nil {
@@ -116,7 +117,7 @@ func detail(edit func(*pod.Detail)) pod.Detail {
 }
 
 // share has the person agree, and returns where the consumer reads.
-func (s *street) share(edit func(*pod.Detail)) string {
+func (s *street) share(edit func(*consent.Detail)) string {
 	s.t.Helper()
 	out, err := s.answer(s.t.Context(), s.persons[0].who, rand.Text(), s.consumer.ID, detail(edit))
 	noError(s.t, err)
@@ -198,15 +199,15 @@ func TestLimitsOverHTTP(t *testing.T) {
 	noError(t, err)
 	for _, row := range []struct {
 		is     string
-		edit   func(*pod.Detail)
+		edit   func(*consent.Detail)
 		reads  int // that succeed
 		change func()
 		want   int
 	}{
-		{"once is once", func(d *pod.Detail) { d.Reads = 1 }, 1, nil, 403},
-		{"twice is twice", func(d *pod.Detail) { d.Reads = 2 }, 2, nil, 403},
-		{"evidence that is too old", func(d *pod.Detail) { d.MaxAge = "P7D" }, 1, func() { s.set(time.Now().AddDate(0, 0, 9)) }, 410},
-		{"after the last day", func(d *pod.Detail) { d.Until = time.Now().UTC().AddDate(0, 0, 3).Format(time.DateOnly) }, 1, func() { s.set(time.Now().AddDate(0, 0, 5)) }, 403},
+		{"once is once", func(d *consent.Detail) { d.Reads = 1 }, 1, nil, 403},
+		{"twice is twice", func(d *consent.Detail) { d.Reads = 2 }, 2, nil, 403},
+		{"evidence that is too old", func(d *consent.Detail) { d.MaxAge = "P7D" }, 1, func() { s.set(time.Now().AddDate(0, 0, 9)) }, 410},
+		{"after the last day", func(d *consent.Detail) { d.Until = time.Now().UTC().AddDate(0, 0, 3).Format(time.DateOnly) }, 1, func() { s.set(time.Now().AddDate(0, 0, 5)) }, 403},
 		{"evidence that has expired", nil, 1, func() { s.set(time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 30)) }, 410},
 		{"a purpose that is no longer registered", nil, 1, func() {
 			p := party
@@ -239,14 +240,14 @@ func TestAskByTheInbox(t *testing.T) {
 	s.share(nil)
 	who := s.persons[0].who
 	for id, yes := range map[string]bool{"yes": true, "no": false} {
-		sent, err := s.consumer.Ask(t.Context(), s.webID, id, detail(func(d *pod.Detail) { d.Reference = id }))
+		sent, err := s.consumer.Ask(t.Context(), s.webID, id, detail(func(d *consent.Detail) { d.Reference = id }))
 		noError(t, err)
 		offers, err := s.pod.Requests(t.Context(), who)
 		noError(t, err)
 		if len(offers) != 1 || offers[0].Request.Reference != id {
 			t.Fatalf("%s: the person sees %+v", id, offers)
 		}
-		a := pod.Answer{Agree: yes, Lang: "sv", Evidence: offers[0].Choices[0].Evidence.ID, Shown: offers[0].Choices[0].Shown}
+		a := consent.Answer{Agree: yes, Lang: "sv", Evidence: offers[0].Choices[0].Evidence.ID, Shown: offers[0].Choices[0].Shown}
 		_, err = s.pod.Answer(t.Context(), who, offers[0].Request.ID, a)
 		noError(t, err)
 		says := s.told(outbox.RequestAnswered)

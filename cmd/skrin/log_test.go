@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"skrin/cmd/skrin/demo"
-	"skrin/pod"
+	"skrin/pod/extract"
 )
 
 // TestLogVerify: what the server exports is verified with the keys that it
@@ -39,7 +39,7 @@ func TestLogVerify(t *testing.T) {
 	}
 	export := func() []byte {
 		var log bytes.Buffer
-		if err := r.pod.ExportLog(t.Context(), owner, pod.LogLines, &log); err != nil {
+		if err := r.pod.ExportLog(t.Context(), owner, extract.Lines, &log); err != nil {
 			t.Fatal(err)
 		}
 		return log.Bytes()

@@ -70,7 +70,7 @@ func newParser(c *commands, more ...kong.Option) (*kong.Kong, error) {
 		kong.Name("skrin"),
 		kong.Description("Skrin keeps people's papers, and lets each person decide who reads them."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.UsageOnError(),
+		kong.ShortUsageOnError(),
 		kong.PostBuild(helpful),
 	)...)
 }
@@ -82,14 +82,24 @@ func main() {
 	if err != nil {
 		panic(err) // the commands are wrong, whatever was typed
 	}
-	k, err := p.Parse(os.Args[1:])
-	p.FatalIfErrorf(err)
+	k := understood(p, os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := chosen(ctx, k)(); err != nil {
 		fmt.Fprintln(os.Stderr, "skrin:", legible(err.Error()))
 		os.Exit(exitCode(err))
 	}
+}
+
+// understood reads a command line. One that is wrong ends the program: what is said of
+// it is no output of the command, which may be a file or a variable of a script.
+func understood(p *kong.Kong, line []string) *kong.Context {
+	k, err := p.Parse(line)
+	if err != nil {
+		p.Stdout = p.Stderr
+	}
+	p.FatalIfErrorf(err)
+	return k
 }
 
 // chosen returns the command, without the parser and what that knows of all commands

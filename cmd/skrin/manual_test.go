@@ -135,3 +135,28 @@ func TestShellsComplete(t *testing.T) {
 		t.Errorf("completion knows %q", got)
 	}
 }
+
+// TestAWrongCommandLine: is told in a few lines, with where to read more, and not where
+// a script looks for the command's output.
+func TestAWrongCommandLine(t *testing.T) {
+	for _, row := range []struct{ line, says string }{
+		{"", `expected one of "demo"`},
+		{"pod", `expected one of "list"`},
+		{"serve --base", "--base"},
+		{"token --server x --nonsense", "unknown flag --nonsense"},
+		{"party add nosuch.json --server x", "nosuch.json: no such file"},
+		{"log verify manual.go", "missing flags: --keys"},
+	} {
+		var out, told strings.Builder
+		code := 0
+		p, err := newParser(new(commands), kong.Writers(&out, &told), kong.Exit(func(c int) { code = c; panic("exit") }))
+		must(t, err)
+		func() {
+			defer func() { _ = recover() }()
+			understood(p, strings.Fields(row.line))
+		}()
+		if said := told.String(); code != 80 || out.Len() > 0 || strings.Count(said, "\n") > 8 || !strings.Contains(said, row.says) || !strings.Contains(said, "--help") {
+			t.Errorf("skrin %s: status %d\n%s%s", row.line, code, out.String(), told.String())
+		}
+	}
+}

@@ -121,7 +121,7 @@ func (s *settled) config() (config, error) {
 		return config{}, s.at("limit-bulk-party", err)
 	}
 	return config{
-		Base: s.Base, Apart: s.PodOrigin, Dir: s.Dir, Key: key, Parties: s.Parties, Types: s.Types, EIDs: s.EIDs, Contact: s.Contact, Operators: s.Operators, Steps: s.Steps, Token: 5 * time.Minute, keep: k,
+		Base: s.Base, Apart: s.PodOrigin, Dir: s.Dir, Key: key, Parties: s.Parties, Types: s.Types, EIDs: s.EIDs, Contact: s.Contact, Privacy: s.Privacy, Accessibility: s.Accessibility, Operators: s.Operators, Steps: s.Steps, Token: 5 * time.Minute, keep: k,
 		Listen: s.Listen, Admin: s.Admin, Redirect: s.Redirect, Proxies: proxies, Limit: s.Limit, Bulk: bulk,
 		TLS: s.TLS, Log: s.Log, Trace: s.Trace, Grace: s.Grace, Drain: s.Drain, TwoPeople: s.TwoPeople, Backups: s.Backups, BackupKeys: s.BackupKeys,
 	}, nil

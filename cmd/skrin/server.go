@@ -262,7 +262,7 @@ func (s *server) issuer(ctx context.Context, name string, webID acl.WebID) (auth
 func (s *server) pages() (http.Handler, error) {
 	site := web.Site{
 		Pod: s.pod, Registry: s.register, Types: s.pod.Types, Sessions: s.sessions, Asks: asks{s}, Apps: apps{s.provider, s.pod, s.hub}, Accounts: accounts{s},
-		Base: s.Base, Name: "Skrin", Contact: s.Contact, Zone: zone(), Now: s.now, Log: s.log,
+		Base: s.Base, Name: "Skrin", Contact: s.Contact, Privacy: s.Privacy, Accessibility: s.Accessibility, Idle: login.Idle, Zone: zone(), Now: s.now, Log: s.log,
 	}
 	var err error
 	if site.Methods, err = s.methods(); err != nil {

@@ -61,6 +61,12 @@ type settings struct {
 	// Where people ask whoever runs this: an https:// or mailto: address. It is on
 	// their pages.
 	Contact string
+	// Where people read how whoever runs this handles their data (GDPR, article 13): an
+	// https:// address. It is on all their pages.
+	Privacy string
+	// Where people read how accessible the pages are: the statement that a public body
+	// must have (directive (EU) 2016/2102, article 7), at an https:// address.
+	Accessibility string
 
 	// Address on which people and parties are served.
 	Listen string `standard:"127.0.0.1:8080"`

@@ -109,6 +109,7 @@ func TestSettingsFaults(t *testing.T) {
 		{"plain http to the world", soundSettings + "listen: 0.0.0.0:80\n", "", "skrin.yaml:4", "would not be encrypted"},
 		{"a certificate without its key", soundSettings + "tls: {cert: a.pem}\n", "", "skrin.yaml:4", "needs its private key"},
 		{"a proxy that is everybody", soundSettings + "proxies: [0.0.0.0/0]\n", "", "skrin.yaml:4", "is not a network"},
+		{"a page about data that anybody can change on the way", soundSettings + "privacy: http://example.se/data\n", "", "skrin.yaml:4", "https://"},
 		{"a party's rate that is none", soundSettings + "limit: {bulk-party: [a]}\n", "", "skrin.yaml:4", "want a party's id and a rate"},
 		{"a level that there isn't", soundSettings + "log: {level: loud}\n", "", "skrin.yaml:4", "debug, info, warn or error"},
 		{"a database without a bucket", soundSettings + "postgres: postgres://db/x\n", "", "skrin.yaml:4", "a cluster needs both"},

@@ -21,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/podtest"
 	"skrin/pod/postgres"
 	"skrin/pod/record"
@@ -210,7 +211,7 @@ func foundByIndex(t *testing.T, s *server, id string) {
 	must(t, err)
 	open, err := s.pod.Requests(t.Context(), who)
 	must(t, err)
-	if len(ending) != 1 || len(open) != 1 || open[0].Request.State != pod.Open {
+	if len(ending) != 1 || len(open) != 1 || open[0].Request.State != consent.Open {
 		t.Errorf("%d consents end, and %d requests are open", len(ending), len(open))
 	}
 }

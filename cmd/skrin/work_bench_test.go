@@ -177,7 +177,7 @@ func (s *scene) at(i int, name string) string {
 // token asks for one.
 func (s *scene) token(c *caller) []byte {
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.id}, "client_secret": {c.secret}, "scope": {"webid"}}.Encode()
-	proof, err := c.key.Proof("POST", s.Base+"/.oidc/token", "", "", time.Now().Add(time.Second))
+	proof, err := c.key.Proof("POST", s.Base+"/.oidc/token", "", "", time.Now())
 	must(s.b, err)
 	return s.request(nil, "POST", s.Base+"/.oidc/token", form, "Content-Type: application/x-www-form-urlencoded", "DPoP: "+proof)
 }
@@ -186,7 +186,7 @@ func (s *scene) token(c *caller) []byte {
 func (s *scene) request(c *caller, method, at, body string, headers ...string) []byte {
 	text := []byte(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench\r\n", method, strings.TrimPrefix(at, s.Base), strings.TrimPrefix(s.Base, "http://")))
 	if c != nil {
-		proof, err := c.key.Proof(method, at, c.bearer, "", time.Now().Add(time.Second)) // not before the server began
+		proof, err := c.key.Proof(method, at, c.bearer, "", time.Now())
 		must(s.b, err)
 		headers = append(headers, "Authorization: DPoP "+c.bearer, "DPoP: "+proof)
 	}

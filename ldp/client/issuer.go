@@ -53,7 +53,7 @@ func (c *Client) discover(ctx context.Context) (*issuer, error) {
 		if known != nil {
 			return known, nil
 		}
-		return nil, fmt.Errorf("discovery: %w", err)
+		return nil, fmt.Errorf("discovery of %q: %w", c.Issuer, err)
 	}
 	if (c.Secret != "" || c.Public) && is.PAR == "" {
 		is.PAR = is.Token // which such a client doesn't use, and other servers lack
@@ -78,7 +78,7 @@ func wellKnown(issuer string) string {
 
 func (is *issuer) check(expected string) error {
 	if is.Issuer != expected {
-		return errors.New("the server has another issuer identifier than Issuer")
+		return fmt.Errorf("the server calls itself %.200q, and not %q: name it as it does", is.Issuer, expected)
 	}
 	for name, endpoint := range map[string]string{
 		"authorization": is.Authorization, "token": is.Token, "pushed authorization request": is.PAR, "jwks": is.JWKS,
@@ -111,9 +111,12 @@ func (c *Client) getJSON(ctx context.Context, address string, into any) error {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server answered %d", resp.StatusCode)
+		return fmt.Errorf("%s is answered with %d", address, resp.StatusCode)
 	}
-	return json.Unmarshal(text, into)
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s is no JSON of the right form: %w", address, err)
+	}
+	return nil
 }
 
 func readAll(r io.Reader, limit int64) ([]byte, error) {

@@ -139,18 +139,13 @@ func Called(tx store.Tx, c Call, now time.Time) error {
 
 // CallLater puts a call back: what was received before upto is not told again. It
 // is tried ever more slowly, and after three days, or where final, the webhook is
-// parked: it is called no more, and says why to who asks. trouble "" is that
-// nothing was tried. It says whether it parked it.
+// parked: it is called no more, and says why to who asks. It says whether it parked it.
 func CallLater(tx store.Tx, c Call, upto uint64, trouble string, final bool, now time.Time) (parked bool, err error) {
 	now = now.UTC()
 	err = change(tx, c.ID, func(s *Subscription) error {
 		if upto >= s.From {
 			s.From = upto + 1
 			s.Tries, s.Failing = 0, time.Time{}
-		}
-		if trouble == "" {
-			s.Next = now.Add(time.Second)
-			return nil
 		}
 		if s.Trouble = trouble; s.Failing.IsZero() {
 			s.Failing = now
@@ -162,6 +157,11 @@ func CallLater(tx store.Tx, c Call, upto uint64, trouble string, final bool, now
 		return nil
 	})
 	return parked, err
+}
+
+// PutOff puts a call back that was not tried, until then.
+func PutOff(tx store.Tx, c Call, until time.Time) error {
+	return change(tx, c.ID, func(s *Subscription) error { s.Next = until.UTC(); return nil })
 }
 
 // change changes a webhook, if there still is one.

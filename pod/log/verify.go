@@ -24,7 +24,7 @@ type line struct {
 	Checkpoint string
 }
 
-// VerifyExport reads a log that was exported as LogLines and reports its first
+// VerifyExport reads a log that was exported line by line and reports its first
 // fault: an entry that was changed, dropped or moved, one that doesn't belong,
 // or an end that is not the one that the server signed. check verifies a
 // checkpoint's JWS and returns its payload. since, if not nil, is the checkpoint

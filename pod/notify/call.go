@@ -41,9 +41,9 @@ type Caller struct {
 
 	work sync.WaitGroup
 
+	lanes lanes // by host
 	mu    sync.Mutex
 	busy  int
-	lanes map[string]int // calls under way, by host
 }
 
 // start makes a call, and doesn't wait for it. Where too many go on, it is put
@@ -53,12 +53,12 @@ func (c *Caller) start(ctx context.Context, id string, call channel.Call) error 
 	if u, err := url.Parse(call.Hook); err == nil {
 		host = u.Host
 	}
-	if !c.enter(host) {
-		_, err := c.Pod.CallLater(ctx, id, call, 0, "", false)
-		return err
+	began := c.Pod.Now()
+	if turn, ok := c.enter(host, began); !ok {
+		return c.Pod.PutOffCall(ctx, id, call, turn)
 	}
 	c.work.Go(func() {
-		defer c.leave(host)
+		defer func() { c.leave(host, began, c.Pod.Now()) }()
 		if err := c.call(ctx, id, call); err != nil && ctx.Err() == nil {
 			c.Log.Error("a webhook", "error", err) // its lease ends
 		}
@@ -66,18 +66,25 @@ func (c *Caller) start(ctx context.Context, id string, call channel.Call) error 
 	return nil
 }
 
-func (c *Caller) enter(host string) bool {
+// enter takes one of all places, and one at a host; without, it returns when to come
+// again.
+func (c *Caller) enter(host string, now time.Time) (turn time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.busy == callWorkers || c.lanes[host] == callLane {
-		return false
+	if c.busy == callWorkers {
+		return now.Add(soonest), false
 	}
-	if c.lanes == nil {
-		c.lanes = map[string]int{}
+	if turn, ok = c.lanes.enter(host, callLane, now); ok {
+		c.busy++
 	}
-	c.busy++
-	c.lanes[host]++
-	return true
+	return turn, ok
+}
+
+func (c *Caller) leave(host string, began, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy--
+	c.lanes.leave(host, began, now)
 }
 
 // Busy returns how many webhooks are being called.
@@ -85,15 +92,6 @@ func (c *Caller) Busy() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.busy
-}
-
-func (c *Caller) leave(host string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.busy--
-	if c.lanes[host]--; c.lanes[host] == 0 {
-		delete(c.lanes, host)
-	}
 }
 
 // call sends what waits, in order, as long as it is received.

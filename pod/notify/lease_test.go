@@ -120,7 +120,7 @@ func TestOneAttemptAtATime(t *testing.T) {
 	} else {
 		must(t, w.pod.Failed(t.Context(), id, third[0], "refused", true))
 	}
-	must(t, w.pod.Postponed(t.Context(), id, first[0]))
+	must(t, w.pod.Postponed(t.Context(), id, first[0], w.pod.Now().Add(time.Second)))
 	must(t, w.pod.Failed(t.Context(), id, second[0], "refused", false))
 	clock.Add(24 * 3600)
 	for _, n := range take(100) {

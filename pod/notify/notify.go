@@ -16,6 +16,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -31,11 +32,13 @@ const MediaType = "application/secevent+jwt"
 // Limits of delivery.
 const (
 	workers    = 16               // pods that are delivered for at once
-	lane       = 4                // attempts at one party at once, so that a dead one holds up nobody else
+	inLane     = 4                // attempts at one party at once, so that a dead one holds up nobody else
 	timeout    = 10 * time.Second // of one attempt
 	batch      = 16               // notifications of one pod at a time
 	pods       = 128              // pods of one round
-	maxAnswer  = 4 << 10          // bytes of an answer that are read
+	maxIdle    = 8192             // pods that are remembered as idle
+	idleFor    = time.Minute
+	maxAnswer  = 4 << 10 // bytes of an answer that are read
 	sweepEvery = 2 * time.Second
 	wakeEvery  = 10 * time.Millisecond // those who come together are one sweep's
 )
@@ -52,13 +55,17 @@ type Deliverer struct {
 	slots chan struct{}
 	busy  sync.WaitGroup
 
-	mu    sync.Mutex
-	lanes map[string]int // attempts under way, by party
+	lanes lanes // by party
+
+	mu      sync.Mutex
+	looking map[string]bool      // pods that are looked at now; true for once more, at once
+	idle    map[string]time.Time // pods of which nothing could be done, and until when that is remembered
 }
 
 // New returns a Deliverer for p, and lets p wake it.
 func New(p *pod.Pod, client *http.Client, log *slog.Logger) *Deliverer {
-	d := &Deliverer{Pod: p, Client: client, Log: log, wake: make(chan struct{}, 1), slots: make(chan struct{}, workers), lanes: map[string]int{}}
+	d := &Deliverer{Pod: p, Client: client, Log: log, wake: make(chan struct{}, 1), slots: make(chan struct{}, workers),
+		looking: map[string]bool{}, idle: map[string]time.Time{}}
 	p.Wake = d.Wake
 	return d
 }
@@ -71,8 +78,8 @@ func (d *Deliverer) Wake() {
 	}
 }
 
-// Run delivers until ctx is done: at once what is queued by this process, and
-// within seconds what another node queued and did not deliver, or what waits for a
+// Run delivers until ctx is done: at once what is queued by this process, as long as
+// there is more without a pause, and within seconds what another node queued and did not deliver, or what waits for a
 // later try. It sweeps at the start, and returns when nothing of it runs any more.
 // All nodes of a cluster run one. The node that queues delivers; the others only
 // ask every two seconds what is due, and are not told by the Feed, since all would
@@ -87,8 +94,12 @@ func (d *Deliverer) Run(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		if err := d.sweep(ctx); err != nil && ctx.Err() == nil {
+		more, err := d.sweep(ctx)
+		if err != nil && ctx.Err() == nil {
 			d.Log.Error("notifications wait", "error", err)
+		}
+		if more && ctx.Err() == nil {
+			continue
 		}
 		select {
 		case <-ctx.Done():
@@ -107,18 +118,25 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// sweep starts the delivery of all that is due now. It doesn't wait for it: what
-// was taken is leased, so the next sweep leaves it alone.
-func (d *Deliverer) sweep(ctx context.Context) error {
-	due, err := d.Pod.Waiting(ctx, pods)
+// sweep starts the delivery of what is due now, and says whether there may be more. It
+// doesn't wait for it: what was taken is leased, so the next sweep leaves it alone.
+// Where more is due than one sweep takes, it passes over those pods of which nothing
+// could be done a while ago, so that they hold up nobody.
+func (d *Deliverer) sweep(ctx context.Context) (more bool, err error) {
+	idle := d.idlers()
+	due, err := d.Pod.Waiting(ctx, pods+len(idle))
 	if err != nil {
-		return err
+		return false, err
 	}
+	more = len(due) == pods+len(idle)
 	for _, id := range due {
+		if _, ok := idle[id]; ok && more || !d.look(id) {
+			continue
+		}
 		select {
 		case d.slots <- struct{}{}:
 		case <-ctx.Done():
-			return nil
+			return false, nil
 		}
 		d.busy.Go(func() {
 			defer func() { <-d.slots }()
@@ -127,23 +145,53 @@ func (d *Deliverer) sweep(ctx context.Context) error {
 			}
 		})
 	}
-	return nil
+	return more, nil
+}
+
+// look notes that a pod is looked at, unless it is already: then it is looked at again.
+func (d *Deliverer) look(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, already := d.looking[id]
+	d.looking[id] = already
+	return !already
+}
+
+// looked notes that a pod was looked at, and whether something could be done.
+func (d *Deliverer) looked(id string, some bool) {
+	d.mu.Lock()
+	again := d.looking[id]
+	delete(d.looking, id)
+	if !some {
+		if len(d.idle) >= maxIdle {
+			clear(d.idle)
+		}
+		d.idle[id] = d.Pod.Now().Add(idleFor)
+	}
+	d.mu.Unlock()
+	if again {
+		d.Wake()
+	}
+}
+
+// idlers returns the pods of which nothing could be done a while ago.
+func (d *Deliverer) idlers() map[string]time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.Pod.Now()
+	maps.DeleteFunc(d.idle, func(_ string, until time.Time) bool { return !now.Before(until) })
+	return maps.Clone(d.idle)
 }
 
 func (d *Deliverer) drain(ctx context.Context, id string) error {
-	if err := d.Pod.Sweep(ctx, id); err != nil && ctx.Err() == nil {
-		d.Log.Error("blobs of a pod", "error", err) // and nobody waits for it
-	}
-	if err := d.call(ctx, id); err != nil {
-		return err
-	}
-	notices, err := d.Pod.Take(ctx, id, batch)
+	notices, some, err := d.take(ctx, id)
+	d.looked(id, some && err == nil)
 	if err != nil {
 		return err
 	}
 	for _, n := range notices {
 		if !n.Next.After(d.Pod.Now().Add(timeout)) { // its lease could end before the attempt does
-			if err := d.Pod.Postponed(ctx, id, n); err != nil {
+			if err := d.Pod.Postponed(ctx, id, n, d.Pod.Now().Add(soonest)); err != nil {
 				return err
 			}
 			continue
@@ -152,31 +200,50 @@ func (d *Deliverer) drain(ctx context.Context, id string) error {
 			return err // what isn't settled comes back when its lease ends
 		}
 	}
+	if len(notices) == batch { // there may be more
+		d.Wake()
+	}
 	return nil
 }
 
-// call has the webhooks of a pod called that are due.
-func (d *Deliverer) call(ctx context.Context, id string) error {
+// take sweeps a pod, has its webhooks called, and takes what is to be told of it. It
+// says whether any of that was something.
+func (d *Deliverer) take(ctx context.Context, id string) (notices []outbox.Notification, some bool, err error) {
+	swept := d.Pod.Sweep(ctx, id)
+	if swept != nil && ctx.Err() == nil {
+		d.Log.Error("blobs of a pod", "error", swept) // and nobody waits for it
+	}
+	calls, err := d.call(ctx, id)
+	if err != nil {
+		return nil, false, err
+	}
+	notices, err = d.Pod.Take(ctx, id, batch)
+	return notices, calls+len(notices) > 0, err
+}
+
+// call has the webhooks of a pod called that are due, and says how many are.
+func (d *Deliverer) call(ctx context.Context, id string) (int, error) {
 	if d.Calls == nil {
-		return nil
+		return 0, nil
 	}
 	calls, err := d.Pod.TakeCalls(ctx, id)
 	for _, call := range calls {
 		if err := d.Calls.start(ctx, id, call); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return err
+	return len(calls), err
 }
 
 // try makes one attempt, if the party's lane has room, and settles what came of
 // it.
 func (d *Deliverer) try(ctx context.Context, id string, n outbox.Notification) error {
-	if !d.enter(n.Party) {
-		return d.Pod.Postponed(ctx, id, n)
+	began := d.Pod.Now()
+	if turn, ok := d.lanes.enter(n.Party, inLane, began); !ok {
+		return d.Pod.Postponed(ctx, id, n, turn)
 	}
 	trouble, final := d.deliver(ctx, n)
-	d.leave(n.Party)
+	d.lanes.leave(n.Party, began, d.Pod.Now())
 	switch {
 	case ctx.Err() != nil:
 		return nil
@@ -184,24 +251,6 @@ func (d *Deliverer) try(ctx context.Context, id string, n outbox.Notification) e
 		return d.Pod.Delivered(ctx, id, n)
 	}
 	return d.Pod.Failed(ctx, id, n, trouble, final)
-}
-
-func (d *Deliverer) enter(party string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.lanes[party] >= lane {
-		return false
-	}
-	d.lanes[party]++
-	return true
-}
-
-func (d *Deliverer) leave(party string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.lanes[party]--; d.lanes[party] == 0 {
-		delete(d.lanes, party)
-	}
 }
 
 // deliver makes one attempt; trouble is "" if the party has received it.

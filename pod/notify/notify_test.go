@@ -24,9 +24,12 @@ import (
 	"skrin/acl"
 	"skrin/fixtures"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/notify"
+	"skrin/pod/outbox"
 	"skrin/pod/podtest"
 	"skrin/pod/registry"
+	"skrin/pod/store"
 )
 
 const certificate = "se:af:arbetsloshetsintyg:1"
@@ -128,7 +131,7 @@ func (w *town) want(person, provider string) (acl.Agent, string) {
 	must(w.t, err)
 	id, err := w.pod.Begin(ctx, who, person+provider, provider, []json.RawMessage{json.RawMessage(`{"type":"evidence_deposit","evidence_types":["` + certificate + `"]}`)})
 	must(w.t, err)
-	_, err = w.pod.Answer(ctx, who, id, pod.Answer{Agree: true})
+	_, err = w.pod.Answer(ctx, who, id, consent.Answer{Agree: true})
 	must(w.t, err)
 	id, err = w.pod.Begin(ctx, who, person+"asks"+provider, "provider", []json.RawMessage{json.RawMessage(fmt.Sprintf(
 		`{"type":"evidence_request","use":"u","evidence_type":%q,"fields":["registered"],"purpose":"https://w3id.org/dpv#X","until":%q}`, certificate, time.Now().AddDate(0, 0, 5).Format(time.DateOnly)))})
@@ -262,4 +265,49 @@ func TestWhatWasQueuedBeforeTheStart(t *testing.T) {
 	eventually(t, "it is delivered", func() bool { return len(w.hook.got()) == 1 && w.waiting() == 0 })
 	cancel()
 	<-ended
+}
+
+// TestABacklogIsWorkedOffWithoutAPause: what is due in many more pods than one sweep
+// takes, for parties that answer, and behind pods of which nothing can be done (the day
+// of whose end has come), is told in less time than the pauses between sweeps alone
+// would last.
+func TestABacklogIsWorkedOffWithoutAPause(t *testing.T) {
+	const pods, pauses = 2560, 38 * time.Second // so many pods by 128 every two seconds
+	w := newTown(t, func(int) int { return http.StatusAccepted })
+	w.stop()
+	w.pod.Wake = nil
+	for i := range 200 {
+		who, err := w.pod.Make(t.Context(), fmt.Sprint("leaver", i))
+		must(t, err)
+		_, err = w.pod.Leave(t.Context(), who)
+		must(t, err)
+	}
+	due := time.Now().Add(2 * pod.Regret)
+	w.pod.Now = func() time.Time { return time.Now().Add(3 * pod.Regret) }
+	for i := range pods {
+		n := outbox.Notification{Party: fmt.Sprint("p", i%32), Event: outbox.FormsWanted, Space: "s"}
+		if i < 32 {
+			w.register(n.Party, w.hook)
+		}
+		person := fmt.Sprint("person", i)
+		_, err := w.pod.Make(t.Context(), person)
+		must(t, err)
+		must(t, w.pod.Store.Update(t.Context(), store.Name("person/"+person), func(tx store.Tx) error {
+			tx.Due(due)
+			return outbox.Queue(tx, n, rand.Reader, due)
+		}))
+	}
+	d := notify.New(w.pod, http.DefaultClient, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	began := time.Now()
+	go func() { defer close(ended); d.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	for time.Since(began) < pauses/2 && len(w.hook.got()) < pods {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := len(w.hook.got()); n < pods {
+		t.Errorf("after %v %d of %d are told", time.Since(began), n, pods)
+	}
+	t.Logf("it took %v", time.Since(began))
 }

@@ -134,13 +134,13 @@ func Delivered(tx store.Tx, n Notification) error {
 	return err
 }
 
-// Postponed puts a notification back that was not tried, for the next sweep.
-func Postponed(tx store.Tx, n Notification, now time.Time) error {
+// Postponed puts a notification back that was not tried, until then.
+func Postponed(tx store.Tx, n Notification, until time.Time) error {
 	ok, err := leased(tx, &n)
 	if !ok {
 		return err
 	}
-	n.Next = now.UTC().Add(time.Second)
+	n.Next = until.UTC()
 	return store.Save(tx, key(n.Seq), n)
 }
 

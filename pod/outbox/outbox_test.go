@@ -146,7 +146,7 @@ func TestLease(t *testing.T) {
 			t.Errorf("%s by who has lost it: due %v, want %v", is, b.next(), held.Next)
 		}
 	}
-	b.do(func(tx store.Tx) error { return outbox.Postponed(tx, held, b.now) })
+	b.do(func(tx store.Tx) error { return outbox.Postponed(tx, held, b.now.Add(time.Second)) })
 	if want := b.now.Add(time.Second); !b.next().Equal(want) {
 		t.Errorf("postponed to %v, want %v", b.next(), want)
 	}

@@ -39,6 +39,10 @@ type Field struct {
 	Question Text   `json:"question"` // of a yes/no field, for the request page: "Are you registered?"; may be empty
 	Derived  bool   `json:"derived"`  // an answer computed by the provider from a datum, which it needs not reveal
 	From     string `json:"from"`     // name of the field with that datum; "" if it isn't among the fields
+
+	// Values are what coded values mean, by the value: "http://data.europa.eu/snb/eqf/5"
+	// is "Level 5". People read a value that isn't among them as it stands.
+	Values map[string]Text `json:"values"`
 }
 
 // Field returns the field with the name.
@@ -120,6 +124,11 @@ func (t *EvidenceType) check() error {
 		}
 		if _, ok := t.Field(f.From); f.From != "" && (!ok || !f.Derived) {
 			return fmt.Errorf("field %q: from must name the field that it is derived from", f.Name)
+		}
+		for value, words := range f.Values {
+			if value == "" || words.In("en") == "" {
+				return fmt.Errorf("field %q: each of the values needs words", f.Name)
+			}
 		}
 		if seen[f.Name] || seen[f.Concept] {
 			return fmt.Errorf("field %q stands twice", f.Name)

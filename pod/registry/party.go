@@ -41,6 +41,16 @@ type Registry interface {
 	Issuers(ctx context.Context, evidenceType string) ([]string, error)
 }
 
+// PartyOrName returns a registered party; for one whose registration has ended, its
+// id for a name, so that the person still sees whom a record is about.
+func PartyOrName(ctx context.Context, r Registry, id string) (Party, error) {
+	party, err := r.Party(ctx, id)
+	if errors.Is(err, ErrNoParty) {
+		return Party{ID: id, Name: Text{"en": id}}, nil
+	}
+	return party, err
+}
+
 // A Party is an organisation that is registered with this server, as provider,
 // consumer or both.
 type Party struct {

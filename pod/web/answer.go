@@ -16,7 +16,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/registry"
 )
 
@@ -29,7 +29,7 @@ const moment = time.Second
 
 // A question is what a party asks, on the page.
 type question struct {
-	Offer    pod.Offer
+	Offer    consent.Offer
 	Party    string // names, fit to be shown
 	Type     string
 	Titles   []string // ToDeposit: what would be delivered
@@ -166,7 +166,7 @@ func (v *visit) lost(err error) error {
 }
 
 // onward returns where the person goes after an answer.
-func (v *visit) onward(o pod.Outcome) (string, error) {
+func (v *visit) onward(o consent.Outcome) (string, error) {
 	if v.ask != nil {
 		return v.Asks.Finish(v.r, mux.Vars(v.r)["ask"], v.person, o)
 	}
@@ -202,7 +202,7 @@ func (v *visit) answer() error {
 		}
 		return v.seeOther(v.here())
 	case "decline":
-		return v.decide(id, chosen{}, pod.Answer{Lang: v.lang, Reason: form.Get("reason")})
+		return v.decide(id, chosen{}, consent.Answer{Lang: v.lang, Reason: form.Get("reason")})
 	case "agree":
 		return v.agree(id)
 	}
@@ -219,7 +219,7 @@ func (v *visit) await(id string) error {
 		if err != nil {
 			return err
 		}
-		if len(o.Choices) > 0 || !slices.ContainsFunc(o.Suppliers, func(s pod.Supplier) bool { return !s.Asked.IsZero() && s.Trouble == "" }) {
+		if len(o.Choices) > 0 || !slices.ContainsFunc(o.Suppliers, func(s consent.Supplier) bool { return !s.Asked.IsZero() && s.Trouble == "" }) {
 			return nil
 		}
 		select {
@@ -234,7 +234,7 @@ func (v *visit) agree(id string) error {
 	form := v.r.PostForm
 	c := chosen{Evidence: form.Get("evidence"), Days: form.Get("days")}
 	c.Optional = form["also-"+c.Evidence]
-	a := pod.Answer{Agree: true, Evidence: c.Evidence, Optional: c.Optional, Shown: form.Get("shown-" + c.Evidence), Lang: v.lang}
+	a := consent.Answer{Agree: true, Evidence: c.Evidence, Optional: c.Optional, Shown: form.Get("shown-" + c.Evidence), Lang: v.lang}
 	if form.Has("choose") && c.Evidence == "" {
 		return v.put(http.StatusUnprocessableEntity, id, question{Chosen: c, Trouble: v.t("ask.choose.missing")})
 	}
@@ -249,7 +249,7 @@ func (v *visit) agree(id string) error {
 }
 
 // decide gives the answer and goes on.
-func (v *visit) decide(id string, c chosen, a pod.Answer) error {
+func (v *visit) decide(id string, c chosen, a consent.Answer) error {
 	o, err := v.Pod.Answer(v.r.Context(), v.who, id, a)
 	if ldp.KindOf(err) == ldp.Conflict {
 		return v.conflict(id, c, a)
@@ -271,7 +271,7 @@ func refused(to string) bool {
 // conflict says what stands in the way of an answer: it was given already, its
 // time has passed, or the page shows something else by now. Who has said yes, and
 // says no on a page that was still open, is told that it is yes that holds.
-func (v *visit) conflict(id string, c chosen, a pod.Answer) error {
+func (v *visit) conflict(id string, c chosen, a consent.Answer) error {
 	o, answered, err := v.Pod.Outcome(v.r.Context(), v.who, id)
 	if err != nil {
 		return v.lost(err)
@@ -315,7 +315,7 @@ func (v *visit) put(status int, id string, q question) error {
 		return fmt.Errorf("find who asks: %w", err)
 	}
 	q.Offer, q.Party, q.AnswerBy = o, v.text(o.Party.Name), o.Request.AnswerBy
-	if o.Request.Kind == pod.ToDeposit {
+	if o.Request.Kind == consent.ToDeposit {
 		return v.show(status, "connect", v.t("connect.title", "party", q.Party), "", q)
 	}
 	v.fill(&q)
@@ -395,20 +395,20 @@ type whyNot struct{ ID, Key string }
 
 // WhyNot are the reasons.
 func (q question) WhyNot() []whyNot {
-	return []whyNot{{pod.TooMuch, "why.toomuch"}, {pod.Stranger, "why.stranger"}, {pod.OtherWay, "why.otherway"}, {pod.NotNow, "why.notnow"}}
+	return []whyNot{{consent.TooMuch, "why.toomuch"}, {consent.Stranger, "why.stranger"}, {consent.OtherWay, "why.otherway"}, {consent.NotNow, "why.notnow"}}
 }
 
 // excesses are keys of messages that warn of what asks for too much.
-var excesses = map[pod.ExcessKind]string{
-	pod.Unregistered: "excess.unregistered", pod.Everything: "excess.everything", pod.YesOrNo: "excess.yesorno",
-	pod.Needless: "excess.needless", pod.Later: "excess.later", pod.Long: "excess.long",
+var excesses = map[consent.ExcessKind]string{
+	consent.Unregistered: "excess.unregistered", consent.Everything: "excess.everything", consent.YesOrNo: "excess.yesorno",
+	consent.Needless: "excess.needless", consent.Later: "excess.later", consent.Long: "excess.long",
 }
 
 var troubles = map[string]string{
 	"none": "missing.none", "refused": "missing.refused", "unreachable": "missing.unreachable",
 }
 
-func (v *visit) trouble(s pod.Supplier) string {
+func (v *visit) trouble(s consent.Supplier) string {
 	if s.Trouble == "" {
 		return ""
 	}

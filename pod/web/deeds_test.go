@@ -14,8 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/html"
+
 	"skrin/ldp"
 	"skrin/pod/loan"
+	"skrin/pod/web"
 )
 
 // What each form does, and where it leads.
@@ -72,6 +75,82 @@ func TestTypedIsKept(t *testing.T) {
 		w := b.do(call{path: row.path, form: row.form})
 		if w.Code != row.status || !strings.Contains(w.Body.String(), row.field) || len(b.pod.done) != 0 {
 			t.Errorf("%s: %d %v %s", row.what, w.Code, b.pod.done, w.Body)
+		}
+	}
+}
+
+// Nobody takes away for good, by one press, what can't be had back (WCAG 2.2, 3.3.4).
+func TestRemovalIsConfirmed(t *testing.T) {
+	b := newBench(t)
+	for path, want := range map[string]string{"/me/files/notes/page.html": "delete", "/me/evidence/e1": "remove", "/me/settings/": "passkey"} {
+		n := 0
+		for _, button := range find(parse(t, b.do(call{path: path}).Body.String()), "button") {
+			if attr(button, "value") != want {
+				continue
+			}
+			n++
+			folded := button
+			for folded != nil && folded.Data != "details" {
+				folded = folded.Parent
+			}
+			if folded == nil || slices.ContainsFunc(folded.Attr, func(a html.Attribute) bool { return a.Key == "open" }) {
+				t.Errorf("%s: %s is one press away", path, textOf(button))
+			}
+		}
+		if n == 0 {
+			t.Errorf("%s has no %s", path, want)
+		}
+	}
+}
+
+// Nobody shuts herself out.
+func TestTheLastWayInStays(t *testing.T) {
+	key := web.Way{ID: "k1", Added: now}
+	for _, row := range []struct {
+		what   string
+		ways   []web.Way
+		status int
+		done   int
+	}{
+		{"a passkey beside another", []web.Way{key, {ID: "k2", Added: now}}, 303, 1},
+		{"a passkey beside an eID", []web.Way{key, {Scheme: "se:personnummer"}}, 303, 1},
+		{"the only passkey", []web.Way{key}, 409, 0},
+		{"the only passkey, beside what has ended", []web.Way{key, {Scheme: "xx:passport", Until: now}}, 409, 0},
+	} {
+		b := newBench(t)
+		b.accounts.ways = row.ways
+		offered := strings.Contains(b.do(call{path: "/me/settings/"}).Body.String(), `value="passkey"`)
+		w := b.do(call{path: "/me/settings/", form: form("do", "passkey", "id", "k1")})
+		if w.Code != row.status || len(b.accounts.done) != row.done || offered != (row.done == 1) {
+			t.Errorf("%s: %d, %v, offered: %t", row.what, w.Code, b.accounts.done, offered)
+		}
+	}
+}
+
+// Who runs the service, how it handles data and how accessible it is is on every page.
+func TestWhoRunsItIsOnEveryPage(t *testing.T) {
+	b := newBench(t)
+	for _, row := range []struct{ contact, privacy, accessibility, want string }{
+		{"", "", "", "Vad betyder orden?"},
+		{"mailto:hjalp@skrin.example", "https://skrin.example/data", "https://skrin.example/a11y", "Vad betyder orden? mailto:hjalp@skrin.example Kontakta oss https://skrin.example/data Så hanterar vi dina uppgifter https://skrin.example/a11y Tillgänglighet"},
+		{"javascript:alert(1)", "javascript:alert(1)", "mailto:x@y.example", "Vad betyder orden?"},
+	} {
+		b.site.Contact, b.site.Privacy, b.site.Accessibility = row.contact, row.privacy, row.accessibility
+		var err error
+		if b.h, err = b.site.Handler(); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []call{{path: "/me/"}, {path: "/me/sign-in", stranger: true}, {path: "/me/answer/consent"}, {path: "/me/nothing"}} {
+			var got []string
+			for _, a := range find(find(parse(t, b.do(c).Body.String()), "footer")[0], "a") {
+				if href := attr(a, "href"); href != "/me/words" {
+					got = append(got, href)
+				}
+				got = append(got, textOf(a))
+			}
+			if strings.Join(got, " ") != row.want {
+				t.Errorf("%s with %+v: %q", c.path, row, got)
+			}
 		}
 	}
 }
@@ -229,7 +308,7 @@ func TestRemoveEvidence(t *testing.T) {
 func TestEvidenceIsPaged(t *testing.T) {
 	b := newBench(t)
 	for i := range 100 {
-		b.pod.holdings = append(b.pod.holdings, evidence(fmt.Sprintf("x%d", i), "2026-11-20", full...))
+		b.pod.holdings = append(b.pod.holdings, piece(fmt.Sprintf("x%d", i), "2026-11-20", full...))
 	}
 	seen := map[string]bool{}
 	path, pages := "/me/evidence", 0
@@ -335,6 +414,7 @@ func TestUpload(t *testing.T) {
 		there                         ldp.ID
 	}{
 		{"a file", "/me/files/notes/", "file", "new.txt", "hello", 303, "/alva/notes/new.txt"},
+		{"one of a name that is taken", "/me/files/notes/", "file", "page.html", "hello", 303, "/alva/notes/page (2).html"},
 		{"one larger than any other form", "/me/files/notes/", "file", "large.txt", strings.Repeat("x", 1<<20), 303, "/alva/notes/large.txt"},
 		{"nothing chosen", "/me/files/notes/", "file", "", "", 422, ""},
 		{"a name that can't be", "/me/files/notes/", "file", "x.acl", "a", 422, ""},

@@ -15,6 +15,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/evidence"
 	"skrin/pod/registry"
 )
 
@@ -29,12 +30,12 @@ type card struct {
 	Facts                []fact
 }
 
-var states = map[pod.EndState]string{
-	pod.Current: "state.current", pod.Superseded: "state.superseded", pod.Revoked: "state.revoked", pod.Expired: "state.expired",
-	pod.Suspended: "state.suspended",
+var states = map[evidence.EndState]string{
+	evidence.Current: "state.current", evidence.Superseded: "state.superseded", evidence.Revoked: "state.revoked", evidence.Expired: "state.expired",
+	evidence.Suspended: "state.suspended",
 }
 
-func (v *visit) card(e pod.Evidence) card {
+func (v *visit) card(e evidence.Evidence) card {
 	t, ok := v.Types.Type(e.Type)
 	if !ok {
 		t = &registry.EvidenceType{Title: registry.Text{"en": e.Type}}
@@ -95,7 +96,7 @@ func (v *visit) part(path string, n, each int) (p part, err error) {
 }
 
 // held finds the evidence that the address names.
-func (v *visit) held() (pod.Evidence, error) {
+func (v *visit) held() (evidence.Evidence, error) {
 	e, err := v.Pod.Piece(v.r.Context(), v.who, mux.Vars(v.r)["id"])
 	if err != nil {
 		return e, fmt.Errorf("find evidence: %w", err)

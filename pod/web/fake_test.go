@@ -23,6 +23,9 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/channel"
+	"skrin/pod/consent"
+	"skrin/pod/evidence"
+	"skrin/pod/extract"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
 	"skrin/pod/registry"
@@ -95,13 +98,13 @@ func (fakeRegistry) Issuers(context.Context, string) ([]string, error) { return 
 // fakePod is one person's pod in memory. Its Offer is what the test puts there.
 type fakePod struct {
 	mu        sync.Mutex
-	offers    map[string]pod.Offer
-	shares    []pod.Share
+	offers    map[string]consent.Offer
+	shares    []consent.Share
 	conns     []space.Connection
-	holdings  []pod.Evidence
+	holdings  []evidence.Evidence
 	entries   []log.Entry // newest first
-	answers   []pod.Answer
-	outcome   *pod.Outcome
+	answers   []consent.Answer
+	outcome   *consent.Outcome
 	fetched   string
 	withdrawn string
 	made      bool
@@ -131,7 +134,7 @@ func (p *fakePod) Begin(_ context.Context, _ acl.Agent, key, _ string, _ []json.
 	return "r-" + key, p.err
 }
 
-func (p *fakePod) Offer(_ context.Context, _ acl.Agent, id string) (pod.Offer, error) {
+func (p *fakePod) Offer(_ context.Context, _ acl.Agent, id string) (consent.Offer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o, ok := p.offers[id]
@@ -152,30 +155,30 @@ func (p *fakePod) Fetch(_ context.Context, _ acl.Agent, id, supplier string) err
 	return p.err
 }
 
-func (p *fakePod) Answer(_ context.Context, _ acl.Agent, id string, a pod.Answer) (pod.Outcome, error) {
+func (p *fakePod) Answer(_ context.Context, _ acl.Agent, id string, a consent.Answer) (consent.Outcome, error) {
 	o := p.offers[id]
 	if p.outcome != nil || !now.Before(o.Request.AnswerBy) {
-		return pod.Outcome{}, ldp.Refuse(ldp.Conflict, "This request has been answered, or its time has passed.")
+		return consent.Outcome{}, ldp.Refuse(ldp.Conflict, "This request has been answered, or its time has passed.")
 	}
-	if a.Agree && o.Request.Kind == pod.ToRead {
-		i := slices.IndexFunc(o.Choices, func(c pod.Choice) bool { return c.Evidence.ID == a.Evidence && c.Shown == a.Shown })
+	if a.Agree && o.Request.Kind == consent.ToRead {
+		i := slices.IndexFunc(o.Choices, func(c consent.Choice) bool { return c.Evidence.ID == a.Evidence && c.Shown == a.Shown })
 		if i < 0 {
-			return pod.Outcome{}, ldp.Refuse(ldp.Conflict, "What you saw has changed.")
+			return consent.Outcome{}, ldp.Refuse(ldp.Conflict, "What you saw has changed.")
 		}
 	}
 	p.answers = append(p.answers, a)
-	p.outcome = &pod.Outcome{Party: o.Party.ID, Declined: !a.Agree}
+	p.outcome = &consent.Outcome{Party: o.Party.ID, Declined: !a.Agree}
 	return *p.outcome, nil
 }
 
-func (p *fakePod) Outcome(context.Context, acl.Agent, string) (pod.Outcome, bool, error) {
+func (p *fakePod) Outcome(context.Context, acl.Agent, string) (consent.Outcome, bool, error) {
 	if p.outcome == nil {
-		return pod.Outcome{}, false, nil
+		return consent.Outcome{}, false, nil
 	}
 	return *p.outcome, true, nil
 }
 
-func (p *fakePod) ExportLog(_ context.Context, _ acl.Agent, _ pod.LogForm, w io.Writer) error {
+func (p *fakePod) ExportLog(_ context.Context, _ acl.Agent, _ extract.Form, w io.Writer) error {
 	io.WriteString(w, "the log\n")
 	return p.err
 }
@@ -185,8 +188,8 @@ func (p *fakePod) Withdraw(_ context.Context, _ acl.Agent, consent string) error
 	return p.err
 }
 
-func (p *fakePod) Requests(context.Context, acl.Agent) ([]pod.Offer, error) {
-	var all []pod.Offer
+func (p *fakePod) Requests(context.Context, acl.Agent) ([]consent.Offer, error) {
+	var all []consent.Offer
 	for _, id := range []string{"r-consent", "r-connect"} {
 		if o, ok := p.offers[id]; ok {
 			all = append(all, o)
@@ -194,10 +197,10 @@ func (p *fakePod) Requests(context.Context, acl.Agent) ([]pod.Offer, error) {
 	}
 	return all, p.err
 }
-func (p *fakePod) SharesAfter(_ context.Context, _ acl.Agent, after string, n int) ([]pod.Share, string, error) {
+func (p *fakePod) SharesAfter(_ context.Context, _ acl.Agent, after string, n int) ([]consent.Share, string, error) {
 	from := 0
 	if after != "" {
-		if from = slices.IndexFunc(p.shares, func(s pod.Share) bool { return s.Consent.ID == after }) + 1; from == 0 {
+		if from = slices.IndexFunc(p.shares, func(s consent.Share) bool { return s.Consent.ID == after }) + 1; from == 0 {
 			return nil, "", ldp.NotFound
 		}
 	}
@@ -211,7 +214,7 @@ func (p *fakePod) SharesAfter(_ context.Context, _ acl.Agent, after string, n in
 	return some, more, p.err
 }
 
-func (p *fakePod) Ending(_ context.Context, _ acl.Agent, by time.Time, n int) (some []pod.Share, err error) {
+func (p *fakePod) Ending(_ context.Context, _ acl.Agent, by time.Time, n int) (some []consent.Share, err error) {
 	for _, s := range p.shares {
 		if s.Active && !s.Consent.Until.After(by) {
 			some = append(some, s)
@@ -220,7 +223,7 @@ func (p *fakePod) Ending(_ context.Context, _ acl.Agent, by time.Time, n int) (s
 	return some[:min(n, len(some))], p.err
 }
 
-func (p *fakePod) SharesOf(_ context.Context, _ acl.Agent, e *pod.Evidence, n int) (some []pod.Share, total int, err error) {
+func (p *fakePod) SharesOf(_ context.Context, _ acl.Agent, e *evidence.Evidence, n int) (some []consent.Share, total int, err error) {
 	for _, s := range p.shares {
 		if s.Active && s.Consent.Evidence == e.ID {
 			some = append(some, s)
@@ -229,10 +232,10 @@ func (p *fakePod) SharesOf(_ context.Context, _ acl.Agent, e *pod.Evidence, n in
 	return some[:min(n, len(some))], len(some), p.err
 }
 
-func (p *fakePod) Share(_ context.Context, _ acl.Agent, id string) (pod.Share, error) {
-	i := slices.IndexFunc(p.shares, func(s pod.Share) bool { return s.Consent.ID == id })
+func (p *fakePod) Share(_ context.Context, _ acl.Agent, id string) (consent.Share, error) {
+	i := slices.IndexFunc(p.shares, func(s consent.Share) bool { return s.Consent.ID == id })
 	if i < 0 {
-		return pod.Share{}, ldp.NotFound
+		return consent.Share{}, ldp.NotFound
 	}
 	return p.shares[i], p.err
 }
@@ -240,16 +243,16 @@ func (p *fakePod) Share(_ context.Context, _ acl.Agent, id string) (pod.Share, e
 func (p *fakePod) Connections(context.Context, acl.Agent) ([]space.Connection, error) {
 	return p.conns, p.err
 }
-func (p *fakePod) Pieces(_ context.Context, _ acl.Agent, from, n int) ([]pod.Evidence, int, error) {
+func (p *fakePod) Pieces(_ context.Context, _ acl.Agent, from, n int) ([]evidence.Evidence, int, error) {
 	total := len(p.holdings)
 	from = min(from, total)
 	return p.holdings[from:min(total, from+n)], total, p.err
 }
 
-func (p *fakePod) Piece(_ context.Context, _ acl.Agent, id string) (pod.Evidence, error) {
-	i := slices.IndexFunc(p.holdings, func(e pod.Evidence) bool { return e.ID == id })
+func (p *fakePod) Piece(_ context.Context, _ acl.Agent, id string) (evidence.Evidence, error) {
+	i := slices.IndexFunc(p.holdings, func(e evidence.Evidence) bool { return e.ID == id })
 	if i < 0 {
-		return pod.Evidence{}, ldp.NotFound
+		return evidence.Evidence{}, ldp.NotFound
 	}
 	return p.holdings[i], p.err
 }
@@ -398,31 +401,31 @@ func day(s string) time.Time {
 	return t
 }
 
-func evidence(id, issued string, facts ...pod.Fact) pod.Evidence {
-	return pod.Evidence{ID: id, Type: typeID, Issuer: af, Issued: day(issued), Expires: day("2027-05-22"), Received: now.Add(-time.Hour), Path: ldp.ID("/alva/evidence/" + id), Facts: facts}
+func piece(id, issued string, facts ...evidence.Fact) evidence.Evidence {
+	return evidence.Evidence{ID: id, Type: typeID, Issuer: af, Issued: day(issued), Expires: day("2027-05-22"), Received: now.Add(-time.Hour), Path: ldp.ID("/alva/evidence/" + id), Facts: facts}
 }
 
 var (
-	full = []pod.Fact{{Field: "registered", Value: "true"}, {Field: "registrationDate", Value: "2026-10-01"}, {Field: "registered30days", Value: "true"}, {Field: "office", Value: "Kista <b>"}}
-	e1   = evidence("e1", "2026-11-20", full...)
-	e2   = evidence("e2", "2026-11-10", full...)
+	full = []evidence.Fact{{Field: "registered", Value: "true"}, {Field: "registrationDate", Value: "2026-10-01"}, {Field: "registered30days", Value: "true"}, {Field: "office", Value: "Kista <b>"}}
+	e1   = piece("e1", "2026-11-20", full...)
+	e2   = piece("e2", "2026-11-10", full...)
 )
 
-func choice(e pod.Evidence) pod.Choice {
-	return pod.Choice{
-		Evidence: e, Shown: "hash-" + e.ID, Released: []pod.Fact{{Field: "registered30days", Value: "true"}},
-		Optional: []pod.Fact{{Field: "registered", Value: "true"}}, Hidden: []string{"registrationDate", "office"},
+func choice(e evidence.Evidence) consent.Choice {
+	return consent.Choice{
+		Evidence: e, Shown: "hash-" + e.ID, Released: []evidence.Fact{{Field: "registered30days", Value: "true"}},
+		Optional: []evidence.Fact{{Field: "registered", Value: "true"}}, Hidden: []string{"registrationDate", "office"},
 	}
 }
 
-func toRead(id string, types *registry.EvidenceType, choices ...pod.Choice) pod.Offer {
-	return pod.Offer{
-		Request: pod.Request{
-			ID: id, Kind: pod.ToRead, Party: ink, Types: []string{typeID}, Use: "ink-2026", Fields: []string{"registered30days"}, Optional: []string{"registered"},
-			Until: day("2027-05-22"), Standing: true, Created: now, AnswerBy: now.Add(14 * 24 * time.Hour), State: pod.Open,
+func toRead(id string, types *registry.EvidenceType, choices ...consent.Choice) consent.Offer {
+	return consent.Offer{
+		Request: consent.Request{
+			ID: id, Kind: consent.ToRead, Party: ink, Types: []string{typeID}, Use: "ink-2026", Fields: []string{"registered30days"}, Optional: []string{"registered"},
+			Until: day("2027-05-22"), Standing: true, Created: now, AnswerBy: now.Add(14 * 24 * time.Hour), State: consent.Open,
 		},
 		Party: parties[ink], Use: parties[ink].Uses[0], Types: []*registry.EvidenceType{types}, Choices: choices,
-		Suppliers: []pod.Supplier{{Party: parties[af], Connected: true}},
+		Suppliers: []consent.Supplier{{Party: parties[af], Connected: true}},
 	}
 }
 
@@ -431,61 +434,61 @@ func samplePod(types *registry.Catalogue) *fakePod {
 	t, _ := types.Type(typeID)
 	missing := toRead("r-missing", t)
 	waiting := toRead("r-waiting", t)
-	waiting.Suppliers = []pod.Supplier{{Party: parties[af], Connected: true, Asked: now.Add(-5 * time.Second)}}
+	waiting.Suppliers = []consent.Supplier{{Party: parties[af], Connected: true, Asked: now.Add(-5 * time.Second)}}
 	slow := toRead("r-slow", t)
-	slow.Suppliers = []pod.Supplier{{Party: parties[af], Connected: true, Asked: now.Add(-5 * time.Minute)}}
+	slow.Suppliers = []consent.Supplier{{Party: parties[af], Connected: true, Asked: now.Add(-5 * time.Minute)}}
 	away := toRead("r-away", t)
-	away.Suppliers = []pod.Supplier{{Party: parties[af]}}
+	away.Suppliers = []consent.Supplier{{Party: parties[af]}}
 	trouble := toRead("r-trouble", t)
-	trouble.Suppliers = []pod.Supplier{{Party: parties[af], Connected: true, Asked: now.Add(-time.Minute), Trouble: "unreachable"}}
+	trouble.Suppliers = []consent.Supplier{{Party: parties[af], Connected: true, Asked: now.Add(-time.Minute), Trouble: "unreachable"}}
 	late := toRead("r-late", t, choice(e1))
 	late.Request.AnswerBy = now
 	struck := toRead("r-struck", t, choice(e1))
 	struck.Party, struck.Request.Party = registry.Party{ID: "struck"}, "struck"
-	evil := toRead("r-evil", t, pod.Choice{Evidence: e1, Shown: `"><b>`, Released: []pod.Fact{{Field: "office", Value: "<script>alert(3)</script>\u202e"}}})
+	evil := toRead("r-evil", t, consent.Choice{Evidence: e1, Shown: `"><b>`, Released: []evidence.Fact{{Field: "office", Value: "<script>alert(3)</script>\u202e"}}})
 	evil.Request.Party, evil.Party, evil.Use = "mallory", parties["mallory"], parties["mallory"].Uses[0]
 	much := toRead("r-much", t, choice(e1))
 	much.Request.Fields, much.Request.Optional, much.Use.Once = []string{"registered30days", "registrationDate", "registered", "office"}, nil, true
 	much.Use.Fields, much.Use.Needs = append([]string{"registrationDate"}, much.Use.Fields...), []string{"registered30days"}
 	muchMissing := much
 	muchMissing.Choices = nil
-	expired := evidence("e3", "2026-01-10", full...)
+	expired := piece("e3", "2026-01-10", full...)
 	expired.Expires = day("2026-07-01")
-	revoked := evidence("e4", "2026-03-10", full...)
-	revoked.Ended = pod.Revoked
-	superseded := evidence("e5", "2026-04-10", full...)
-	superseded.Ended = pod.Superseded
-	consent := func(id string, until string) pod.Consent {
-		return pod.Consent{ID: id, Request: pod.Request{Party: ink, Use: "ink-2026", Types: []string{typeID}, Standing: true}, Evidence: "e1", Issuer: af, Record: "a.b.c", Fields: []string{"registered30days", "registered"}, Given: now.Add(-24 * time.Hour), Until: day(until)}
+	revoked := piece("e4", "2026-03-10", full...)
+	revoked.Ended = evidence.Revoked
+	superseded := piece("e5", "2026-04-10", full...)
+	superseded.Ended = evidence.Superseded
+	agreed := func(id string, until string) consent.Consent {
+		return consent.Consent{ID: id, Request: consent.Request{Party: ink, Use: "ink-2026", Types: []string{typeID}, Standing: true}, Evidence: "e1", Issuer: af, Record: "a.b.c", Fields: []string{"registered30days", "registered"}, Given: now.Add(-24 * time.Hour), Until: day(until)}
 	}
-	share := func(c pod.Consent, active bool, reads int) pod.Share {
-		s := pod.Share{Consent: c, Party: parties[ink], Type: t, Use: parties[ink].Uses[0], Active: active, Reads: reads}
+	share := func(c consent.Consent, active bool, reads int) consent.Share {
+		s := consent.Share{Consent: c, Party: parties[ink], Type: t, Use: parties[ink].Uses[0], Active: active, Reads: reads}
 		if reads > 0 {
 			s.Last = now.Add(-2 * time.Hour)
 		}
 		return s
 	}
-	gone := consent("c3", "2027-05-22")
+	gone := agreed("c3", "2027-05-22")
 	gone.Withdrawn, gone.EraseBy, gone.Record = now.Add(-time.Hour), day("2026-12-21"), "a.b.c"
-	overdue := consent("c5", "2027-05-22")
+	overdue := agreed("c5", "2027-05-22")
 	overdue.Withdrawn, overdue.EraseBy = now.Add(-60*24*time.Hour), day("2026-10-21")
 	erased := overdue
 	erased.ID, erased.Erased, erased.Receipt = "c6", day("2026-10-01"), erasure
 	purpose := parties[ink].Uses[0].Purpose
 	p := &fakePod{
 		made: true, files: newFiles(),
-		offers: map[string]pod.Offer{
+		offers: map[string]consent.Offer{
 			"r-much": much, "r-much-missing": muchMissing,
 			"r-consent": toRead("r-consent", t, choice(e1)), "r-choose": toRead("r-choose", t, choice(e1), choice(e2)),
 			"r-timed-out": toRead("r-timed-out", t, choice(e1)), "r-missing": missing, "r-waiting": waiting, "r-slow": slow, "r-away": away, "r-trouble": trouble, "r-late": late, "r-struck": struck, "r-evil": evil,
 			"r-connect": {
-				Request: pod.Request{ID: "r-connect", Kind: pod.ToDeposit, Party: af, Types: []string{typeID}, AnswerBy: now.Add(time.Hour), State: pod.Open},
+				Request: consent.Request{ID: "r-connect", Kind: consent.ToDeposit, Party: af, Types: []string{typeID}, AnswerBy: now.Add(time.Hour), State: consent.Open},
 				Party:   parties[af], Types: []*registry.EvidenceType{t},
 			},
 		},
-		shares:   []pod.Share{share(consent("c1", "2027-05-22"), true, 3), share(consent("c2", "2026-11-28"), true, 0), share(gone, false, 1), share(consent("c4", "2026-11-01"), false, 2), share(overdue, false, 1), share(erased, false, 1)},
+		shares:   []consent.Share{share(agreed("c1", "2027-05-22"), true, 3), share(agreed("c2", "2026-11-28"), true, 0), share(gone, false, 1), share(agreed("c4", "2026-11-01"), false, 2), share(overdue, false, 1), share(erased, false, 1)},
 		conns:    []space.Connection{{Space: space.Space{ID: "s1", Party: af, Types: []string{typeID}, Created: day("2026-11-20")}, Party: parties[af]}},
-		holdings: []pod.Evidence{e1, expired, revoked, superseded},
+		holdings: []evidence.Evidence{e1, expired, revoked, superseded},
 	}
 	actions := []log.Entry{
 		{Action: log.DidRefuse, Party: ink, Why: "not granted"},
@@ -537,7 +540,7 @@ func (a *asks) Again(_ *http.Request, id string) string {
 	return ""
 }
 
-func (a *asks) Finish(_ *http.Request, id, person string, o pod.Outcome) (string, error) {
+func (a *asks) Finish(_ *http.Request, id, person string, o consent.Outcome) (string, error) {
 	a.finished = append(a.finished, id)
 	return "https://skrin.example/.oidc/continue/" + id, nil
 }
@@ -555,9 +558,15 @@ var erasure = func() string {
 }()
 
 // accounts are a person's with a passkey and an eID, signed in twice.
-type accounts struct{ done []string }
+type accounts struct {
+	done []string
+	ways []web.Way // others than those
+}
 
-func (*accounts) Ways(context.Context, string) ([]web.Way, error) {
+func (a *accounts) Ways(context.Context, string) ([]web.Way, error) {
+	if a.ways != nil {
+		return a.ways, nil
+	}
 	return []web.Way{{Scheme: "se:personnummer"}, {Scheme: "oidc:<b>"}, {Scheme: "xx:passport", Until: now}, {Scheme: "no:dnummer", Until: now.Add(time.Hour)}, {ID: "k1", Added: now.Add(-time.Hour)}, {ID: "k2", Added: now.Add(-2 * time.Hour), Used: now}}, nil
 }
 
@@ -644,7 +653,7 @@ func newBench(t testing.TB) *bench {
 	b := &bench{accounts: new(accounts), pod: samplePod(types), asks: new(asks), sessions: new(sessions)}
 	b.site = web.Site{
 		Pod: b.pod, Registry: fakeRegistry{}, Types: types, Sessions: b.sessions, Asks: b.asks, Apps: helpers{}, Accounts: b.accounts, Methods: []web.Method{method{}},
-		Base: "https://skrin.example", Name: "Skrin", Zone: stockholm, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+		Base: "https://skrin.example", Name: "Skrin", Idle: 15 * time.Minute, Zone: stockholm, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 	}
 	if b.h, err = b.site.Handler(); err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -265,21 +266,21 @@ func (v *visit) document(status int, p place, res *ldp.Resource) error {
 		if err != nil {
 			return fmt.Errorf("read a file: %w", err)
 		}
-		page.Text, page.Cut = text(body), res.Size > shown
+		page.Text, page.Cut = lines(body), res.Size > shown
 	}
 	return v.show(status, "document", p.Name, "nav.files", page)
 }
 
-// text returns bytes as text that can be shown.
-func text(b []byte) string {
+// lines returns bytes as text that can be shown.
+func lines(b []byte) string {
 	for len(b) > 0 && !utf8.Valid(b) && len(b) > shown-utf8.UTFMax {
 		b = b[:len(b)-1] // it was cut within a character
 	}
-	lines := strings.Split(strings.ToValidUTF8(string(b), "\uFFFD"), "\n")
-	for i, l := range lines {
-		lines[i] = plain(strings.ReplaceAll(strings.TrimSuffix(l, "\r"), "\t", "    "))
+	all := strings.Split(strings.ToValidUTF8(string(b), "\uFFFD"), "\n")
+	for i, l := range all {
+		all[i] = plain(strings.ReplaceAll(strings.TrimSuffix(l, "\r"), "\t", "    "))
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(all, "\n")
 }
 
 // things puts a graph into words, as far as names tell anything: subject by
@@ -401,7 +402,11 @@ func (v *visit) upload(folder ldp.ID) error {
 		return v.file(http.StatusUnprocessableEntity, folder, v.t("files.none"), "file")
 	}
 	kind := cmp.Or(part.Header.Get("Content-Type"), "application/octet-stream")
-	_, err = v.Pod.Post(v.r.Context(), v.who, ldp.Post{ID: folder, Slug: part.FileName(), Type: kind, Body: &patient{part}, Size: -1})
+	name, err := v.free(folder, part.FileName())
+	if err != nil {
+		return fmt.Errorf("find a name: %w", err)
+	}
+	_, err = v.Pod.Post(v.r.Context(), v.who, ldp.Post{ID: folder, Slug: name, Type: kind, Body: &patient{part}, Size: -1})
 	switch k := ldp.KindOf(err); {
 	case err == nil:
 		return v.seeOther(v.address(folder) + "?done=uploaded")
@@ -411,6 +416,30 @@ func (v *visit) upload(folder ldp.ID) error {
 		return v.file(http.StatusUnprocessableEntity, folder, v.t("files.unreadable"), "file")
 	}
 	return fmt.Errorf("take a file: %w", err)
+}
+
+// free returns a name for a file that nothing in the folder has: what it is called, or
+// that with a number, "letter (2).txt". Who sends the same file twice finds both.
+func (v *visit) free(folder ldp.ID, called string) (string, error) {
+	name, ending := called, path.Ext(called)
+	for n := 2; n < 100; n++ {
+		id, ok := named(folder, name, false)
+		if !ok {
+			return called, nil // the pod says what is wrong with it
+		}
+		res, err := v.Pod.Get(v.r.Context(), v.who, ldp.Get{ID: id, Choose: first})
+		if ldp.KindOf(err) == ldp.NotFound {
+			return name, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		if res.Body != nil {
+			res.Body.Close()
+		}
+		name = fmt.Sprintf("%s (%d)%s", strings.TrimSuffix(called, ending), n, ending)
+	}
+	return called, nil
 }
 
 // A patient part tells by its error that a form was too large.

@@ -36,7 +36,7 @@ func TestHelpingIsSaidEverywhere(t *testing.T) {
 			}
 			for _, n := range slices.Concat(find(doc, "a"), find(doc, "form")) {
 				to := attr(n, "href") + attr(n, "action")
-				if !strings.HasPrefix(to, "/me/") || to == "/me/" || to == "/me/language" || strings.HasPrefix(to, "/me/words") || to == "/me/sign-out" || strings.HasPrefix(to, "/me/for/"+mandate+"/") {
+				if !strings.HasPrefix(to, "/me/") || to == "/me/" || to == "/me/language" || strings.HasPrefix(to, "/me/words") || to == "/me/sign-out" || to == "/me/sign-in" || strings.HasPrefix(to, "/me/for/"+mandate+"/") {
 					continue
 				}
 				t.Errorf("%s leads to %s", path, to)

@@ -17,6 +17,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/extract"
 	"skrin/pod/log"
 	"skrin/pod/registry"
 )
@@ -233,12 +234,12 @@ func (v *visit) dates(entries []log.Entry) []date {
 // saveLog sends the whole log as a file: one that "skrin log verify" takes, in the
 // form of the European wallet, or as RDF.
 func (v *visit) saveLog() error {
-	form, name, media := pod.LogLines, "skrin-log.jsonl", "application/jsonl"
+	form, name, media := extract.Lines, "skrin-log.jsonl", "application/jsonl"
 	switch v.r.URL.Query().Get("form") {
 	case "ts10":
-		form, name = pod.LogTS10, "skrin-log-ts10.jsonl"
+		form, name = extract.TS10, "skrin-log-ts10.jsonl"
 	case "rdf":
-		form, name, media = pod.LogRDF, "skrin-log.ttl", pod.TypeTurtle
+		form, name, media = extract.RDF, "skrin-log.ttl", pod.TypeTurtle
 	}
 	return v.download(media, name, func(w io.Writer) error { return v.Pod.ExportLog(v.r.Context(), v.who, form, w) })
 }

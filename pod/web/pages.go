@@ -5,13 +5,15 @@ package web
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
-	"skrin/pod"
+	"skrin/pod/consent"
+	"skrin/pod/evidence"
 	"skrin/pod/mandate"
 	"skrin/pod/registry"
 )
@@ -54,7 +56,7 @@ func (v *visit) home() error {
 			continue
 		}
 		words := v.t("home.asks", "party", v.text(o.Party.Name), "type", v.text(o.Types[0].Title))
-		if o.Request.Kind == pod.ToDeposit {
+		if o.Request.Kind == consent.ToDeposit {
 			words = v.t("home.connects", "party", v.text(o.Party.Name))
 		}
 		lines = append(lines, line{o.Request.ID, words, o.Request.AnswerBy})
@@ -65,7 +67,7 @@ func (v *visit) home() error {
 	}
 	var cards []card
 	for _, e := range newest {
-		if e.State(v.Now()) == pod.Current {
+		if e.State(v.Now()) == evidence.Current {
 			cards = append(cards, v.card(e))
 		}
 	}
@@ -154,6 +156,18 @@ func (v *visit) signInTrouble() (trouble, again, help string) {
 		return v.t("signin.trouble.nobody", "name", name), v.t("signin.again.nobody"), v.t("signin.help.nobody", "name", name)
 	}
 	return "", "", ""
+}
+
+// stay says whether somebody is signed in, for static/stay.js; to ask is to use the
+// sign-in, which so lasts.
+func (v *visit) stay() error {
+	v.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	says := "out"
+	if v.person != "" {
+		says = "in"
+	}
+	_, err := io.WriteString(v.w, says)
+	return err
 }
 
 func (v *visit) signOut() error {

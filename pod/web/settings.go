@@ -47,6 +47,9 @@ type Visit struct {
 	Current bool // this one
 }
 
+// OneWay reports whether the person could sign in by nothing else, were a passkey gone.
+func (c choices) OneWay() bool { return len(c.Passkeys)+len(c.Names) < 2 }
+
 // A choices is the page of the settings.
 type choices struct {
 	Own      pod.Settings
@@ -63,13 +66,25 @@ type choices struct {
 func (v *visit) settings() error { return v.showSettings(http.StatusOK, v.own.Name, "") }
 
 func (v *visit) showSettings(status int, name, trouble string) error {
-	ctx := v.r.Context()
-	ways, err := v.Accounts.Ways(ctx, v.person)
+	page, err := v.ways()
 	if err != nil {
-		return fmt.Errorf("ways to sign in: %w", err)
+		return err
 	}
-	page := choices{Own: v.own, Name: name, Trouble: trouble, Add: v.passkeys()}
-	for _, w := range ways {
+	page.Own, page.Name, page.Trouble, page.Add = v.own, name, trouble, v.passkeys()
+	if page.Visits, err = v.Accounts.Visits(v.r); err != nil {
+		return fmt.Errorf("visits: %w", err)
+	}
+	page.Others = len(page.Visits) > 1
+	return v.show(status, "settings", v.t("nav.settings"), "nav.settings", page)
+}
+
+// ways finds how the person can sign in.
+func (v *visit) ways() (page choices, err error) {
+	all, err := v.Accounts.Ways(v.r.Context(), v.person)
+	if err != nil {
+		return page, fmt.Errorf("ways to sign in: %w", err)
+	}
+	for _, w := range all {
 		switch {
 		case w.ID != "":
 			page.Passkeys = append(page.Passkeys, w)
@@ -79,11 +94,7 @@ func (v *visit) showSettings(status int, name, trouble string) error {
 			page.Names = append(page.Names, v.scheme(w.Scheme))
 		}
 	}
-	if page.Visits, err = v.Accounts.Visits(v.r); err != nil {
-		return fmt.Errorf("visits: %w", err)
-	}
-	page.Others = len(page.Visits) > 1
-	return v.show(status, "settings", v.t("nav.settings"), "nav.settings", page)
+	return page, nil
 }
 
 // passkeys returns the address at which a person adds passkeys, if there is one.
@@ -120,6 +131,13 @@ func (v *visit) changeSettings() error {
 			return v.showSettings(http.StatusUnprocessableEntity, plain(name), v.t("settings.name.wrong"))
 		}
 	case "passkey":
+		ways, trouble := v.ways()
+		if trouble != nil {
+			return trouble
+		}
+		if ways.OneWay() {
+			return ldp.Conflict // which the page doesn't offer
+		}
 		err = v.Accounts.RemovePasskey(ctx, v.person, form.Get("id"))
 	case "visit":
 		err = v.Accounts.EndVisit(v.r, form.Get("id"))

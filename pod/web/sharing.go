@@ -15,6 +15,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/registry"
 )
 
@@ -45,7 +46,7 @@ const (
 	withdrawn = "withdrawn"
 )
 
-func (v *visit) share(s pod.Share) share {
+func (v *visit) share(s consent.Share) share {
 	c, t := s.Consent, s.Type
 	if t == nil {
 		t = &registry.EvidenceType{}
@@ -54,19 +55,19 @@ func (v *visit) share(s pod.Share) share {
 		ID: c.ID, Party: v.text(s.Party.Name), Type: v.text(t.Title), Why: v.text(s.Use.Why), Fields: v.titles(t, c.Fields),
 		Given: c.Given, Until: c.Until, Withdrawn: c.Withdrawn, Standing: c.Request.Standing,
 		Reads: s.Reads, Last: s.Last, State: state(s), Contact: contact(s.Party.Contact),
-		EraseBy: c.EraseBy, Erased: c.Erased, Paused: !s.Paused.IsZero(), Late: len(pod.Overdue([]pod.Share{s}, v.Now())) > 0,
+		EraseBy: c.EraseBy, Erased: c.Erased, Paused: !s.Paused.IsZero(), Late: len(consent.Overdue([]consent.Share{s}, v.Now())) > 0,
 	}
 	out.URL, out.Action, out.Ends = v.to("/me/sharing/"+c.ID), v.to("/me/sharing"), v.acts == nil || v.acts.Answers()
 	if c.By != "" {
 		out.By = v.helper(c.By)
 	}
-	if r, err := pod.ReadErasure(c.Receipt); err == nil {
+	if r, err := consent.ReadErasure(c.Receipt); err == nil {
 		out.Retained = len(r.Retained) > 0
 	}
 	return out
 }
 
-func state(s pod.Share) string {
+func state(s consent.Share) string {
 	switch {
 	case !s.Consent.Withdrawn.IsZero():
 		return withdrawn
@@ -143,7 +144,7 @@ func (v *visit) sharing() error {
 }
 
 // readers returns the parties of shares that hold, by name.
-func (v *visit) readers(shares []pod.Share) (all []reader) {
+func (v *visit) readers(shares []consent.Share) (all []reader) {
 	for _, s := range shares {
 		if s.Active && !slices.ContainsFunc(all, func(r reader) bool { return r.ID == s.Party.ID }) {
 			all = append(all, reader{s.Party.ID, v.text(s.Party.Name), s.Paused})
@@ -176,7 +177,7 @@ func (v *visit) changeSharing() error {
 }
 
 // agreed finds the consent that the address names.
-func (v *visit) agreed() (pod.Share, error) {
+func (v *visit) agreed() (consent.Share, error) {
 	s, err := v.Pod.Share(v.r.Context(), v.who, mux.Vars(v.r)["id"])
 	if err != nil {
 		return s, fmt.Errorf("find a consent: %w", err)
@@ -199,7 +200,7 @@ func (v *visit) receipt() error {
 		Kept            []string
 		Erasure, Signed bool
 	}{share: v.share(s), Party: s.Party, Name: v.text(s.Party.Name), From: v.party(s.Consent.Issuer), Basis: v.basis(s.Use.Basis), Signed: s.Consent.Record != ""}
-	if r, err := pod.ReadErasure(s.Consent.Receipt); err == nil {
+	if r, err := consent.ReadErasure(s.Consent.Receipt); err == nil {
 		page.Erasure, page.Method, page.Under = true, plain(r.Method), plain(r.Under)
 		for _, concept := range r.Retained {
 			page.Kept = append(page.Kept, v.concept(s.Type, concept))

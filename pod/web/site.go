@@ -30,6 +30,9 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/channel"
+	"skrin/pod/consent"
+	"skrin/pod/evidence"
+	"skrin/pod/extract"
 	"skrin/pod/loan"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
@@ -59,34 +62,34 @@ type Keeper interface {
 
 // Held is what is in a pod, and what has happened there.
 type Held interface {
-	Pieces(ctx context.Context, who acl.Agent, from, n int) (some []pod.Evidence, total int, err error)
-	Piece(ctx context.Context, who acl.Agent, id string) (pod.Evidence, error)
+	Pieces(ctx context.Context, who acl.Agent, from, n int) (some []evidence.Evidence, total int, err error)
+	Piece(ctx context.Context, who acl.Agent, id string) (evidence.Evidence, error)
 	ReadCounts(ctx context.Context, who acl.Agent, since time.Time) ([]pod.ReadCount, error)
 	Hooks(ctx context.Context, who acl.Agent) ([]channel.Subscription, error)
 	Unsubscribe(ctx context.Context, who acl.Agent, name, id string) error
 	Export(ctx context.Context, who acl.Agent, by string, w io.Writer) error
 	OwnForm(ctx context.Context, who acl.Agent, evidence string) (string, error)
 	Find(ctx context.Context, who acl.Agent, f log.Filter, before uint64, limit int) (entries []log.Entry, more uint64, err error)
-	ExportLog(ctx context.Context, who acl.Agent, form pod.LogForm, w io.Writer) error
+	ExportLog(ctx context.Context, who acl.Agent, form extract.Form, w io.Writer) error
 	Archive(ctx context.Context, who acl.Agent, w io.Writer) error
 }
 
 // Asked is what parties ask, and the answers.
 type Asked interface {
 	Begin(ctx context.Context, who acl.Agent, key, party string, details []json.RawMessage) (string, error)
-	Requests(ctx context.Context, who acl.Agent) ([]pod.Offer, error)
-	Offer(ctx context.Context, who acl.Agent, request string) (pod.Offer, error)
+	Requests(ctx context.Context, who acl.Agent) ([]consent.Offer, error)
+	Offer(ctx context.Context, who acl.Agent, request string) (consent.Offer, error)
 	Fetch(ctx context.Context, who acl.Agent, request, supplier string) error
-	Answer(ctx context.Context, who acl.Agent, request string, a pod.Answer) (pod.Outcome, error)
-	Outcome(ctx context.Context, who acl.Agent, request string) (pod.Outcome, bool, error)
+	Answer(ctx context.Context, who acl.Agent, request string, a consent.Answer) (consent.Outcome, error)
+	Outcome(ctx context.Context, who acl.Agent, request string) (consent.Outcome, bool, error)
 }
 
 // Given is what came of the answers.
 type Given interface {
-	SharesAfter(ctx context.Context, who acl.Agent, after string, n int) (some []pod.Share, more string, err error)
-	Ending(ctx context.Context, who acl.Agent, by time.Time, n int) ([]pod.Share, error)
-	SharesOf(ctx context.Context, who acl.Agent, e *pod.Evidence, n int) (some []pod.Share, total int, err error)
-	Share(ctx context.Context, who acl.Agent, id string) (pod.Share, error)
+	SharesAfter(ctx context.Context, who acl.Agent, after string, n int) (some []consent.Share, more string, err error)
+	Ending(ctx context.Context, who acl.Agent, by time.Time, n int) ([]consent.Share, error)
+	SharesOf(ctx context.Context, who acl.Agent, e *evidence.Evidence, n int) (some []consent.Share, total int, err error)
+	Share(ctx context.Context, who acl.Agent, id string) (consent.Share, error)
 	Withdraw(ctx context.Context, who acl.Agent, consent string) error
 	Connections(ctx context.Context, who acl.Agent) ([]space.Connection, error)
 	Counterparts(ctx context.Context, who acl.Agent) ([]space.Connection, error)
@@ -157,7 +160,7 @@ type Asks interface {
 	Ask(r *http.Request, id string) (Ask, error)
 	// Finish tells the outcome, and returns the URL at which the browser goes on.
 	// The same outcome twice is no error as long as the Ask lasts.
-	Finish(r *http.Request, id, person string, o pod.Outcome) (continueURL string, err error)
+	Finish(r *http.Request, id, person string, o consent.Outcome) (continueURL string, err error)
 	// Again returns where the browser was sent a moment ago when the Ask ended, for
 	// who has pressed twice; "" if it wasn't.
 	Again(r *http.Request, id string) (continueURL string)
@@ -165,8 +168,8 @@ type Asks interface {
 	FinishApp(r *http.Request, id, person string, webID acl.WebID, allow bool) (continueURL string, err error)
 }
 
-// A Site is the person's pages of one server. All fields but Methods and Contact
-// are required.
+// A Site is the person's pages of one server. All fields but Methods, Contact,
+// Privacy, Accessibility and Idle are required.
 type Site struct {
 	Pod      Pod
 	Registry registry.Registry   // names of parties
@@ -179,9 +182,15 @@ type Site struct {
 	Base     string           // "https://host" of this server
 	Name     string           // of the service, as people know it: "Skrin"
 	Contact  string           // where a person asks whoever runs it: a web or mailto: address; "" if nowhere
+	Privacy  string           // web address of how whoever runs it handles data (GDPR, article 13); "" for none
+	Idle     time.Duration    // how long a sign-in lasts without a request; 0 if it is no matter
 	Zone     *time.Location   // in which times of day are told
 	Now      func() time.Time //
 	Log      *slog.Logger     // is told of failures of the server's own
+
+	// Accessibility is the web address of the accessibility statement that public bodies
+	// must have (directive (EU) 2016/2102, article 7); "" for none.
+	Accessibility string
 }
 
 // Ended is the page for a browser that comes back to an authorization which has
@@ -262,6 +271,7 @@ func (s *site) routes() *mux.Router {
 	r.Path("/me/words").Methods("GET", "HEAD").Handler(s.public((*visit).glossary))
 	r.Path("/me/sign-in").Methods("GET", "HEAD").Handler(s.public((*visit).signIn))
 	r.Path("/me/sign-out").Methods("POST").Handler(s.public((*visit).signOut))
+	r.Path("/me/stay").Methods("POST").Handler(s.public((*visit).stay))
 	r.Path("/me/language").Methods("POST").Handler(s.public((*visit).chooseLanguage))
 	r.Path("/me/static/{name}").Methods("GET", "HEAD").HandlerFunc(s.static)
 	for _, m := range s.Methods {
@@ -292,14 +302,14 @@ func allowed(routes *mux.Router, r *http.Request) (methods []string) {
 // policy is the Content-Security-Policy of every page. Chromium applies
 // form-action to the redirects that follow a form as well, so a page whose form
 // ends at a party adds that party's origin.
-func policy(returnOrigin string, live bool) string {
+func policy(returnOrigin string, asks bool) string {
 	p := "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; form-action 'self'"
 	if o := origin(returnOrigin); o != "" {
 		p += " " + o
 	}
 	p += "; frame-ancestors 'none'; base-uri 'none'"
-	if live {
-		p += "; connect-src 'self'" // static/live.js asks for the page again
+	if asks {
+		p += "; connect-src 'self'" // static/live.js asks for the page again, static/stay.js to stay
 	}
 	return p
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"skrin/acl"
 	"skrin/ldp"
@@ -118,9 +119,12 @@ type frame struct {
 	Signed bool
 	Notice string // what has just been done
 	Live   bool   // the page asks for itself again
+	Idle   int    // after how many seconds without a request the sign-in ends; 0 for nobody's
 	Own    pod.Settings
 	For    *mandate.Mandate // by which the person acts for another; nil for herself
 	Data   any
+
+	Contact, Privacy, Accessibility string // of whoever runs it; "" for none
 }
 
 // At returns the address of one of the pages, of whomever they are.
@@ -139,9 +143,13 @@ func (v *visit) show(status int, name, title, nav string, data any) error {
 	f := frame{
 		Title: title, Site: v.Name, Nav: nav, Here: v.here(), Signed: v.person != "",
 		Notice: v.notice(), Own: v.own, For: v.acts, Data: data,
+		Contact: contact(v.Site.Contact), Privacy: webAddress(v.Site.Privacy), Accessibility: webAddress(v.Site.Accessibility),
 	}
 	if l, ok := data.(interface{ live() bool }); ok {
 		f.Live = l.live()
+	}
+	if f.Signed {
+		f.Idle = int(v.Idle / time.Second)
 	}
 	var b bytes.Buffer
 	page, err := v.pages[name]()
@@ -156,7 +164,7 @@ func (v *visit) show(status int, name, title, nav string, data any) error {
 	if v.ask != nil {
 		returnOrigin = v.ask.ReturnOrigin
 	}
-	h.Set("Content-Security-Policy", policy(returnOrigin, f.Live))
+	h.Set("Content-Security-Policy", policy(returnOrigin, f.Live || f.Idle > 0))
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", v.lang)
 	v.w.WriteHeader(status)

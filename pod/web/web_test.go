@@ -15,6 +15,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/web"
 )
 
@@ -211,7 +212,8 @@ func TestHostileNamesAreText(t *testing.T) {
 	w := newBench(t).do(call{path: "/me/answer/evil"})
 	page := w.Body.String()
 	doc := parse(t, page)
-	if n := len(find(doc, "script")) + len(find(doc, "b")) + len(find(doc, "style")); n != 0 {
+	ours := len(find(doc, "script")) - strings.Count(page, `<script src="/me/static/`)
+	if n := ours + len(find(doc, "b")) + len(find(doc, "style")); n != 0 {
 		t.Errorf("%d elements came from a name or a value:\n%s", n, page)
 	}
 	if strings.Contains(page, "\u202e") {
@@ -281,20 +283,20 @@ func TestAnswer(t *testing.T) {
 		form       url.Values
 		status     int
 		to         string
-		want       *pod.Answer
+		want       *consent.Answer
 	}{
-		{"agree as asked", "/me/answer/consent", agree(), 303, onward + "consent", &pod.Answer{Agree: true, Evidence: "e1", Shown: "hash-e1", Lang: "sv"}},
-		{"agree to more", "/me/answer/consent", agree("also-e1", "registered"), 303, onward + "consent", &pod.Answer{Agree: true, Evidence: "e1", Shown: "hash-e1", Lang: "sv", Optional: []string{"registered"}}},
-		{"what was ticked at another choice doesn't count", "/me/answer/choose", agree("choose", "1", "also-e2", "registered"), 303, onward + "choose", &pod.Answer{Agree: true, Evidence: "e1", Shown: "hash-e1", Lang: "sv"}},
-		{"agree for a week: the last day counts", "/me/answer/consent", form("do", "agree", "evidence", "e1", "shown-e1", "hash-e1", "days", "7"), 303, onward + "consent", &pod.Answer{Agree: true, Evidence: "e1", Shown: "hash-e1", Lang: "sv", Until: day("2026-11-29")}},
+		{"agree as asked", "/me/answer/consent", agree(), 303, onward + "consent", &consent.Answer{Agree: true, Evidence: "e1", Shown: "hash-e1", Lang: "sv"}},
+		{"agree to more", "/me/answer/consent", agree("also-e1", "registered"), 303, onward + "consent", &consent.Answer{Agree: true, Evidence: "e1", Shown: "hash-e1", Lang: "sv", Optional: []string{"registered"}}},
+		{"what was ticked at another choice doesn't count", "/me/answer/choose", agree("choose", "1", "also-e2", "registered"), 303, onward + "choose", &consent.Answer{Agree: true, Evidence: "e1", Shown: "hash-e1", Lang: "sv"}},
+		{"agree for a week: the last day counts", "/me/answer/consent", form("do", "agree", "evidence", "e1", "shown-e1", "hash-e1", "days", "7"), 303, onward + "consent", &consent.Answer{Agree: true, Evidence: "e1", Shown: "hash-e1", Lang: "sv", Until: day("2026-11-29")}},
 		{"agree for as long as nobody offered", "/me/answer/consent", form("do", "agree", "evidence", "e1", "shown-e1", "hash-e1", "days", "5000"), 400, "", nil},
-		{"decline", "/me/answer/consent", form("do", "decline", "evidence", "e1"), 303, onward + "consent", &pod.Answer{Lang: "sv"}},
-		{"decline, and say why", "/me/answer/consent", form("do", "decline", "evidence", "e1", "reason", "too_much"), 303, onward + "consent", &pod.Answer{Lang: "sv", Reason: pod.TooMuch}},
-		{"agree, although a reason not to was chosen", "/me/answer/consent", agree("reason", "too_much"), 303, onward + "consent", &pod.Answer{Agree: true, Evidence: "e1", Shown: "hash-e1", Lang: "sv"}},
-		{"decline what is missing", "/me/answer/missing", form("do", "decline"), 303, onward + "missing", &pod.Answer{Lang: "sv"}},
-		{"connect", "/me/answer/connect", form("do", "agree"), 303, onward + "connect", &pod.Answer{Agree: true, Lang: "sv"}},
-		{"connect from the overview", "/me/requests/r-connect", form("do", "agree"), 303, "/me/?done=agreed", &pod.Answer{Agree: true, Lang: "sv"}},
-		{"decline from the overview", "/me/requests/r-consent", form("do", "decline"), 303, "/me/?done=declined", &pod.Answer{Lang: "sv"}},
+		{"decline", "/me/answer/consent", form("do", "decline", "evidence", "e1"), 303, onward + "consent", &consent.Answer{Lang: "sv"}},
+		{"decline, and say why", "/me/answer/consent", form("do", "decline", "evidence", "e1", "reason", "too_much"), 303, onward + "consent", &consent.Answer{Lang: "sv", Reason: consent.TooMuch}},
+		{"agree, although a reason not to was chosen", "/me/answer/consent", agree("reason", "too_much"), 303, onward + "consent", &consent.Answer{Agree: true, Evidence: "e1", Shown: "hash-e1", Lang: "sv"}},
+		{"decline what is missing", "/me/answer/missing", form("do", "decline"), 303, onward + "missing", &consent.Answer{Lang: "sv"}},
+		{"connect", "/me/answer/connect", form("do", "agree"), 303, onward + "connect", &consent.Answer{Agree: true, Lang: "sv"}},
+		{"connect from the overview", "/me/requests/r-connect", form("do", "agree"), 303, "/me/?done=agreed", &consent.Answer{Agree: true, Lang: "sv"}},
+		{"decline from the overview", "/me/requests/r-consent", form("do", "decline"), 303, "/me/?done=declined", &consent.Answer{Lang: "sv"}},
 		{"choose none", "/me/answer/choose", form("do", "agree", "choose", "1"), 422, "", nil},
 		{"what was shown has changed", "/me/answer/consent", form("do", "agree", "evidence", "e1", "shown-e1", "old"), 409, "", nil},
 		{"neither yes nor no", "/me/answer/consent", form("do", "perhaps"), 400, "", nil},
@@ -336,7 +338,7 @@ func TestChangedIsSaid(t *testing.T) {
 
 func TestAnsweredGoesOn(t *testing.T) {
 	b := newBench(t)
-	b.pod.outcome = &pod.Outcome{Party: ink}
+	b.pod.outcome = &consent.Outcome{Party: ink}
 	w := b.do(call{path: "/me/answer/consent"})
 	if got, want := w.Header().Get("Refresh"), "0; url=https://skrin.example/.oidc/continue/consent"; w.Code != 200 || got != want {
 		t.Errorf("%d, Refresh %q; want %q", w.Code, got, want)
@@ -368,7 +370,7 @@ func TestTheFirstAnswerHolds(t *testing.T) {
 	} {
 		for _, path := range []string{"/me/answer/consent", "/me/requests/r-consent", "/me/for/m2/requests/r-consent"} {
 			b := newBench(t)
-			b.pod.outcome = &pod.Outcome{Party: ink, Declined: row.declined}
+			b.pod.outcome = &consent.Outcome{Party: ink, Declined: row.declined}
 			w := b.do(call{path: path, form: row.form})
 			page := w.Body.String()
 			if w.Code != row.status || !strings.Contains(page, row.says) || len(b.pod.answers) != 0 || w.Header().Get("Refresh") != "" {
@@ -462,6 +464,26 @@ func TestStrangersSignInFirst(t *testing.T) {
 	}
 	if w := b.do(call{path: "/me/sign-out", form: form("next", "/me/answer/consent")}); !b.sessions.out || w.Header().Get("Location") != "/me/sign-in?done=out&next=%2Fme%2Fanswer%2Fconsent" {
 		t.Errorf("signing out: %d to %q", w.Code, w.Header().Get("Location"))
+	}
+}
+
+// Whoever reads or writes for long can stay: the page knows how long a sign-in lasts,
+// and asks whether it still does.
+func TestStay(t *testing.T) {
+	b := newBench(t)
+	for _, row := range []struct {
+		stranger bool
+		says     string
+	}{{false, "in"}, {true, "out"}} {
+		page := b.do(call{path: "/me/words", stranger: row.stranger})
+		bar := strings.Contains(page.Body.String(), `data-idle="900" hidden`) && strings.Contains(page.Body.String(), "/me/static/stay.js?v=") && strings.Contains(page.Header().Get("Content-Security-Policy"), "connect-src 'self'")
+		w := b.do(call{path: "/me/stay", form: form(), stranger: row.stranger})
+		if w.Code != 200 || w.Body.String() != row.says || w.Header().Get("Content-Type") != "text/plain; charset=utf-8" || bar == row.stranger {
+			t.Errorf("a stranger %t: %d %s; can stay: %t", row.stranger, w.Code, w.Body, bar)
+		}
+	}
+	if w := b.do(call{path: "/me/stay", form: form(), site: "cross-site"}); w.Code != 403 || strings.Contains(w.Body.String(), "in\n") {
+		t.Errorf("another site keeps the sign-in: %d", w.Code)
 	}
 }
 

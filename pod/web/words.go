@@ -20,8 +20,9 @@ import (
 	"github.com/gorilla/mux"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/evidence"
 	"skrin/pod/registry"
+	"skrin/pod/text"
 )
 
 //go:embed layout pages messages static
@@ -137,7 +138,7 @@ func (g *tongue) say(key string, pairs ...any) (string, error) {
 	}
 	old := make([]string, 0, len(pairs))
 	for i := 0; i+1 < len(pairs); i += 2 {
-		old = append(old, "{"+fmt.Sprint(pairs[i])+"}", fmt.Sprint(pairs[i+1]))
+		old = append(old, "{"+fmt.Sprint(pairs[i])+"}", apart(fmt.Sprint(pairs[i+1])))
 	}
 	return strings.NewReplacer(old...).Replace(words), nil
 }
@@ -201,13 +202,15 @@ func (g *tongue) text(t registry.Text) string { return plain(t.In(g.lang)) }
 // visible: nobody shall read something else than what is there.
 func plain(s string) string {
 	return strings.Map(func(c rune) rune {
-		switch {
-		case c < ' ', 0x7f <= c && c < 0xa0, 0x200b <= c && c <= 0x200f, 0x2028 <= c && c <= 0x202e, 0x2060 <= c && c <= 0x206f, c == 0xfeff, c == 0x061c:
+		if text.Steers(c) || strings.ContainsRune(blanks, c) {
 			return '\uFFFD'
 		}
 		return c
 	}, s)
 }
+
+// blanks are letters and marks that aren't seen, and ends of lines and paragraphs.
+const blanks = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2028\u2029\u3164\uffa0"
 
 // day writes a date that is a whole day: "21 november 2026".
 func (g *tongue) day(t time.Time) string { return g.date(t.UTC()) }
@@ -234,19 +237,38 @@ func (g *tongue) list(all []string) string {
 	if len(all) < 2 {
 		return strings.Join(all, "")
 	}
-	last := len(all) - 1
-	return strings.Join(all[:last], ", ") + " " + g.t("list.and") + " " + all[last]
+	some := make([]string, len(all))
+	for i, s := range all {
+		some[i] = apart(s)
+	}
+	last := len(some) - 1
+	return strings.Join(some[:last], ", ") + " " + g.t("list.and") + " " + some[last]
+}
+
+// apart keeps a text in which something is written from right to left from turning the
+// words and numbers around it (Unicode Standard Annex 9, section 2.4: isolates).
+func apart(s string) string {
+	if !strings.ContainsFunc(s, rightToLeft) {
+		return s
+	}
+	return "\u2068" + s + "\u2069"
+}
+
+// rightToLeft reports whether a character is in a block that Unicode keeps for scripts
+// written from right to left.
+func rightToLeft(c rune) bool {
+	return 0x590 <= c && c <= 0x8ff || 0xfb1d <= c && c <= 0xfdff || 0xfe70 <= c && c <= 0xfefe || 0x10800 <= c && c <= 0x10fff || 0x1e800 <= c && c <= 0x1efff
 }
 
 // A fact is a field and its value in plain words.
 type fact struct{ Field, Label, Value string }
 
 // facts puts facts of a type into words, exactly as many as there are.
-func (g *tongue) facts(t *registry.EvidenceType, all []pod.Fact) []fact {
+func (g *tongue) facts(t *registry.EvidenceType, all []evidence.Fact) []fact {
 	var out []fact
 	for _, f := range all {
 		field, _ := t.Field(f.Field)
-		out = append(out, fact{f.Field, g.label(t, f.Field), g.value(field.Datatype, f.Value)})
+		out = append(out, fact{f.Field, g.label(t, f.Field), g.meaning(field, f.Value)})
 	}
 	return out
 }
@@ -281,6 +303,14 @@ func (g *tongue) titles(t *registry.EvidenceType, names []string) []string {
 // xsd is the namespace of the datatypes of fields.
 const xsd = "http://www.w3.org/2001/XMLSchema#"
 
+// meaning writes the value of a field in plain words.
+func (g *tongue) meaning(f registry.Field, value string) string {
+	if words := g.text(f.Values[value]); words != "" {
+		return words
+	}
+	return g.value(f.Datatype, value)
+}
+
 // value writes a value in plain words; what can't be read as its datatype says
 // is written as it is.
 func (g *tongue) value(datatype, s string) string {
@@ -296,8 +326,28 @@ func (g *tongue) value(datatype, s string) string {
 		if t, err := time.Parse(time.DateOnly, s); err == nil {
 			return g.day(t)
 		}
+	case "integer":
+		return g.grouped(plain(s))
 	}
-	return plain(s)
+	lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n") // of an address, say
+	for i, l := range lines {
+		lines[i] = plain(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// grouped writes an integer of five digits or more, as money has and no year, in groups
+// of three.
+func (g *tongue) grouped(s string) string {
+	digits := strings.TrimPrefix(s, "-")
+	if len(digits) < 5 || digits[0] == '0' || strings.Trim(digits, "0123456789") != "" {
+		return s
+	}
+	sign, rest := s[:len(s)-len(digits)], ""
+	for ; len(digits) > 3; digits = digits[:len(digits)-3] {
+		rest = g.t("number.group") + digits[len(digits)-3:] + rest
+	}
+	return sign + digits + rest
 }
 
 // organisation writes an organisation number as its country does.

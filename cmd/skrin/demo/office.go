@@ -371,7 +371,7 @@ func (of *Office) shown(m matter, lang string) shownMatter {
 	for _, name := range m.Fields {
 		if value, ok := m.Facts[name]; ok {
 			text := fmt.Sprint(value)
-			s.Rows = append(s.Rows, row{name, read.title(name, lang), cmp.Or(words[text], text)})
+			s.Rows = append(s.Rows, row{name, read.title(name, lang), cmp.Or(words[text], read.words(name, text, lang))})
 		}
 	}
 	return s

@@ -57,6 +57,7 @@ type certificate struct {
 	Fields       []struct {
 		Name, Concept, Datatype string
 		Title                   map[string]string
+		Values                  map[string]map[string]string // what coded values mean
 	}
 }
 
@@ -84,6 +85,16 @@ func (c *certificate) title(field, lang string) string {
 		}
 	}
 	return field
+}
+
+// words gives what a value of a field means, or the value.
+func (c *certificate) words(field, value, lang string) string {
+	for _, f := range c.Fields {
+		if words := f.Values[value][lang]; f.Name == field && words != "" {
+			return words
+		}
+	}
+	return value
 }
 
 func mustRead(name string, into any) {

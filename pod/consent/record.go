@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package consent
 
 import (
 	"context"
@@ -13,34 +13,12 @@ import (
 	"skrin/pod/vocab"
 )
 
-// The namespaces of a consent record, beside those of public.go.
-const (
-	typeRecord = "consent-record+jwt"
-)
-
-// signRecord returns the signed record of a consent and its receipt: a JWS (typ
-// consent-record+jwt) whose payload is the record of ISO/IEC TS 27560 in the terms
-// of the DPV (profile dpv-27560), as JSON-LD. It names concepts, never values.
-func (p *Pod) signRecord(ctx context.Context, c *Consent, s *space.Space, o *Offer) (string, error) {
-	issuer, err := p.Registry.Party(ctx, c.Issuer)
-	if err != nil {
-		return "", err
-	}
-	r := recordOf{Pod: p, c: c, o: o, g: new(rdf.Graph), url: p.Base + "/me/sharing#" + c.ID, subject: rdf.IRI(string(space.WebID(p.Base, s.ID)))}
-	r.record()
-	r.process(rdf.IRI(string(issuer.WebID)))
-	r.given()
-	r.receipt()
-	payload, err := rdf.Write(r.g, rdf.JSONLD, rdf.WriteOptions{})
-	if err != nil {
-		return "", err
-	}
-	return p.Sign.Sign(ctx, typeRecord, payload)
-}
+// typeRecord is the typ of the JWS.
+const typeRecord = "consent-record+jwt"
 
 // A recordOf is the record of a consent as it is written.
 type recordOf struct {
-	*Pod
+	*Book
 	c       *Consent
 	o       *Offer
 	g       *rdf.Graph
@@ -132,4 +110,24 @@ func (r *recordOf) receipt() {
 		vocab.DCT+"publisher", rdf.IRI(r.Issuer),
 		vocab.DPV+"hasRecordOfActivity", r.node(""),
 		vocab.Core(r.Base).Term("logInclusion"), rdf.IRI(r.Base+"/me/log"))
+}
+
+// Record returns the signed record of a consent and its receipt: a JWS (typ
+// consent-record+jwt) whose payload is the record of ISO/IEC TS 27560 in the terms
+// of the DPV (profile dpv-27560), as JSON-LD. It names concepts, never values.
+func (b *Book) Record(ctx context.Context, c *Consent, s *space.Space, o *Offer) (string, error) {
+	issuer, err := b.Registry.Party(ctx, c.Issuer)
+	if err != nil {
+		return "", err
+	}
+	r := recordOf{Book: b, c: c, o: o, g: new(rdf.Graph), url: b.Base + "/me/sharing#" + c.ID, subject: rdf.IRI(string(space.WebID(b.Base, s.ID)))}
+	r.record()
+	r.process(rdf.IRI(string(issuer.WebID)))
+	r.given()
+	r.receipt()
+	payload, err := rdf.Write(r.g, rdf.JSONLD, rdf.WriteOptions{})
+	if err != nil {
+		return "", err
+	}
+	return b.Sign.Sign(ctx, typeRecord, payload)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package extract
 
 import (
 	"context"
@@ -8,15 +8,17 @@ import (
 	"strings"
 
 	"skrin/ldp/rdf"
+	"skrin/pod/consent"
 	"skrin/pod/log"
+	"skrin/pod/registry"
 	"skrin/pod/store"
 	"skrin/pod/vocab"
 )
 
-// A logGraph is entries of a log as RDF: activities of PROV, with concepts and
+// A graph is entries of a log as RDF: activities of PROV, with concepts and
 // never values. Nodes are named as the pages of the person are.
-type logGraph struct {
-	*Pod
+type graph struct {
+	*consent.Book
 	g rdf.Graph
 }
 
@@ -26,7 +28,7 @@ var transactions = map[log.Action]string{
 }
 
 // add adds an entry, which is stored as line.
-func (l *logGraph) add(ctx context.Context, tx store.Tx, e *log.Entry, line []byte) error {
+func (l *graph) add(ctx context.Context, tx store.Tx, e *log.Entry, line []byte) error {
 	it := rdf.IRI(fmt.Sprintf("%s/me/log#%d", l.Base, e.Seq))
 	say := func(property string, objects ...rdf.Term) {
 		for _, o := range objects {
@@ -68,16 +70,16 @@ func (l *logGraph) add(ctx context.Context, tx store.Tx, e *log.Entry, line []by
 }
 
 // who is the IRI of who did it, or whom it concerns; "" if it was the person.
-func (l *logGraph) who(ctx context.Context, e *log.Entry) (string, error) {
+func (l *graph) who(ctx context.Context, e *log.Entry) (string, error) {
 	if e.Party == "" {
 		return string(e.Agent), nil
 	}
-	party, err := l.partyOrName(ctx, e.Party)
+	party, err := registry.PartyOrName(ctx, l.Registry, e.Party)
 	return string(party.WebID), err
 }
 
 // concepts adds what was asked for and what was released, and by which grant.
-func (l *logGraph) concepts(ctx context.Context, tx store.Tx, e *log.Entry, say func(string, ...rdf.Term)) error {
+func (l *graph) concepts(ctx context.Context, tx store.Tx, e *log.Entry, say func(string, ...rdf.Term)) error {
 	t, ok := l.Types.Type(e.Type)
 	if !ok {
 		return nil // of no evidence, or of a type that has left the catalogue
@@ -98,7 +100,7 @@ func (l *logGraph) concepts(ctx context.Context, tx store.Tx, e *log.Entry, say 
 	if e.Consent == "" {
 		return nil
 	}
-	c, err := store.Load[Consent](tx, consentKey(e.Consent))
+	c, err := store.Load[consent.Consent](tx, consent.Key(e.Consent))
 	if err != nil || c == nil {
 		return err
 	}
@@ -108,15 +110,15 @@ func (l *logGraph) concepts(ctx context.Context, tx store.Tx, e *log.Entry, say 
 	return l.erasure(ctx, e, c)
 }
 
-func (l *logGraph) grantOf(c *Consent) rdf.Term {
+func (l *graph) grantOf(c *consent.Consent) rdf.Term {
 	return rdf.IRI(l.Base + "/me/sharing#" + c.ID + "-grant-" + c.Grant)
 }
 
 // erasure adds, to a withdrawal, that the recipient was asked to erase (GDPR,
 // article 17); and to its receipt what that says. The wire has the same words as
 // JSON: the notification ConsentWithdrawn, and the [ErasureReceipt].
-func (l *logGraph) erasure(ctx context.Context, e *log.Entry, c *Consent) error {
-	party, err := l.partyOrName(ctx, c.Request.Party)
+func (l *graph) erasure(ctx context.Context, e *log.Entry, c *consent.Consent) error {
+	party, err := registry.PartyOrName(ctx, l.Registry, c.Request.Party)
 	if err != nil {
 		return err
 	}
@@ -143,7 +145,7 @@ func (l *logGraph) erasure(ctx context.Context, e *log.Entry, c *Consent) error 
 	if e.Action != log.DidErase || c.Receipt == "" {
 		return nil
 	}
-	receipt, err := ReadErasure(c.Receipt)
+	receipt, err := consent.ReadErasure(c.Receipt)
 	if err != nil {
 		return err
 	}
@@ -161,14 +163,14 @@ func (l *logGraph) erasure(ctx context.Context, e *log.Entry, c *Consent) error 
 	return nil
 }
 
-func (l *logGraph) turtle() ([]byte, error) {
+func (l *graph) turtle() ([]byte, error) {
 	return rdf.Write(&l.g, rdf.Turtle, rdf.WriteOptions{})
 }
 
 // treeHead is the signed checkpoint as RDF.
-func (p *Pod) treeHead(signed string) (string, error) {
-	l := logGraph{Pod: p}
-	it := rdf.IRI(p.Base + "/me/log#checkpoint")
+func (w *writer) treeHead(signed string) (string, error) {
+	l := graph{Book: w.Book}
+	it := rdf.IRI(w.Base + "/me/log#checkpoint")
 	l.g.Add(it, rdf.IRI(vocab.Type), rdf.IRI(vocab.Core(l.Base).Term("TreeHead")))
 	l.g.Add(it, rdf.IRI(vocab.Core(l.Base).Term("note")), rdf.String(signed))
 	b, err := l.turtle()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package consent
 
 import (
 	"slices"
@@ -34,6 +34,11 @@ const (
 	longOnce = 31 * 24 * time.Hour
 	longEver = 366 * 24 * time.Hour
 )
+
+// besides returns those of all that are not among some.
+func besides(all, some []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
+}
 
 // Excess returns in what a request to read asks for too much; nil if in nothing.
 // What the person may leave out is never too much.
@@ -81,9 +86,4 @@ func (o *Offer) answers(name string) (instead []string) {
 		}
 	}
 	return instead
-}
-
-// besides returns those of all that are not among some.
-func besides(all, some []string) []string {
-	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
 }
