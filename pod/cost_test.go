@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -74,6 +75,31 @@ func TestDecisionCostsTheSame(t *testing.T) {
 	}
 }
 
+// TestAPartysReadAsksTwice: what a party reads asks the store twice, so that on a
+// database it is three round trips: to begin with whether it may, the evidence with its
+// signed form, and to commit with the log's entry; and once more for which evidence is
+// the current one.
+func TestAPartysReadAsksTwice(t *testing.T) {
+	w := newTown(t)
+	m := newMemory(t)
+	w.pod.Store = m
+	var err error
+	w.alva, err = w.pod.Make(t.Context(), "person-alva-2")
+	must(t, err)
+	once := w.many(1)
+	standing := w.location(w.answer("standing", insurer, json.RawMessage(strings.Replace(string(asks()), `"use"`, `"standing":true,"use"`, 1)), agree))
+	for there, want := range map[ldp.ID]int{once: 2, standing: 3} {
+		for _, media := range []string{credential.MediaType, "text/turtle"} {
+			m.gets, m.pairs, m.views = 0, 0, 0
+			_, err := w.read(insurer, there, media)
+			must(t, err)
+			if m.gets != want || m.pairs != 0 || m.views != 0 {
+				t.Errorf("%s: it asks %d times in its transaction, want %d, and %d times before", media, m.gets, want, m.views)
+			}
+		}
+	}
+}
+
 // BenchmarkYes is the person's decision itself, in pods with few and with many
 // grants. Each iteration adds one.
 func BenchmarkYes(b *testing.B) {
@@ -118,7 +144,7 @@ func BenchmarkDecision(b *testing.B) {
 var errRead = errors.New("the body was read")
 
 // TestWriteAsksOnce: a small write of the owner's asks the store once, so that on a
-// database it is three round trips: begin, look, commit. Of what anybody else sends,
+// database it is two round trips: to begin and look, to commit. Of what anybody else sends,
 // and of what may be large, no byte is read before it is permitted.
 func TestWriteAsksOnce(t *testing.T) {
 	b := newBench(t)

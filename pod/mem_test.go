@@ -25,7 +25,7 @@ type memory struct {
 	mu    sync.Mutex
 	ids   []string // of pods
 	blobs map[string][]byte
-	gets  int // calls of Tx.Get and Tx.Scan in a View or an Update
+	gets  int // calls of Tx.Get and Tx.Scan in a View or an Update that an engine can't answer from what it has read ahead
 	pairs int // that Scans found
 	views int
 }
@@ -42,11 +42,11 @@ func (m *memory) count(n *int) {
 
 func (m *memory) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	m.count(&m.views)
-	return m.Store.View(ctx, name, func(tx store.Tx) error { return fn(countingTx{tx, m}) })
+	return m.Store.View(ctx, name, func(tx store.Tx) error { return fn(&countingTx{Tx: tx, m: m, known: map[string]bool{}}) })
 }
 
 func (m *memory) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
-	return m.Store.Update(ctx, name, func(tx store.Tx) error { return fn(countingTx{tx, m}) })
+	return m.Store.Update(ctx, name, func(tx store.Tx) error { return fn(&countingTx{Tx: tx, m: m, known: map[string]bool{}}) })
 }
 
 func (m *memory) Create(ctx context.Context, id string, fn func(store.Tx) error) error {
@@ -61,15 +61,25 @@ func (m *memory) Create(ctx context.Context, id string, fn func(store.Tx) error)
 
 type countingTx struct {
 	store.Tx
-	m *memory
+	m     *memory
+	ahead []string
+	known map[string]bool // what came with another Get
 }
 
-func (tx countingTx) Get(keys ...string) ([][]byte, error) {
-	tx.m.count(&tx.m.gets)
+func (tx *countingTx) Ahead(keys ...string) { tx.ahead = append(tx.ahead, keys...) }
+
+func (tx *countingTx) Get(keys ...string) ([][]byte, error) {
+	if slices.ContainsFunc(keys, func(key string) bool { return !tx.known[key] }) {
+		tx.m.count(&tx.m.gets)
+		for _, key := range tx.ahead {
+			tx.known[key] = true
+		}
+		tx.ahead = nil
+	}
 	return tx.Tx.Get(keys...)
 }
 
-func (tx countingTx) Scan(prefix, after string, limit int) ([]store.Pair, error) {
+func (tx *countingTx) Scan(prefix, after string, limit int) ([]store.Pair, error) {
 	tx.m.count(&tx.m.gets)
 	pairs, err := tx.Tx.Scan(prefix, after, limit)
 	for range pairs {

@@ -48,6 +48,9 @@ func (p *Pod) read(ctx context.Context, who acl.Agent, id ldp.ID, fn func(store.
 	var use *tallied
 	run := func(writes bool) func(store.Tx) error {
 		return func(tx store.Tx) error {
+			if writes {
+				store.Ahead(tx, log.HeadKey)
+			}
 			public, err := fn(tx)
 			if err == nil {
 				use, err = p.note(tx, who, id, public, writes)
@@ -90,6 +93,9 @@ func (p *Pod) write(ctx context.Context, who acl.Agent, id ldp.ID, fn func(tx st
 	var use *tallied
 	err = p.update(ctx, who, id, func(tx store.Tx) error {
 		use = nil
+		if p.ownName(who) != store.Name("pod/"+id.First()) {
+			store.Ahead(tx, log.HeadKey)
+		}
 		did, to, err := fn(tx, &ch)
 		if err == nil && did != "" {
 			use, err = p.noteWrite(tx, who, did, to)

@@ -100,9 +100,15 @@ func (p *Pod) inSpace(ctx context.Context, who acl.Agent, mode acl.Mode, id ldp.
 	if !who.Known() {
 		return resource.Refusal(who)
 	}
+	in := space.IDIn(id)
+	ahead := []string{log.HeadKey} // whatever it comes to
+	if grant, ok := strings.CutPrefix(string(id), string((&space.Space{ID: in}).Evidence(""))); ok && store.IsID(grant) {
+		ahead = append(ahead, consent.GrantKey(in, grant))
+	}
 	var denied error
-	err := p.Store.Update(ctx, store.Name("w/"+space.IDIn(id)), func(tx store.Tx) error {
+	err := p.Store.Update(ctx, store.Name("w/"+in), func(tx store.Tx) error {
 		denied = nil
+		store.Ahead(tx, ahead...)
 		a, err := p.enterSpace(ctx, tx, who, mode, id)
 		if k := ldp.KindOf(err); err != nil && (k == ldp.Forbidden || k == ldp.Unauthenticated) {
 			denied = err

@@ -117,7 +117,7 @@ func (p *Pod) listSpace(tx store.Tx, a access, req ldp.Get) (*ldp.Resource, erro
 
 // readEvidence serves the granted fields of a piece of evidence and logs it.
 func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.Get) (*ldp.Resource, error) {
-	e, err := a.grant.About(tx)
+	e, err := a.grant.About(tx, p.Leak.FormFor(a.space))
 	if err != nil {
 		return nil, err
 	}

@@ -448,7 +448,7 @@ type keyRotateCommand struct {
 // Run obeys kong.
 func (c *keyRotateCommand) Run(ctx context.Context) error {
 	if c.Stolen {
-		if err := c.sure("All tokens end, and what was signed until now can't be told from forged."); err != nil {
+		if err := c.sure(ctx, "All tokens end, and what was signed until now can't be told from forged."); err != nil {
 			return err
 		}
 		return c.do(ctx, errand{Do: "replace signing keys"}, func(outcome) string { return "the new keys sign from now on, and no others are good" })

@@ -65,12 +65,18 @@ func (g *Grant) Copy() any {
 }
 
 // About returns the evidence that a grant is about now: the chosen one, or the
-// current one of its type and issuer for a standing grant. Nil if it is gone.
-func (g *Grant) About(tx store.Tx) (*evidence.Evidence, error) {
+// current one of its type and issuer for a standing grant. Nil if it is gone. The
+// signed form of a space, which is asked for next, may come with it.
+func (g *Grant) About(tx store.Tx, space string) (*evidence.Evidence, error) {
+	id := g.Evidence
 	if g.Standing {
-		return evidence.CurrentOf(tx, g.Type, g.Issuer)
+		var err error
+		if id, err = evidence.CurrentID(tx, g.Type, g.Issuer); err != nil || id == "" {
+			return nil, err
+		}
 	}
-	return store.Load[evidence.Evidence](tx, evidence.Key(g.Evidence))
+	store.Ahead(tx, evidence.FormKey(id, space))
+	return store.Load[evidence.Evidence](tx, evidence.Key(id))
 }
 
 // A Share is a consent as the person sees it.

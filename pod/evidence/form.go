@@ -12,8 +12,10 @@ import (
 	"skrin/pod/store"
 )
 
-func formKey(id string, i int) string  { return fmt.Sprintf("f%s\x00%04d", id, i) }
-func givenKey(id, space string) string { return "f" + id + "\x00w" + space }
+func formKey(id string, i int) string { return fmt.Sprintf("f%s\x00%04d", id, i) }
+
+// FormKey is the key of the signed form of evidence that a space was given.
+func FormKey(id, space string) string { return "f" + id + "\x00w" + space }
 
 // A Form is a signed form that a space was given, with the top-level claim of each
 // of its disclosures: so that a read needn't parse it.
@@ -39,22 +41,22 @@ func decodeForm(b []byte) Form {
 // Give gives a space a signed form of e that nobody else was given; an empty one if
 // all are given away; or the one that it has, and had is true.
 func (e *Evidence) Give(tx store.Tx, space string) (f Form, had bool, err error) {
-	key := givenKey(e.ID, space)
-	values, err := tx.Get(key, formKey(e.ID, e.Given))
+	key := FormKey(e.ID, space)
+	values, err := tx.Get(key)
 	if err != nil {
 		return f, false, err
 	}
 	if values[0] != nil {
 		return decodeForm(values[0]), true, nil
 	}
-	if values[1] == nil {
-		return f, false, nil
+	if values, err = tx.Get(formKey(e.ID, e.Given)); err != nil || values[0] == nil {
+		return f, false, err
 	}
-	c, err := credential.Parse(string(values[1]))
+	c, err := credential.Parse(string(values[0]))
 	if err != nil {
 		return f, false, err
 	}
-	f = Form{string(values[1]), c.Disclosed()}
+	f = Form{string(values[0]), c.Disclosed()}
 	tx.Put(key, f.encode())
 	tx.Delete(formKey(e.ID, e.Given))
 	e.Given++

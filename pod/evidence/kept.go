@@ -62,7 +62,7 @@ func (k *Kept) Unpack(tx store.Tx, lists *status.Lists, to func(space string) st
 		}
 	}
 	for space, form := range k.Given {
-		tx.Put(givenKey(e.ID, to(space)), []byte(form))
+		tx.Put(FormKey(e.ID, to(space)), []byte(form))
 	}
 	if k.Current {
 		if err := store.Save(tx, currentKey(e.Type, e.Issuer), e.ID); err != nil {

@@ -12,13 +12,22 @@ import (
 	"skrin/pod/store"
 )
 
-// CurrentOf returns the current evidence of a type and issuer; nil for none.
-func CurrentOf(tx store.Tx, typ, issuer string) (*Evidence, error) {
+// CurrentID returns the id of the current evidence of a type and issuer; "" for none.
+func CurrentID(tx store.Tx, typ, issuer string) (string, error) {
 	id, err := store.Load[string](tx, currentKey(typ, issuer))
 	if err != nil || id == nil {
+		return "", err
+	}
+	return *id, nil
+}
+
+// CurrentOf returns that evidence; nil for none.
+func CurrentOf(tx store.Tx, typ, issuer string) (*Evidence, error) {
+	id, err := CurrentID(tx, typ, issuer)
+	if err != nil || id == "" {
 		return nil, err
 	}
-	return store.Load[Evidence](tx, Key(*id))
+	return store.Load[Evidence](tx, Key(id))
 }
 
 // All returns all evidence, the newest first, with what status lists say of it now.

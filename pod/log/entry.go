@@ -87,12 +87,15 @@ type Head struct {
 // Copy implements store.Copier: each entry is made after the head.
 func (h Head) Copy() any { return &h }
 
-// Key is the key of the entry with that number; the [Head] is under "h".
+// HeadKey is the key of the [Head].
+const HeadKey = "h"
+
+// Key is the key of the entry with that number.
 func Key(seq uint64) string { return fmt.Sprintf("l%016x", seq) }
 
 // Enter appends e to the pod's log, in the transaction of what it tells.
 func Enter(tx store.Tx, now time.Time, e Entry) error {
-	head, err := store.Load[Head](tx, "h")
+	head, err := store.Load[Head](tx, HeadKey)
 	if err != nil {
 		return err
 	}
@@ -108,7 +111,7 @@ func Enter(tx store.Tx, now time.Time, e Entry) error {
 		return err
 	}
 	tx.Put(Key(e.Seq), text)
-	return store.Save(tx, "h", Head{e.Seq, e.Hash})
+	return store.Save(tx, HeadKey, Head{e.Seq, e.Hash})
 }
 
 // Sum returns the hash that e should have.

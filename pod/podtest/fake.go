@@ -60,18 +60,59 @@ func (f *Fake) outcome() Outcome {
 
 // View implements store.Store.
 func (f *Fake) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
-	return f.Store.View(ctx, name, f.checked(fn, false))
+	return f.late(fn, f.Store.View(ctx, name, f.checked(fn, false)))
 }
 
 // Update implements store.Store.
 func (f *Fake) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
-	return f.twice(fn, func(fn func(store.Tx) error) error { return f.Store.Update(ctx, name, fn) })
+	return f.late(fn, f.twice(fn, func(fn func(store.Tx) error) error { return f.Store.Update(ctx, name, fn) }))
 }
 
 // Create implements store.Store.
 func (f *Fake) Create(ctx context.Context, id string, fn func(store.Tx) error) error {
 	return f.twice(fn, func(fn func(store.Tx) error) error { return f.Store.Create(ctx, id, fn) })
 }
+
+// late runs fn where there is no pod, as an engine may that finds out only when
+// something is read.
+func (f *Fake) late(fn func(store.Tx) error, err error) error {
+	if err == store.ErrNoPod {
+		_ = fn(absent{})
+	}
+	return err
+}
+
+// absent is a pod that there isn't: it can't be read, and what is written is lost.
+type absent struct{}
+
+// Pod implements store.Tx.
+func (absent) Pod() string { return "" }
+
+// Get implements store.Tx.
+func (absent) Get(...string) ([][]byte, error) { return nil, fmt.Errorf("podtest: %w", store.ErrNoPod) }
+
+// Scan implements store.Tx.
+func (absent) Scan(string, string, int) ([]store.Pair, error) {
+	return nil, fmt.Errorf("podtest: %w", store.ErrNoPod)
+}
+
+// Put implements store.Tx.
+func (absent) Put(string, []byte) {}
+
+// Delete implements store.Tx.
+func (absent) Delete(string) {}
+
+// Claim implements store.Tx.
+func (absent) Claim(store.Name) {}
+
+// Release implements store.Tx.
+func (absent) Release(store.Name) {}
+
+// Due implements store.Tx.
+func (absent) Due(time.Time) {}
+
+// Stir implements store.Tx.
+func (absent) Stir() {}
 
 var errRehearsal = errors.New("podtest: rolled back, as an engine may")
 

@@ -41,7 +41,7 @@ func TestStore(t *testing.T, open Opener) {
 		{"pods don't see each other", keepsPodsApart},
 		{"an error of fn is returned as it is, and nothing has happened", rollsBack},
 		{"View returns fn's error as it is", returnsViewError},
-		{"View and Update of a name that nobody has are ErrNoPod, and don't run fn", missesPod},
+		{"View and Update of a name that nobody has are ErrNoPod, whatever fn returns, and fn reads nothing", missesPod},
 		{"a View that writes panics", panicsInView},
 		{"a View sees one moment, whatever is committed meanwhile", isolatesView},
 		{"Create claims the id; a second one is ErrTaken and does nothing", createsOnce},
@@ -364,11 +364,29 @@ func returnsViewError(t *testing.T, s store.Store) {
 
 func missesPod(t *testing.T, s store.Store) {
 	create(t, s, "a", nil)
-	ran := func(store.Tx) error { t.Error("fn ran"); return nil }
-	for _, name := range []store.Name{"id/b", "a", "id/", "pod/a", "id/aa"} {
-		wantIs(t, s.View(t.Context(), name, ran), store.ErrNoPod)
-		wantIs(t, s.Update(t.Context(), name, ran), store.ErrNoPod)
+	mine := errors.New("mine")
+	for _, fn := range []func(store.Tx) error{
+		func(tx store.Tx) error { _, err := tx.Get("k"); wantIs(t, err, store.ErrNoPod); return err },
+		func(tx store.Tx) error { _, err := tx.Get("k"); wantIs(t, err, store.ErrNoPod); return nil },
+		func(tx store.Tx) error { _, err := tx.Scan("", "", 1); wantIs(t, err, store.ErrNoPod); return mine },
+		func(tx store.Tx) error {
+			if id := tx.Pod(); id != "" {
+				t.Errorf("the pod is %q", id)
+			}
+			_, err := tx.Get("k")
+			wantIs(t, err, store.ErrNoPod)
+			return nil
+		},
+		func(store.Tx) error { return nil },
+		func(store.Tx) error { return mine },
+	} {
+		for _, name := range []store.Name{"id/b", "a", "id/", "pod/a", "id/aa"} {
+			wantIs(t, s.View(t.Context(), name, fn), store.ErrNoPod)
+			wantIs(t, s.Update(t.Context(), name, fn), store.ErrNoPod)
+		}
 	}
+	wantIs(t, s.Update(t.Context(), "id/b", func(tx store.Tx) error { tx.Put("k", []byte("v")); tx.Claim("pod/b"); return nil }), store.ErrNoPod)
+	wantIs(t, s.View(t.Context(), "pod/b", func(store.Tx) error { return nil }), store.ErrNoPod)
 }
 
 func panicsInView(t *testing.T, s store.Store) {

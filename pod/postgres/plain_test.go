@@ -29,6 +29,7 @@ type deaf struct {
 	l       net.Listener
 	to      string
 	refused atomic.Int64
+	trips   atomic.Int64 // round trips: how often it has said that it is ready for more
 }
 
 // newDeaf returns it, and the URL by which what is at address is reached through it.
@@ -59,6 +60,20 @@ func newDeaf(t testing.TB, address string) (*deaf, string) {
 	return d, u.String()
 }
 
+// A ready counts what ends each answer of PostgreSQL's: ReadyForQuery.
+type ready struct {
+	trips *atomic.Int64
+	last  []byte
+}
+
+func (r *ready) Write(b []byte) (int, error) {
+	const said = "Z\x00\x00\x00\x05"
+	all := append(r.last, b...)
+	r.trips.Add(int64(bytes.Count(all, []byte(said))))
+	r.last = bytes.Clone(all[max(0, len(all)-len(said)+1):]) // what may be the beginning of it
+	return len(b), nil
+}
+
 func (d *deaf) pass(from net.Conn) {
 	defer from.Close()
 	to, err := net.Dial("unix", d.to)
@@ -66,7 +81,7 @@ func (d *deaf) pass(from net.Conn) {
 		return
 	}
 	defer to.Close()
-	go func() { _, _ = io.Copy(from, to) }()
+	go func() { _, _ = io.Copy(from, io.TeeReader(to, &ready{trips: &d.trips})) }()
 	for b := make([]byte, 1<<16); ; {
 		n, err := from.Read(b)
 		for _, word := range []string{"listen skrin_pods", "pg_notify"} {

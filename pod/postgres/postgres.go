@@ -11,10 +11,11 @@
 //
 // An Update locks the pod's row (SELECT … FOR UPDATE): so updates of one pod run
 // one after another, on whatever node, and updates of different pods side by
-// side. It takes three round trips and one for each Get or Scan: begin, lock and
-// look the name up in one; all writes and the commit in one. Where the database
+// side. It takes two round trips, and one for each Get or Scan but the first Get:
+// begin, lock, look the name up and read in one; all writes and the commit in one. Where the database
 // ends a transaction for the sake of another one, it is run again, ten times at
-// most. A View is a REPEATABLE READ, READ ONLY transaction. Of one pod's Updates
+// most. A View is a REPEATABLE READ, READ ONLY transaction, which begins likewise.
+// Who knows what will be read next says so (store.Ahead): it comes with what is read now. Of one pod's Updates
 // two at most have a connection of this process, the others wait for them before
 // they take one: so a pod that is locked for long keeps no other from working.
 //

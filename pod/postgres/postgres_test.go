@@ -3,7 +3,9 @@
 package postgres_test
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -94,4 +96,83 @@ func TestRecords(t *testing.T) {
 		s, reopen := opened(t, server, now)
 		return s, func() auth.Records { return reopen() }
 	})
+}
+
+// TestRoundTrips: what a transaction costs in round trips.
+func TestRoundTrips(t *testing.T) {
+	server := podtest.NewPostgres(t)
+	d, address := newDeaf(t, server.Schema())
+	s := openURL(t, address, time.Now)
+	defer func() { must(t, s.Close()) }()
+	must(t, s.Create(t.Context(), "a", func(tx store.Tx) error {
+		for _, key := range []string{"a", "b", "c", strings.Repeat("long", 600)} {
+			tx.Put(key, []byte("value of "+key))
+		}
+		return nil
+	}))
+	get := func(tx store.Tx, keys ...string) error {
+		values, err := tx.Get(keys...)
+		for i, value := range values {
+			if want := "value of " + keys[i]; string(value) != want && keys[i] != "none" {
+				t.Errorf("%.9q is %.20q", keys[i], value)
+			}
+		}
+		return err
+	}
+	nothing := func(store.Tx) error { return nil }
+	long := strings.Repeat("long", 600)
+	for _, row := range []struct {
+		sentence     string
+		view, update int64
+		fn           func(store.Tx) error
+	}{
+		{"nothing but that the pod is there", 2, 2, nothing},
+		{"one look", 2, 2, func(tx store.Tx) error { return get(tx, "a", "none", long, "b") }},
+		{"who asks for the id first", 3, 3, func(tx store.Tx) error { _ = tx.Pod(); return get(tx, "a") }},
+		{"a look after a look", 3, 3, func(tx store.Tx) error { return errors.Join(get(tx, "a"), get(tx, "b", "none")) }},
+		{"what was said ahead comes with the first", 2, 2, func(tx store.Tx) error {
+			store.Ahead(tx, "b", "none", long)
+			return errors.Join(get(tx, "a"), get(tx, "b", long), get(tx, "none"), get(tx, "b"))
+		}},
+		{"and with the next", 3, 3, func(tx store.Tx) error {
+			err := get(tx, "a")
+			store.Ahead(tx, "b", "none")
+			return errors.Join(err, get(tx, "c"), get(tx, "none", "b"))
+		}},
+		{"what is ahead is not read for nothing", 2, 2, func(tx store.Tx) error {
+			err := get(tx, "a")
+			store.Ahead(tx, "b")
+			return err
+		}},
+	} {
+		t.Run(row.sentence, func(t *testing.T) {
+			trips := func(do func()) int64 {
+				do() // what is prepared on a connection, once
+				before := d.trips.Load()
+				do()
+				return d.trips.Load() - before
+			}
+			if n := trips(func() { must(t, s.View(t.Context(), "id/a", row.fn)) }); n != row.view {
+				t.Errorf("a View takes %d round trips, want %d", n, row.view)
+			}
+			n := trips(func() {
+				must(t, s.Update(t.Context(), "id/a", func(tx store.Tx) error { tx.Put("new", []byte("n")); return row.fn(tx) }))
+			})
+			if n != row.update {
+				t.Errorf("an Update takes %d round trips, want %d", n, row.update)
+			}
+		})
+	}
+	must(t, s.Update(t.Context(), "id/a", func(tx store.Tx) error {
+		store.Ahead(tx, "b")
+		tx.Put("b", []byte("value of b"))
+		tx.Delete("c")
+		store.Ahead(tx, "c")
+		values, err := tx.Get("a", "c")
+		if err == nil && values[1] != nil {
+			t.Error("what was deleted is read ahead")
+		}
+		tx.Put("c", []byte("value of c"))
+		return errors.Join(err, get(tx, "b", "c"))
+	}))
 }

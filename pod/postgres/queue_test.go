@@ -44,7 +44,7 @@ func TestHeldPod(t *testing.T) {
 	defer all.Wait()
 	defer release()
 	all.Go(func() {
-		err := s.Update(t.Context(), names[0], func(store.Tx) error { close(holds); <-free; return nil })
+		err := s.Update(t.Context(), names[0], func(tx store.Tx) error { _, err := count(tx, 0); close(holds); <-free; return err })
 		if err != nil {
 			t.Errorf("who holds the pod: %v", err)
 		}

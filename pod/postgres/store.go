@@ -23,7 +23,12 @@ const maxTries = 10
 const (
 	beginView   = "begin isolation level repeatable read read only"
 	beginUpdate = "begin isolation level read committed"
+	lock        = "select p.id from name n join pod p on p.id = n.pod where n.name = $1 for update of p"
 	holder      = "select pod from name where name = $1"
+	// look is holder, and values of that pod.
+	look = `select pod, null::bytea, null::bytea, null::bytea from name where name = $1
+		union all select v.pod, v.head, v.tail, v.value from unnest($2::bytea[], $3::bytea[]) as k (head, tailid)
+		join value v on v.pod = (select pod from name where name = $1) and v.head = k.head and v.tailid = k.tailid`
 )
 
 // errMoved is that a name has got another pod between two looks at it.
@@ -32,17 +37,7 @@ var errMoved = errors.New("the name has moved")
 // View implements store.Store.
 func (s *Store) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
 	return s.run(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
-		b := new(pgx.Batch)
-		b.Queue(beginView)
-		var id []byte
-		b.Queue(holder, []byte(name)).Query(one(&id))
-		if err := s.begin(ctx, conn, b); err != nil {
-			return s.failed("view", err)
-		}
-		if id == nil {
-			return store.ErrNoPod
-		}
-		x := &tx{Changes: store.Changes{View: true}, ctx: ctx, s: s, conn: conn, id: string(id)}
+		x := &tx{Changes: store.Changes{View: true}, ctx: ctx, s: s, conn: conn, name: name}
 		return x.call(fn)
 	})
 }
@@ -87,22 +82,7 @@ func (s *Store) Update(ctx context.Context, name store.Name, fn func(store.Tx) e
 	}
 	defer leave()
 	return s.run(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
-		b := new(pgx.Batch)
-		b.Queue(beginUpdate)
-		var locked, id []byte
-		b.Queue("select p.id from name n join pod p on p.id = n.pod where n.name = $1 for update of p", []byte(name)).Query(one(&locked))
-		b.Queue(holder, []byte(name)).Query(one(&id)) // as it is now that the lock is ours
-		if err := s.begin(ctx, conn, b); err != nil {
-			return s.failed("update", err)
-		}
-		switch {
-		case id == nil:
-			return store.ErrNoPod
-		case string(locked) != string(id):
-			return errMoved
-		}
-		s.queue.found(name, string(id))
-		return s.update(&tx{ctx: ctx, s: s, conn: conn, id: string(id)}, fn)
+		return s.update(&tx{ctx: ctx, s: s, conn: conn, name: name}, fn)
 	})
 }
 
@@ -125,7 +105,7 @@ func (s *Store) Create(ctx context.Context, id string, fn func(store.Tx) error) 
 		if taken != nil {
 			return store.ErrTaken
 		}
-		x := &tx{ctx: ctx, s: s, conn: conn, id: id}
+		x := &tx{ctx: ctx, s: s, conn: conn, name: name, begun: true, id: id}
 		x.Claim(name)
 		return s.update(x, fn)
 	})

@@ -36,6 +36,7 @@
 package sealed
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -106,23 +107,21 @@ func (s *Store) Due(ctx context.Context, before time.Time, limit int) ([]string,
 // points to is set when fn has succeeded, and the image is that of what it has
 // written, before anybody can see that.
 func (s *Store) run(ctx context.Context, inner store.Tx, fn func(store.Tx) error, last **tx) error {
-	k, err := s.keys.of(ctx, inner.Pod())
-	switch {
-	case errors.Is(err, store.ErrNoKey):
-		return fn(&noKey{inner})
-	case err != nil:
-		return err
-	}
-	x := &tx{Tx: inner, ctx: ctx, keys: k}
+	x := &tx{Tx: inner, ctx: ctx, all: s.keys}
 	if engine, ok := inner.(stated); ok {
-		x.now, x.next = engine.State()
+		switch err := x.unlock(); {
+		case err == nil:
+			x.now, x.next = engine.State()
+		case !errors.Is(err, store.ErrNoKey):
+			return err
+		}
 	}
 	if err := fn(x); err != nil {
 		return err
 	}
 	if x.err == nil && last != nil && x.now != 0 && x.written != nil {
 		*last = x
-		k.image.follow(x.now, x.next, x.written, x.decoded)
+		x.keys.image.follow(x.now, x.next, x.written, x.decoded)
 	}
 	s.keys.trim()
 	return x.err
@@ -132,13 +131,26 @@ func (s *Store) run(ctx context.Context, inner store.Tx, fn func(store.Tx) error
 type tx struct {
 	store.Tx
 	ctx       context.Context
-	keys      *podKeys
-	bound     []byte // what all values are bound to, with room for a key; made when it is needed
-	err       error  // the first write that can't be
-	now, next uint64 // see stated; 0 where there are no numbers
+	all       *Keys
+	keys      *podKeys // nil until it is needed: to know the pod may take a round trip, which what is read can share
+	bound     []byte   // what all values are bound to, with room for a key; made when it is needed
+	err       error    // the first write that can't be
+	now, next uint64   // see stated; 0 where there are no numbers
 	written   map[string][]byte
 	decoded   map[string]any // what is remembered of what was written
 }
+
+// unlock finds the pod's keys. It is ErrNoKey of a pod whose key is gone, which is of use
+// only to end it.
+func (x *tx) unlock() (err error) {
+	if x.keys == nil {
+		x.keys, err = x.all.of(x.ctx, x.Pod())
+	}
+	return err
+}
+
+// Ahead implements store.Foreseeing.
+func (x *tx) Ahead(keys ...string) { store.Ahead(x.Tx, keys...) }
 
 // boundTo is what the value under a key of the pod is bound to.
 func (x *tx) boundTo(key string) []byte {
@@ -201,6 +213,9 @@ func (x *tx) fetch(keys []string, values [][]byte, places []int) error {
 		asked[n] = keys[i]
 	}
 	sealed, err := x.Tx.Get(asked...)
+	if err == nil {
+		err = x.unlock()
+	}
 	if err != nil {
 		return err
 	}
@@ -218,6 +233,9 @@ func (x *tx) fetch(keys []string, values [][]byte, places []int) error {
 // Scan implements store.Tx.
 func (x *tx) Scan(prefix, after string, limit int) ([]store.Pair, error) {
 	found, err := x.Tx.Scan(prefix, after, limit)
+	if err == nil {
+		err = x.unlock()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -237,6 +255,10 @@ func (x *tx) Put(key string, value []byte) {
 	}
 	if value == nil {
 		value = []byte{}
+	}
+	if err := x.unlock(); err != nil {
+		x.err = cmp.Or(x.err, err)
+		return
 	}
 	x.write(key, value)
 	x.Tx.Put(key, x.keys.values.Seal(nil, nil, value, x.boundTo(key)))
@@ -279,15 +301,3 @@ func (x *tx) Remember(key string, decoded any) {
 		x.decoded[key] = decoded
 	}
 }
-
-// A noKey is a pod whose key is gone: of use only to end it.
-type noKey struct{ store.Tx }
-
-// Get implements store.Tx.
-func (noKey) Get(...string) ([][]byte, error) { return nil, store.ErrNoKey }
-
-// Scan implements store.Tx.
-func (noKey) Scan(string, string, int) ([]store.Pair, error) { return nil, store.ErrNoKey }
-
-// Put implements store.Tx.
-func (x *noKey) Put(key string, value []byte) { panic("pod/sealed: a pod without a key is written") }

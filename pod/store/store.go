@@ -30,11 +30,12 @@ type Name string
 // power cut), whole, and seen by every View that begins later, on any node.
 type Store interface {
 	// View runs fn on a snapshot of the pod that has claimed name, or returns
-	// ErrNoPod. The Tx fails the program (panics) if fn writes.
+	// ErrNoPod, whatever fn returns: an engine may find out only when fn reads, which
+	// then fails. The Tx fails the program (panics) if fn writes.
 	View(ctx context.Context, name Name, fn func(Tx) error) error
 
-	// Update runs fn on the pod that has claimed name, as if it were alone on
-	// that pod, and commits if fn returns nil; else nothing has happened and
+	// Update runs fn on the pod that has claimed name (else it is ErrNoPod, as in
+	// View), as if it were alone on that pod, and commits if fn returns nil; else nothing has happened and
 	// fn's error is returned as it is. It may run fn more than once, so fn must
 	// do nothing but through its Tx. An error of Update that is not fn's own
 	// may mean that the commit happened all the same.
@@ -53,7 +54,7 @@ type Store interface {
 // after. It reads its own writes. Keys are at most 4096 bytes, values at most
 // 1 MiB (an engine takes 64 bytes more, for a seal); callers don't change slices that they got or gave.
 type Tx interface {
-	// Pod returns the pod's id.
+	// Pod returns the pod's id; "" where there turns out to be none.
 	Pod() string
 	// Get returns the values under keys, in that order, nil where there is none.
 	// One call is one round trip, so ask for all at once.
@@ -74,6 +75,20 @@ type Tx interface {
 	// Stir has every node that follows the [Feed] told of this pod, once the
 	// transaction has been committed.
 	Stir()
+}
+
+// A Foreseeing Tx is one whose reads are round trips.
+type Foreseeing interface {
+	// Ahead says which keys will be asked for soon: their values may come with those
+	// that are asked for next. It reads nothing by itself.
+	Ahead(keys ...string)
+}
+
+// Ahead tells tx which keys will be asked for soon, if that makes a difference to it.
+func Ahead(tx Tx, keys ...string) {
+	if f, ok := tx.(Foreseeing); ok {
+		f.Ahead(keys...)
+	}
 }
 
 // A Feed tells which pods were stirred. Every engine provides it.
