@@ -15,6 +15,7 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod/consent"
 	"skrin/pod/credential"
+	"skrin/pod/deposit"
 	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/registry"
@@ -252,7 +253,7 @@ func (p *Pod) spaceDescription(id ldp.ID) ldp.Description {
 	d := ldp.Description{Methods: []string{"GET", "HEAD", "OPTIONS"}}
 	if id == ldp.ID("/w/"+space.IDIn(id)+"/deposit/") {
 		d.Methods = []string{"OPTIONS", "POST"}
-		d.AcceptPost = []string{credential.MediaType, TypeRows, TypeTurtle, TypeJSONLD}
+		d.AcceptPost = []string{credential.MediaType, deposit.TypeRows, TypeTurtle, TypeJSONLD}
 	}
 	if id == ldp.ID("/w/"+space.IDIn(id)+"/keys/") {
 		d.Methods = []string{"OPTIONS", "POST"}
