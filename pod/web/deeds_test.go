@@ -466,6 +466,12 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	text := textOf(parse(t, newBench(t).do(call{path: "/me/files/profile/card"}).Body.String()))
+	piece := newBench(t).do(call{path: "/me/files/evidence/e1"}).Body.String()
+	for _, want := range []string{"Ett av dina intyg.", `<dd><span lang="nb">Bevis</span> <span class="soft">(nb)</span></dd>`, "<dt>check date</dt><dd>20 november 2026</dd>", "<dt>registered</dt><dd>Ja</dd>"} {
+		if !strings.Contains(strings.ReplaceAll(piece, "\u00a0", " "), want) {
+			t.Errorf("evidence as a file lacks %q: %s", want, piece)
+		}
+	}
 	for _, want := range []string{"family name <b>Ek\uFFFD", "homepage alert(1)", "utan namn", "card"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("a document in words lacks %q: %s", want, text)
