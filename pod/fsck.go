@@ -16,6 +16,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod/consent"
+	"skrin/pod/due"
 	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/resource"
@@ -288,8 +289,8 @@ func (c *check) indexes() error {
 
 // lapses looks whether the pod will be looked at when what is kept for a time ends.
 func (c *check) lapses() error {
-	values, err := c.tx.Get(forgetKey)
-	if err != nil || values[0] != nil {
+	at, err := due.ForgetsAt(c.tx)
+	if err != nil || !at.IsZero() {
 		return err
 	}
 	for _, prefix := range []string{"x", "J"} {

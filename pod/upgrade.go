@@ -12,6 +12,7 @@ import (
 
 	"skrin/pod/consent"
 	"skrin/pod/deposit"
+	"skrin/pod/due"
 	"skrin/pod/evidence"
 	"skrin/pod/store"
 )
@@ -88,8 +89,8 @@ func Upgrade(ctx context.Context, s store.Store, id string, now time.Time) error
 // must not be due all at once.
 func within(id string, now time.Time) time.Time {
 	sum := sha256.Sum256([]byte(id))
-	some := (deposit.AnswerKept - markKept) / (1 << 32) * time.Duration(binary.BigEndian.Uint32(sum[:]))
-	return now.UTC().Add(markKept + some).Truncate(time.Second)
+	some := (deposit.AnswerKept - due.MarkKept) / (1 << 32) * time.Duration(binary.BigEndian.Uint32(sum[:]))
+	return now.UTC().Add(due.MarkKept + some).Truncate(time.Second)
 }
 
 // A part of an Upgrade is what is done, page by page, to all under a prefix.
@@ -105,7 +106,7 @@ func upgrades(lapse time.Time) []part {
 			if len(marks) == 0 {
 				return nil
 			}
-			return forgetBy(tx, lapse)
+			return due.ForgetBy(tx, lapse)
 		}},
 		{"i", "", func(tx store.Tx, answers []store.Pair) error { return dateAnswers(tx, answers, lapse) }},
 	}
@@ -129,7 +130,7 @@ func dateAnswers(tx store.Tx, answers []store.Pair, lapse time.Time) error {
 		if err := e.Keep(tx, pair.Key); err != nil {
 			return err
 		}
-		if err := forgetBy(tx, lapse); err != nil {
+		if err := due.ForgetBy(tx, lapse); err != nil {
 			return err
 		}
 	}
