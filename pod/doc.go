@@ -44,7 +44,7 @@
 //	Holding       holding.go     what an operator may know of one pod: how much it holds
 //	Loan          loan/          what the owner lets others do to a file or folder, by its ACL document
 //	HolderKey     evidence/      a private key of the person's, of one signed form
-//	index         upgrade.go     what finds things of a kind in another order; also how a pod comes to a new Schema
+//	index         upkeep/        what finds things of a kind in another order; also how a pod comes to a new Schema, is checked and erased
 //	Notification  outbox/        what a counterpart must be told, until it has been
 //	Lists         status/        the status lists of all providers, by which they revoke; status.go marks what they do
 //	Channel       leak/          a link on purpose, for the program that must see it

@@ -131,7 +131,7 @@ func (p *Pod) Stay(ctx context.Context, who acl.Agent) error {
 // owner, of whom all else must be forgotten first.
 type Leaver struct{ Pod, Person string }
 
-// Leavers returns pods to be erased with [Erase] now. It is for the job that does
+// Leavers returns pods to be erased with [upkeep.Erase] now. It is for the job that does
 // so, which needs no agent: nothing is told of what the pods hold.
 func (p *Pod) Leavers(ctx context.Context, limit int) ([]Leaver, error) {
 	due, err := p.Store.Due(ctx, p.Now(), limit)

@@ -7,6 +7,7 @@ import (
 
 	"skrin/pod/due"
 	"skrin/pod/store"
+	"skrin/pod/upkeep"
 )
 
 // sweepLater makes sure, before a blob is stored, that somebody will look whether
@@ -51,4 +52,10 @@ func (p *Pod) marked(tx store.Tx) func(first bool, err error) error {
 		}
 		return due.ForgetBy(tx, p.Now().Add(due.MarkKept))
 	}
+}
+
+// Check looks whether all holds that must hold of a pod, as [upkeep.Check] does. It is
+// for the operator: no agent asks, and nothing is told of what the pod holds.
+func (p *Pod) Check(ctx context.Context, id string) (upkeep.Inventory, []upkeep.Finding, error) {
+	return upkeep.Check(ctx, p.Store, p.tree(), id)
 }
