@@ -325,6 +325,17 @@ func TestPageEscapes(t *testing.T) {
 	check(t, w, "", []string{"body !~ <script>", "body !~ href=\"javascript:", `body ~ <span lang="sv">hej</span>`, "body ~ &lt;script&gt;alert(1)&lt;/script&gt;"})
 }
 
+// A link on a page leads to the very resource.
+func TestPageLinksAreExact(t *testing.T) {
+	f := newFake(t)
+	f.store("/c/a(1)'s.txt", "text/plain", "x")
+	f.store("/c/h", "text/turtle", `<http://h/c/a(1)> <urn:p> <https://x.example/?a=1&b=(2)>, <mailto:a@x.example>, <urn:x>, <//evil> .`)
+	w, _ := answer(t, f, "GET /c/\nAccept: text/html")
+	check(t, w, "", []string{`body ~ <a href="/c/a(1)&#39;s.txt">a(1)&#39;s.txt</a>`})
+	w, _ = answer(t, f, "GET /c/h\nAccept: text/html")
+	check(t, w, "", []string{`body ~ href="http://h/c/a(1)"`, `body ~ href="https://x.example/?a=1&amp;b=(2)"`, `body ~ href="mailto:a@x.example"`, `body !~ href="urn:`})
+}
+
 // What turns the direction of writing is shown, and turns nothing.
 func TestPageTurnsNothing(t *testing.T) {
 	f := newFake(t)

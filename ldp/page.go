@@ -8,6 +8,7 @@ import (
 	_ "embed" // the stylesheet
 	"encoding/base64"
 	"fmt"
+	"html/template"
 	"iter"
 	"net/http"
 	"net/url"
@@ -111,6 +112,18 @@ func (g *reading) word(t rdf.Term) word {
 		w.Text = plain(path)
 	}
 	return w
+}
+
+// exact is an attribute that leads to a local path, or an address of the web or of mail, as it is:
+// html/template would write the brackets and apostrophes in it as escapes, and "(1)" and
+// "%281%29" are two resources (RFC 3986, section 6.2.2.2). To anything else it leads
+// nowhere.
+func exact(to string) template.HTMLAttr {
+	path := strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//")
+	if !path && !strings.HasPrefix(to, "https://") && !strings.HasPrefix(to, "http://") && !strings.HasPrefix(to, "mailto:") {
+		return `href="#"`
+	}
+	return template.HTMLAttr(`href="` + template.HTMLEscapeString(to) + `"`)
 }
 
 // property shows the last part of a property's IRI, and whose it is.

@@ -68,6 +68,7 @@ var tongues = sync.OnceValue(func() map[string]*tongue {
 			panic(fmt.Errorf("messages/%s.json: %w", lang, err))
 		}
 		pages := template.Must(template.New("").Funcs(template.FuncMap{
+			"exact": exact,
 			"style": func() template.CSS { return template.CSS(pageStyle) },
 			"lang":  func() string { return lang },
 			"t": func(key string) (string, error) {

@@ -37,7 +37,7 @@ func (w *town) offer() {
 			{Name: "permanent", Value: true}, {Name: "yearly_salary", Value: 700_000}, {Name: "salary_at_least_floor", Value: true}},
 	})
 	must(w.t, err)
-	_, err = w.pod.Post(w.t.Context(), w.agent(employer), post(to, pod.TypeSDJWT, form))
+	_, err = w.pod.Post(w.t.Context(), w.agent(employer), post(to, credential.MediaType, form))
 	must(w.t, err)
 }
 

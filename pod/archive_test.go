@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/credential"
 	"skrin/pod/log"
 )
 
@@ -24,7 +24,7 @@ func TestArchive(t *testing.T) {
 	w.pod.Blobs = memBlobs{newMemory(t)}
 	w.deposit(w.connect(), w.issue(3, nil))
 	there := w.location(w.answer("ask", insurer, asks(), agree))
-	theirs, err := w.read(insurer, there, pod.TypeSDJWT)
+	theirs, err := w.read(insurer, there, credential.MediaType)
 	must(t, err)
 	must(t, w.pod.CallMe(ctx, w.alva, "Alva"))
 	root := strings.TrimSuffix(strings.TrimPrefix(string(w.alva.ID), base), "profile/card#me")

@@ -122,7 +122,7 @@ func TestANewTypeIsTwoFiles(t *testing.T) {
 		Claims: []credential.Claim{{Name: "may_borrow", Value: true}, {Name: "fees", Value: 120}},
 	})
 	must(t, err)
-	_, err = w.pod.Post(t.Context(), w.agent("bibliotek"), post(w.location(out), pod.TypeSDJWT, form))
+	_, err = w.pod.Post(t.Context(), w.agent("bibliotek"), post(w.location(out), credential.MediaType, form))
 	must(t, err)
 	var offer consent.Offer
 	out = w.answer("ask", "bibliotek", json.RawMessage(`{"type":"evidence_request","use":"fjarrlan","evidence_type":"se:bibliotek:lanekort:1","fields":["may_borrow"],
@@ -130,7 +130,7 @@ func TestANewTypeIsTwoFiles(t *testing.T) {
 	if title := offer.Types[0].Title.In("nn"); title != "Lånekort" || fmt.Sprint(offer.Choices[0].Released) != "[{may_borrow true}]" {
 		t.Errorf("the person is shown %q: %v", title, offer.Choices[0].Released)
 	}
-	for _, accept := range []string{pod.TypeTurtle, pod.TypeSDJWT} {
+	for _, accept := range []string{pod.TypeTurtle, credential.MediaType} {
 		body, err := w.read("bibliotek", w.location(out), accept)
 		must(t, err)
 		if strings.Contains(body, "120") || accept == pod.TypeTurtle && !strings.Contains(body, "mayBorrow") {

@@ -12,6 +12,7 @@ import (
 	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/registry"
+	"skrin/pod/vouch"
 )
 
 // TestFreeze: a frozen party reads nothing, nor does a new agreement help it;
@@ -42,7 +43,7 @@ func TestFreeze(t *testing.T) {
 		{"all are thawed", func() error { return w.pod.Thaw(t.Context(), w.alva, "") }, true, true},
 	} {
 		must(t, row.do())
-		for _, accept := range []string{pod.TypeTurtle, pod.TypeSDJWT} {
+		for _, accept := range []string{pod.TypeTurtle, credential.MediaType} {
 			if _, err := w.read(insurer, first, accept); (err == nil) != row.one {
 				t.Errorf("%s: one reads: %v", row.is, err)
 			}
@@ -75,7 +76,7 @@ func TestDisconnect(t *testing.T) {
 	there := w.location(w.answer("ask", insurer, asks(), agree))
 	must(t, w.pod.Disconnect(t.Context(), w.alva, authority))
 	must(t, w.pod.Disconnect(t.Context(), w.alva, authority))
-	if _, err := w.pod.Post(t.Context(), w.agent(authority), post(deposit, pod.TypeSDJWT, w.issue(1, nil)[0])); ldp.KindOf(err) != ldp.Forbidden {
+	if _, err := w.pod.Post(t.Context(), w.agent(authority), post(deposit, credential.MediaType, w.issue(1, nil)[0])); ldp.KindOf(err) != ldp.Forbidden {
 		t.Errorf("it delivers: %v", err)
 	}
 	if all, err := w.pod.Connections(t.Context(), w.alva); err != nil || len(all) != 0 {
@@ -102,7 +103,7 @@ func TestStandingGrants(t *testing.T) {
 	// Forms that were asked for earlier come later than what says otherwise now.
 	w.deposit(deposit, w.issue(2, func(s *credential.Statement) { s.Issued = s.Issued.AddDate(0, 0, -1) }))
 	for at, want := range map[ldp.ID]bool{once: true, standing: false} {
-		compact, err := w.read(insurer, at, pod.TypeSDJWT)
+		compact, err := w.read(insurer, at, credential.MediaType)
 		must(t, err)
 		w.verifies(compact, map[string]any{"registered_at_least_30_days": want})
 	}
@@ -128,7 +129,7 @@ func TestErasure(t *testing.T) {
 		return jws
 	}
 	send := func(party, body string) error {
-		_, err := w.pod.Post(t.Context(), w.agent(party), post(inbox, pod.TypeReceipt, body))
+		_, err := w.pod.Post(t.Context(), w.agent(party), post(inbox, vouch.MediaType, body))
 		return err
 	}
 	if err := send(insurer, receipt(insurer, nil)); ldp.KindOf(err) != ldp.Unprocessable {

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"mime"
 	"slices"
@@ -32,6 +31,7 @@ import (
 	"skrin/pod/store"
 	"skrin/pod/text"
 	"skrin/pod/vocab"
+	"skrin/pod/vouch"
 )
 
 // Limits of a deposit.
@@ -40,11 +40,8 @@ const (
 	maxForms   = 32        // signed forms of one evidence; later there may come more
 )
 
-// TypeReceipt is the media type of the signed receipt that answers a deposit: a
-// JWS whose payload is a [Receipt].
-const TypeReceipt = "application/jwt"
-
-// A Receipt is what a provider keeps of a delivery that it can't read back.
+// A Receipt is what a provider keeps of a delivery that it can't read back: the payload
+// of the JWS that answers a deposit.
 type Receipt struct {
 	Issuer   string       `json:"iss"`
 	Audience string       `json:"aud"`      // the provider
@@ -102,7 +99,7 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 	if media == TypeRows {
 		limit = maxBatch
 	}
-	body, err := readAll(req.Body, limit)
+	body, err := resource.ReadAll(req.Body, limit)
 	if err != nil {
 		return ldp.Written{}, err
 	}
@@ -188,7 +185,7 @@ func (p *Pod) acknowledge(ctx context.Context, party registry.Party, rows []*del
 }
 
 func (p *Pod) accepted(at ldp.ID, receipt []byte) ldp.Written {
-	return ldp.Written{ID: at, Created: true, Receipt: receipt, ReceiptType: TypeReceipt, Description: p.spaceDescription(at)}
+	return ldp.Written{ID: at, Created: true, Receipt: receipt, ReceiptType: vouch.MediaType, Description: p.spaceDescription(at)}
 }
 
 // mayDeposit refuses early, before a byte of the body is read.
@@ -222,20 +219,6 @@ func (p *Pod) viewDeposits(ctx context.Context, who acl.Agent, id ldp.ID, do fun
 	return err
 }
 
-func readAll(r io.Reader, limit int64) ([]byte, error) {
-	if r == nil {
-		return nil, nil
-	}
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, ldp.Refuse(ldp.Invalid, "The body could not be read to its end.")
-	}
-	if int64(len(b)) > limit {
-		return nil, resource.TooLarge(limit)
-	}
-	return b, nil
-}
-
 // readDeposit reads a document, in its turn.
 func (p *Pod) readDeposit(ctx context.Context, f rdf.Format, body []byte, base string) (*rdf.Graph, error) {
 	leave, err := p.Turns.Enter(ctx, f, len(body))
@@ -259,7 +242,7 @@ func (p *Pod) readDelivery(ctx context.Context, party registry.Party, types []st
 	}
 	var graph *rdf.Graph
 	var forms, detached []string
-	if mediaType == TypeSDJWT {
+	if mediaType == credential.MediaType {
 		forms = strings.Fields(string(body))
 	} else {
 		f, ok := rdf.FormatOf(mediaType)

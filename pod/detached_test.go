@@ -12,6 +12,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod"
+	"skrin/pod/credential"
 )
 
 const attestation = `@prefix cccev: <http://data.europa.eu/m8g/> . @prefix dct: <http://purl.org/dc/terms/> . @prefix af: <https://af.example.se/evidence#> .
@@ -60,15 +61,15 @@ func TestDetached(t *testing.T) {
 	if got := res.Modified.Format("2006-01-02T15:04:05"); got != "2026-11-21T00:00:00" {
 		t.Errorf("Last-Modified tells when it came: %s", got)
 	}
-	if _, err := w.read(insurer, there, pod.TypeSDJWT); !errors.Is(err, ldp.Unavailable) {
+	if _, err := w.read(insurer, there, credential.MediaType); !errors.Is(err, ldp.Unavailable) {
 		t.Errorf("as SD-JWT: %v", err)
 	}
-	_, err = w.pod.Post(t.Context(), w.agent(authority), post(to, pod.TypeSDJWT, strings.Join(w.issue(2, nil), "\n")))
+	_, err = w.pod.Post(t.Context(), w.agent(authority), post(to, credential.MediaType, strings.Join(w.issue(2, nil), "\n")))
 	must(t, err)
 	if held, err := w.pod.Holdings(t.Context(), w.alva); err != nil || len(held) != 1 || held[0].Forms != 2 || held[0].Detached == "" {
 		t.Errorf("with its signed forms she holds %+v, %v", held, err)
 	}
-	compact, err := w.read(insurer, there, pod.TypeSDJWT)
+	compact, err := w.read(insurer, there, credential.MediaType)
 	must(t, err)
 	w.verifies(compact, map[string]any{"registered_at_least_30_days": true})
 }

@@ -32,7 +32,7 @@
 //	Entry         log/           one line of the person's log, chained by hash
 //	Checkpoint    log/           the signed end of an exported log
 //	Form          extract/       how a log is written that the person takes with her: as it is, as TS10, as RDF
-//	Imported      takein.go      what came of filling a pod from an archive; takeout.go makes one; move.go
+//	Imported      archive/       what came of filling a pod from an archive; how one is made; move.go tells where a pod went
 //	ErasureReceipt consent/      a party's word that it has erased; control.go takes it, and freezes, thaws, disconnects
 //	Subscription  channel/       a channel: who is told of what happens to a resource
 //	Activity      record/        what happened to a resource; Hear decides who is told

@@ -89,3 +89,24 @@ func (p *Pod) Piece(ctx context.Context, who acl.Agent, id string) (out evidence
 	})
 	return out, err
 }
+
+// owners is the space, which no party has, for whom a signed form is the owner's
+// own.
+const owners = "owner"
+
+// OwnForm returns a signed form of the owner's evidence that no party was given
+// or will be: what is shown around under one name must not be what another has.
+// "" if all forms that were delivered are given away.
+func (p *Pod) OwnForm(ctx context.Context, who acl.Agent, id string) (string, error) {
+	var form string
+	err := p.updateOwn(ctx, who, func(tx store.Tx) error {
+		e, err := evidence.Find(tx, id)
+		if err != nil {
+			return err
+		}
+		g, err := p.giveForm(ctx, tx, e, owners)
+		form = g.Compact
+		return err
+	})
+	return form, err
+}

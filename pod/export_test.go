@@ -24,6 +24,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/consent"
+	"skrin/pod/credential"
 	"skrin/pod/extract"
 	"skrin/pod/log"
 	"skrin/pod/podtest"
@@ -322,7 +323,7 @@ func TestEveryReadIsLogged(t *testing.T) {
 	for range 32 {
 		wg.Go(func() {
 			for s := range next {
-				accept := []string{pod.TypeTurtle, pod.TypeJSONLD, pod.TypeSDJWT}[rand.IntN(3)]
+				accept := []string{pod.TypeTurtle, pod.TypeJSONLD, credential.MediaType}[rand.IntN(3)]
 				if _, err := w.read(insurer, s.at, accept); err == nil {
 					mu.Lock()
 					want[s.person][string(s.at)]++

@@ -18,7 +18,7 @@ import (
 
 // repeat delivers once more what a provider has delivered under an idempotency key.
 func (w *town) repeat(to ldp.ID, key string, forms []string) (ldp.Written, error) {
-	req := post(to, pod.TypeSDJWT, strings.Join(forms, "\n"))
+	req := post(to, credential.MediaType, strings.Join(forms, "\n"))
 	req.Key = key
 	return w.pod.Post(w.t.Context(), w.agent(authority), req)
 }

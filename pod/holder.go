@@ -12,6 +12,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/evidence"
+	"skrin/pod/resource"
 	"skrin/pod/store"
 )
 
@@ -41,7 +42,7 @@ func (p *Pod) giveKeys(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Wr
 	if req.Fault != nil {
 		return ldp.Written{}, req.Fault
 	}
-	body, err := readAll(req.Body, 1<<10)
+	body, err := resource.ReadAll(req.Body, 1<<10)
 	if err != nil {
 		return ldp.Written{}, err
 	}

@@ -74,7 +74,7 @@ func TestHolderKeys(t *testing.T) {
 	keys := w.keysFor(to, 4)
 	w.deposit(to, w.bound(keys))
 	there := w.location(w.answer("ask", insurer, asks(), agree))
-	compact, err := w.readFor(insurer, there, pod.TypeSDJWT, "nonce-4711")
+	compact, err := w.readFor(insurer, there, credential.MediaType, "nonce-4711")
 	must(t, err)
 	c, err := credential.Parse(compact)
 	must(t, err)
@@ -91,7 +91,7 @@ func TestHolderKeys(t *testing.T) {
 	if strings.Contains(compact, `"kid"`) {
 		t.Error("the key has a name")
 	}
-	again, err := w.readFor(insurer, there, pod.TypeSDJWT, "")
+	again, err := w.readFor(insurer, there, credential.MediaType, "")
 	must(t, err)
 	w.verifies(again, map[string]any{"registered_at_least_30_days": true})
 	for _, row := range []struct {
@@ -99,10 +99,10 @@ func TestHolderKeys(t *testing.T) {
 		want          ldp.Kind
 	}{
 		{pod.TypeTurtle, "nonce-4711", ldp.NotAcceptable},
-		{pod.TypeSDJWT, "short", ldp.Invalid},
-		{pod.TypeSDJWT, strings.Repeat("x", 257), ldp.Invalid},
-		{pod.TypeSDJWT, "with space", ldp.Invalid},
-		{pod.TypeSDJWT, "with\nline end", ldp.Invalid},
+		{credential.MediaType, "short", ldp.Invalid},
+		{credential.MediaType, strings.Repeat("x", 257), ldp.Invalid},
+		{credential.MediaType, "with space", ldp.Invalid},
+		{credential.MediaType, "with\nline end", ldp.Invalid},
 	} {
 		if _, err := w.readFor(insurer, there, row.accept, row.nonce); ldp.KindOf(err) != row.want {
 			t.Errorf("%s with nonce %q: %v", row.accept, row.nonce, err)
@@ -126,7 +126,7 @@ func TestHolderKeysThatAreRefused(t *testing.T) {
 		"a key that is in a form":         w.bound(keys[:1]),
 		"one key for two forms":           w.bound([]jose.JSONWebKey{keys[1], keys[1]}),
 	} {
-		if _, err := w.pod.Post(t.Context(), w.agent(authority), post(to, pod.TypeSDJWT, strings.Join(forms, "\n"))); ldp.KindOf(err) != ldp.Unprocessable {
+		if _, err := w.pod.Post(t.Context(), w.agent(authority), post(to, credential.MediaType, strings.Join(forms, "\n"))); ldp.KindOf(err) != ldp.Unprocessable {
 			t.Errorf("%s: %v", is, err)
 		}
 	}
@@ -182,7 +182,7 @@ func TestABatchRunsOut(t *testing.T) {
 	if _, err := w.read("andra-forsakring", second, pod.TypeTurtle); err != nil {
 		t.Errorf("RDF needs no form: %v", err)
 	}
-	if _, err := w.read("andra-forsakring", second, pod.TypeSDJWT); ldp.KindOf(err) != ldp.Unavailable {
+	if _, err := w.read("andra-forsakring", second, credential.MediaType); ldp.KindOf(err) != ldp.Unavailable {
 		t.Errorf("without a form: %v", err)
 	}
 	told := w.told()
@@ -194,16 +194,16 @@ func TestABatchRunsOut(t *testing.T) {
 	if held, err := w.pod.Holdings(t.Context(), w.alva); err != nil || len(held) != 1 {
 		t.Errorf("more forms of one evidence are %d pieces", len(held))
 	}
-	a, err := w.read(insurer, first, pod.TypeSDJWT)
+	a, err := w.read(insurer, first, credential.MediaType)
 	must(t, err)
-	b, err := w.read("andra-forsakring", second, pod.TypeSDJWT)
+	b, err := w.read("andra-forsakring", second, credential.MediaType)
 	must(t, err)
 	if strings.Split(a, "~")[0] == strings.Split(b, "~")[0] {
 		t.Error("two recipients have one form")
 	}
 	plain := w.issue(1, nil)
 	w.deposit(to, plain)
-	if _, err := w.pod.Post(t.Context(), w.agent(authority), post(to, pod.TypeSDJWT, plain[0])); ldp.KindOf(err) != ldp.Unprocessable {
+	if _, err := w.pod.Post(t.Context(), w.agent(authority), post(to, credential.MediaType, plain[0])); ldp.KindOf(err) != ldp.Unprocessable {
 		t.Errorf("a form that was delivered before: %v", err)
 	}
 }

@@ -183,7 +183,7 @@ func post(to ldp.ID, mediaType, body string) ldp.Post {
 
 func (w *town) deposit(to ldp.ID, forms []string) ldp.Written {
 	w.t.Helper()
-	done, err := w.pod.Post(w.t.Context(), w.agent(authority), post(to, pod.TypeSDJWT, strings.Join(forms, "\n")))
+	done, err := w.pod.Post(w.t.Context(), w.agent(authority), post(to, credential.MediaType, strings.Join(forms, "\n")))
 	must(w.t, err)
 	return done
 }
@@ -248,12 +248,12 @@ func TestTheMainJob(t *testing.T) {
 			t.Errorf("the consumer receives %q:\n%s", secret, turtle)
 		}
 	}
-	compact, err := w.read(insurer, evidence, pod.TypeSDJWT)
+	compact, err := w.read(insurer, evidence, credential.MediaType)
 	must(t, err)
 	w.verifies(compact, map[string]any{"registered_at_least_30_days": true})
 
 	must(t, w.pod.Withdraw(t.Context(), w.alva, w.shares()[0].Consent.ID))
-	for _, accept := range []string{pod.TypeTurtle, pod.TypeSDJWT} {
+	for _, accept := range []string{pod.TypeTurtle, credential.MediaType} {
 		if _, err := w.read(insurer, evidence, accept); ldp.KindOf(err) != ldp.Forbidden {
 			t.Errorf("read as %s after the withdrawal: %v", accept, err)
 		}
@@ -305,7 +305,7 @@ func TestTwoCounterparts(t *testing.T) {
 	var got [2][]string
 	for i, party := range []string{insurer, "andra-forsakring"} {
 		out := w.answer(party, party, asks(), agree)
-		res, err := w.pod.Get(t.Context(), w.agent(party), read(w.location(out), pod.TypeSDJWT))
+		res, err := w.pod.Get(t.Context(), w.agent(party), read(w.location(out), credential.MediaType))
 		must(t, err)
 		body, err := io.ReadAll(res.Body)
 		must(t, err)
@@ -350,24 +350,24 @@ func TestDepositsThatAreRefused(t *testing.T) {
 		{"malformed Turtle", "text/turtle", "<#evidence> a", ldp.Invalid},
 		{"malformed JSON-LD", "application/ld+json", `{"@id":`, ldp.Invalid},
 		{"JSON-LD with a foreign context", "application/ld+json", `{"@context":"http://127.0.0.1:1/x"}`, ldp.Invalid},
-		{"an empty body", pod.TypeSDJWT, "", ldp.Unprocessable},
-		{"not an SD-JWT", pod.TypeSDJWT, "a.b.c~", ldp.Unprocessable},
+		{"an empty body", credential.MediaType, "", ldp.Unprocessable},
+		{"not an SD-JWT", credential.MediaType, "a.b.c~", ldp.Unprocessable},
 		{"unsigned RDF", "text/turtle", `<#evidence> a <http://data.europa.eu/m8g/Evidence> .`, ldp.Unprocessable},
-		{"signed by another", pod.TypeSDJWT, foreign(), ldp.Unprocessable},
-		{"a type that it may not issue", pod.TypeSDJWT, form(func(s *credential.Statement) { s.Type = "https://af.example.se/vct/other/1" }), ldp.Unprocessable},
-		{"in another's name", pod.TypeSDJWT, form(func(s *credential.Statement) { s.Issuer = "https://udi.example.no" }), ldp.Unprocessable},
-		{"expired", pod.TypeSDJWT, form(func(s *credential.Statement) { s.Issued, s.Expires = w.now.AddDate(0, -2, 0), w.now.AddDate(0, -1, 0) }), ldp.Unprocessable},
-		{"from the future", pod.TypeSDJWT, form(func(s *credential.Statement) { s.Issued = w.now.AddDate(0, 0, 2) }), ldp.Unprocessable},
-		{"a claim of another type", pod.TypeSDJWT, form(func(s *credential.Statement) { s.Claims = append(s.Claims, credential.Claim{Name: "income", Value: 1}) }), ldp.Unprocessable},
-		{"a value of another datatype", pod.TypeSDJWT, form(func(s *credential.Statement) { s.Claims[0].Value = "yes" }), ldp.Unprocessable},
-		{"a date that isn't one", pod.TypeSDJWT, form(func(s *credential.Statement) { s.Claims[1].Value = "2026-13-40" }), ldp.Unprocessable},
-		{"two forms that differ", pod.TypeSDJWT, form(nil) + "\n" + form(func(s *credential.Statement) { s.Claims[0].Value = false }), ldp.Unprocessable},
-		{"two forms with one place in the status list", pod.TypeSDJWT, form(at(7)) + "\n" + form(at(7)), ldp.Unprocessable},
-		{"one form twice", pod.TypeSDJWT, twice + "\n" + twice, ldp.Unprocessable},
-		{"too many forms", pod.TypeSDJWT, strings.Repeat("a.b.c~\n", 33), ldp.Unprocessable},
+		{"signed by another", credential.MediaType, foreign(), ldp.Unprocessable},
+		{"a type that it may not issue", credential.MediaType, form(func(s *credential.Statement) { s.Type = "https://af.example.se/vct/other/1" }), ldp.Unprocessable},
+		{"in another's name", credential.MediaType, form(func(s *credential.Statement) { s.Issuer = "https://udi.example.no" }), ldp.Unprocessable},
+		{"expired", credential.MediaType, form(func(s *credential.Statement) { s.Issued, s.Expires = w.now.AddDate(0, -2, 0), w.now.AddDate(0, -1, 0) }), ldp.Unprocessable},
+		{"from the future", credential.MediaType, form(func(s *credential.Statement) { s.Issued = w.now.AddDate(0, 0, 2) }), ldp.Unprocessable},
+		{"a claim of another type", credential.MediaType, form(func(s *credential.Statement) { s.Claims = append(s.Claims, credential.Claim{Name: "income", Value: 1}) }), ldp.Unprocessable},
+		{"a value of another datatype", credential.MediaType, form(func(s *credential.Statement) { s.Claims[0].Value = "yes" }), ldp.Unprocessable},
+		{"a date that isn't one", credential.MediaType, form(func(s *credential.Statement) { s.Claims[1].Value = "2026-13-40" }), ldp.Unprocessable},
+		{"two forms that differ", credential.MediaType, form(nil) + "\n" + form(func(s *credential.Statement) { s.Claims[0].Value = false }), ldp.Unprocessable},
+		{"two forms with one place in the status list", credential.MediaType, form(at(7)) + "\n" + form(at(7)), ldp.Unprocessable},
+		{"one form twice", credential.MediaType, twice + "\n" + twice, ldp.Unprocessable},
+		{"too many forms", credential.MediaType, strings.Repeat("a.b.c~\n", 33), ldp.Unprocessable},
 		{"RDF that says something else than the signature", "text/turtle", turtle("false"), ldp.Unprocessable},
 		{"RDF with a personal number", "text/turtle", turtle(`true ; <http://purl.org/dc/terms/description> "för 770523-2382"`), ldp.Unprocessable},
-		{"too large", pod.TypeSDJWT, strings.Repeat("x", 600<<10), ldp.TooLarge},
+		{"too large", credential.MediaType, strings.Repeat("x", 600<<10), ldp.TooLarge},
 	} {
 		_, err := w.pod.Post(t.Context(), w.agent(authority), post(to, row.mediaType, row.body))
 		if ldp.KindOf(err) != row.want {
@@ -392,7 +392,7 @@ func TestDepositsThatAreRefused(t *testing.T) {
 		{"the provider beside the deposit", w.agent(authority), to + "x/", ldp.Forbidden},
 		{"the provider among the evidence", w.agent(authority), ldp.ID(strings.Replace(string(to), "deposit", "evidence", 1)), ldp.Forbidden},
 	} {
-		if _, err := w.pod.Post(t.Context(), row.who, post(row.to, pod.TypeSDJWT, form(nil))); ldp.KindOf(err) != row.want {
+		if _, err := w.pod.Post(t.Context(), row.who, post(row.to, credential.MediaType, form(nil))); ldp.KindOf(err) != row.want {
 			t.Errorf("%s: %v, want %d", row.is, err, row.want)
 		}
 	}
@@ -530,7 +530,7 @@ func TestTheSameDepositTwice(t *testing.T) {
 	body := strings.Join(w.issue(1, nil), "\n")
 	var first ldp.Written
 	for i := range 3 {
-		req := post(to, pod.TypeSDJWT, body)
+		req := post(to, credential.MediaType, body)
 		req.Key = "delivery-1"
 		done, err := w.pod.Post(t.Context(), w.agent(authority), req)
 		must(t, err)
@@ -543,7 +543,7 @@ func TestTheSameDepositTwice(t *testing.T) {
 	if held, _ := w.pod.Holdings(t.Context(), w.alva); len(held) != 1 {
 		t.Errorf("%d pieces of evidence", len(held))
 	}
-	req := post(to, pod.TypeSDJWT, w.issue(1, nil)[0])
+	req := post(to, credential.MediaType, w.issue(1, nil)[0])
 	req.Key = "delivery-1"
 	if _, err := w.pod.Post(t.Context(), w.agent(authority), req); ldp.KindOf(err) != ldp.Unprocessable {
 		t.Errorf("the key with another body: %v", err)
@@ -687,7 +687,7 @@ func TestAStruckPartyReadsNothing(t *testing.T) {
 	for _, struck := range []string{insurer, authority} {
 		w.strike(struck)
 		_, readErr := w.read(insurer, there, pod.TypeTurtle)
-		_, postErr := w.pod.Post(t.Context(), w.agent(authority), post(to, pod.TypeSDJWT, w.issue(1, nil)[0]))
+		_, postErr := w.pod.Post(t.Context(), w.agent(authority), post(to, credential.MediaType, w.issue(1, nil)[0]))
 		if (ldp.KindOf(readErr) == ldp.Forbidden) != (struck == insurer) || (ldp.KindOf(postErr) == ldp.Forbidden) != (struck == authority) {
 			t.Errorf("without %s: read %v, deposit %v", struck, readErr, postErr)
 		}

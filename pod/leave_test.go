@@ -11,6 +11,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/credential"
 	"skrin/pod/log"
 )
 
@@ -40,7 +41,7 @@ func TestLeave(t *testing.T) {
 	if again, err := w.pod.Leave(ctx, w.alva); err != nil || !again.Equal(at) {
 		t.Errorf("leaves twice: %s, %v", again, err)
 	}
-	if _, err := w.read(insurer, there, pod.TypeSDJWT); ldp.KindOf(err) != ldp.Forbidden {
+	if _, err := w.read(insurer, there, credential.MediaType); ldp.KindOf(err) != ldp.Forbidden {
 		t.Errorf("a party reads from who leaves: %v", err)
 	}
 	if err := publicly(); ldp.KindOf(err) != ldp.Forbidden {
@@ -62,7 +63,7 @@ func TestLeave(t *testing.T) {
 	must(t, w.pod.Stay(ctx, w.alva))
 	must(t, publicly())
 	w.deposit(deposit, w.issue(1, nil))
-	if _, err := w.read(insurer, there, pod.TypeSDJWT); ldp.KindOf(err) != ldp.Forbidden {
+	if _, err := w.read(insurer, there, credential.MediaType); ldp.KindOf(err) != ldp.Forbidden {
 		t.Errorf("what was withdrawn is not given again: %v", err)
 	}
 	if held, err := w.pod.Holdings(ctx, w.alva); err != nil || len(held) != 2 {

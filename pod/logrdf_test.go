@@ -10,9 +10,10 @@ import (
 	"testing"
 
 	"skrin/ldp/rdf"
-	"skrin/pod"
 	"skrin/pod/consent"
+	"skrin/pod/credential"
 	"skrin/pod/extract"
+	"skrin/pod/vouch"
 )
 
 // TestTheLogIsOfTheForm holds the log's RDF form, and what it says of an erasure,
@@ -22,7 +23,7 @@ func TestTheLogIsOfTheForm(t *testing.T) {
 	w := newTown(t)
 	w.deposit(w.connect(), w.issue(1, nil))
 	there := w.location(w.answer("ask", insurer, asks(), agree))
-	compact, err := w.read(insurer, there, pod.TypeSDJWT)
+	compact, err := w.read(insurer, there, credential.MediaType)
 	must(t, err)
 	agreed := w.shares()[0].Consent
 	must(t, w.pod.Withdraw(t.Context(), w.alva, agreed.ID))
@@ -31,7 +32,7 @@ func TestTheLogIsOfTheForm(t *testing.T) {
 	must(t, err)
 	jws, err := sign{w.keys[insurer]}.Sign(t.Context(), "erasure-receipt+jwt", b)
 	must(t, err)
-	_, err = w.pod.Post(t.Context(), w.agent(insurer), post(there.Parent().Parent()+"inbox/", pod.TypeReceipt, jws))
+	_, err = w.pod.Post(t.Context(), w.agent(insurer), post(there.Parent().Parent()+"inbox/", vouch.MediaType, jws))
 	must(t, err)
 
 	text := w.export(extract.RDF)

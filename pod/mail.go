@@ -66,10 +66,10 @@ func (p *Pod) takeMail(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Wr
 	if err != nil {
 		return ldp.Written{}, err
 	}
-	if media, _, err := mime.ParseMediaType(req.Type); err != nil || media != TypeReceipt {
-		return ldp.Written{}, ldp.Refuse(ldp.Unsupported, "An inbox takes "+TypeReceipt+".")
+	if media, _, err := mime.ParseMediaType(req.Type); err != nil || media != vouch.MediaType {
+		return ldp.Written{}, ldp.Refuse(ldp.Unsupported, "An inbox takes "+vouch.MediaType+".")
 	}
-	body, err := readAll(req.Body, maxMail)
+	body, err := resource.ReadAll(req.Body, maxMail)
 	if err != nil {
 		return ldp.Written{}, err
 	}

@@ -18,6 +18,7 @@ import (
 	"skrin/pod/log"
 	"skrin/pod/outbox"
 	"skrin/pod/registry"
+	"skrin/pod/vouch"
 )
 
 // mail is a request as the insurer would post it to its space.
@@ -77,7 +78,7 @@ func TestARequestByTheInbox(t *testing.T) {
 		space := w.location(w.answer("ask", insurer, asks(), agree)).Parent().Parent()
 		body := w.mail(space, nil)
 		send := func() ldp.Written {
-			done, err := w.pod.Post(t.Context(), w.agent(insurer), post(space+"inbox/", pod.TypeReceipt, body))
+			done, err := w.pod.Post(t.Context(), w.agent(insurer), post(space+"inbox/", vouch.MediaType, body))
 			must(t, err)
 			return done
 		}
@@ -154,12 +155,12 @@ func TestMailThatIsRefused(t *testing.T) {
 		{"that isn't signed", "please", ldp.Unprocessable},
 		{"of seventeen kilobytes", strings.Repeat("x", 17<<10), ldp.TooLarge},
 	} {
-		if _, err := w.pod.Post(t.Context(), w.agent(insurer), post(space+"inbox/", pod.TypeReceipt, row.body)); ldp.KindOf(err) != row.want {
+		if _, err := w.pod.Post(t.Context(), w.agent(insurer), post(space+"inbox/", vouch.MediaType, row.body)); ldp.KindOf(err) != row.want {
 			t.Errorf("a request %s: %v, want %d", row.is, err, row.want)
 		}
 	}
 	for is, who := range map[string]string{"Mallory": "mallory", "the provider": authority} {
-		if _, err := w.pod.Post(t.Context(), w.agent(who), post(space+"inbox/", pod.TypeReceipt, w.mail(space, nil))); ldp.KindOf(err) != ldp.Forbidden {
+		if _, err := w.pod.Post(t.Context(), w.agent(who), post(space+"inbox/", vouch.MediaType, w.mail(space, nil))); ldp.KindOf(err) != ldp.Forbidden {
 			t.Errorf("%s posts: %v", is, err)
 		}
 	}
@@ -169,7 +170,7 @@ func TestMailThatIsRefused(t *testing.T) {
 	taken := 0
 	for i := range 8 {
 		body := w.mail(space, func(m *pod.MailedRequest) { m.ID = strings.Repeat("x", i+1) })
-		if _, err := w.pod.Post(t.Context(), w.agent(insurer), post(space+"inbox/", pod.TypeReceipt, body)); err == nil {
+		if _, err := w.pod.Post(t.Context(), w.agent(insurer), post(space+"inbox/", vouch.MediaType, body)); err == nil {
 			taken++
 		} else if ldp.KindOf(err) != ldp.TooMany {
 			t.Errorf("request %d: %v", i, err)

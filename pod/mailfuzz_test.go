@@ -10,6 +10,7 @@ import (
 	"skrin/ldp"
 	"skrin/pod"
 	"skrin/pod/consent"
+	"skrin/pod/vouch"
 )
 
 // fault fails the test if an answer to foreign bytes is the server's fault.
@@ -46,9 +47,9 @@ func FuzzMail(f *testing.F) {
 		typ := map[bool]string{true: "evidence-request+jwt", false: "erasure-receipt+jwt"}[request]
 		jws, err := sign{w.keys[insurer]}.Sign(context.Background(), typ, payload)
 		must(t, err)
-		_, err = w.pod.Post(context.Background(), w.agent(insurer), post(space+"inbox/", pod.TypeReceipt, jws))
+		_, err = w.pod.Post(context.Background(), w.agent(insurer), post(space+"inbox/", vouch.MediaType, jws))
 		fault(t, err)
-		_, err = w.pod.Post(context.Background(), w.agent(insurer), post(space+"inbox/", pod.TypeReceipt, string(payload)))
+		_, err = w.pod.Post(context.Background(), w.agent(insurer), post(space+"inbox/", vouch.MediaType, string(payload)))
 		fault(t, err)
 		if _, err := w.pod.Requests(context.Background(), w.alva); err != nil {
 			t.Errorf("her requests: %v", err)

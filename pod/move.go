@@ -10,6 +10,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/archive"
 	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
@@ -31,7 +32,7 @@ import (
 // MoveTo says that the owner's pod is another now, at a server that has imported
 // it. to is what the import came to. To say it twice is no error, and finishes
 // what was interrupted.
-func (p *Pod) MoveTo(ctx context.Context, who acl.Agent, to Imported) error {
+func (p *Pod) MoveTo(ctx context.Context, who acl.Agent, to archive.Imported) error {
 	u, err := url.Parse(to.Root)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || !strings.HasSuffix(u.Path, "/") || u.RawQuery+u.Fragment != "" {
 		return ldp.Refuse(ldp.Invalid, "Say where the pod is now: the URL of its root, with a slash at the end.")

@@ -9,6 +9,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/archive"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
 	"skrin/pod/store"
@@ -63,6 +64,15 @@ func (p *Pod) viewPart(ctx context.Context, who acl.Agent, part string, fn func(
 // updateFor is updateOwn for what a helper may do who answers too.
 func (p *Pod) updateFor(ctx context.Context, who acl.Agent, fn func(store.Tx) error) error {
 	return owned(p.Store.Update(ctx, p.deskOf(who), p.asOne(who, acl.Write, fn)))
+}
+
+// desk is who's own pod, for who takes it out or in.
+func (p *Pod) desk(ctx context.Context, who acl.Agent) *archive.Desk {
+	return &archive.Desk{
+		Book: p.book(), Tree: p.tree(), Who: who,
+		View:   func(fn func(store.Tx) error) error { return p.viewOwn(ctx, who, fn) },
+		Update: func(fn func(store.Tx) error) error { return p.updateOwn(ctx, who, fn) },
+	}
 }
 
 // asOne runs fn only for who may do mode in the name of the pod's owner.

@@ -12,6 +12,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/credential"
 	"skrin/pod/podtest"
 )
 
@@ -43,7 +44,7 @@ func TestWithdrawalAgainstReaders(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 32 {
 			wg.Go(func() {
-				accept := []string{pod.TypeTurtle, pod.TypeSDJWT}[i%2]
+				accept := []string{pod.TypeTurtle, credential.MediaType}[i%2]
 				for ctx.Err() == nil {
 					began := withdrawn.Load()
 					_, err := w.read(insurer, there, accept)

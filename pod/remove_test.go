@@ -9,6 +9,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/credential"
 )
 
 // TestEvidenceIsReadAndRemoved: over LDP, evidence can be read and deleted by the
@@ -70,7 +71,7 @@ func TestRemovedEvidenceIsReadByNobody(t *testing.T) {
 		held, err := w.pod.Holdings(t.Context(), w.alva)
 		must(t, err)
 		must(t, w.pod.Delete(t.Context(), w.alva, ldp.Delete{ID: held[0].Path}))
-		for _, accept := range []string{pod.TypeTurtle, pod.TypeSDJWT} {
+		for _, accept := range []string{pod.TypeTurtle, credential.MediaType} {
 			if _, err := w.read(insurer, evidence, accept); ldp.KindOf(err) != ldp.Forbidden {
 				t.Errorf("standing %v: read as %s: %v", standing, accept, err)
 			}

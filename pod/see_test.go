@@ -169,7 +169,7 @@ func (w *town) seeOnce(r *rapid.T) int {
 		}
 		form, err := credential.Issue(w.keys[by], s)
 		ok(err)
-		_, err = w.pod.Post(ctx, w.agent(by), post(w.location(out), pod.TypeSDJWT, form))
+		_, err = w.pod.Post(ctx, w.agent(by), post(w.location(out), credential.MediaType, form))
 		ok(err)
 		return e
 	}
@@ -260,7 +260,7 @@ func (w *town) reads(r *rapid.T, typ registry.EvidenceType, e attested, there ld
 		r.Fatalf("the screen showed %q, the RDF says %q:\n%s", want, got, turtle)
 	}
 	nonce := map[bool]string{true: fmt.Sprint("nonce-", 1_000_000+w.next())}[e.bound]
-	compact, err := w.readFor(insurer, there, pod.TypeSDJWT, nonce)
+	compact, err := w.readFor(insurer, there, credential.MediaType, nonce)
 	if err != nil {
 		r.Fatal(err)
 	}

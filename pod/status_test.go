@@ -138,7 +138,7 @@ func TestRevocation(t *testing.T) {
 		} else if changed && (told[0].Event != outbox.EvidenceRevoked || told[0].Location != base+string(there) || logged[0].Action != log.DidRevoke || told[0].Result != logged[0].Why) {
 			t.Errorf("%s: told %+v, logged %+v", row.is, told, logged)
 		}
-		for _, accept := range []string{pod.TypeTurtle, pod.TypeSDJWT} {
+		for _, accept := range []string{pod.TypeTurtle, credential.MediaType} {
 			_, err := r.read(insurer, there, accept)
 			if (err == nil) != (row.kind == 0) || err != nil && ldp.KindOf(err) != row.kind {
 				t.Errorf("%s: a read as %s: %v", row.is, accept, err)
@@ -177,7 +177,7 @@ func TestHerdPrivacy(t *testing.T) {
 	r.deposit(r.connect(), forms)
 	there := r.location(r.answer("ask", insurer, asks(), agree))
 	for range 5 {
-		_, err := r.read(insurer, there, pod.TypeSDJWT)
+		_, err := r.read(insurer, there, credential.MediaType)
 		must(t, err)
 	}
 	if r.fetched != nil {
@@ -238,7 +238,7 @@ func TestAnothersList(t *testing.T) {
 	form, err := credential.Issue(key, statement)
 	must(t, err)
 	to := r.location(r.answer("other", p.ID, deposits(), func(consent.Offer) consent.Answer { return consent.Answer{Agree: true} }))
-	if _, err := r.pod.Post(t.Context(), r.agent(p.ID), post(to, pod.TypeSDJWT, form)); ldp.KindOf(err) != ldp.Unprocessable {
+	if _, err := r.pod.Post(t.Context(), r.agent(p.ID), post(to, credential.MediaType, form)); ldp.KindOf(err) != ldp.Unprocessable {
 		t.Errorf("a place in another's list: %v", err)
 	}
 }
@@ -372,7 +372,7 @@ func TestPlacesThatAreRefused(t *testing.T) {
 	elsewhere := r.issue(1, func(s *credential.Statement) {
 		s.Status = &credential.Status{URI: "https://af.example.se/status/of-alva", Index: 1}
 	})
-	must(t, second(r.pod.Post(t.Context(), r.agent(authority), post(to, pod.TypeSDJWT, strings.Join(at(1000, 2000), "\n")))))
+	must(t, second(r.pod.Post(t.Context(), r.agent(authority), post(to, credential.MediaType, strings.Join(at(1000, 2000), "\n")))))
 	for _, row := range []struct {
 		is    string
 		forms []string
@@ -386,7 +386,7 @@ func TestPlacesThatAreRefused(t *testing.T) {
 		{"neighbours, the other way round", at(7, 99, 6), "neighbour"},
 		{"a place of evidence delivered before", at(1000), "delivered before"},
 	} {
-		_, err := r.pod.Post(t.Context(), r.agent(authority), post(to, pod.TypeSDJWT, strings.Join(row.forms, "\n")))
+		_, err := r.pod.Post(t.Context(), r.agent(authority), post(to, credential.MediaType, strings.Join(row.forms, "\n")))
 		f, _ := errors.AsType[*ldp.Fault](err)
 		if f == nil || f.Kind != ldp.Unprocessable || !strings.Contains(strings.Join(f.Errors, " "), row.says) {
 			t.Errorf("%s: %+v", row.is, f)
@@ -395,7 +395,7 @@ func TestPlacesThatAreRefused(t *testing.T) {
 	nils, err := r.pod.Make(t.Context(), "person-nils")
 	must(t, err)
 	r.alva = nils
-	if _, err := r.pod.Post(t.Context(), r.agent(authority), post(r.connect(), pod.TypeSDJWT, at(2000)[0])); ldp.KindOf(err) != ldp.Unprocessable {
+	if _, err := r.pod.Post(t.Context(), r.agent(authority), post(r.connect(), credential.MediaType, at(2000)[0])); ldp.KindOf(err) != ldp.Unprocessable {
 		t.Errorf("a place of another person's: %v", err)
 	}
 }
@@ -408,7 +408,7 @@ func TestARetryAfterARevocation(t *testing.T) {
 	to := r.connect()
 	forms, places := r.forms(2)
 	send := func(key string) (ldp.Written, error) {
-		req := post(to, pod.TypeSDJWT, strings.Join(forms, "\n"))
+		req := post(to, credential.MediaType, strings.Join(forms, "\n"))
 		req.Key = key
 		return r.pod.Post(t.Context(), r.agent(authority), req)
 	}
@@ -452,7 +452,7 @@ func TestFormsAreSpread(t *testing.T) {
 		{"in both", in(listed, second, listed), ""},
 		{"a single form", in(listed), ""},
 	} {
-		_, err := r.pod.Post(t.Context(), r.agent(authority), post(to, pod.TypeSDJWT, row.forms))
+		_, err := r.pod.Post(t.Context(), r.agent(authority), post(to, credential.MediaType, row.forms))
 		f, _ := errors.AsType[*ldp.Fault](err)
 		if row.says == "" && err != nil || row.says != "" && (f == nil || !strings.Contains(strings.Join(f.Errors, " "), row.says)) {
 			t.Errorf("%s: %v, %+v", row.is, err, f)

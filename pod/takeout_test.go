@@ -21,6 +21,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod"
+	"skrin/pod/archive"
 	"skrin/pod/credential"
 	"skrin/pod/evidence"
 	"skrin/pod/log"
@@ -189,7 +190,7 @@ func TestExportImport(t *testing.T) {
 
 	at := ldp.ID(strings.Replace(string(evidence), strings.Split(string(evidence), "/")[2], done.Spaces[strings.Split(string(evidence), "/")[2]], 1))
 	insurerThere := acl.Agent{ID: acl.WebID(v.pod.Base + "/.parties/" + insurer + "#org"), Client: insurer, Issuer: v.pod.Base}
-	res, err := v.pod.Get(t.Context(), insurerThere, read(at, pod.TypeSDJWT))
+	res, err := v.pod.Get(t.Context(), insurerThere, read(at, credential.MediaType))
 	must(t, err)
 	compact, err := io.ReadAll(res.Body)
 	must(t, err)
@@ -217,7 +218,7 @@ func TestHolderKeysMove(t *testing.T) {
 	to := w.connect()
 	w.deposit(to, w.bound(w.keysFor(to, 3)))
 	there := w.location(w.answer("ask", insurer, asks(), agree))
-	if _, err := w.readFor(insurer, there, pod.TypeSDJWT, "nonce-4711"); err != nil {
+	if _, err := w.readFor(insurer, there, credential.MediaType, "nonce-4711"); err != nil {
 		t.Fatal(err)
 	}
 	var mine string
@@ -255,7 +256,7 @@ func TestHolderKeysMove(t *testing.T) {
 	old := strings.Split(string(there), "/")[2]
 	at := ldp.ID(strings.Replace(string(there), old, done.Spaces[old], 1))
 	for _, nonce := range []string{"", "nonce-4712"} {
-		req := read(at, pod.TypeSDJWT)
+		req := read(at, credential.MediaType)
 		req.Nonce = nonce
 		res, err := v.pod.Get(t.Context(), acl.Agent{ID: acl.WebID(v.pod.Base + "/.parties/" + insurer + "#org"), Client: insurer, Issuer: v.pod.Base}, req)
 		must(t, err)
@@ -492,7 +493,7 @@ func TestMove(t *testing.T) {
 	for range 2 {
 		must(t, w.pod.MoveTo(t.Context(), w.alva, *done))
 	}
-	if err := w.pod.MoveTo(t.Context(), w.alva, pod.Imported{Root: "https://third.example/x/", From: done.From}); ldp.KindOf(err) != ldp.Conflict {
+	if err := w.pod.MoveTo(t.Context(), w.alva, archive.Imported{Root: "https://third.example/x/", From: done.From}); ldp.KindOf(err) != ldp.Conflict {
 		t.Errorf("it moves once more: %v", err)
 	}
 	old := strings.Split(string(evidence), "/")[2]

@@ -22,11 +22,11 @@ import (
 	"skrin/pod/space"
 	"skrin/pod/store"
 	"skrin/pod/vocab"
+	"skrin/pod/vouch"
 )
 
-// The media types in which evidence is read.
+// The media types in which evidence is read, beside that of a credential.
 const (
-	TypeSDJWT  = "application/dc+sd-jwt"
 	TypeTurtle = "text/turtle"
 	TypeJSONLD = "application/ld+json"
 )
@@ -91,7 +91,7 @@ func (p *Pod) listSpace(tx store.Tx, a access, req ldp.Get) (*ldp.Resource, erro
 	tags := []string{"list"}
 	err := store.Each(tx, consent.GrantKey(a.space.ID, ""), func(g *consent.Grant) bool {
 		if id := ldp.ID(g.Rule.On); p.Now().Before(g.Rule.Until) {
-			members = append(members, ldp.Member{ID: id, Type: TypeSDJWT, Modified: g.Given})
+			members = append(members, ldp.Member{ID: id, Type: credential.MediaType, Modified: g.Given})
 			tags = append(tags, g.ID)
 		}
 		return len(members) < 1000
@@ -146,7 +146,7 @@ func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.G
 		Modes: acl.Read, Description: p.spaceDescription(req.ID),
 	}
 	digest := ""
-	if chosen == TypeSDJWT {
+	if chosen == credential.MediaType {
 		digest, err = p.present(tx, res, form, released, a.party.ID, req.Nonce)
 	} else {
 		err = writeGraph(res, p.viewGraph(ctx, t, e, released, p.url(req.ID)), chosen)
@@ -173,17 +173,17 @@ func (p *Pod) chooseForm(ctx context.Context, tx store.Tx, e *evidence.Evidence,
 	if err := evidence.CheckNonce(req.Nonce); err != nil {
 		return "", err
 	}
-	offers := []string{TypeSDJWT, TypeTurtle, TypeJSONLD}
+	offers := []string{credential.MediaType, TypeTurtle, TypeJSONLD}
 	if form == "" || req.Nonce != "" {
 		offers = offers[1:]
 		if form != "" {
-			offers = []string{TypeSDJWT}
+			offers = []string{credential.MediaType}
 		}
 	}
 	if chosen := req.Choose(offers...); chosen != "" && (form != "" || req.Nonce == "") {
 		return chosen, nil
 	}
-	if form != "" || req.Choose(TypeSDJWT) == "" {
+	if form != "" || req.Choose(credential.MediaType) == "" {
 		return "", notAcceptable(offers...)
 	}
 	if err := p.wantForms(ctx, tx, e, p.Now()); err != nil {
@@ -252,7 +252,7 @@ func (p *Pod) spaceDescription(id ldp.ID) ldp.Description {
 	d := ldp.Description{Methods: []string{"GET", "HEAD", "OPTIONS"}}
 	if id == ldp.ID("/w/"+space.IDIn(id)+"/deposit/") {
 		d.Methods = []string{"OPTIONS", "POST"}
-		d.AcceptPost = []string{TypeSDJWT, TypeRows, TypeTurtle, TypeJSONLD}
+		d.AcceptPost = []string{credential.MediaType, TypeRows, TypeTurtle, TypeJSONLD}
 	}
 	if id == ldp.ID("/w/"+space.IDIn(id)+"/keys/") {
 		d.Methods = []string{"OPTIONS", "POST"}
@@ -260,7 +260,7 @@ func (p *Pod) spaceDescription(id ldp.ID) ldp.Description {
 	}
 	if id == ldp.ID("/w/"+space.IDIn(id)+"/inbox/") {
 		d.Methods = []string{"OPTIONS", "POST"}
-		d.AcceptPost = []string{TypeReceipt}
+		d.AcceptPost = []string{vouch.MediaType}
 	}
 	return d
 }

@@ -18,7 +18,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"skrin/pod"
+	"skrin/pod/credential"
 	"skrin/pod/podtest"
 )
 
@@ -109,7 +109,7 @@ func TestAcrossNodes(t *testing.T) {
 	reads := func(want int) {
 		t.Helper()
 		for range 6 {
-			if got := statusOf(insurer.Get(t.Context(), evidence, pod.TypeSDJWT)); got != want {
+			if got := statusOf(insurer.Get(t.Context(), evidence, credential.MediaType)); got != want {
 				t.Errorf("the third party is answered %d, not %d", got, want)
 			}
 		}

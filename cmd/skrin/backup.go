@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -144,17 +145,22 @@ type restoreCommand struct {
 	JSON bool   `help:"Answer in JSON."`
 }
 
-// Run obeys kong.
-func (c *restoreCommand) Run() error {
-	began := time.Now()
-	if _, err := os.Stat(c.Dir); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is there already", c.Dir)
+// Run obeys kong. The directory is there when it is whole.
+func (c *restoreCommand) Run(ctx context.Context) error {
+	began, part := time.Now(), filepath.Clean(c.Dir)+".part"
+	for _, dir := range []string{c.Dir, part} {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s is there already", dir)
+		}
 	}
 	shown := newBar(c.JSON)
-	err := c.copy(shown.show)
+	err := c.copy(ctx, part, shown.show)
 	shown.end()
+	if err == nil {
+		err = os.Rename(part, c.Dir)
+	}
 	if err != nil {
-		return err
+		return errors.Join(err, os.RemoveAll(part))
 	}
 	o := outcome{Took: time.Since(began).Round(time.Millisecond).String()}
 	if c.JSON {
@@ -164,8 +170,8 @@ func (c *restoreCommand) Run() error {
 	return err
 }
 
-// copy copies what the backup has to where it is served from.
-func (c *restoreCommand) copy(told func(pace)) error {
+// copy copies what the backup has to a directory like that from which it is served.
+func (c *restoreCommand) copy(ctx context.Context, to string, told func(pace)) error {
 	parts := map[string]string{"store": filepath.Join(c.From, "store"), "blobs": filepath.Join(c.From, "blobs"), "keys": c.Keys}
 	var of, done int64
 	for _, from := range parts {
@@ -176,14 +182,14 @@ func (c *restoreCommand) copy(told func(pace)) error {
 	}
 	for part, from := range parts {
 		if err := filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
-			if err != nil {
+			if err = cmp.Or(err, ctx.Err()); err != nil {
 				return err
 			}
 			rest, err := filepath.Rel(from, name)
 			if err != nil {
 				return err
 			}
-			n, err := restoreOne(name, filepath.Join(c.Dir, part, rest), d)
+			n, err := restoreOne(name, filepath.Join(to, part, rest), d)
 			done += n
 			told(pace{done, of, "bytes"})
 			return err

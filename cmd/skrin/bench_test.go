@@ -21,7 +21,7 @@ import (
 	"skrin/acl"
 	"skrin/auth/dpop"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/credential"
 	"skrin/pod/podtest"
 )
 
@@ -278,7 +278,7 @@ func BenchmarkThirdPartyRead(b *testing.B) {
 		for pb.Next() {
 			i := int(next.Add(1) - 1)
 			req := httptest.NewRequest("GET", r.at[i%people], nil)
-			req.Header.Set("Accept", pod.TypeSDJWT)
+			req.Header.Set("Accept", credential.MediaType)
 			req.Header.Set("Authorization", "DPoP "+token)
 			req.Header.Set("DPoP", proofs[i])
 			answer := httptest.NewRecorder()

@@ -14,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/pod"
+	"skrin/pod/archive"
 )
 
 // exportPod writes a pod to a new file, as the operator.
@@ -35,7 +36,7 @@ func (s *chest) exportPod(ctx context.Context, p *pod.Pod, e errand) error {
 
 // importPod fills a pod from a file. e.Keys is the file of the public keys of the
 // server that sealed it, "" to believe nobody.
-func (s *chest) importPod(ctx context.Context, p *pod.Pod, e errand) (*pod.Imported, error) {
+func (s *chest) importPod(ctx context.Context, p *pod.Pod, e errand) (*archive.Imported, error) {
 	who, err := p.OwnerOf(ctx, e.Pod)
 	if err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ type movedCommand struct {
 
 // Run obeys kong.
 func (c *movedCommand) Run(ctx context.Context) error {
-	if err := c.sure("Whoever asks for this pod here is sent on from now on, and its counterparts are told."); err != nil {
+	if err := c.sure(ctx, "Whoever asks for this pod here is sent on from now on, and its counterparts are told."); err != nil {
 		return err
 	}
 	return c.do(ctx, errand{Do: "moved", Pod: c.Pod, From: c.File}, func(o outcome) string { return "whoever asks here is sent on; done in " + o.Took })
@@ -111,7 +112,7 @@ func (c *exportCommand) Run(ctx context.Context) error {
 	if _, err := os.Stat(c.To); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is there already", c.To)
 	}
-	if err := c.sure("The file will hold all that the person keeps here, for whoever has it to read. Her log will say so."); err != nil {
+	if err := c.sure(ctx, "The file will hold all that the person keeps here, for whoever has it to read. Her log will say so."); err != nil {
 		return err
 	}
 	return c.do(ctx, errand{Do: "export", Pod: c.Pod, To: c.To}, func(o outcome) string { return "exported in " + o.Took })

@@ -17,7 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/ldp/client"
-	"skrin/pod"
+	"skrin/pod/credential"
 	"skrin/pod/podtest"
 )
 
@@ -160,7 +160,7 @@ func TestWithdrawalOnTwoNodes(t *testing.T) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				began := withdrawn.Load()
-				switch status := statusOf(c.Get(t.Context(), evidence, pod.TypeSDJWT)); {
+				switch status := statusOf(c.Get(t.Context(), evidence, credential.MediaType)); {
 				case status == 200 && began:
 					t.Errorf("node %d: a read that began after the withdrawal succeeds", i%2)
 				case status == 200:

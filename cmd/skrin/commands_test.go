@@ -273,7 +273,7 @@ func TestPrintedInJSON(t *testing.T) {
 		{"addresses that were granted", func(asJSON bool) error { return answerFormat{printed{asJSON}, true}.tell(granted) }, new([]string), func(text string) bool {
 			return text == "https://a.example/1\nhttps://a.example/2\n" || text == `["https://a.example/1","https://a.example/2"]`+"\n"
 		}},
-		{"what became of rows", func(asJSON bool) error { return (&pushed{Sent: 2}).report(asJSON) }, new(pushed), func(text string) bool {
+		{"what became of rows", func(asJSON bool) error { return (&pushed{Sent: 2, asJSON: asJSON}).report() }, new(pushed), func(text string) bool {
 			return strings.HasPrefix(text, "2 sent") || strings.HasPrefix(text, `{"sent":2,`)
 		}},
 		{"what a trial found", func(asJSON bool) error {

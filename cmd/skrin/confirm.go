@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -20,7 +21,7 @@ var errUnsure = errors.New("nothing was done: it is dangerous, and needs a yes, 
 
 // sure asks at the terminal whether what is said to follow is meant. Without a
 // terminal there is nobody to ask.
-func (d dangerous) sure(follows string) error {
+func (d dangerous) sure(ctx context.Context, follows string) error {
 	if d.Yes {
 		return nil
 	}
@@ -28,11 +29,21 @@ func (d dangerous) sure(follows string) error {
 		return errUnsure
 	}
 	fmt.Fprint(os.Stderr, follows+" Type yes to go on: ")
-	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n') // what can't be read is no yes
-	if strings.TrimSpace(answer) != "yes" {
+	said := make(chan string, 1)
+	go func() { // until the process ends, where nobody answers
+		answer, _ := bufio.NewReader(os.Stdin).ReadString('\n') // what can't be read is no yes
+		said <- answer
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(os.Stderr)
 		return errUnsure
+	case answer := <-said:
+		if strings.TrimSpace(answer) != "yes" {
+			return errUnsure
+		}
+		return nil
 	}
-	return nil
 }
 
 // exitCode tells scripts why a command failed: 1 that it did, 3 that fsck or a

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"skrin/ldp/client"
-	"skrin/pod"
 	"skrin/pod/credential"
 )
 
@@ -179,7 +178,7 @@ func TestKill(t *testing.T) {
 	}
 	t.Logf("%d deliveries were acknowledged in %d lives", len(acknowledged), rounds)
 	for key, location := range acknowledged {
-		again, err := authority.Post(t.Context(), deposit, client.Content{Type: pod.TypeSDJWT, Body: bodies.get(key), Key: key})
+		again, err := authority.Post(t.Context(), deposit, client.Content{Type: credential.MediaType, Body: bodies.get(key), Key: key})
 		if err != nil || again.Location != location {
 			t.Errorf("delivery %s was acknowledged at %s, and is now %+v, %v", key, location, again, err)
 		}
@@ -231,7 +230,7 @@ func (r *running) deliverUntilKilled(p *process, authority *client.Client, depos
 					return
 				}
 				bodies.put(key, []byte(form))
-				done, err := authority.Post(r.t.Context(), deposit, client.Content{Type: pod.TypeSDJWT, Body: []byte(form), Key: key})
+				done, err := authority.Post(r.t.Context(), deposit, client.Content{Type: credential.MediaType, Body: []byte(form), Key: key})
 				if refused := new(client.Problem); errors.As(err, &refused) {
 					r.t.Errorf("delivery %s is refused: %v", key, err)
 					return

@@ -39,6 +39,7 @@ import (
 	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/registry"
+	"skrin/pod/vouch"
 )
 
 // A crowd is a server with many people, each of whom shares the same evidence
@@ -292,7 +293,7 @@ func (w *crowd) furnish(ctx context.Context, i int, who acl.Agent, issued time.T
 	w.persons[i] = &member{who: who, released: fmt.Sprint(issued, registered, long)}
 	body := strings.Join(forms, "\n")
 	_, err = w.pod.Post(ctx, w.agent(w.issuer.ID), ldp.Post{
-		ID: deposit, Type: pod.TypeSDJWT, Body: strings.NewReader(body), Size: int64(len(body)),
+		ID: deposit, Type: credential.MediaType, Body: strings.NewReader(body), Size: int64(len(body)),
 	})
 	return err
 }
@@ -613,8 +614,8 @@ func (w *crowd) reads(ctx context.Context, r *recipient, i int) error {
 	for _, q := range []struct{ name, method, url, accept, want string }{
 		{"turtle", "GET", at, pod.TypeTurtle, "200"},
 		{"json-ld", "GET", at, pod.TypeJSONLD, "200"},
-		{"sd-jwt", "GET", at, pod.TypeSDJWT, "200"},
-		{"proven", "GET", at, pod.TypeSDJWT, "200"},
+		{"sd-jwt", "GET", at, credential.MediaType, "200"},
+		{"proven", "GET", at, credential.MediaType, "200"},
 		{"head", "HEAD", at, pod.TypeTurtle, "200"},
 		{"list", "GET", space + "/evidence/", pod.TypeTurtle, "200"},
 		{"card", "GET", space + "/card", pod.TypeTurtle, "200"},
@@ -669,7 +670,7 @@ func (r *recipient) request(ctx context.Context, i int, name, method, address, a
 		r.keep(i, name+" header "+header, strings.Join(values, ", "))
 	}
 	r.keep(i, name+" body", string(body))
-	if accept == pod.TypeSDJWT && resp.StatusCode == http.StatusOK {
+	if accept == credential.MediaType && resp.StatusCode == http.StatusOK {
 		r.keepJWT(i, name, string(body))
 	}
 	return strconv.Itoa(resp.StatusCode), resp.Header.Get("Etag"), nil
@@ -761,7 +762,7 @@ func (w *crowd) erases(ctx context.Context, r *recipient, i int) error {
 		return err
 	}
 	at := r.at[i]
-	done, err := r.client.Post(ctx, at[:strings.Index(at, "evidence/")]+"inbox/", client.Content{Type: pod.TypeReceipt, Body: []byte(jws)})
+	done, err := r.client.Post(ctx, at[:strings.Index(at, "evidence/")]+"inbox/", client.Content{Type: vouch.MediaType, Body: []byte(jws)})
 	if err != nil {
 		return fmt.Errorf("erasure receipt: %w", err)
 	}

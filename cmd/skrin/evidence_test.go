@@ -21,6 +21,7 @@ import (
 	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/outbox"
+	"skrin/pod/vouch"
 )
 
 // A street is a server with one person, one provider and one consumer, all of whom
@@ -85,9 +86,9 @@ func (s *street) deliver(n int) []credential.Status {
 	for i, key := range keys {
 		forms = append(forms, s.form(&places[i], &key))
 	}
-	written, err := s.provider.Post(s.t.Context(), s.deposit, client.Content{Type: pod.TypeSDJWT, Body: []byte(strings.Join(forms, "\n"))})
+	written, err := s.provider.Post(s.t.Context(), s.deposit, client.Content{Type: credential.MediaType, Body: []byte(strings.Join(forms, "\n"))})
 	noError(s.t, err)
-	if written.Type != pod.TypeReceipt {
+	if written.Type != vouch.MediaType {
 		s.t.Errorf("the answer to a delivery is %s", written.Type)
 	}
 	return places
@@ -181,7 +182,7 @@ func TestProofAndRevocation(t *testing.T) {
 	if says := s.told(outbox.EvidenceRevoked); says["location"] != at || says["result"] != "revoked" || says["reference"] != "case-1" {
 		t.Errorf("told %v", says)
 	}
-	for _, accept := range []string{pod.TypeSDJWT, pod.TypeTurtle} {
+	for _, accept := range []string{credential.MediaType, pod.TypeTurtle} {
 		if got := statusOf(s.consumer.Get(t.Context(), at, accept)); got != 410 {
 			t.Errorf("after the revocation, a read as %s: %d", accept, got)
 		}
@@ -257,7 +258,7 @@ func TestAskByTheInbox(t *testing.T) {
 		if got, err := s.consumer.Get(t.Context(), sent.Location, "application/json"); err != nil || !strings.Contains(string(got.Body), says["result"]) {
 			t.Errorf("%s: read %s, %v", id, got.Body, err)
 		}
-		if yes && statusOf(s.consumer.Get(t.Context(), says["location"], pod.TypeSDJWT)) != 200 {
+		if yes && statusOf(s.consumer.Get(t.Context(), says["location"], credential.MediaType)) != 200 {
 			t.Error("what was agreed to can't be read")
 		}
 	}

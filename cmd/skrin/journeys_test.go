@@ -322,7 +322,7 @@ func (j *journey) certify(key string, long bool) error {
 		}
 		j.body = []byte(form)
 	}
-	_, err := j.party("arbetsformedlingen").Post(j.t.Context(), deposit, client.Content{Type: pod.TypeSDJWT, Body: j.body, Key: key})
+	_, err := j.party("arbetsformedlingen").Post(j.t.Context(), deposit, client.Content{Type: credential.MediaType, Body: j.body, Key: key})
 	return err
 }
 

@@ -22,9 +22,10 @@ import (
 	"skrin/acl"
 	"skrin/auth"
 	"skrin/cmd/skrin/demo"
-	"skrin/pod"
+	"skrin/pod/credential"
 	"skrin/pod/log"
 	"skrin/pod/registry"
+	"skrin/pod/vouch"
 )
 
 // startTrail starts Kompetansespor.
@@ -143,7 +144,7 @@ func (r *running) grantsHold(owner acl.Agent, n int) {
 	}
 	for _, s := range shares {
 		c := s.Consent
-		if status := statusOf(r.party(s.Party.ID).Get(r.t.Context(), r.Base+"/w/"+c.Space+"/evidence/"+c.Grant, pod.TypeSDJWT)); status != 200 || !s.Active {
+		if status := statusOf(r.party(s.Party.ID).Get(r.t.Context(), r.Base+"/w/"+c.Space+"/evidence/"+c.Grant, credential.MediaType)); status != 200 || !s.Active {
 			r.t.Errorf("%s reads what it was granted: %d", s.Party.ID, status)
 		}
 	}
@@ -263,7 +264,7 @@ func (r *running) errors() map[string]string {
 // answer.
 func (r *running) renumbers(jws string) (int, string) {
 	r.t.Helper()
-	resp, err := http.Post(r.Base+"/.identities/", pod.TypeReceipt, strings.NewReader(jws))
+	resp, err := http.Post(r.Base+"/.identities/", vouch.MediaType, strings.NewReader(jws))
 	if err != nil {
 		r.t.Fatal(err)
 	}

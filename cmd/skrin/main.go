@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -84,11 +85,23 @@ func main() {
 	}
 	k := understood(p, os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := chosen(ctx, k)(); err != nil {
-		fmt.Fprintln(os.Stderr, "skrin:", legible(err.Error()))
+	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends what doesn't heed the first
+	run, heeds := chosen(ctx, k)
+	if !heeds {
+		stop()
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "skrin:", legible(plainly(err)))
 		os.Exit(exitCode(err))
 	}
+}
+
+// plainly says of an error what it is for who runs a command.
+func plainly(err error) string {
+	if errors.Is(err, context.Canceled) {
+		return "interrupted"
+	}
+	return err.Error()
 }
 
 // understood reads a command line. One that is wrong ends the program: what is said of
@@ -104,15 +117,15 @@ func understood(p *kong.Kong, line []string) *kong.Context {
 
 // chosen returns the command, without the parser and what that knows of all commands
 // where the command needs no more than ctx: it would be 3 MB for as long as a server
-// runs.
-func chosen(ctx context.Context, k *kong.Context) func() error {
+// runs. heeds is that it ends when ctx does.
+func chosen(ctx context.Context, k *kong.Context) (run func() error, heeds bool) {
 	if n := k.Selected(); n != nil {
 		if c, ok := n.Target.Addr().Interface().(interface{ Run(context.Context) error }); ok {
-			return func() error { return c.Run(ctx) }
+			return func() error { return c.Run(ctx) }, true
 		}
 	}
 	k.BindTo(ctx, (*context.Context)(nil))
-	return func() error { return k.Run() }
+	return func() error { return k.Run() }, false
 }
 
 // legible returns text for a terminal, without what would steer it: a part of an

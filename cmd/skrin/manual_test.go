@@ -3,6 +3,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -158,5 +160,26 @@ func TestAWrongCommandLine(t *testing.T) {
 		if said := told.String(); code != 80 || out.Len() > 0 || strings.Count(said, "\n") > 8 || !strings.Contains(said, row.says) || !strings.Contains(said, "--help") {
 			t.Errorf("skrin %s: status %d\n%s%s", row.line, code, out.String(), told.String())
 		}
+	}
+}
+
+// TestCtrlC: ends at once what doesn't heed it, such as a command that waits for what
+// is typed; and what heeds it says no more than that it was interrupted.
+func TestCtrlC(t *testing.T) {
+	for line, want := range map[string]bool{
+		"issue --key k --issuer https://a --type t":                                        false,
+		"verify --keys k --issuer https://a --type t":                                      false,
+		"serve":                                                                            true,
+		"restore b --keys k --dir d":                                                       true,
+		"provider push --server x --id i --key k --issuer https://a --receipts r m.json r": true,
+	} {
+		k, err := lenient(t).Parse(strings.Fields(line))
+		must(t, err)
+		if _, heeds := chosen(t.Context(), k); heeds != want {
+			t.Errorf("skrin %s heeds Ctrl-C: %v", line, heeds)
+		}
+	}
+	if got := plainly(fmt.Errorf("read x: %w", context.Canceled)); got != "interrupted" {
+		t.Error(got)
 	}
 }

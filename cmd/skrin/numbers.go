@@ -14,8 +14,8 @@ import (
 
 	"skrin/auth/login"
 	"skrin/ldp"
-	"skrin/pod"
 	"skrin/pod/registry"
+	"skrin/pod/vouch"
 )
 
 // typeRenumber is the typ of a register's word that a person's number has
@@ -50,7 +50,7 @@ type numberInScheme struct {
 // (limit-numbers). The person finds in her log that her number has changed and who
 // said so, and no number.
 func (s *server) renumber(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Content-Type") != pod.TypeReceipt {
+	if r.Header.Get("Content-Type") != vouch.MediaType {
 		s.refuse(w, r, ldp.Refuse(ldp.Unsupported, "Content-Type must be application/jwt."))
 		return
 	}

@@ -21,6 +21,7 @@ import (
 
 	"skrin/cmd/skrin/parties"
 	"skrin/pod"
+	"skrin/pod/archive"
 	"skrin/pod/registry"
 	"skrin/pod/store"
 )
@@ -73,7 +74,7 @@ type outcome struct {
 	Findings []pod.Finding  `json:"findings,omitempty"`
 	Rotated  *int           `json:"rotated,omitempty"`
 
-	Imported *pod.Imported            `json:"imported,omitempty"`
+	Imported *archive.Imported        `json:"imported,omitempty"`
 	Parties  []parties.Listing        `json:"parties,omitempty"`
 	Record   *ropa                    `json:"record,omitempty"`
 	Holdings []holding                `json:"holdings,omitempty"`
@@ -447,7 +448,7 @@ type keyRotateCommand struct {
 // Run obeys kong.
 func (c *keyRotateCommand) Run(ctx context.Context) error {
 	if c.Stolen {
-		if err := c.sure("All tokens end, and what was signed until now can't be told from forged."); err != nil {
+		if err := c.sure(ctx, "All tokens end, and what was signed until now can't be told from forged."); err != nil {
 			return err
 		}
 		return c.do(ctx, errand{Do: "replace signing keys"}, func(outcome) string { return "the new keys sign from now on, and no others are good" })

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,7 +66,7 @@ func TestOperate(t *testing.T) {
 	r.stop()
 
 	restored := filepath.Join(dir, "restored")
-	if err := (&restoreCommand{From: data, Keys: keys, Dir: restored}).Run(); err != nil {
+	if err := (&restoreCommand{From: data, Keys: keys, Dir: restored}).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	key, err := readKey(filepath.Join(served, testMark+"master.key"), true)
@@ -110,4 +111,36 @@ func podOf(t *testing.T, r *running, person string) (id string) {
 		t.Fatal(err)
 	}
 	return id
+}
+
+// TestARestoreIsWholeOrNothing: one that is interrupted, or of a backup that lacks
+// something, leaves no directory that could be served.
+func TestARestoreIsWholeOrNothing(t *testing.T) {
+	from := t.TempDir()
+	for _, name := range []string{"backup/store/1", "backup/blobs/2", "keys/3"} {
+		must(t, os.MkdirAll(filepath.Join(from, filepath.Dir(name)), 0o700))
+		must(t, os.WriteFile(filepath.Join(from, name), []byte("x"), 0o600))
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for _, row := range []struct {
+		is    string
+		ctx   context.Context
+		spoil func() error
+		whole bool
+	}{
+		{"interrupted", stopped, nil, false},
+		{"whole", t.Context(), nil, true},
+		{"without its blobs", t.Context(), func() error { return os.RemoveAll(filepath.Join(from, "backup", "blobs")) }, false},
+	} {
+		if row.spoil != nil {
+			must(t, row.spoil())
+		}
+		dir := filepath.Join(t.TempDir(), "restored")
+		err := (&restoreCommand{From: filepath.Join(from, "backup"), Keys: filepath.Join(from, "keys"), Dir: dir, JSON: true}).Run(row.ctx)
+		left, _ := filepath.Glob(dir + "*")
+		if (err == nil) != row.whole || len(left) != map[bool]int{true: 1}[row.whole] {
+			t.Errorf("%s: %v, and there is %v", row.is, err, left)
+		}
+	}
 }

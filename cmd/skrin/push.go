@@ -3,26 +3,21 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"skrin/ldp/client"
 	"skrin/pod/credential"
@@ -35,25 +30,6 @@ type providerCommand struct {
 	Push    pushCommand   `cmd:"" help:"Sign and deposit evidence: a row of a table each."`
 }
 
-// A mapping says how a row becomes evidence.
-type mapping struct {
-	Type    string           `json:"type"`    // of the evidence (vct)
-	Days    int              `json:"days"`    // for which it is good; 0 for 30
-	Forms   int              `json:"forms"`   // signed forms, each for one recipient; 0 for 8
-	Deposit string           `json:"deposit"` // the column with the address to which it may be deposited
-	Key     string           `json:"key"`     // the column with what is the same when the row is sent again, and only then
-	Claims  map[string]field `json:"claims"`  // by the claim's name
-}
-
-// A field says where a claim comes from.
-type field struct {
-	Column   string `json:"column"`
-	As       string `json:"as"`       // string, boolean, integer, number or date; "" for string
-	True     string `json:"true"`     // what stands for yes in a boolean; "" for true
-	False    string `json:"false"`    // and for no; "" for false
-	Optional bool   `json:"optional"` // an empty cell is no claim
-}
-
 // pushCommand deposits what a table holds.
 type pushCommand struct {
 	backEnd  `embed:""`
@@ -63,29 +39,50 @@ type pushCommand struct {
 	JSON     bool   `name:"json" help:"Report as JSON."`
 	Mapping  string `arg:"" help:"File that says how a row becomes evidence (JSON)." type:"existingfile"`
 	Rows     string `arg:"" help:"The rows: CSV with a line of headings, or JSON lines (.jsonl)." type:"existingfile"`
+
+	patience time.Duration // after which what failed is tried again the first time; 0 for a second
 }
 
-// A pushed is what became of all rows.
+// Limits of one push.
+const (
+	maxPushed = 2_000_000 // rows
+	maxFaulty = 10_000    // rows that are told of in JSON; beyond it they are counted
+	maxAway   = 3         // rows one after the other for which the server doesn't answer
+)
+
+// A pushed is what became of the rows.
 type pushed struct {
-	Sent    int      `json:"sent"`
-	Before  int      `json:"sent_before"`
-	Checked int      `json:"checked,omitempty"`
-	Failed  []rowErr `json:"failed"`
+	Sent    int       `json:"sent"`
+	Before  int       `json:"sent_before"`
+	Checked int       `json:"checked,omitempty"`
+	Faulty  int       `json:"faulty"`
+	Failed  []*rowErr `json:"failed"`          // the first 10,000 of those
+	Ended   string    `json:"ended,omitempty"` // why not all rows were looked at
+
+	asJSON bool
+	shown  *bar
+	keys   map[[16]byte]keyed // of the rows until now
+	away   int
 }
 
-// A rowErr says what is wrong with a row, and holds none of its values.
-type rowErr struct {
-	Row   int    `json:"row"` // from 1, without the headings
-	Error string `json:"error"`
+// A keyed is where a key was, and with what.
+type keyed struct {
+	row uint32
+	sum [8]byte
 }
 
-// Run obeys kong. It goes on after a row that fails, and fails at the end.
+// Run obeys kong.
 func (c *pushCommand) Run(ctx context.Context) error {
-	m, err := readMapping(c.Mapping)
+	party, err := c.client()
 	if err != nil {
 		return err
 	}
-	party, err := c.client()
+	return c.run(ctx, party)
+}
+
+// run goes on after a row that fails, and fails at the end.
+func (c *pushCommand) run(ctx context.Context, party *client.Client) error {
+	m, err := readMapping(c.Mapping)
 	if err != nil {
 		return err
 	}
@@ -97,55 +94,94 @@ func (c *pushCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer rows.Close()
-	done, number := pushed{Failed: []rowErr{}}, 0
-	shown := newBar(c.JSON)
-	err = eachRow(rows, strings.HasSuffix(c.Rows, ".jsonl"), func(row map[string]string, fault error) error {
-		number++
+	done := &pushed{Failed: []*rowErr{}, asJSON: c.JSON, shown: newBar(c.JSON), keys: map[[16]byte]keyed{}}
+	err = eachRow(rows, strings.HasSuffix(c.Rows, ".jsonl"), m, func(r tableRow, fault error) error {
 		if fault == nil {
-			fault = c.push(ctx, party, m, row, &done)
+			fault = c.push(ctx, party, m, r, done)
 		}
-		if fault != nil {
-			done.Failed = append(done.Failed, rowErr{number, fault.Error()})
+		if err := done.ends(ctx, r, fault); err != nil {
+			return err
 		}
-		shown.show(pace{int64(number), 0, "rows"})
-		return ctx.Err()
+		done.shown.show(pace{int64(r.number), 0, "rows"})
+		return nil
 	})
-	shown.end()
+	done.shown.end()
 	if err != nil {
-		return err
+		done.Ended = fmt.Sprintf("%s: %v", c.Rows, err)
 	}
-	return done.report(c.JSON)
+	return done.report()
 }
 
-func (p *pushed) report(asJSON bool) error {
-	if asJSON {
+// ends notes what became of a row. An error is that no other will fare better.
+func (p *pushed) ends(ctx context.Context, r tableRow, fault error) error {
+	refused := new(client.OAuthError)
+	switch {
+	case fault == nil:
+		p.away = 0
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("it was interrupted in row %d (line %d); run it again for what is left", r.number, r.line)
+	case errors.As(fault, &refused):
+		return fmt.Errorf("in row %d (line %d): %w", r.number, r.line, fault)
+	case !isAway(fault):
+		p.away = 0
+	default:
+		if p.away++; p.away == maxAway {
+			return fmt.Errorf("in row %d (line %d): the server is away; run it again for what is left: %w", r.number, r.line, fault)
+		}
+	}
+	f := r.fault(fault)
+	if p.Faulty++; len(p.Failed) < maxFaulty && p.asJSON {
+		p.Failed = append(p.Failed, f)
+	}
+	if !p.asJSON {
+		p.shown.end()
+		fmt.Println(f)
+	}
+	return nil
+}
+
+// An awayErr is that a server gave no answer, or none that says something of a row.
+type awayErr struct{ error }
+
+func isAway(err error) bool { _, ok := errors.AsType[awayErr](err); return ok }
+
+func (p *pushed) report() error {
+	if p.asJSON {
 		if err := json.NewEncoder(os.Stdout).Encode(p); err != nil {
 			return err
 		}
 	} else {
-		for _, f := range p.Failed {
-			fmt.Printf("row %d: %s\n", f.Row, f.Error)
-		}
-		fmt.Printf("%d sent, %d sent before, %d checked, %d failed\n", p.Sent, p.Before, p.Checked, len(p.Failed))
+		fmt.Printf("%d sent, %d sent before, %d checked, %d failed\n", p.Sent, p.Before, p.Checked, p.Faulty)
 	}
-	if len(p.Failed) > 0 {
-		return fmt.Errorf("%d rows failed: mend them and run it again", len(p.Failed))
+	switch {
+	case p.Ended != "":
+		return errors.New(p.Ended)
+	case p.Faulty > 0:
+		return fmt.Errorf("%d rows failed: mend them and run it again", p.Faulty)
 	}
 	return nil
 }
 
 // push deposits one row, unless there is a receipt for it.
-func (c *pushCommand) push(ctx context.Context, party *client.Client, m mapping, row map[string]string, done *pushed) error {
-	claims, err := m.claims(row)
+func (c *pushCommand) push(ctx context.Context, party *client.Client, m mapping, r tableRow, done *pushed) error {
+	claims, err := m.claims(r.cells)
 	if err != nil {
 		return err
 	}
-	if row[m.Key] == "" || row[m.Deposit] == "" {
-		return fmt.Errorf("the columns %s and %s must not be empty", m.Key, m.Deposit)
+	to, id := strings.TrimSpace(r.cells[m.Deposit]), strings.TrimSpace(r.cells[m.Key])
+	if id == "" {
+		return inColumn(m.Key, "it is empty")
 	}
-	sum := sha256.Sum256([]byte(m.Type + "\x00" + row[m.Key]))
-	key := hex.EncodeToString(sum[:16])
-	receipt := filepath.Join(c.Receipts, key+".jwt")
+	if !sameOrigin(to, c.Server) {
+		return inColumn(m.Deposit, "it is not an address of "+c.Server)
+	}
+	sum := sha256.Sum256([]byte(m.Type + "\x00" + id))
+	key := [16]byte(sum[:16])
+	if err := done.first(r, m, key, to, claims); err != nil {
+		return err
+	}
+	receipt := filepath.Join(c.Receipts, hex.EncodeToString(key[:])+".jwt")
 	if _, err := os.Stat(receipt); err == nil {
 		done.Before++
 		return nil
@@ -154,214 +190,104 @@ func (c *pushCommand) push(ctx context.Context, party *client.Client, m mapping,
 		done.Checked++
 		return nil
 	}
-	text, err := m.sign(party.Key, c.Issuer, claims, time.Now())
+	got, err := c.handOver(ctx, party, m, to, hex.EncodeToString(key[:]), claims)
 	if err != nil {
 		return err
 	}
-	w, err := patiently(ctx, func() (*client.Written, error) {
-		return party.Post(ctx, row[m.Deposit], client.Content{Type: "application/dc+sd-jwt", Body: text, Key: key})
-	})
-	if err != nil {
-		return err
-	}
-	if err := save(receipt, bytes.NewReader(w.Body)); err != nil {
+	if err := save(receipt, bytes.NewReader(got)); err != nil {
 		return err
 	}
 	done.Sent++
+	return os.Remove(c.unsure(hex.EncodeToString(key[:])))
+}
+
+// first refuses a row whose key another one had, with something else.
+func (p *pushed) first(r tableRow, m mapping, key [16]byte, to string, claims []credential.Claim) error {
+	text, err := json.Marshal(claims)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(append([]byte(to+"\x00"), text...))
+	this := keyed{uint32(r.number), [8]byte(sum[:8])}
+	if before, ok := p.keys[key]; ok && before.sum != this.sum {
+		return inColumn(m.Key, fmt.Sprintf("row %d has the same, and says something else: each piece of evidence needs its own", before.row))
+	} else if ok {
+		return nil
+	}
+	if len(p.keys) == maxPushed {
+		return fmt.Errorf("a table may have %d rows: split it", maxPushed)
+	}
+	p.keys[key] = this
 	return nil
 }
 
-// sign makes the forms of one piece of evidence, a line each.
-func (m mapping) sign(key jose.JSONWebKey, issuer string, claims []credential.Claim, now time.Time) ([]byte, error) {
-	var text []byte
-	s := credential.Statement{Type: m.Type, Issuer: issuer, Issued: now, Expires: now.AddDate(0, 0, m.Days), Decoys: 4, Claims: claims}
-	for range m.Forms {
-		form, err := credential.Issue(key, s)
-		if err != nil {
-			return nil, err
+// unsure is the file with what was signed for a row, from before it is sent until its
+// receipt is there. If that never comes, the same is sent again: of what is signed anew
+// the server couldn't tell that it has it.
+func (c *pushCommand) unsure(key string) string { return filepath.Join(c.Receipts, key+".sd-jwt") }
+
+// handOver sends what was signed for a row, and returns the receipt.
+func (c *pushCommand) handOver(ctx context.Context, party *client.Client, m mapping, to, key string, claims []credential.Claim) ([]byte, error) {
+	text, err := os.ReadFile(c.unsure(key))
+	if errors.Is(err, os.ErrNotExist) {
+		if text, err = m.sign(party.Key, c.Issuer, claims, time.Now()); err == nil {
+			err = save(c.unsure(key), bytes.NewReader(text))
 		}
-		text = append(append(text, form...), '\n')
 	}
-	return text, nil
+	if err != nil {
+		return nil, err
+	}
+	w, err := patiently(ctx, cmp.Or(c.patience, time.Second), func() (*client.Written, error) {
+		return party.Post(ctx, to, client.Content{Type: "application/dc+sd-jwt", Body: text, Key: key})
+	})
+	if final(err) {
+		return nil, errors.Join(err, os.Remove(c.unsure(key))) // it hasn't got it, and won't take it
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w.Body, nil
 }
 
-// patiently tries again what failed for a reason that passes. The idempotency key
-// makes sure that nothing is deposited twice.
-func patiently[T any](ctx context.Context, try func() (T, error)) (T, error) {
+// sameOrigin says whether an address is one of a server's.
+func sameOrigin(address, server string) bool {
+	a, err := url.Parse(address)
+	s, err2 := url.Parse(server)
+	return err == nil && err2 == nil && a.Scheme == s.Scheme && strings.EqualFold(a.Host, s.Host) && a.Host != "" && a.User == nil
+}
+
+// final says whether a server has refused for a reason that doesn't pass.
+func final(err error) bool {
+	p, refused := new(client.Problem), new(client.OAuthError)
+	return errors.As(err, &p) && p.Status < 500 && p.Status != http.StatusTooManyRequests || errors.As(err, &refused)
+}
+
+// patiently tries again what failed for a reason that passes, when the server says
+// that it may. The idempotency key makes sure that nothing is deposited twice.
+func patiently[T any](ctx context.Context, first time.Duration, try func() (T, error)) (T, error) {
 	for n := range 4 {
 		result, err := try()
-		p := new(client.Problem)
-		if err == nil || errors.As(err, &p) && p.Status < 500 && p.Status != http.StatusTooManyRequests || n == 3 {
+		p, addressed := new(client.Problem), new(url.Error)
+		pause := first << n
+		switch {
+		case err == nil || final(err):
 			return result, err
+		case errors.As(err, &p):
+			seconds, _ := strconv.Atoi(p.Header.Get("Retry-After")) // or none is said
+			pause = max(pause, min(time.Duration(seconds)*time.Second, time.Minute))
+		case errors.As(err, &addressed):
+			err = addressed.Err // without the address, which is of the row
+		}
+		if n == 3 {
+			return result, awayErr{err}
 		}
 		select {
 		case <-ctx.Done():
 			return result, ctx.Err()
-		case <-time.After(time.Second << n):
+		case <-time.After(pause):
 		}
 	}
 	panic("not reached")
-}
-
-func readMapping(file string) (m mapping, err error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return m, err
-	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&m); err != nil {
-		return m, fmt.Errorf("%s: %w", file, err)
-	}
-	if m.Days == 0 {
-		m.Days = 30
-	}
-	if m.Forms == 0 {
-		m.Forms = 8
-	}
-	switch {
-	case m.Type == "" || m.Deposit == "" || m.Key == "" || len(m.Claims) == 0:
-		return m, fmt.Errorf("%s: type, deposit, key and claims are needed", file)
-	case m.Days < 0 || m.Forms < 0 || m.Forms > 64:
-		return m, fmt.Errorf("%s: days must be positive, and forms at most 64", file)
-	}
-	for name, f := range m.Claims {
-		if f.Column == "" || !slices.Contains([]string{"", "string", "boolean", "integer", "number", "date"}, f.As) {
-			return m, fmt.Errorf("%s: %s: needs a column, and \"as\" is string, boolean, integer, number or date", file, name)
-		}
-	}
-	return m, nil
-}
-
-// claims returns what a row says, in the order of names.
-func (m mapping) claims(row map[string]string) ([]credential.Claim, error) {
-	var all []credential.Claim
-	for name, f := range m.Claims {
-		cell, ok := row[f.Column]
-		switch {
-		case cell == "" && f.Optional:
-			continue
-		case !ok:
-			return nil, fmt.Errorf("there is no column %s", f.Column)
-		}
-		value, err := f.value(strings.TrimSpace(cell))
-		if err != nil {
-			return nil, fmt.Errorf("column %s: %w", f.Column, err)
-		}
-		all = append(all, credential.Claim{Name: name, Value: value})
-	}
-	slices.SortFunc(all, func(a, b credential.Claim) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
-}
-
-// value reads a cell. The error doesn't repeat it.
-func (f field) value(cell string) (any, error) {
-	switch f.As {
-	case "boolean":
-		yes, no := "true", "false"
-		if f.True != "" {
-			yes = f.True
-		}
-		if f.False != "" {
-			no = f.False
-		}
-		if cell != yes && cell != no {
-			return nil, fmt.Errorf("it is neither %q nor %q", yes, no)
-		}
-		return cell == yes, nil
-	case "integer":
-		n, err := strconv.ParseInt(cell, 10, 64)
-		if err != nil || n > 1<<53 || n < -1<<53 {
-			return nil, errors.New("it is not an integer")
-		}
-		return n, nil
-	case "number":
-		n, err := strconv.ParseFloat(cell, 64)
-		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
-			return nil, errors.New("it is not a number with a decimal point")
-		}
-		return n, nil
-	case "date":
-		if _, err := time.Parse(time.DateOnly, cell); err != nil {
-			return nil, errors.New("it is not a date like 2026-11-30")
-		}
-	}
-	if cell == "" {
-		return nil, errors.New("it is empty; mark the claim as optional if that may be")
-	}
-	return cell, nil
-}
-
-const maxRow = 1 << 20 // bytes
-
-// eachRow reads CSV with headings, or JSON lines, and calls visit for each row,
-// with what is wrong with it where it can't be read.
-func eachRow(r io.Reader, jsonLines bool, visit func(map[string]string, error) error) error {
-	if jsonLines {
-		lines := bufio.NewScanner(r)
-		lines.Buffer(nil, maxRow)
-		for lines.Scan() {
-			if len(bytes.TrimSpace(lines.Bytes())) == 0 {
-				continue
-			}
-			if err := visit(jsonRow(lines.Bytes())); err != nil {
-				return err
-			}
-		}
-		return lines.Err()
-	}
-	table := csv.NewReader(r)
-	head, err := table.Read()
-	if err != nil {
-		return fmt.Errorf("the headings: %w", err)
-	}
-	head[0] = strings.TrimPrefix(head[0], "\ufeff")
-	for {
-		cells, err := table.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if p := new(csv.ParseError); errors.As(err, &p) && p.Err != csv.ErrFieldCount {
-			return fmt.Errorf("the rows: %w", err) // what follows can't be told apart
-		} else if err != nil && p.Err == nil {
-			return err
-		}
-		row := map[string]string{}
-		for i, name := range head {
-			if i < len(cells) {
-				row[name] = cells[i]
-			}
-		}
-		if err != nil {
-			err = errors.New("it has more or fewer cells than there are headings")
-		}
-		if err := visit(row, err); err != nil {
-			return err
-		}
-	}
-}
-
-// jsonRow reads an object of strings, numbers and booleans.
-func jsonRow(line []byte) (map[string]string, error) {
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.UseNumber()
-	var cells map[string]any
-	if err := d.Decode(&cells); err != nil || cells == nil {
-		return nil, errors.New("it is not a JSON object")
-	}
-	row := map[string]string{}
-	for name, value := range cells {
-		switch v := value.(type) {
-		case nil:
-		case string:
-			row[name] = v
-		case bool, json.Number:
-			row[name] = fmt.Sprint(v)
-		default:
-			return nil, fmt.Errorf("%s is neither a string nor a number nor true or false", name)
-		}
-	}
-	return row, nil
 }
 
 // consumerCommand is the integrator's kit of a third party.

@@ -20,7 +20,6 @@ import (
 
 	"skrin/auth/dpop"
 	"skrin/ldp/client"
-	"skrin/pod"
 	"skrin/pod/credential"
 )
 
@@ -328,11 +327,11 @@ func TestDepositsThatAreRefused(t *testing.T) {
 		{"nested without end", "application/ld+json", strings.Repeat(`{"http://x/":`, 20_000), 400},
 		{"six bytes that end other servers", "text/turtle", ".0e0Sp", 400},
 		{"unsigned", "text/turtle", "<#evidence> a <http://data.europa.eu/m8g/Evidence> .", 422},
-		{"signed by another", pod.TypeSDJWT, form(mallory.Key, vct, r.origins[1]), 422},
-		{"about a type it may not issue", pod.TypeSDJWT, form(authority.Key, "https://udi.example.no/vct/permit/1", r.origins[1]), 422},
-		{"in another's name", pod.TypeSDJWT, form(authority.Key, vct, "https://udi.example.no"), 422},
+		{"signed by another", credential.MediaType, form(mallory.Key, vct, r.origins[1]), 422},
+		{"about a type it may not issue", credential.MediaType, form(authority.Key, "https://udi.example.no/vct/permit/1", r.origins[1]), 422},
+		{"in another's name", credential.MediaType, form(authority.Key, vct, "https://udi.example.no"), 422},
 		{"not evidence at all", "image/png", "\x89PNG", 415},
-		{"too large", pod.TypeSDJWT, strings.Repeat("x", 600<<10), 413},
+		{"too large", credential.MediaType, strings.Repeat("x", 600<<10), 413},
 	} {
 		_, err := authority.Post(t.Context(), deposit, client.Content{Type: row.mediaType, Body: []byte(row.body)})
 		p := new(client.Problem)
@@ -340,13 +339,13 @@ func TestDepositsThatAreRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %d", row.is, err, row.want)
 		}
 	}
-	_, err := mallory.Post(t.Context(), deposit, client.Content{Type: pod.TypeSDJWT, Body: []byte(form(mallory.Key, vct, "https://mallory.example.se"))})
+	_, err := mallory.Post(t.Context(), deposit, client.Content{Type: credential.MediaType, Body: []byte(form(mallory.Key, vct, "https://mallory.example.se"))})
 	if p := new(client.Problem); !errors.As(err, &p) || p.Status != 403 {
 		t.Errorf("Mallory deposits: %v", err)
 	}
 	b.open(r.Base + "/me/evidence")
 	b.sees("Du har inga intyg än")
-	good, err := authority.Post(t.Context(), deposit, client.Content{Type: pod.TypeSDJWT, Body: []byte(form(authority.Key, vct, r.origins[1]))})
+	good, err := authority.Post(t.Context(), deposit, client.Content{Type: credential.MediaType, Body: []byte(form(authority.Key, vct, r.origins[1]))})
 	if err != nil || good.Location == "" || !bytes.Contains(good.Body, []byte(".")) {
 		t.Errorf("a good one after all that: %+v, %v", good, err)
 	}

@@ -134,7 +134,7 @@ type partyRevoke struct {
 
 // Run obeys kong.
 func (c *partyRevoke) Run(ctx context.Context) error {
-	if err := c.sure("The party " + c.ID + " is refused from now on, whatever people have let it do."); err != nil {
+	if err := c.sure(ctx, "The party "+c.ID+" is refused from now on, whatever people have let it do."); err != nil {
 		return err
 	}
 	return c.do(ctx, errand{Do: "party revoke", Party: c.ID}, standing)

@@ -229,7 +229,7 @@ type eraseCommand struct {
 
 // Run obeys kong.
 func (c *eraseCommand) Run(ctx context.Context) error {
-	if err := c.sure("The pod " + c.Pod + " and all that is in it will be gone for good."); err != nil {
+	if err := c.sure(ctx, "The pod "+c.Pod+" and all that is in it will be gone for good."); err != nil {
 		return err
 	}
 	return c.do(ctx, errand{Do: "erase", Pod: c.Pod}, func(outcome) string { return "erased" })

@@ -33,7 +33,7 @@ import (
 	"skrin/auth/dpop"
 	"skrin/auth/login"
 	"skrin/ldp/client"
-	"skrin/pod"
+	"skrin/pod/credential"
 	"skrin/pod/podtest"
 )
 
@@ -249,7 +249,7 @@ func TestTopology(t *testing.T) {
 				t.Fatal("nothing more is acknowledged")
 			}
 		}
-		if _, err := consumer.Get(t.Context(), told.People[0].Evidence, pod.TypeSDJWT); err == nil {
+		if _, err := consumer.Get(t.Context(), told.People[0].Evidence, credential.MediaType); err == nil {
 			reads++
 		}
 	}

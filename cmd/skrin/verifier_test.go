@@ -18,7 +18,6 @@ import (
 
 	"skrin/cmd/skrin/demo"
 	"skrin/fixtures"
-	"skrin/pod"
 	"skrin/pod/credential"
 	"skrin/pod/registry"
 )
@@ -217,7 +216,7 @@ func (r *running) readAll() (all []presented) {
 	must(r.t, err)
 	for _, s := range shares {
 		c := s.Consent
-		res, err := r.party(s.Party.ID).Get(r.t.Context(), r.Base+"/w/"+c.Space+"/evidence/"+c.Grant, pod.TypeSDJWT)
+		res, err := r.party(s.Party.ID).Get(r.t.Context(), r.Base+"/w/"+c.Space+"/evidence/"+c.Grant, credential.MediaType)
 		must(r.t, err)
 		p := presented{Compact: string(res.Body), VCT: s.Type.VCT, says: map[string]any{}}
 		for _, plan := range demo.Plans() {

@@ -21,7 +21,7 @@ import (
 
 	"skrin/auth/dpop"
 	"skrin/ldp"
-	"skrin/pod"
+	"skrin/pod/credential"
 )
 
 // BenchmarkWork is what requests cost a server: 64 connections, each of which has a
@@ -43,7 +43,7 @@ func BenchmarkWork(b *testing.B) {
 			return s.request(s.people[i%len(s.people)], "GET", s.at(i, "own"), "", "Accept: text/turtle")
 		}},
 		{"get-view", func(i int) []byte {
-			return s.request(s.third, "GET", s.recipients[0].at[i%len(s.people)], "", "Accept: "+pod.TypeSDJWT)
+			return s.request(s.third, "GET", s.recipients[0].at[i%len(s.people)], "", "Accept: "+credential.MediaType)
 		}},
 		{"put-new", func(i int) []byte {
 			return s.request(s.people[i%len(s.people)], "PUT", s.at(i, fmt.Sprint("new/", i)), s.body, "Content-Type: text/turtle", "If-None-Match: *")

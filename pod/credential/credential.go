@@ -27,6 +27,9 @@ type Error string
 // Error gives the words.
 func (e Error) Error() string { return string(e) }
 
+// MediaType is the media type of a credential.
+const MediaType = "application/dc+sd-jwt"
+
 const (
 	credentialType = "dc+sd-jwt"
 	bindingType    = "kb+jwt"

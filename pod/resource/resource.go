@@ -241,6 +241,21 @@ func TooLarge(limit int64) error {
 	return ldp.Refuse(ldp.TooLarge, fmt.Sprintf("The body is larger than the %d bytes that are allowed here.", limit))
 }
 
+// ReadAll reads a body of at most so many bytes; nil for none.
+func ReadAll(r io.Reader, limit int64) ([]byte, error) {
+	if r == nil {
+		return nil, nil
+	}
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, ldp.Refuse(ldp.Invalid, "The body could not be read to its end.")
+	}
+	if int64(len(b)) > limit {
+		return nil, TooLarge(limit)
+	}
+	return b, nil
+}
+
 // counted reads at most left bytes; one more is an error.
 type counted struct {
 	r       io.Reader

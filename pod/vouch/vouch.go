@@ -12,6 +12,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
+// MediaType is the media type of what is signed so.
+const MediaType = "application/jwt"
+
 // A Signer signs what the server vouches for, as a compact JWS whose header has the
 // given typ. The key is among those that the server publishes.
 type Signer interface {

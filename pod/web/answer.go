@@ -337,9 +337,13 @@ func (v *visit) fill(q *question) {
 		q.Needs = append(q.Needs, v.label(t, f))
 	}
 	for _, c := range o.Choices {
+		also := v.facts(t, c.Optional)
+		for i, f := range also { // of a form that lacks something; never of what has changed
+			also[i].Ticked = q.Trouble != "" && slices.Contains(v.r.PostForm["also-"+c.Evidence.ID], f.Field)
+		}
 		q.Options = append(q.Options, option{
 			ID: c.Evidence.ID, Shown: c.Shown, Issuer: v.party(c.Evidence.Issuer), Issued: c.Evidence.Issued, Expires: c.Evidence.Expires,
-			Released: v.facts(t, c.Released), Optional: v.facts(t, c.Optional), Hidden: v.titles(t, c.Hidden),
+			Released: v.facts(t, c.Released), Optional: also, Hidden: v.titles(t, c.Hidden),
 		})
 	}
 	q.Ends = v.ends(o.Request.Until)

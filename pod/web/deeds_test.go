@@ -473,6 +473,35 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// Every link of a folder leads to what it names, whatever characters are in the name, and
+// a file's own forms lead back to it.
+func TestEveryNameCanBeOpened(t *testing.T) {
+	b := newBench(t)
+	for _, name := range []string{"a (1).txt", "Alva's.txt", "100%.txt", "a&b=c;d.txt", "a+b.txt", "what?.txt", "no#1.txt", "ö~[x]{y}.txt", "\"q\"<b>.txt"} {
+		w := b.do(call{path: "/me/files/notes/page.html", form: form("do", "copy", "name", name)})
+		to, _, _ := strings.Cut(w.Header().Get("Location"), "?")
+		page := b.do(call{path: to})
+		if w.Code != 303 || page.Code != 200 || textOf(find(parse(t, page.Body.String()), "h1")[0]) != name {
+			t.Errorf("%s: %d to %s, which answers %d", name, w.Code, to, page.Code)
+		}
+		folder, found := parse(t, b.do(call{path: "/me/files/notes/"}).Body.String()), ""
+		for _, a := range find(folder, "a") {
+			if textOf(a) == name {
+				found = attr(a, "href")
+			}
+		}
+		save := ""
+		for _, a := range find(parse(t, page.Body.String()), "a") {
+			if textOf(a) == "Ladda ner" {
+				save = attr(a, "href")
+			}
+		}
+		if found != to || save != to+"?download" {
+			t.Errorf("%s is at %s; the folder leads to %s, and %s saves it", name, to, found, save)
+		}
+	}
+}
+
 func TestLendInWords(t *testing.T) {
 	b := newBench(t)
 	text := textOf(parse(t, b.do(call{path: "/me/sharing"}).Body.String()))

@@ -15,6 +15,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/credential"
 	"skrin/pod/evidence"
 	"skrin/pod/registry"
 )
@@ -160,7 +161,7 @@ func (v *visit) savePiece() error {
 		if err != nil {
 			return fmt.Errorf("signed form: %w", err)
 		}
-		return v.download(pod.TypeSDJWT, "skrin-"+e.ID+".sd-jwt", func(w io.Writer) error { _, err := io.Copy(w, strings.NewReader(text)); return err })
+		return v.download(credential.MediaType, "skrin-"+e.ID+".sd-jwt", func(w io.Writer) error { _, err := io.Copy(w, strings.NewReader(text)); return err })
 	case "ttl", "jsonld":
 		return v.saveGraph(e.Path, "skrin-"+e.ID+"."+form, map[string]string{"ttl": pod.TypeTurtle, "jsonld": pod.TypeJSONLD}[form])
 	}

@@ -220,7 +220,7 @@ func b2i(b bool) int {
 func (g *tongue) size(n int64) string {
 	switch {
 	case n < 1000:
-		return g.t("size.bytes", "n", n)
+		return g.n("size.bytes", int(n))
 	case n < 1000_000:
 		return g.t("size.kilo", "n", g.decimal(float64(n)/1000))
 	}
@@ -453,6 +453,10 @@ func (p *patient) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// escape writes what has a meaning of its own in a path; ldp.Respell does the rest, and
+// leaves brackets as programs leave them.
+var escape = strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23")
+
 // named returns the resource of a name that the person typed, in a folder; false
 // if it can't be one.
 func named(folder ldp.ID, name string, container bool) (ldp.ID, bool) {
@@ -461,7 +465,7 @@ func named(folder ldp.ID, name string, container bool) (ldp.ID, bool) {
 		strings.HasSuffix(name, ldp.ACLSuffix) || strings.HasSuffix(name, ldp.MetaSuffix) {
 		return "", false
 	}
-	path, ok := ldp.Respell(string(folder) + url.PathEscape(name))
+	path, ok := ldp.Respell(string(folder) + escape.Replace(name))
 	if !ok {
 		return "", false
 	}

@@ -212,7 +212,7 @@ func (v *visit) counts() ([]string, error) {
 		if c.Client == "" {
 			key = "log.counted.all"
 		}
-		lines = append(lines, v.t(key, "day", v.day(day), "app", plain(cmp.Or(names[c.Client], c.Client)), "reads", c.Reads, "writes", c.Writes))
+		lines = append(lines, v.t(key, "day", v.day(day), "app", plain(cmp.Or(names[c.Client], c.Client)), "reads", v.n("log.times", int(c.Reads)), "writes", v.n("log.times", int(c.Writes))))
 	}
 	return lines, nil
 }
@@ -303,7 +303,7 @@ func (v *visit) pathName(path string) string {
 type supervisor struct{ ID, Name, Home string }
 
 var supervisors = []supervisor{
-	{"IMY", "Integritetsskyddsmyndigheten (IMY)", "https://www.imy.se"},
+	{"IMY", "Integritetsskydds\u00admyndigheten (IMY)", "https://www.imy.se"},
 	{"Datatilsynet", "Datatilsynet", "https://www.datatilsynet.no"},
 }
 

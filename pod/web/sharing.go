@@ -14,9 +14,9 @@ import (
 	"github.com/gorilla/mux"
 
 	"skrin/ldp"
-	"skrin/pod"
 	"skrin/pod/consent"
 	"skrin/pod/registry"
+	"skrin/pod/vouch"
 )
 
 // A share is what was agreed to.
@@ -235,7 +235,7 @@ func (v *visit) saveReceipt() error {
 	if text == "" {
 		return ldp.NotFound
 	}
-	return v.download(pod.TypeReceipt, name, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
+	return v.download(vouch.MediaType, name, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
 }
 
 // A connection is a party that may deliver.

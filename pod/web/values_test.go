@@ -93,3 +93,28 @@ func TestNamesDoNotTurnTheirSurroundings(t *testing.T) {
 		}
 	}
 }
+
+// Nought, one and many, in every language, where people read how many.
+func TestHowMany(t *testing.T) {
+	for _, row := range []struct {
+		lang string
+		n    int
+		says string
+	}{
+		{"sv", 0, "Läst inte än"}, {"sv", 1, "Läst 1 gång, senast"}, {"sv", 2, "Läst 2 gånger, senast"}, {"sv", 12345, "Läst 12 345 gånger, senast"},
+		{"nb", 0, "Lest ikke ennå"}, {"nb", 1, "Lest 1 gang, sist"}, {"nb", 2, "Lest 2 ganger, sist"}, {"nb", 12345, "Lest 12 345 ganger, sist"},
+		{"nn", 0, "Lese ikkje enno"}, {"nn", 1, "Lese 1 gong, sist"}, {"nn", 2, "Lese 2 gonger, sist"}, {"nn", 12345, "Lese 12 345 gonger, sist"},
+		{"en", 0, "Read not yet"}, {"en", 1, "Read once, last"}, {"en", 2, "Read 2 times, last"}, {"en", 12345, "Read 12,345 times, last"},
+	} {
+		b := newBench(t)
+		b.pod.shares = b.pod.shares[:1]
+		b.pod.shares[0].Reads = row.n
+		var said []string
+		for _, n := range find(parse(t, b.do(call{path: "/me/sharing", cookie: row.lang}).Body.String()), "div") {
+			said = append(said, textOf(n))
+		}
+		if !strings.Contains(strings.Join(said, "\n"), row.says) {
+			t.Errorf("%s %d: %q is not said", row.lang, row.n, row.says)
+		}
+	}
+}

@@ -249,7 +249,10 @@ func (v *visit) tell(p problem, code string) error {
 	if p.status == http.StatusServiceUnavailable {
 		v.w.Header().Set("Retry-After", "30")
 	}
-	return v.show(p.status, "problem", v.t(p.title), "", struct{ Text, Code string }{v.t(p.text), code})
+	return v.show(p.status, "problem", v.t(p.title), "", struct {
+		Text, Code string
+		Sharing    bool // that is where to look now
+	}{v.t(p.text), code, p == endedAsk && v.person != ""})
 }
 
 // local returns next if it is an address on this server, and otherwise the home

@@ -4,6 +4,7 @@ package web_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -336,6 +337,24 @@ func TestChangedIsSaid(t *testing.T) {
 	}
 }
 
+// Who forgets to choose ticks nothing twice.
+func TestTicksStay(t *testing.T) {
+	w := newBench(t).do(call{path: "/me/answer/choose", form: form("do", "agree", "choose", "1", "also-e2", "registered", "days", "7")})
+	var ticked []string
+	for _, n := range find(parse(t, w.Body.String()), "input") {
+		if slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "checked" }) {
+			ticked = append(ticked, attr(n, "name"))
+		}
+	}
+	if w.Code != 422 || !slices.Equal(ticked, []string{"also-e2"}) || !strings.Contains(w.Body.String(), `value="7" selected`) {
+		t.Errorf("%d: ticked are %v", w.Code, ticked)
+	}
+	ended := newBench(t).do(call{path: "/me/answer/timed-out"}).Body.String()
+	if !strings.Contains(ended, `href="/me/sharing">Delat</a>`) {
+		t.Errorf("no way from a question that is over to what is shared: %s", ended)
+	}
+}
+
 func TestAnsweredGoesOn(t *testing.T) {
 	b := newBench(t)
 	b.pod.outcome = &consent.Outcome{Party: ink}
@@ -464,6 +483,32 @@ func TestStrangersSignInFirst(t *testing.T) {
 	}
 	if w := b.do(call{path: "/me/sign-out", form: form("next", "/me/answer/consent")}); !b.sessions.out || w.Header().Get("Location") != "/me/sign-in?done=out&next=%2Fme%2Fanswer%2Fconsent" {
 		t.Errorf("signing out: %d to %q", w.Code, w.Header().Get("Location"))
+	}
+}
+
+// Who is about to answer leaves the page, and what she has chosen on it, by nothing that
+// she may want to read first: what a word means is said in place, the rest opens beside.
+func TestReadingOnKeepsTheAnswer(t *testing.T) {
+	b := newBench(t)
+	for _, path := range []string{"/me/answer/consent", "/me/answer/choose", "/me/answer/much", "/me/answer/connect", "/me/answer/app", "/me/requests/r-consent", "/me/for/m2/requests/r-consent"} {
+		main := find(parse(t, b.do(call{path: path}).Body.String()), "main")[0]
+		for _, a := range find(main, "a") {
+			if attr(a, "target") != "_blank" || !strings.Contains(textOf(a), "nytt fönster") {
+				t.Errorf("%s leads away to %s", path, attr(a, "href"))
+			}
+		}
+		if path == "/me/answer/app" {
+			continue
+		}
+		text := textOf(main)
+		for _, want := range []string{"har sett vilka de är", "datahanterare"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s doesn't say what registered means", path)
+			}
+		}
+		if strings.Contains(text, "Rättslig grund") && !strings.Contains(text, "Det i lagen som gör att") {
+			t.Errorf("%s doesn't say what a legal basis is", path)
+		}
 	}
 }
 
@@ -691,6 +736,34 @@ func TestAppsAndScripts(t *testing.T) {
 		w := b.do(call{path: "/me/apps", form: row.form})
 		if w.Code != row.status || !strings.Contains(w.Body.String(), row.says) {
 			t.Errorf("%s: %d %s", row.what, w.Code, w.Body)
+		}
+	}
+}
+
+// An onlooker, who isn't signed in, is told nothing of anybody who is here: not by a
+// page, not by where it leads, and not by a difference between what is and what isn't.
+func TestAnOnlookerLearnsNothing(t *testing.T) {
+	b := newBench(t)
+	b.pod.own.Name = "Alva Ek"
+	at := func(path string) string {
+		w := b.do(call{path: path, stranger: true})
+		return fmt.Sprintln(w.Code, w.Header(), w.Body)
+	}
+	for _, c := range every {
+		if c.form != nil {
+			continue
+		}
+		if got := at(c.path); strings.Contains(got, "Alva") || strings.Contains(got, "Nils") || strings.Contains(got, "Karin") || strings.Contains(got, "Försäkring") {
+			t.Errorf("%s tells a stranger: %s", c.path, got)
+		}
+	}
+	for is, isnt := range map[string]string{
+		"/me/evidence/e1": "/me/evidence/xx", "/me/sharing/c1": "/me/sharing/xx", "/me/log/118": "/me/log/999", "/me/requests/r-consent": "/me/requests/x-xxxxxxx",
+		"/me/for/m2/": "/me/for/xx/", "/me/help/c0de": "/me/help/xxxx", "/me/files/notes/": "/me/files/xxxxx/", "/me/answer/consent": "/me/answer/xxxxxxx",
+	} {
+		strip := func(s, path string) string { return strings.ReplaceAll(strings.ReplaceAll(s, path, ""), url.QueryEscape(path), "") }
+		if a, b := strip(at(is), is), strip(at(isnt), isnt); a != b {
+			t.Errorf("%s and %s differ for a stranger:\n%s\n%s", is, isnt, a, b)
 		}
 	}
 }

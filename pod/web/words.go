@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -115,7 +116,7 @@ func (g *tongue) loadPages(assets map[string]asset) (map[string]func() (*templat
 				Here     bool
 			}{key, url, now == key}
 		},
-		"plain": plain, "asset": func(name string) string { return "/me/static/" + name + "?v=" + assets[name].version },
+		"plain": plain, "exact": exact, "asset": func(name string) string { return "/me/static/" + name + "?v=" + assets[name].version },
 	}
 	names, err := fs.Glob(files, "pages/*.html")
 	if err != nil {
@@ -128,6 +129,16 @@ func (g *tongue) loadPages(assets map[string]asset) (map[string]func() (*templat
 		})
 	}
 	return pages, nil
+}
+
+// exact is an attribute with the local address of a page. html/template would write
+// the brackets and apostrophes in it as escapes, and "(1)" and "%281%29" are two
+// resources (RFC 3986, section 6.2.2.2).
+func exact(attribute, path string) (template.HTMLAttr, error) {
+	if !strings.HasPrefix(path, "/me/") || attribute != "href" && attribute != "action" {
+		return "", fmt.Errorf("%s of %q: not a page of ours", attribute, path)
+	}
+	return template.HTMLAttr(attribute + `="` + template.HTMLEscapeString(path) + `"`), nil
 }
 
 // say returns the message with its {names} replaced: say("k", "party", "AF").
@@ -160,7 +171,16 @@ func (g *tongue) count(key string, n int) (string, error) {
 	case 1:
 		return g.say(key + ".one")
 	}
-	return g.say(key+".other", "n", n)
+	return g.say(key+".other", "n", g.grouped(strconv.Itoa(n)))
+}
+
+// n is count for keys that are written in this package.
+func (g *tongue) n(key string, n int) string {
+	words, err := g.count(key, n)
+	if err != nil {
+		panic(err)
+	}
+	return words
 }
 
 // A term is a word of the pages that not everybody knows, with what it means.
@@ -261,14 +281,17 @@ func rightToLeft(c rune) bool {
 }
 
 // A fact is a field and its value in plain words.
-type fact struct{ Field, Label, Value string }
+type fact struct {
+	Field, Label, Value string
+	Ticked              bool // the person has said that she shares it too
+}
 
 // facts puts facts of a type into words, exactly as many as there are.
 func (g *tongue) facts(t *registry.EvidenceType, all []evidence.Fact) []fact {
 	var out []fact
 	for _, f := range all {
 		field, _ := t.Field(f.Field)
-		out = append(out, fact{f.Field, g.label(t, f.Field), g.meaning(field, f.Value)})
+		out = append(out, fact{Field: f.Field, Label: g.label(t, f.Field), Value: g.meaning(field, f.Value)})
 	}
 	return out
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package archive
 
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"skrin/ldp"
@@ -80,9 +79,9 @@ func (i *takein) content(m *parcel.Member, id ldp.ID, rest string, body io.Reade
 	}
 	format, isRDF := rdf.FormatOf(media)
 	if !isRDF {
-		return i.Pod.tree().Take(i.ctx, i.podID, id, media, body, m.Size, false)
+		return i.Tree.Take(i.ctx, i.podID, id, media, body, m.Size, false)
 	}
-	b, err := readAll(body, resource.LimitOf(i.MaxRDF, resource.DefaultRDF))
+	b, err := resource.ReadAll(body, resource.LimitOf(i.Tree.MaxRDF, resource.DefaultRDF))
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +90,7 @@ func (i *takein) content(m *parcel.Member, id ldp.ID, rest string, body io.Reade
 		return nil, err
 	}
 	c.Size = int64(len(c.Body))
-	return c, i.tree().Spill(i.ctx, i.podID, c)
+	return c, i.Tree.Spill(i.ctx, i.podID, c)
 }
 
 // moved returns what an RDF document says, of the new pod; the bytes as they were
@@ -103,7 +102,7 @@ func (i *takein) moved(media string, b []byte, format rdf.Format, id ldp.ID, res
 	}
 	says := i.from.dataset(said)
 	i.ownProfile(id, says)
-	if here, err := i.tree().Parse(i.ctx, b, format, id); err == nil {
+	if here, err := i.Tree.Parse(i.ctx, b, format, id); err == nil {
 		if same, err := rdf.CompareDatasets(here, says, rdf.Limits{}); err == nil && same {
 			return &resource.Content{Media: media, Body: b, Data: says}, nil
 		}
@@ -143,7 +142,7 @@ func (i *takein) ownProfile(id ldp.ID, d *rdf.Dataset) {
 }
 
 func (i *takein) parseAs(base string, b []byte, format rdf.Format) (*rdf.Dataset, error) {
-	d, err := rdf.ReadDataset(i.ctx, b, format, base, rdf.Limits{Bytes: int(resource.LimitOf(i.MaxRDF, resource.DefaultRDF))})
+	d, err := rdf.ReadDataset(i.ctx, b, format, base, rdf.Limits{Bytes: int(resource.LimitOf(i.Tree.MaxRDF, resource.DefaultRDF))})
 	return d, resource.Unreadable(err)
 }
 
@@ -154,9 +153,9 @@ func (i *takein) write() error {
 	}
 	docs := i.docs
 	i.docs, i.bytes = nil, 0
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
+	return i.Update(func(tx store.Tx) error {
 		for _, d := range docs {
-			r, err := i.tree().Look(tx, i.who, d.id, true)
+			r, err := i.Tree.Look(tx, i.Who, d.id, true)
 			if err != nil {
 				return err
 			}
@@ -165,77 +164,10 @@ func (i *takein) write() error {
 			}
 			ch := i.change
 			ch.At = time.Unix(d.at, 0).UTC()
-			if _, err := i.tree().Write(i.ctx, tx, &ch, r, d.content); err != nil {
+			if _, err := i.Tree.Write(i.ctx, tx, &ch, r, d.content); err != nil {
 				return fmt.Errorf("%s: %w", d.name, err)
 			}
 		}
 		return nil
 	})
-}
-
-// A mover renames what is in the pod of an archive to what it is here.
-type mover struct {
-	*Pod
-	seed *record.Change
-	base string // of the server it comes from
-	root string // the path of the pod there
-	to   string // the URL of the pod here
-
-	owner, me string // the owner's WebID there and here
-}
-
-// old returns the URL that a path of the archive had.
-func (m *mover) old(rest string) string { return m.base + m.root + rest }
-
-// iri returns an IRI as it is here: those of the pod, of its spaces, and of what
-// each server has the same.
-func (m *mover) iri(s string) string {
-	if s == m.owner {
-		return m.me
-	}
-	rest, ok := strings.CutPrefix(s, m.base)
-	if !ok {
-		return s
-	}
-	if in, ok := strings.CutPrefix(rest, m.root); ok {
-		return m.to + in
-	}
-	if in, ok := strings.CutPrefix(rest, "/w/"); ok {
-		space, in, _ := strings.Cut(in, "/")
-		if store.IsID(space) {
-			return m.Base + "/w/" + m.spaceFor(space) + "/" + in
-		}
-	}
-	for _, common := range []string{"/ns/core", "/.parties/"} {
-		if strings.HasPrefix(rest, common) {
-			return m.Base + rest
-		}
-	}
-	return s
-}
-
-func (m *mover) term(t rdf.Term) rdf.Term {
-	if t.IsIRI() {
-		t.Value = m.iri(t.Value)
-	}
-	return t
-}
-
-// dataset returns d renamed. Blank nodes keep their labels, since a dataset's
-// graphs may share them.
-func (m *mover) dataset(d *rdf.Dataset) *rdf.Dataset {
-	out := new(rdf.Dataset)
-	if d == nil {
-		return out
-	}
-	for _, name := range append([]rdf.Term{{}}, d.Names()...) {
-		from, to := d.Graph(name), out.Graph(m.term(name))
-		for prefix, namespace := range from.Prefixes() {
-			to.SetPrefix(prefix, m.iri(namespace))
-		}
-		for t := range from.All() {
-			to.Add(m.term(t.S), m.term(t.P), m.term(t.O))
-		}
-	}
-	return out
 }

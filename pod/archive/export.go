@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package archive
 
 import (
 	"bytes"
 	"context"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/evidence"
 	"skrin/pod/extract"
@@ -24,54 +22,45 @@ import (
 	"skrin/pod/store"
 )
 
-//go:embed parcel/README.md
-var archiveReadme []byte
-
-// Export writes the owner's whole pod as an archive (package parcel), sealed with
-// the server's key: all documents with their rules, evidence with all its signed
-// forms, spaces, requests, consents, grants and the log. What is written while it
-// runs may be in it or not; each thing is whole. It is logged before a byte
-// leaves, also where the operator asks in the owner's name (by is then
-// "operator", else "").
-func (p *Pod) Export(ctx context.Context, who acl.Agent, by string, w io.Writer) error {
+// Export writes a whole pod as an archive, as the Export of package pod does.
+func Export(ctx context.Context, d *Desk, by string, w io.Writer) error {
 	var own record.Home
 	var podID string
-	err := p.updateOwn(ctx, who, func(tx store.Tx) (err error) {
+	err := d.Update(func(tx store.Tx) (err error) {
 		podID = tx.Pod()
 		if own, err = record.HomeOf(tx); err != nil {
 			return err
 		}
-		return log.Enter(tx, p.Now(), log.Entry{Action: log.DidExport, Why: by})
+		return log.Enter(tx, d.Now(), log.Entry{Action: log.DidExport, Why: by})
 	})
 	if err != nil {
 		return err
 	}
-	id, err := store.NewID(p.Rand)
+	id, err := store.NewID(d.Tree.Rand)
 	if err != nil {
 		return err
 	}
-	head := parcel.Head{ID: id, Base: p.Base, Issuer: p.Issuer, Owner: string(own.Owner), Root: "/" + own.Name + "/", Made: p.Now().UTC().Format(time.RFC3339)}
+	head := parcel.Head{ID: id, Base: d.Base, Issuer: d.Issuer, Owner: string(own.Owner), Root: "/" + own.Name + "/", Made: d.Now().UTC().Format(time.RFC3339)}
 	a, err := parcel.NewWriter(w, head)
 	if err != nil {
 		return err
 	}
-	o := &takeout{Pod: p, ctx: ctx, who: who, pod: podID, root: ldp.ID(head.Root), out: a}
+	o := &takeout{Desk: d, ctx: ctx, pod: podID, root: ldp.ID(head.Root), out: a}
 	for _, step := range []func() error{
-		func() error { return a.AddBytes(parcel.Member{Name: "README.md"}, archiveReadme) },
+		func() error { return a.AddBytes(parcel.Member{Name: "README.md"}, parcel.Readme) },
 		o.log, o.documents, o.spaces, o.evidence, o.records,
 	} {
 		if err := step(); err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
 	}
-	return a.Close(p.Now(), func(payload []byte) (string, error) { return p.Sign.Sign(ctx, parcel.TypeSeal, payload) })
+	return a.Close(d.Now(), func(payload []byte) (string, error) { return d.Sign.Sign(ctx, parcel.TypeSeal, payload) })
 }
 
 // A takeout is an export under way.
 type takeout struct {
-	*Pod
+	*Desk
 	ctx  context.Context
-	who  acl.Agent
 	pod  string
 	root ldp.ID
 	out  *parcel.Writer
@@ -83,7 +72,7 @@ const takeoutPage = 64
 // log writes the exported log, cut into members.
 func (o *takeout) log() error {
 	all := o.out.Long("log", ".jsonl")
-	if err := o.ExportLog(o.ctx, o.who, extract.Lines, all); err != nil {
+	if err := extract.Write(o.ctx, o.Book, o.View, extract.Lines, all); err != nil {
 		return err
 	}
 	return all.Close()
@@ -103,7 +92,7 @@ var auxiliaries = []ldp.ID{ldp.ACLSuffix, ldp.MetaSuffix}
 func (o *takeout) documents() error {
 	for after, more := "", true; more; {
 		var page []kept
-		err := o.viewOwn(o.ctx, o.who, func(tx store.Tx) (err error) {
+		err := o.View(func(tx store.Tx) (err error) {
 			page, after, more, err = pageOf(tx, after)
 			return err
 		})
@@ -169,7 +158,7 @@ func (o *takeout) document(id ldp.ID, rec *record.State) error {
 			m.Triples, m.Size = string(rec.Body), 0
 			return o.out.AddBytes(m, nil)
 		}
-		body, err := o.tree().Open(o.ctx, o.pod, rec)
+		body, err := o.Tree.Open(o.ctx, o.pod, rec)
 		if errors.Is(err, store.ErrNoBlob) { // replaced, and swept, since the page was read
 			if rec, err = o.again(id, rec.Digest); err != nil {
 				return err
@@ -187,7 +176,7 @@ func (o *takeout) document(id ldp.ID, rec *record.State) error {
 // again reads a resource whose blob wasn't there; it is an error if it still
 // refers to that.
 func (o *takeout) again(id ldp.ID, digest string) (rec *record.State, err error) {
-	err = o.viewOwn(o.ctx, o.who, func(tx store.Tx) error {
+	err = o.View(func(tx store.Tx) error {
 		values, err := tx.Get(record.RecordKey(id))
 		if err != nil {
 			return err
@@ -205,7 +194,7 @@ func (o *takeout) each(prefix string, name func(rest string) string, body func(t
 	for after, more := "", true; more; {
 		var names []string
 		var bodies [][]byte
-		err := o.viewOwn(o.ctx, o.who, func(tx store.Tx) error {
+		err := o.View(func(tx store.Tx) error {
 			names, bodies = nil, nil
 			pairs, err := tx.Scan(prefix, after, takeoutPage)
 			if err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package archive
 
 import (
 	"bytes"
@@ -28,21 +28,6 @@ import (
 	"skrin/pod/vouch"
 )
 
-// What is taken from an archive (2026-11-22):
-//
-//   - Documents and their rules are the owner's own, and are taken from whoever
-//     made the archive. What they say of the old pod is said of the new one: each
-//     IRI below the old root is one below the new.
-//   - Evidence, consents, grants, spaces and the log are what a server vouches for.
-//     They are taken only from an archive that bears the seal of a server whose keys
-//     are given, and only into a pod that has none of them yet: else a person could
-//     make evidence, or a past. The log goes on where it ended.
-//   - Each space gets a new id and a new key. Nobody knows it until the old server
-//     tells who had the old one (see [Pod.Leave]).
-//
-// An import that was interrupted is finished by running it again with the same
-// file. Until it is, no other is begun.
-
 // takingKey holds the import that is under way.
 const takingKey = "I"
 
@@ -64,13 +49,9 @@ type Imported struct {
 
 const maxThing = 1 << 20 // bytes of a member that is no document
 
-// Import fills the owner's pod from an archive. vouching are the keys of servers
-// whose seal is believed; nil for none. A seal tells of a pod, and not of a person:
-// whoever gives vouching keys vouches that who is the person whose pod it was, or
-// people could take each other's evidence for their own. The file is read twice:
-// nothing is written before all of it was found whole.
-func (p *Pod) Import(ctx context.Context, who acl.Agent, file io.ReadSeeker, vouching *jose.JSONWebKeySet) (*Imported, error) {
-	i := &takein{Pod: p, ctx: ctx, who: who, limits: parcel.Limits{Member: resource.LimitOf(p.MaxBytes, resource.DefaultBytes)}}
+// Import fills a pod from an archive, as the Import of package pod does.
+func Import(ctx context.Context, d *Desk, file io.ReadSeeker, vouching *jose.JSONWebKeySet) (*Imported, error) {
+	i := &takein{Desk: d, ctx: ctx, limits: parcel.Limits{Member: resource.LimitOf(d.Tree.MaxBytes, resource.DefaultBytes)}}
 	for _, step := range []func() error{
 		func() error { return i.survey(file, vouching) },
 		i.begin,
@@ -95,9 +76,8 @@ func importFault(err error) error {
 
 // A takein is an import under way.
 type takein struct {
-	*Pod
+	*Desk
 	ctx    context.Context
-	who    acl.Agent
 	limits parcel.Limits
 	head   parcel.Head
 	log    log.Checkpoint // where the archive's log ends
@@ -160,12 +140,12 @@ func (i *takein) open(file io.ReadSeeker) (*parcel.Reader, error) {
 // begin notes that the import is under way, and puts the end of the log where new
 // entries go on from it.
 func (i *takein) begin() error {
-	ch, err := record.NewChange(i.Now(), i.Rand)
+	ch, err := record.NewChange(i.Now(), i.Tree.Rand)
 	if err != nil {
 		return err
 	}
 	var own record.Home
-	err = i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
+	err = i.Update(func(tx store.Tx) error {
 		i.podID = tx.Pod()
 		var err error
 		if own, err = record.HomeOf(tx); err != nil {
@@ -190,7 +170,7 @@ func (i *takein) begin() error {
 		return store.Save(tx, "h", log.Head{Seq: i.log.Seq, Hash: i.log.Head})
 	})
 	i.change, i.root = ch, ldp.ID("/"+own.Name+"/")
-	i.from = &mover{Pod: i.Pod, seed: &i.change, base: i.head.Base, root: i.head.Root, owner: i.head.Owner, me: string(own.Owner), to: i.url(i.root)}
+	i.from = &mover{Desk: i.Desk, seed: &i.change, base: i.head.Base, root: i.head.Root, owner: i.head.Owner, me: string(own.Owner), to: i.url(i.root)}
 	i.done.Root, i.done.From = i.url(i.root), i.head.Base+i.head.Root
 	i.done.Spaces, i.done.Count = map[string]string{}, map[string]int{}
 	return err
@@ -256,7 +236,7 @@ func (i *takein) take1(m *parcel.Member, body io.Reader, entries *entryTaker) er
 		i.done.Left++
 		return nil
 	default:
-		b, err := readAll(body, maxThing)
+		b, err := resource.ReadAll(body, maxThing)
 		if err != nil {
 			return err
 		}
@@ -267,7 +247,7 @@ func (i *takein) take1(m *parcel.Member, body io.Reader, entries *entryTaker) er
 
 // finish says in the log that the pod was imported, and ends the import.
 func (i *takein) finish() error {
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
+	return i.Update(func(tx store.Tx) error {
 		tx.Delete(takingKey)
 		return log.Enter(tx, i.Now(), log.Entry{Action: log.DidImport, Path: i.done.From})
 	})
@@ -314,7 +294,7 @@ func (e *entryTaker) flush() error {
 	if len(e.lines) == 0 {
 		return nil
 	}
-	err := e.updateOwn(e.ctx, e.who, func(tx store.Tx) error {
+	err := e.Update(func(tx store.Tx) error {
 		for n, seq := range e.seqs {
 			tx.Put(log.Key(seq), e.lines[n])
 		}
@@ -335,15 +315,6 @@ func into[T any](b []byte) (*T, error) {
 
 var errID = fmt.Errorf("%w: an id is not of the form of one", parcel.ErrFormat)
 
-// spaceFor returns the id that a space of the archive has here; the owner's own is
-// none, and keeps its name.
-func (m *mover) spaceFor(old string) string {
-	if !store.IsID(old) {
-		return old
-	}
-	return store.IDEncoding.EncodeToString(m.seed.Derive("space", old)[:16])
-}
-
 func (i *takein) space(b []byte) error {
 	s, err := into[space.Space](b)
 	if err != nil {
@@ -356,7 +327,7 @@ func (i *takein) space(b []byte) error {
 	s.Moved = ""
 	s.ID, s.Key = i.from.spaceFor(old), i.change.Derive("space key", old)
 	i.done.Spaces[old] = s.ID
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error {
+	return i.Update(func(tx store.Tx) error {
 		tx.Claim(store.Name("w/" + s.ID))
 		return errors.Join(store.Save(tx, space.Key(s.ID), s), store.Save(tx, space.PartyKey(s.Party), s.ID))
 	})
@@ -375,7 +346,7 @@ func (i *takein) evidence(b []byte) error {
 	if err := k.DropUnprovable(); err != nil {
 		return fmt.Errorf("%w: a signed form is none", parcel.ErrFormat)
 	}
-	err = i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return k.Unpack(tx, i.Statuses, i.from.spaceFor) })
+	err = i.Update(func(tx store.Tx) error { return k.Unpack(tx, i.Statuses, i.from.spaceFor) })
 	if errors.Is(err, store.ErrTaken) {
 		return ldp.Refuse(ldp.Conflict, "The evidence is in another pod of this server already.")
 	}
@@ -392,7 +363,7 @@ func (i *takein) request(b []byte) error {
 		return errID
 	}
 	r.Key = ""
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return consent.KeepRequest(tx, r) })
+	return i.Update(func(tx store.Tx) error { return consent.KeepRequest(tx, r) })
 }
 
 func (i *takein) consent(b []byte) error {
@@ -407,7 +378,7 @@ func (i *takein) consent(b []byte) error {
 	if c.Space != "" {
 		c.Space = i.from.spaceFor(c.Space)
 	}
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return consent.Keep(tx, c) })
+	return i.Update(func(tx store.Tx) error { return consent.Keep(tx, c) })
 }
 
 // grant takes a grant for the party as it is registered here. Where it is not,
@@ -430,5 +401,5 @@ func (i *takein) grant(b []byte) error {
 	if party.ID == "" {
 		g.Rule.To = acl.WebID("urn:skrin:unregistered:" + hex.EncodeToString([]byte(g.Rule.Clients[0])))
 	}
-	return i.updateOwn(i.ctx, i.who, func(tx store.Tx) error { return store.Save(tx, consent.GrantKey(space.ID, g.ID), g) })
+	return i.Update(func(tx store.Tx) error { return store.Save(tx, consent.GrantKey(space.ID, g.ID), g) })
 }
