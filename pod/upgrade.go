@@ -135,18 +135,21 @@ func upgrades(lapse time.Time) []part {
 	return all
 }
 
-// dateAnswers gives an end to what was remembered without one.
+// dateAnswers gives an end to what was remembered without one, and has the pod looked at
+// when it comes.
 func dateAnswers(tx store.Tx, answers []store.Pair, lapse time.Time) error {
 	for _, pair := range answers {
 		e, err := store.Decode[earlier](pair.Key, pair.Value)
 		if err != nil {
 			return err
 		}
-		if !e.Until.IsZero() {
-			continue
+		if e.Until.IsZero() {
+			e.Until = lapse
+			err = keepEarlier(tx, pair.Key, e)
+		} else { // dated by a newer version than the one before, which may have been brought back to that
+			err = forgetBy(tx, e.Until)
 		}
-		e.Until = lapse
-		if err := keepEarlier(tx, pair.Key, e); err != nil {
+		if err != nil {
 			return err
 		}
 	}
