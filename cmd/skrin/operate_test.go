@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -187,5 +189,24 @@ func TestABackupRemovesNothingElse(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(in("*.*")); len(left) > 0 {
 		t.Errorf("%v is left", left)
+	}
+}
+
+// TestAnotherMasterKey: than that with which a directory was made is named as what is
+// wrong, and what an operator is refused is told without a status of HTTP.
+func TestAnotherMasterKey(t *testing.T) {
+	c := config{Base: "https://pod.example.se", Dir: t.TempDir(), Key: make([]byte, keySize), Token: time.Minute}
+	s, err := newServer(t.Context(), c, slog.New(slog.DiscardHandler))
+	must(t, err)
+	must(t, s.Close())
+	if _, err := send(t.Context(), c, errand{Do: "type show", Type: "nosuch"}); err == nil || err.Error() != "There is no such type of evidence here." {
+		t.Errorf("a type that isn't there: %v", err)
+	}
+	c.Key = bytes.Repeat([]byte("k"), keySize)
+	if _, err := newServer(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "is the master key (key-file) the one") {
+		t.Errorf("with another key: %v", err)
+	}
+	if out := printedBy(t, func() error { return new(operated).tell(outcome{}, func(outcome) string { return "" }) }); out != "" {
+		t.Errorf("a list of none is %q", out)
 	}
 }
