@@ -20,12 +20,11 @@ import (
 // those few are kept in Records too.
 //
 // Nodes that share their Records keep each proof there (Shared): it is the only
-// memory that they have in common, and a write of a row is about what the read
-// that follows costs anyhow: on two cores that PostgreSQL shares, with 64 requests
-// at once, Identify takes 128 µs a request with it and 72 without (BenchmarkIdentify,
-// November 2026). A row ends with its proof, some two minutes, and is swept within
-// the next: there are never more than come in that time. They need no NotBefore. While the Records can't be
-// reached nobody knows whether a proof was used, and none is taken.
+// memory that they have in common. The proofs of requests that come at once go there
+// together, in one statement with one commit (pod/postgres). A row ends with its
+// proof, some two minutes, and is swept within the next: there are never more than
+// come in that time. They need no NotBefore. While the Records can't be reached nobody
+// knows whether a proof was used, and none is taken.
 type Replay struct {
 	Memory  *dpop.Memory
 	Records Records

@@ -402,6 +402,10 @@ func TestImportBelieves(t *testing.T) {
 			_, err := v.pod.Import(t.Context(), v.alva, bytes.NewReader(w.forged(file)), w.vouching())
 			return err
 		},
+		"with entries apart from the log": func(v *town) error {
+			_, err := v.pod.Import(t.Context(), v.alva, bytes.NewReader(w.apart(file)), w.vouching())
+			return err
+		},
 		"into somebody else's pod": func(v *town) error {
 			_, err := v.pod.Import(t.Context(), acl.Agent{ID: w.alva.ID, Issuer: v.pod.Issuer}, bytes.NewReader(file), w.vouching())
 			return err
@@ -424,12 +428,38 @@ func TestImportBelieves(t *testing.T) {
 // forged is a file in which evidence says something else, with the seal as it was.
 func (w *town) forged(file []byte) []byte {
 	w.t.Helper()
+	changed := false
+	out := w.rewritten(file, func(name string, b []byte) []byte {
+		if strings.HasPrefix(name, "evidence/") {
+			changed = true
+			b = bytes.Replace(b, []byte("2026-10-01"), []byte("2020-10-01"), 1)
+		}
+		return b
+	}, nil, func(_ []byte, was string) (string, error) { return was, nil })
+	if !changed {
+		w.t.Fatal("there was no evidence to forge")
+	}
+	return out
+}
+
+// apart is a file with entries of the log in a member that stands apart from the log,
+// in the place of one that is in it; sealed as it is by the server that is trusted.
+func (w *town) apart(file []byte) []byte {
+	w.t.Helper()
+	entry := []byte(`{"seq":1,"action":"read","party":"mallory"}` + "\n")
+	return w.rewritten(file, func(_ string, b []byte) []byte { return b }, map[string][]byte{"log/apart.jsonl": entry}, func(payload []byte, _ string) (string, error) {
+		return w.pod.Sign.Sign(w.t.Context(), parcel.TypeSeal, payload)
+	})
+}
+
+// rewritten is a file with its members changed, and more at the end.
+func (w *town) rewritten(file []byte, change func(name string, b []byte) []byte, more map[string][]byte, seal func(payload []byte, was string) (string, error)) []byte {
+	w.t.Helper()
 	var out bytes.Buffer
 	in, err := parcel.NewReader(bytes.NewReader(file), parcel.Limits{})
 	must(w.t, err)
 	to, err := parcel.NewWriter(&out, in.Head)
 	must(w.t, err)
-	changed := false
 	for {
 		m, err := in.Next()
 		if errors.Is(err, io.EOF) {
@@ -438,16 +468,12 @@ func (w *town) forged(file []byte) []byte {
 		must(w.t, err)
 		b, err := io.ReadAll(in)
 		must(w.t, err)
-		if strings.HasPrefix(m.Name, "evidence/") {
-			changed = true
-			b = bytes.Replace(b, []byte("2026-10-01"), []byte("2020-10-01"), 1)
-		}
-		must(w.t, to.AddBytes(*m, b))
+		must(w.t, to.AddBytes(*m, change(m.Name, b)))
 	}
-	must(w.t, to.Close(w.now, func([]byte) (string, error) { return in.Seal(), nil }))
-	if !changed {
-		w.t.Fatal("there was no evidence to forge")
+	for name, b := range more {
+		must(w.t, to.AddBytes(parcel.Member{Name: name}, b))
 	}
+	must(w.t, to.Close(w.now, func(payload []byte) (string, error) { return seal(payload, in.Seal()) }))
 	return out.Bytes()
 }
 

@@ -111,7 +111,7 @@ func (s *shell) command(ctx context.Context, line string) *exec.Cmd {
 // server.
 var elsewhere = map[string]string{
 	"demo": "TestKill", "export": "TestCarry", "import": "TestCarry", "moved": "TestCarry", "fetch": "TestImportFromCommunitySolidServer", "approve": "TestOperatorsActTogether",
-	"log verify": "TestLogVerify", "stage": "TestFill", "unlink": "TestUnlinkability",
+	"schema": "TestSchema", "log verify": "TestLogVerify", "stage": "TestFill", "unlink": "TestUnlinkability",
 	"provider connect": "TestREADME", "provider finish": "TestREADME", "provider push": "TestREADME",
 	"consumer ask": "TestREADME", "consumer finish": "TestREADME", "consumer read": "TestREADME", "consumer verify": "TestREADME", "token": "TestREADME", "proof": "TestREADME", "verify": "TestREADME",
 	"login": "TestRemote", "get": "TestRemote", "put": "TestRemote", "post": "TestRemote", "patch": "TestRemote", "rm": "TestRemote", "ls": "TestRemote", "cp": "TestRemote", "acl": "TestRemote", "watch": "TestRemote",
@@ -183,6 +183,7 @@ func TestEveryCommand(t *testing.T) {
 		{"stats --json" + at, 0, `"tally":\{"pods":0`, ``},
 		{"ropa --json" + at, 0, `^\{`, ``},
 		{"ropa" + at, 0, `# Record of processing activities`, ``},
+		{"schema" + at, 1, `^$`, `restore the backup`},
 		{"fsck" + at, 0, `^0 pods: .* 0 faults`, ``},
 		{"fsck --json" + at, 0, `"checked":\{`, ``},
 		{"log operator" + at, 0, `The log is whole: \d+ lines`, ``},
@@ -245,7 +246,7 @@ var notInJSON = map[string]string{
 // people, another server or standard input.
 var jsonElsewhere = map[string]string{
 	"login": "TestRemote", "get": "TestRemote", "put": "TestRemote", "post": "TestRemote", "patch": "TestRemote", "rm": "TestRemote", "ls": "TestRemote", "cp": "TestRemote", "acl": "TestRemote", "watch": "TestRemote",
-	"log verify": "TestLogVerify", "fetch": "TestFetchedRules", "unlink": "TestPrintedInJSON", "issue": "TestPrintedInJSON", "provider push": "TestPrintedInJSON", "consumer finish": "TestPrintedInJSON",
+	"schema": "TestSchema", "log verify": "TestLogVerify", "fetch": "TestFetchedRules", "unlink": "TestPrintedInJSON", "issue": "TestPrintedInJSON", "provider push": "TestPrintedInJSON", "consumer finish": "TestPrintedInJSON",
 	"provider finish": "TestPrintedInJSON", "token": "TestREADME", "consumer ask": "TestREADME", "provider connect": "TestREADME",
 	"pod show": "TestCarry", "pod erase": "TestCarry", "export": "TestCarry", "import": "TestCarry", "moved": "TestCarry", "approve": "TestCarry",
 }

@@ -26,6 +26,7 @@ type commands struct {
 	Backup   backupCommand     `cmd:"" help:"Back up a directory that is served, or not."`
 	Restore  restoreCommand    `cmd:"" help:"Make a directory out of a backup."`
 	Fsck     fsckCommand       `cmd:"" help:"Check all that must hold of every pod."`
+	Schema   schemaCommand     `cmd:"" help:"Tell which version a cluster's database has, or lead it back before an older skrin is started."`
 	Pod      podCommand        `cmd:"" help:"List pods, show how much one holds, erase one."`
 	Type     typeCommand       `cmd:"" help:"List and show the types of evidence; check a folder of them."`
 	Stats    statsCommand      `cmd:"" help:"Tell how much there is, over all pods together."`

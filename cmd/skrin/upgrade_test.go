@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -213,5 +215,71 @@ func foundByIndex(t *testing.T, s *server, id string) {
 	must(t, err)
 	if len(ending) != 1 || len(open) != 1 || open[0].Request.State != consent.Open {
 		t.Errorf("%d consents end, and %d requests are open", len(ending), len(open))
+	}
+}
+
+// TestSchema: an operator is told which version a cluster's databases have, and leads
+// them back by a command that asks before; then the version before opens them, and a
+// node of this one brings them along again, with all that there was.
+func TestSchema(t *testing.T) {
+	db := podtest.NewPostgres(t)
+	r := startKept(t, t.TempDir(), clusterOf(t, db, podtest.NewS3(t)))
+	b := newBrowser(t)
+	r.connect(b, "Alva Lindqvist")
+	r.ask(b)
+	r.fetch(b)
+	b.press("Ja, dela")
+	r.stop()
+	c := config{Base: r.Base, Dir: r.dir, Key: r.Key, Demo: true, Token: time.Minute, keep: r.keep}
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "skrin.yaml"), fmt.Appendf(nil, "base: https://pod.example.se\ndir: data\nkey-file: master.key\npostgres: %q\npostgres-keys: %q\ns3: %s\n", c.Postgres, c.PostgresKeys, c.S3), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "master.key"), []byte(newKey(false)), 0o600))
+	sh := &shell{t: t, dir: dir}
+	for _, row := range []struct {
+		flags        string
+		status       int
+		out, trouble string
+		version      string // that both databases have then
+	}{
+		{"--json", 0, `^\{"version":5,"keys":5,"works":5,"oldest":3\}\n$`, `^$`, "5"},
+		{"", 0, `^the database has version 5, that of the keys 5; this program works with 5, and leads back to 3\n$`, `^$`, "5"},
+		{"--back 4", 4, `^$`, `needs a yes`, "5"},
+		{"--back 2 --yes", 1, `^$`, `none to lead back to`, "5"},
+		{"--back=-1 --yes", 1, `^$`, `none to lead back to`, "5"},
+		{"--back 6 --yes", 1, `^$`, `no way back to version 6`, "5"},
+		{"--back 4 --yes --json", 0, `^\{"version":4,"keys":4,"works":5,"oldest":3\}\n$`, `^$`, "4"},
+		{"--back 4 --json", 0, `^\{"version":4,"keys":4,`, `^$`, "4"}, // there it is
+		{"--back 5 --yes", 1, `^$`, `no way back to version 5`, "4"},
+		{"--back 3", 4, `^$`, `needs a yes`, "4"},
+		{"--back 3 --yes", 0, `version 3, that of the keys 3;`, `^$`, "3"},
+	} {
+		cmd := sh.command(t.Context(), "schema --config skrin.yaml "+row.flags)
+		cmd.Env = append(cmd.Env, "SKRIN_S3_ACCESS_KEY=x", "SKRIN_S3_SECRET_KEY=x")
+		var trouble bytes.Buffer
+		cmd.Stderr = &trouble
+		out, err := cmd.Output()
+		status := 0
+		if failed := new(exec.ExitError); errors.As(err, &failed) {
+			status = failed.ExitCode()
+		} else {
+			must(t, err)
+		}
+		if status != row.status || !regexp.MustCompile(row.out).Match(out) || !regexp.MustCompile(row.trouble).Match(trouble.Bytes()) {
+			t.Errorf("schema %s: %d\n%s%s", row.flags, status, out, trouble.String())
+		}
+		keys := c
+		keys.Postgres = c.PostgresKeys
+		if data, keys := databaseVersion(t, c), databaseVersion(t, keys); data != row.version || keys != row.version {
+			t.Fatalf("after schema %s the databases have versions %s and %s, want %s", row.flags, data, keys, row.version)
+		}
+	}
+	if o := sound(t, c, 1); o.Checked.Consents != 1 || databaseVersion(t, c) != "5" {
+		t.Errorf("brought along again fsck sees %+v, with version %s", o.Checked, databaseVersion(t, c))
+	}
+	db.Exec(c.Postgres, "insert into skrin_schema (version) values (99)")
+	cmd := sh.command(t.Context(), "schema --config skrin.yaml --back 4 --yes")
+	cmd.Env = append(cmd.Env, "SKRIN_S3_ACCESS_KEY=x", "SKRIN_S3_SECRET_KEY=x")
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "of a newer skrin") {
+		t.Errorf("of a database of a newer version: %v, %s", err, out)
 	}
 }

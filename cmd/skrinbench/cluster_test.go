@@ -54,6 +54,9 @@ func TestCluster(t *testing.T) {
 		for _, n := range x.Sessions {
 			waits += n
 		}
+		if x.Site == "1 node" && x.Workload == "put-new" && (x.Commits < 1 || x.Commits > 3) {
+			t.Errorf("a put has %v commits: want one of its own, and a share in one of its proof's", x.Commits)
+		}
 	}
 	if database <= 0 || bucket <= 0 || waits <= 0 {
 		t.Errorf("PostgreSQL took %v µs, S3 %v, and %v sessions were at work", database, bucket, waits)

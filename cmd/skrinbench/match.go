@@ -59,6 +59,7 @@ type row struct {
 	Generator float64            `json:"generator_us"`          // the same of this program
 	Beside    map[string]float64 `json:"beside_us,omitempty"`   // the same of what is behind the server
 	Sessions  map[string]float64 `json:"sessions,omitempty"`    // the database's that were at work, on average, by what they waited for
+	Commits   float64            `json:"commits,omitempty"`     // the database's a request, of transactions that wrote
 	Others    float64            `json:"others"`                // how many processors others than these had, on average: they should have none
 	Wait99    float64            `json:"generator_wait_p99_ms"` // how long 99 of 100 of its goroutines that could run waited for a processor, at most
 	Memory    int64              `json:"memory"`                // bytes, after it
@@ -250,7 +251,7 @@ func (m *match) volley(ctx context.Context, b *bench, at *site, n int, r *row) e
 		do = m.w.act(ctx, b)
 	}
 	defer at.alone()()
-	watched := m.watch.begin(ctx)
+	end := m.watch.begin(ctx)
 	spent, waits := m.spent(pids), scheduled()
 	var v *volley
 	if do != nil {
@@ -260,11 +261,11 @@ func (m *match) volley(ctx context.Context, b *bench, at *site, n int, r *row) e
 	} else {
 		v, err = at.fire(ctx, shots, m.conns)
 	}
-	sessions := watched()
+	seen := end()
 	if err != nil {
 		return err
 	}
-	r.add(v, m.spent(pids).since(spent), scheduled().since(waits).quantile(0.99), sessions)
+	r.add(v, m.spent(pids).since(spent), scheduled().since(waits).quantile(0.99), seen)
 	if pids != nil {
 		r.Memory = memory(pids)
 		r.More = max(r.More, peak(pids)-before)
@@ -377,7 +378,7 @@ func self() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func (r *row) add(v *volley, spent spending, wait time.Duration, sessions map[string]float64) {
+func (r *row) add(v *volley, spent spending, wait time.Duration, seen watched) {
 	ms := func(q float64) float64 { return float64(v.quantile(q)) / float64(time.Millisecond) }
 	k := float64(len(r.rates))
 	mean := func(old, now float64) float64 { return (old*k + now) / (k + 1) }
@@ -390,12 +391,13 @@ func (r *row) add(v *volley, spent spending, wait time.Duration, sessions map[st
 		}
 		r.Beside[name] = mean(r.Beside[name], each(d))
 	}
-	for name, n := range sessions {
+	for name, n := range seen.sessions {
 		if r.Sessions == nil {
 			r.Sessions = map[string]float64{}
 		}
 		r.Sessions[name] += n
 	}
+	r.Commits = mean(r.Commits, float64(seen.commits)/float64(v.sent))
 	r.Others = mean(r.Others, spent.others().Seconds()/v.took.Seconds())
 	r.Wait99 = mean(r.Wait99, float64(wait)/float64(time.Millisecond))
 	r.MBs = mean(r.MBs, float64(v.bytes)/1e6/v.took.Seconds())

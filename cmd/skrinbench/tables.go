@@ -282,18 +282,18 @@ func (r *report) names() (all []string) {
 // clusterTables writes what a cluster did.
 func (r *report) clusterTables(w io.Writer) {
 	fmt.Fprintf(w, "## %s, PostgreSQL and S3\n\n%s. All processes share the machine's processors, the generator too: more nodes get no more of them. %s\n\n", r.Date, cmp.Or(r.Note, "A machine"), r.disturbed())
-	fmt.Fprint(w, "| workload | connections | nodes | a second | p50 ms | p99 ms | p99/p50 | times one node | Skrin µs | PostgreSQL µs | S3 µs | generator µs | PostgreSQL's share of the processors | sessions at work | of the limit | others |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(w, "| workload | connections | nodes | a second | p50 ms | p99 ms | p99/p50 | times one node | Skrin µs | PostgreSQL µs | commits | S3 µs | generator µs | PostgreSQL's share of the processors | sessions at work | of the limit | others |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	var slower verdict
 	for _, name := range r.names() {
 		for _, x := range r.formations(name) {
-			fmt.Fprintf(w, "| %s | %d | %s | %s%s | %.2f | %.2f | %.1f | %s | %.0f | %.0f | %.0f | %.0f | %.0f %% | %s | %s | %.2f |\n", name, x.Conns, x.Site, amountOf(x.row), x.mark(), x.P50, x.P99, x.tail(), times(x.ratio),
-				x.Server, x.Beside[postgresName], x.Beside[s3Name], x.Generator, x.databases(), x.atWork(), times(x.OfLimit), x.Others)
+			fmt.Fprintf(w, "| %s | %d | %s | %s%s | %.2f | %.2f | %.1f | %s | %.0f | %.0f | %.2f | %.0f | %.0f | %.0f %% | %s | %s | %.2f |\n", name, x.Conns, x.Site, amountOf(x.row), x.mark(), x.P50, x.P99, x.tail(), times(x.ratio),
+				x.Server, x.Beside[postgresName], x.Commits, x.Beside[s3Name], x.Generator, x.databases(), x.atWork(), times(x.OfLimit), x.Others)
 			if x.ratio > 0 && x.ratio < 1 {
 				slower = append(slower, fmt.Sprintf("%s with %s (%.2f)", name, x.Site, x.ratio))
 			}
 		}
 	}
-	fmt.Fprint(w, "\n\"Sessions at work\" are the database's, on average over the volley, with what most of those that wait are waiting for; \"others\" is how many processors had other programs to run.\n")
+	fmt.Fprint(w, "\n\"Commits\" are PostgreSQL's, for a request, of transactions that wrote; \"sessions at work\" are the database's, on average over the volley, with what most of those that wait are waiting for; \"others\" is how many processors had other programs to run.\n")
 	if len(slower) > 0 {
 		fmt.Fprintf(w, "Slower than with one node: %s.\n", strings.Join(slower, "; "))
 	}
@@ -359,8 +359,8 @@ func (r *report) printCluster(w io.Writer) {
 	r.print(w)
 	for _, name := range r.names() {
 		for _, x := range r.formations(name) {
-			fmt.Fprintf(w, "%-14s %-8s %10s  × %-5s Skrin %6.0f µs  PostgreSQL %6.0f µs (%.0f %%)  S3 %6.0f µs  sessions %s\n", name, x.Site, perSecond(x.row), times(x.ratio),
-				x.Server, x.Beside[postgresName], x.databases(), x.Beside[s3Name], x.atWork())
+			fmt.Fprintf(w, "%-14s %-8s %10s  × %-5s Skrin %6.0f µs  PostgreSQL %6.0f µs (%.0f %%) %5.2f commits  S3 %6.0f µs  sessions %s\n", name, x.Site, perSecond(x.row), times(x.ratio),
+				x.Server, x.Beside[postgresName], x.databases(), x.Commits, x.Beside[s3Name], x.atWork())
 		}
 	}
 }

@@ -22,13 +22,26 @@ const look = `select coalesce(wait_event_type || ':' || wait_event, ''), count(*
 // lookEvery is the pause between two looks.
 const lookEvery = 20 * time.Millisecond
 
-// begin begins to look. The function that it returns ends that, and returns how many
-// sessions were at work on average, by what they waited for.
-func (w *watcher) begin(ctx context.Context) (end func() map[string]float64) {
+// A watched is what was seen of a database.
+type watched struct {
+	sessions map[string]float64 // how many were at work on average, by what they waited for
+	commits  int64              // transactions that wrote something, each with a commit of its own
+}
+
+// numbered is how many transactions have been numbered: those that wrote.
+const numbered = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+
+// begin begins to look. The function that it returns ends that, and returns what was seen.
+func (w *watcher) begin(ctx context.Context) (end func() watched) {
 	if w == nil {
-		return func() map[string]float64 { return nil }
+		return func() watched { return watched{} }
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	writes := func() (n int64) {
+		_ = w.db.QueryRow(context.WithoutCancel(ctx), numbered).Scan(&n) // of a database that is gone, 0
+		return n
+	}
+	before := writes()
 	found := make(chan map[string]float64)
 	go func() {
 		sums, looks := map[string]float64{}, 0.0
@@ -50,8 +63,9 @@ func (w *watcher) begin(ctx context.Context) (end func() map[string]float64) {
 			}
 		}
 	}()
-	return func() map[string]float64 {
+	return func() watched {
 		cancel()
-		return <-found
+		sessions := <-found
+		return watched{sessions, writes() - before}
 	}
 }

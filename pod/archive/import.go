@@ -104,6 +104,9 @@ func (i *takein) survey(file io.ReadSeeker, vouching *jose.JSONWebKeySet) error 
 		if err != nil {
 			return err
 		}
+		if whole.Apart(m) {
+			return ldp.Refuse(ldp.Unprocessable, "The import can't be done: the log stands in more than one place.")
+		}
 		if vouching == nil || !whole.Begins(m) {
 			continue
 		}

@@ -62,8 +62,12 @@ func (a *Reader) Long(folder string) *LongReader {
 	return &LongReader{in: a, prefix: folder + "/"}
 }
 
+// Apart reports whether m is a member of the folder that doesn't belong to the file: it
+// came after others.
+func (l *LongReader) Apart(m *Member) bool { return l.begun && strings.HasPrefix(m.Name, l.prefix) }
+
 // Begins reports whether the file begins with m, which is the member of the archive that
-// is read now. A folder has one such file: what comes apart from it is none.
+// is read now. A folder has one such file; see Apart.
 func (l *LongReader) Begins(m *Member) bool {
 	if l.begun || !strings.HasPrefix(m.Name, l.prefix) {
 		return false

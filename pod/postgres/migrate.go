@@ -3,11 +3,13 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -16,15 +18,47 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// newest is the version of the tables that this package works with.
-const newest = 5
+const (
+	// Newest is the version of the tables that this package works with.
+	Newest = 5
+	// Oldest is the oldest that has all tables: before it is not all that there is.
+	Oldest = 3
+)
+
+// Lost says what an older skrin lacks, or does otherwise, once the tables have been
+// brought back to a version; "" for nothing. A newer one makes anew what it orders by.
+func Lost(version int) string {
+	if version < 4 {
+		return " An older skrin serves a pod that has moved to another server, empty."
+	}
+	return ""
+}
+
+// Version returns which version the tables of a database have: 0 for none, or one that
+// is greater than Newest.
+func Version(ctx context.Context, o Options) (int, error) {
+	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
+	db, err := connect(ctx, o)
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	at, err := versionOf(ctx, db)
+	if isCode(err, undefinedTable) {
+		return 0, nil
+	}
+	return at, err
+}
+
+const undefinedTable = "42P01"
 
 // Migrate brings the tables of a database to a version, up or down; 0 is none,
 // and with it all data. To go down before an older skrin is started on it.
 func Migrate(ctx context.Context, o Options, version int) error {
-	if version < 0 || version > newest {
-		return fmt.Errorf("pod/postgres: there is no version %d: they go from 0 to %d", version, newest)
+	if version < 0 || version > Newest {
+		return fmt.Errorf("pod/postgres: there is no version %d: they go from 0 to %d", version, Newest)
 	}
+	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
 	db, err := connect(ctx, o)
 	if err != nil {
 		return err
@@ -46,8 +80,8 @@ func migrate(ctx context.Context, db *pgxpool.Pool, version int) error {
 		switch {
 		case err != nil:
 			return err
-		case at > newest:
-			return fmt.Errorf("pod/postgres: the database has version %d, written by a newer skrin; this one knows up to %d. Start the newer version", at, newest)
+		case at > Newest:
+			return fmt.Errorf("pod/postgres: the database has version %d, written by a newer skrin; this one knows up to %d. Start the newer version", at, Newest)
 		case at == version:
 			return nil
 		case at < version:

@@ -28,7 +28,7 @@
 // empty one. Times are 12 bytes that sort as the times do, to the nanosecond.
 //
 // The tables are made and changed by the numbered files in migrations, each
-// with the way back. Of several nodes that start at once one migrates.
+// with the way back ("skrin schema --back"). Of several nodes that start at once one migrates.
 //
 // States have no numbers here (2026-11), so pod/sealed keeps nothing of what it has
 // opened, as it does on pod/pebble. What PostgreSQL knows by itself won't do: the xmin
@@ -174,7 +174,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if synced == "off" {
 		return errors.New("pod/postgres: synchronous_commit is off: the database would acknowledge what a power cut takes away. Set it to on")
 	}
-	return migrate(ctx, s.db, newest)
+	return migrate(ctx, s.db, Newest)
 }
 
 // Close ends the store when the calls under way have ended.

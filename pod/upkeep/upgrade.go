@@ -116,21 +116,21 @@ func upgrades(lapse time.Time) []part {
 	return all
 }
 
-// dateAnswers gives an end to what was remembered without one.
+// dateAnswers gives an end to what was remembered without one, and has the pod looked at
+// when it comes.
 func dateAnswers(tx store.Tx, answers []store.Pair, lapse time.Time) error {
 	for _, pair := range answers {
 		e, err := store.Decode[deposit.Earlier](pair.Key, pair.Value)
 		if err != nil {
 			return err
 		}
-		if !e.Until.IsZero() {
-			continue
-		}
-		e.Until = lapse
-		if err := e.Keep(tx, pair.Key); err != nil {
-			return err
-		}
-		if err := due.ForgetBy(tx, lapse); err != nil {
+		if e.Until.IsZero() {
+			e.Until = lapse
+			if err := e.Keep(tx, pair.Key); err != nil {
+				return err
+			}
+		} // else dated by a newer version than the one before, which may have been brought back to that
+		if err := due.ForgetBy(tx, e.Until); err != nil {
 			return err
 		}
 	}
