@@ -200,6 +200,12 @@ func TestWhatEndsSoonIsSaid(t *testing.T) {
 	if soon != want {
 		t.Errorf("%s\nwant\n%s", soon, want)
 	}
+	page := b.do(call{path: "/me/"}).Body.String()
+	for _, to := range []string{`<a href="/me/evidence/s1">Arbetslöshetsintyg</a>`, `<a href="/me/sharing/c2">Exempel Försäkring</a>`} {
+		if !strings.Contains(page, to) {
+			t.Errorf("no way from the overview: %s", to)
+		}
+	}
 }
 
 // Who wants all to be erased has signed in a moment ago.
