@@ -67,6 +67,9 @@ func (d door) Written(tx store.Tx, r *resource.Right) error { return d.p.journal
 // Unreferred implements resource.Door.
 func (d door) Unreferred(tx store.Tx) error { return d.p.sweepSoon(tx) }
 
+// Kept implements resource.Door.
+func (d door) Kept(tx store.Tx, now time.Time) error { return forgetBy(tx, now.Add(markKept)) }
+
 // BeforeBlob implements resource.Door.
 func (d door) BeforeBlob(ctx context.Context, pod string) error { return d.p.sweepLater(ctx, pod) }
 
