@@ -12,9 +12,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"skrin/ldp"
-	"skrin/pod"
 	"skrin/pod/consent"
 	"skrin/pod/credential"
+	"skrin/pod/deposit"
 )
 
 const programme = "se:af:praktikprogram:1"
@@ -23,7 +23,7 @@ const programme = "se:af:praktikprogram:1"
 func rows(t *testing.T, all ...[]string) string {
 	var b strings.Builder
 	for i, forms := range all {
-		line, err := json.Marshal(pod.Row{Forms: forms, Reference: fmt.Sprint("post-", i+1)})
+		line, err := json.Marshal(deposit.Row{Forms: forms, Reference: fmt.Sprint("post-", i+1)})
 		must(t, err)
 		fmt.Fprintf(&b, "%s\n", line)
 	}
@@ -59,13 +59,13 @@ func TestABatch(t *testing.T) {
 	w := newTown(t)
 	to := w.connectFor(certified, programme)
 	send := func(body string) (ldp.Written, error) {
-		return w.pod.Post(t.Context(), w.agent(authority), post(to, pod.TypeRows, body))
+		return w.pod.Post(t.Context(), w.agent(authority), post(to, deposit.TypeRows, body))
 	}
 	done, err := send(rows(t, w.issue(2, nil), w.programmeForms(3)))
 	must(t, err)
 	signed, err := jose.ParseSignedCompact(string(done.Receipt), []jose.SignatureAlgorithm{jose.ES256})
 	must(t, err)
-	var r pod.Receipt
+	var r deposit.Receipt
 	must(t, json.Unmarshal(signed.UnsafePayloadWithoutVerification(), &r))
 	if len(r.Rows) != 2 || r.Rows[1].Type != programme || len(r.Rows[1].Digests) != 3 || r.Rows[1].Reference != "post-2" || r.Audience != authority {
 		t.Errorf("the receipt says %+v", r)

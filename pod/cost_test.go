@@ -89,7 +89,7 @@ func TestAPartysReadAsksTwice(t *testing.T) {
 	once := w.many(1)
 	standing := w.location(w.answer("standing", insurer, json.RawMessage(strings.Replace(string(asks()), `"use"`, `"standing":true,"use"`, 1)), agree))
 	for there, want := range map[ldp.ID]int{once: 2, standing: 3} {
-		for _, media := range []string{credential.MediaType, pod.TypeTurtle} {
+		for _, media := range []string{credential.MediaType, "text/turtle"} {
 			m.gets, m.pairs, m.views = 0, 0, 0
 			_, err := w.read(insurer, there, media)
 			must(t, err)

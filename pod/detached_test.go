@@ -13,6 +13,7 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod"
 	"skrin/pod/credential"
+	"skrin/pod/deposit"
 )
 
 const attestation = `@prefix cccev: <http://data.europa.eu/m8g/> . @prefix dct: <http://purl.org/dc/terms/> . @prefix af: <https://af.example.se/evidence#> .
@@ -44,7 +45,7 @@ func (w *town) signsRDF(at ldp.ID, turtle, typ string, key jose.JSONWebKey) stri
 func TestDetached(t *testing.T) {
 	w := newTown(t)
 	to := w.connect()
-	body := w.signsRDF(to, attestation, pod.TypeDetached, w.keys[authority])
+	body := w.signsRDF(to, attestation, deposit.TypeDetached, w.keys[authority])
 	done, err := w.pod.Post(t.Context(), w.agent(authority), post(to, "text/turtle", body))
 	must(t, err)
 	if !done.Created || len(done.Receipt) == 0 {
@@ -78,14 +79,14 @@ func TestDetachedThatIsRefused(t *testing.T) {
 	w := newTown(t)
 	to := w.connect()
 	key := w.keys[authority]
-	signed := w.signsRDF(to, attestation, pod.TypeDetached, key)
+	signed := w.signsRDF(to, attestation, deposit.TypeDetached, key)
 	edited := func(old, new string) string {
-		return w.signsRDF(to, strings.Replace(attestation, old, new, 1), pod.TypeDetached, key)
+		return w.signsRDF(to, strings.Replace(attestation, old, new, 1), deposit.TypeDetached, key)
 	}
 	for what, body := range map[string]string{
-		"signed by another":             w.signsRDF(to, attestation, pod.TypeDetached, w.keys[employer]),
+		"signed by another":             w.signsRDF(to, attestation, deposit.TypeDetached, w.keys[employer]),
 		"signed as something else":      w.signsRDF(to, attestation, "evidence-request+jwt", key),
-		"signed for another person":     w.signsRDF(ldp.ID(strings.Replace(string(to), "/w/", "/w/x", 1)), attestation, pod.TypeDetached, key),
+		"signed for another person":     w.signsRDF(ldp.ID(strings.Replace(string(to), "/w/", "/w/x", 1)), attestation, deposit.TypeDetached, key),
 		"changed afterwards":            strings.Replace(signed, "cccev:value true", "cccev:value false", 1),
 		"with something added":          signed + ` <#evidence> <http://purl.org/dc/terms/title> "x" .`,
 		"with two signatures":           signed + ` <#evidence> <` + base + `/ns/core#detachedSignature> "a..b" .`,

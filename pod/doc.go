@@ -21,6 +21,7 @@
 //	Use           registry/      what a consumer may ask for, and why: one purpose of one registration
 //	EvidenceType  registry/      what a provider can attest: fields, titles, SD-JWT type
 //	Evidence      evidence/      one attested statement about the person, with its signed forms
+//	Delivery      deposit/       evidence that a provider posts, read and found to be in order; its Receipt
 //	Space         space/         the pod as one counterpart sees it, at /w/{id}/
 //	Request       consent/       what a party asks of the person: to deposit, or to read
 //	Offer         consent/       what agreeing to a request would release: the values on the screen
@@ -46,7 +47,7 @@
 //	index         upgrade.go     what finds things of a kind in another order; also how a pod comes to a new Schema
 //	Notification  outbox/        what a counterpart must be told, until it has been
 //	Lists         status/        the status lists of all providers, by which they revoke; status.go marks what they do
-//	Leak          leak.go        a link on purpose, for the program that must see it
+//	Channel       leak/          a link on purpose, for the program that must see it
 //
 // # One function for the screen and the wire
 //

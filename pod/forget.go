@@ -6,13 +6,14 @@ import (
 	"context"
 	"time"
 
+	"skrin/pod/deposit"
 	"skrin/pod/store"
 )
 
 // What is kept for a time (2026-11): the marks of what was logged on a day, which
 // keep it from being logged twice, and how often an agent did what has a daily limit:
-// both are of no use when the day is over; and what
-// answered an idempotency key (see answerKept, and in the standard pod for a day or two). All are found in the order in which
+// both are of no use when the day is over; and what answered an idempotency key (see
+// [deposit.AnswerKept], and in the standard pod for a day or two). All are found in the order in which
 // they end, so that to forget them costs what is forgotten; and the pod says when it
 // is due, as for its outbox, so that nobody goes through all pods. What has ended
 // counts for nothing from then on, whether it has been removed yet or not.
@@ -106,7 +107,7 @@ func forgetAnswers(tx store.Tx, now time.Time) (next time.Time, err error) {
 		return next, err
 	}
 	for i, pair := range pairs {
-		answer, end := lapseOf(pair.Key)
+		answer, end := deposit.LapseOf(pair.Key)
 		switch {
 		case end.After(now):
 			return end, nil

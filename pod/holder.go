@@ -11,6 +11,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/deposit"
 	"skrin/pod/evidence"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -47,8 +48,8 @@ func (p *Pod) giveKeys(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Wr
 		return ldp.Written{}, err
 	}
 	var ask KeyRequest
-	if err := json.Unmarshal(body, &ask); err != nil || ask.Count < 1 || ask.Count > maxForms {
-		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, fmt.Sprintf(`Ask for 1 to %d keys: {"count": 8}, as application/json.`, maxForms))
+	if err := json.Unmarshal(body, &ask); err != nil || ask.Count < 1 || ask.Count > deposit.MaxForms {
+		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, fmt.Sprintf(`Ask for 1 to %d keys: {"count": 8}, as application/json.`, deposit.MaxForms))
 	}
 	keys := map[string]evidence.HolderKey{}
 	var public jose.JSONWebKeySet

@@ -9,6 +9,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod/consent"
+	"skrin/pod/leak"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
 	"skrin/pod/status"
@@ -39,7 +40,7 @@ type Pod struct {
 	Turns     *ldp.Turns          // of documents that are costly to read; nil for no bound
 	Quota     int64               // bytes that a pod's resources may hold together; 0 for no bound
 	Channels  []string            // types of channels at /.notifications/, which a storage's description names; nil for none
-	Leak      Leak                // links people on purpose; "" everywhere but in the program that measures it
+	Leak      leak.Channel        // links people on purpose; "" everywhere but in the program that measures it
 
 	tally tally
 }

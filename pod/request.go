@@ -13,6 +13,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/consent"
+	"skrin/pod/leak"
 	"skrin/pod/log"
 	"skrin/pod/outbox"
 	"skrin/pod/record"
@@ -223,10 +224,10 @@ func (p *Pod) draftSpace(ctx context.Context, who acl.Agent, party string) (*spa
 	if _, err := io.ReadFull(p.Rand, s.Key); err != nil {
 		return nil, err
 	}
-	if s.ID, err = store.NewID(p.Rand); p.Leak != LeakIDs || err != nil {
+	if s.ID, err = store.NewID(p.Rand); p.Leak != leak.IDs || err != nil {
 		return s, err
 	}
-	err = p.viewFor(ctx, who, func(tx store.Tx) (err error) { s.ID, err = nextSpaceID(tx, s.ID); return err })
+	err = p.viewFor(ctx, who, func(tx store.Tx) (err error) { s.ID, err = leak.NextID(tx, s.ID); return err })
 	return s, err
 }
 
@@ -296,7 +297,7 @@ func (p *Pod) agree(ctx context.Context, tx store.Tx, r *consent.Request, a cons
 	if t, ok := tx.(*log.Acting); ok {
 		c.By = t.By
 	}
-	if _, err := p.giveForm(ctx, tx, &choice.Evidence, p.formFor(s)); err != nil {
+	if _, err := p.giveForm(ctx, tx, &choice.Evidence, p.Leak.FormFor(s)); err != nil {
 		return err
 	}
 	g := &consent.Grant{

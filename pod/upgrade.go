@@ -8,10 +8,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"strconv"
 	"time"
 
 	"skrin/pod/consent"
+	"skrin/pod/deposit"
 	"skrin/pod/evidence"
 	"skrin/pod/store"
 )
@@ -39,13 +39,7 @@ func indexes() []index {
 		{"C", "c", "consents", consent.LastingEntry},
 		{"Q", "q", "open requests", consent.OpenEntry},
 		{"R", "e", "evidence", evidence.NewestEntry},
-		{"J", "i", "answers to idempotency keys", func(key string, value []byte) (string, []byte, error) {
-			e, err := store.Decode[earlier](key, value)
-			if err != nil {
-				return "", nil, err
-			}
-			return e.lapseKey(key), []byte{store.Layout}, nil
-		}},
+		{"J", "i", "answers to idempotency keys", deposit.LapseEntry},
 	}
 }
 
@@ -55,20 +49,6 @@ func (x *index) finds(key string) string {
 		return ""
 	}
 	return x.of + key[len(x.by)+16:]
-}
-
-// lapseOf reads a key that finds an answer by when it ends; one that can't be read
-// finds none, and has ended.
-func lapseOf(key string) (answer string, end time.Time) {
-	x := index{by: "J", of: "i"}
-	if answer = x.finds(key); answer == "" {
-		return "", end
-	}
-	at, err := strconv.ParseInt(key[1:1+16], 16, 64)
-	if err != nil {
-		return "", end
-	}
-	return answer, time.Unix(at, 0).UTC()
 }
 
 // Upgrade brings a pod from whatever [Schema] came before to this one: it makes the
@@ -108,7 +88,7 @@ func Upgrade(ctx context.Context, s store.Store, id string, now time.Time) error
 // must not be due all at once.
 func within(id string, now time.Time) time.Time {
 	sum := sha256.Sum256([]byte(id))
-	some := (answerKept - markKept) / (1 << 32) * time.Duration(binary.BigEndian.Uint32(sum[:]))
+	some := (deposit.AnswerKept - markKept) / (1 << 32) * time.Duration(binary.BigEndian.Uint32(sum[:]))
 	return now.UTC().Add(markKept + some).Truncate(time.Second)
 }
 
@@ -145,17 +125,17 @@ func forgetsDaily(lapse time.Time) func(store.Tx, []store.Pair) error {
 // when it comes.
 func dateAnswers(tx store.Tx, answers []store.Pair, lapse time.Time) error {
 	for _, pair := range answers {
-		e, err := store.Decode[earlier](pair.Key, pair.Value)
+		e, err := store.Decode[deposit.Earlier](pair.Key, pair.Value)
 		if err != nil {
 			return err
 		}
 		if e.Until.IsZero() {
 			e.Until = lapse
-			err = keepEarlier(tx, pair.Key, e)
-		} else { // dated by a newer version than the one before, which may have been brought back to that
-			err = forgetBy(tx, e.Until)
-		}
-		if err != nil {
+			if err := e.Keep(tx, pair.Key); err != nil {
+				return err
+			}
+		} // else dated by a newer version than the one before, which may have been brought back to that
+		if err := forgetBy(tx, e.Until); err != nil {
 			return err
 		}
 	}

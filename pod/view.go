@@ -15,6 +15,7 @@ import (
 	"skrin/ldp/rdf"
 	"skrin/pod/consent"
 	"skrin/pod/credential"
+	"skrin/pod/deposit"
 	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/registry"
@@ -117,7 +118,7 @@ func (p *Pod) listSpace(tx store.Tx, a access, req ldp.Get) (*ldp.Resource, erro
 
 // readEvidence serves the granted fields of a piece of evidence and logs it.
 func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.Get) (*ldp.Resource, error) {
-	e, err := a.grant.About(tx, p.formFor(a.space))
+	e, err := a.grant.About(tx, p.Leak.FormFor(a.space))
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.G
 	if !ok {
 		return nil, &denial{"removed", ldp.Gone, "This kind of evidence is no longer in use."}
 	}
-	form, err := p.giveForm(ctx, tx, e, p.formFor(a.space))
+	form, err := p.giveForm(ctx, tx, e, p.Leak.FormFor(a.space))
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +155,7 @@ func (p *Pod) readEvidence(ctx context.Context, tx store.Tx, a access, req ldp.G
 	if err != nil {
 		return nil, err
 	}
-	if err := p.leak(res, e); err != nil {
+	if err := p.Leak.Into(res, e); err != nil {
 		return nil, err
 	}
 	a.grant.Reads, a.grant.Last = a.grant.Reads+1, p.Now().UTC().Truncate(time.Second)
@@ -252,7 +253,7 @@ func (p *Pod) spaceDescription(id ldp.ID) ldp.Description {
 	d := ldp.Description{Methods: []string{"GET", "HEAD", "OPTIONS"}}
 	if id == ldp.ID("/w/"+space.IDIn(id)+"/deposit/") {
 		d.Methods = []string{"OPTIONS", "POST"}
-		d.AcceptPost = []string{credential.MediaType, TypeRows, TypeTurtle, TypeJSONLD}
+		d.AcceptPost = []string{credential.MediaType, deposit.TypeRows, TypeTurtle, TypeJSONLD}
 	}
 	if id == ldp.ID("/w/"+space.IDIn(id)+"/keys/") {
 		d.Methods = []string{"OPTIONS", "POST"}

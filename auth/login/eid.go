@@ -10,8 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -458,13 +458,19 @@ func digest(s string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// address is where a request comes from, as the server sees it.
+// address is where a request comes from, as the server sees it: of IPv6 the /64,
+// which is one household's.
 func address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
-	return host
+	ip := at.Addr().Unmap()
+	if ip.Is4() {
+		return ip.String()
+	}
+	household, _ := ip.WithZone("").Prefix(64) // of an IPv6 address there is one
+	return household.String()
 }
 
 // A Refusal is given to Fail for a request that isn't served for a reason of its

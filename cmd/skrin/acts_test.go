@@ -215,6 +215,9 @@ func TestOperatorsActTogether(t *testing.T) {
 	}
 	id := ""
 	must(t, s.store.View(t.Context(), store.Name("person/somebody"), func(tx store.Tx) error { id = tx.Pod(); return nil }))
+	if _, err := send(t.Context(), w.c, errand{Do: "erase", Pod: "nosuch"}); err == nil || errors.Is(err, errUnapproved) {
+		t.Errorf("what isn't there waits to be erased: %v", err)
+	}
 	erase := errand{Do: "erase", Pod: id}
 	_, err := send(t.Context(), w.c, erase)
 	if !errors.Is(err, errUnapproved) || exitCode(err) != 5 || !strings.Contains(err.Error(), actID("erase", id)) {

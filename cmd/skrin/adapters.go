@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -201,8 +200,7 @@ func (s *server) admit() func(*http.Request) bool {
 	bound := cmp.Or(s.Limit.Registrations, rate{60, 2 * time.Minute})
 	limit := auth.NewLimiter(bound.N, bound.Per/time.Duration(bound.N), fewKeys, s.now)
 	return func(r *http.Request) bool {
-		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		if ok := err == nil && limit.Allow(host); ok {
+		if at := addressOf(r, nil); at.IsValid() && limit.Allow(addressKey(at)) {
 			return true
 		}
 		s.guard.m.refusals.WithLabelValues(byRegistering).Inc()

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 )
 
@@ -36,27 +37,81 @@ func (s *chest) backup(e errand) error {
 	if s.data == nil {
 		return errors.New("a cluster is backed up by its database (pg_dump, without the keys) and its bucket")
 	}
+	if err := s.mayBackUp(e.To, e.Keys); err != nil {
+		return err
+	}
 	h := haul{told: e.told}
 	if err := h.estimate(s.root, "store", "blobs", "keys"); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(e.To, 0o700); err != nil {
+	part, fresh := e.To+".part", e.Keys+".new" // what is left of one that was interrupted goes
+	if err := errors.Join(os.RemoveAll(part), os.RemoveAll(fresh), os.MkdirAll(part, 0o700)); err != nil {
 		return err
 	}
-	if err := h.part(filepath.Join(e.To, "store"), s.data.Backup); err != nil {
+	if err := h.part(filepath.Join(part, "store"), s.data.Backup); err != nil {
 		return err
 	}
-	if err := s.dir.Backup(filepath.Join(e.To, "blobs"), h.add); err != nil {
+	if err := s.dir.Backup(filepath.Join(part, "blobs"), h.add); err != nil {
 		return err
 	}
-	fresh := e.Keys + ".new"
-	if err := os.RemoveAll(fresh); err != nil {
+	if err := errors.Join(h.part(fresh, s.ring.Backup), os.Chmod(fresh, 0o700)); err != nil {
 		return err
 	}
-	if err := errors.Join(h.part(fresh, s.ring.Backup), os.RemoveAll(e.Keys)); err != nil {
+	if err := errors.Join(os.Rename(part, e.To), os.RemoveAll(e.Keys)); err != nil {
 		return err
 	}
-	return os.Rename(fresh, e.Keys)
+	return errors.Join(os.Rename(fresh, e.Keys), syncDir(filepath.Dir(e.To)), syncDir(filepath.Dir(e.Keys)))
+}
+
+// syncDir makes what was renamed in a directory durable.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// mayBackUp refuses directories of which one would take the other's place, or that of
+// anything but a former copy of the keys.
+func (s *chest) mayBackUp(to, keys string) error {
+	to, keys, root := actual(to), actual(keys), actual(s.root)
+	for _, pair := range [][2]string{{to, keys}, {keys, to}, {root, to}, {root, keys}, {to, root}, {keys, root}} {
+		if rest, err := filepath.Rel(pair[0], pair[1]); err == nil && filepath.IsLocal(rest) {
+			return fmt.Errorf("%s is in %s: the data, its backup and the copy of the keys must be apart", pair[1], pair[0])
+		}
+	}
+	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is there already: give each backup a directory of its own", to)
+	}
+	there, err := os.ReadDir(keys)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, f := range there {
+		if f.IsDir() || !keyFile.MatchString(f.Name()) {
+			return fmt.Errorf("%s holds something else than a copy of the pods' keys, and would be removed: give the keys a directory of their own", keys)
+		}
+	}
+	if _, blobs := os.Lstat(filepath.Join(filepath.Dir(keys), "blobs")); filepath.Base(keys) == "store" && blobs == nil {
+		return fmt.Errorf("%s is the data of a backup: give the keys a directory of their own", keys)
+	}
+	return err
+}
+
+// keyFile is the name of a file in a copy of the keys, which is an embedded store.
+var keyFile = regexp.MustCompile(`^(CURRENT|LOCK|marker\..+|(MANIFEST|OPTIONS)-\d+|\d+\.(log|sst|blob))$`)
+
+// actual is a path without the symbolic links of what is there already.
+func actual(path string) string {
+	path = filepath.Clean(path)
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if dir := filepath.Dir(path); dir != path {
+		return filepath.Join(actual(dir), filepath.Base(path))
+	}
+	return path
 }
 
 // A haul tells how many bytes of a backup are where they belong, of about how many:

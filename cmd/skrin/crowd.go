@@ -38,6 +38,7 @@ import (
 	"skrin/pod"
 	"skrin/pod/consent"
 	"skrin/pod/credential"
+	"skrin/pod/leak"
 	"skrin/pod/registry"
 	"skrin/pod/vouch"
 )
@@ -88,7 +89,7 @@ const (
 	crowdForms = 2 // more forms than recipients
 )
 
-func newCrowd(ctx context.Context, dir string, persons, recipients int, leak pod.Leak, log *slog.Logger) (*crowd, error) {
+func newCrowd(ctx context.Context, dir string, persons, recipients int, by leak.Channel, log *slog.Logger) (*crowd, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -100,7 +101,7 @@ func newCrowd(ctx context.Context, dir string, persons, recipients int, leak pod
 	if w.server, err = newServer(ctx, config{Base: base, Dir: dir, Key: key, Demo: true, Token: 10 * time.Minute}, log); err != nil {
 		return nil, err
 	}
-	w.pod.Leak, w.pod.Now = leak, w.time
+	w.pod.Leak, w.pod.Now = by, w.time
 	w.persons = make([]*member, persons)
 	if w.doors, err = login.NewSessions(login.SessionOptions{Records: w.records, Base: w.Base, Now: w.time, Fail: w.failed}); err != nil {
 		return nil, err
@@ -317,7 +318,7 @@ func (w *crowd) forms(issued time.Time, registered, long bool, holders []jose.JS
 	since := issued.AddDate(0, 0, -rand.IntN(300)).Format(time.DateOnly)
 	places := w.spread(len(holders))
 	for i, holder := range holders {
-		if w.pod.Leak == pod.LeakHolder {
+		if w.pod.Leak == leak.Holder {
 			holder = holders[0]
 		}
 		form, err := credential.Issue(w.key, credential.Statement{
@@ -347,10 +348,10 @@ func (w *crowd) spread(n int) []credential.Status {
 	for i := range all {
 		list := rand.IntN(crowdLists)
 		switch {
-		case w.pod.Leak == pod.LeakStatus && i > 0:
+		case w.pod.Leak == leak.Status && i > 0:
 			all[i] = all[0]
 			continue
-		case w.pod.Leak == pod.LeakList && i > 0:
+		case w.pod.Leak == leak.List && i > 0:
 			list = w.listOf(all[0])
 		case i > 0 && i == n-1: // not all in one, which would be refused
 			list = (w.listOf(all[0]) + 1 + rand.IntN(crowdLists-1)) % crowdLists

@@ -364,9 +364,10 @@ func (g *guard) admit(who acl.Agent, r *http.Request) error {
 	if !own {
 		limiter = g.bulk
 	}
+	refused := g.m.bulk.WithLabelValues(party) // there from the first read: Prometheus sees no change in what begins with one
 	err := g.allow(limiter, byBulk, party, "You read more than is expected of you. This server's operator has been told. Wait, then retry.")
 	if err != nil {
-		g.m.bulk.WithLabelValues(party).Inc()
+		refused.Inc()
 		if g.reported.Allow(party) {
 			g.log.Warn("a party reads more than its profile", "party", party)
 		}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -24,6 +25,8 @@ import (
 	"skrin/acl"
 	"skrin/auth/dpop"
 	"skrin/ldp"
+	"skrin/pod/podtest"
+	"skrin/pod/store"
 )
 
 // newTestGuard stands around a handler, at a clock that stands still.
@@ -477,4 +480,66 @@ func TestTheExhaustedAreRefusedFirst(t *testing.T) {
 			t.Errorf("request %d: %d, want %d", i, got, row.want)
 		}
 	}
+}
+
+// TestMetricsMove: what the other tests don't see move does.
+func TestMetricsMove(t *testing.T) {
+	w := newWorldOf(t, func(c *config) {
+		c.Limit = limitSettings{Quota: 64 << 10, Registrations: rate{2, time.Hour}, Numbers: rate{1, time.Hour}}
+	})
+	moves := func(name, label string, by float64, do func()) {
+		t.Helper()
+		before := w.guard.value(t, name, label)
+		if do(); w.guard.value(t, name, label)-before != by {
+			t.Errorf("%s %s went from %v to %v", name, label, before, w.guard.value(t, name, label))
+		}
+	}
+	moves("skrin_refusals_total", `"quota"`, 1, func() {
+		if a := w.ask(w.alice, "PUT", "/much", "application/octet-stream", strings.Repeat("x", 128<<10)); a.StatusCode != 507 {
+			t.Errorf("more than the quota: %s %s", a.Status, a.body)
+		}
+	})
+	admit := w.admit()
+	moves("skrin_refusals_total", `"registrations"`, 3, func() {
+		for i, row := range []struct {
+			from string
+			want bool
+		}{{"192.0.2.1:1", true}, {"192.0.2.1:2", true}, {"192.0.2.1:3", false}, {"[::ffff:192.0.2.1]:4", false},
+			{"[2001:db8::1]:1", true}, {"[2001:db8::2]:1", true}, {"[2001:db8::3]:1", false}, {"[2001:db8:0:1::1]:1", true}} {
+			r := httptest.NewRequest("POST", "/.oidc/register", nil)
+			if r.RemoteAddr = row.from; admit(r) != row.want {
+				t.Errorf("registration %d, from %s: not %v", i, row.from, row.want)
+			}
+		}
+	})
+	moves("skrin_refusals_total", `"numbers"`, 1, func() {
+		if w.guard.renumbers("x") != nil || w.guard.renumbers("x") == nil {
+			t.Error("changes of numbers aren't bounded by one")
+		}
+	})
+	failing := podtest.NewFake(t, podtest.New(t))
+	failing.Next(podtest.Fails)
+	moves("skrin_store_errors_total", `"create"`, 1, func() {
+		err := meteredStore{failing, w.guard.m, w.guard.traces}.Create(t.Context(), "x", func(store.Tx) error { return nil })
+		if err == nil {
+			t.Error("a commit that fails doesn't")
+		}
+	})
+	moves("skrin_bulk_reads_total", `"insurer"`, 0, func() { // it is there before the first refusal, or that couldn't be seen as a change
+		must(t, w.guard.admit(acl.Agent{ID: acl.WebID(w.Base + "/.parties/insurer#it")}, httptest.NewRequest("GET", "/x/y", nil)))
+	})
+	all, err := w.guard.m.registry.Gather()
+	must(t, err)
+	if !strings.Contains(fmt.Sprint(all), `value:"insurer"`) {
+		t.Error("a party that reads has no count of refusals")
+	}
+	moves("skrin_streams", "", 1, func() {
+		w.put("/heard", "text/plain", "x")
+		c, a := w.subscribe(w.alice, "WebSocketChannel2023", "/heard", nil)
+		if a.StatusCode != 200 {
+			t.Fatalf("%s %s", a.Status, a.body)
+		}
+		w.dial(c)
+		until(t, "the stream is counted", func() bool { return w.guard.value(t, "skrin_streams") == 1 })
+	})
 }

@@ -254,7 +254,7 @@ type abuse struct {
 // ends, the server is as before, and has lost nothing.
 func TestAbuse(t *testing.T) {
 	limits := limitSettings{
-		Header: 16 << 10, HeaderTime: 300 * time.Millisecond, Stall: 300 * time.Millisecond, Idle: time.Minute, Connections: 3000,
+		Header: 16 << 10, HeaderTime: time.Second, Stall: time.Second, Idle: time.Minute, Connections: 3000,
 		Body: 1 << 20, RDF: 1 << 20, Requests: 64, AddressRequests: 32,
 	}
 	w := newWorldOf(t, func(c *config) { c.Limit = limits })

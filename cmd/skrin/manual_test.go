@@ -167,10 +167,10 @@ func TestAWrongCommandLine(t *testing.T) {
 // is typed; and what heeds it says no more than that it was interrupted.
 func TestCtrlC(t *testing.T) {
 	for line, want := range map[string]bool{
-		"issue --key k --issuer https://a --type t":                                        false,
-		"verify --keys k --issuer https://a --type t":                                      false,
-		"serve":                                                                            true,
-		"restore b --keys k --dir d":                                                       true,
+		"issue --key k --issuer https://a --type t":   false,
+		"verify --keys k --issuer https://a --type t": false,
+		"serve":                      true,
+		"restore b --keys k --dir d": true,
 		"provider push --server x --id i --key k --issuer https://a --receipts r m.json r": true,
 	} {
 		k, err := lenient(t).Parse(strings.Fields(line))

@@ -80,6 +80,9 @@ func newMetrics() *metrics {
 	for _, limit := range []string{byAddress, byTogether, byRequests, byMemory, byClient, byPod, byBulk, byQuota, bySize, byRegistering, byNumbers, byLogins, byOAuth, byLookups, byCostly} {
 		m.refusals.WithLabelValues(limit)
 	}
+	for _, do := range []string{"view", "update", "create"} {
+		m.storeErrors.WithLabelValues(do)
+	}
 	m.registry.MustRegister(m.requests, m.seconds, m.underWay, m.refusals, m.bulk, m.store, m.storeErrors, m.certificate, m.stalled, m.parked,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "skrin_build_info", Help: "1; the labels say which build this is."}, []string{"version", "go"})

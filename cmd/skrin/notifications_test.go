@@ -241,13 +241,20 @@ func TestChannelFeatures(t *testing.T) {
 	if _, _, err := websocket.Dial(t.Context(), later.ReceiveFrom, nil); err == nil {
 		t.Error("a channel that was ended can be connected to")
 	}
-	brief, _ := w.subscribe(w.alice, notify.WebSocket, "/x", map[string]any{"endAt": time.Now().Add(2 * time.Second).Format(time.RFC3339)})
-	if brief.ID != "" {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	for life := 2 * time.Second; ; life *= 2 { // it may end before it is connected to
+		brief, _ := w.subscribe(w.alice, notify.WebSocket, "/x", map[string]any{"endAt": time.Now().Add(life).Format(time.RFC3339)})
+		conn, _, err := websocket.Dial(t.Context(), brief.ReceiveFrom, nil)
+		if err != nil && life < 30*time.Second {
+			continue
+		}
+		must(t, err)
+		defer conn.CloseNow()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second+life)
 		defer cancel()
-		if _, _, err := w.dial(brief).Read(ctx); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
+		if _, _, err := conn.Read(ctx); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
 			t.Errorf("at its end: %v", err)
 		}
+		break
 	}
 }
 

@@ -109,6 +109,9 @@ func (s *server) run(ctx context.Context, e errand) (o outcome, err error) {
 		return s.perform(ctx, e)
 	case "erase", "export", "replace signing keys":
 		if s.TwoPeople > 0 {
+			if err := s.there(ctx, e.Pod); err != nil { // nobody is asked to approve what can't be
+				return o, err
+			}
 			if err := s.acts.approved(ctx, by, e.Do, e.on(), s.TwoPeople); err != nil {
 				return o, err
 			}
@@ -116,6 +119,19 @@ func (s *server) run(ctx context.Context, e errand) (o outcome, err error) {
 	}
 	err = s.acts.do(ctx, by, e.Do, e.on(), func() error { o, err = s.perform(ctx, e); return err })
 	return o, err
+}
+
+// there says whether there is such a pod, with its key or without; "" is none in
+// particular.
+func (s *server) there(ctx context.Context, id string) error {
+	if id == "" {
+		return nil
+	}
+	err := s.store.View(ctx, store.Name("id/"+id), func(store.Tx) error { return nil })
+	if errors.Is(err, store.ErrNoKey) {
+		return nil
+	}
+	return err
 }
 
 const shownActs = 1000 // lines of the operators' log that are shown
@@ -271,7 +287,7 @@ func (s *server) operate(ctx context.Context) {
 			o, err = s.run(r.Context(), e)
 		}
 		if err != nil {
-			o.Error, o.Waits, o.Broken = err.Error(), errors.Is(err, errUnapproved), errors.Is(err, errActs)
+			o.Error, o.Waits, o.Broken = said(err).Error(), errors.Is(err, errUnapproved), errors.Is(err, errActs)
 		}
 		_ = json.NewEncoder(w).Encode(report{outcome: o})
 	})}
@@ -371,7 +387,8 @@ func doHere(ctx context.Context, c config, e errand) (o outcome, err error) {
 		return o, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	return s.run(ctx, e)
+	o, err = s.run(ctx, e)
+	return o, said(err)
 }
 
 // An operated is what commands of the operator take that are done on the server's
@@ -408,7 +425,11 @@ func (c *operated) tell(o outcome, say func(outcome) string) error {
 	if c.JSON {
 		return json.NewEncoder(os.Stdout).Encode(o)
 	}
-	_, err := fmt.Println(say(o))
+	text := say(o)
+	if text == "" { // a list of none has no line
+		return nil
+	}
+	_, err := fmt.Println(text)
 	return err
 }
 

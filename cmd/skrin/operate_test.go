@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,5 +144,69 @@ func TestARestoreIsWholeOrNothing(t *testing.T) {
 		if (err == nil) != row.whole || len(left) != map[bool]int{true: 1}[row.whole] {
 			t.Errorf("%s: %v, and there is %v", row.is, err, left)
 		}
+	}
+}
+
+// TestABackupRemovesNothingElse: than the former copy of the keys; and neither part of
+// it is where another is.
+func TestABackupRemovesNothingElse(t *testing.T) {
+	s, _ := newActs(t)
+	at := t.TempDir()
+	in := func(name string) string { return filepath.Join(at, name) }
+	must(t, os.MkdirAll(in("home"), 0o700))
+	must(t, os.WriteFile(in("home/letter"), []byte("x"), 0o600))
+	must(t, os.Symlink(in("home"), in("link")))
+	must(t, os.Symlink(s.Dir, in("data")))
+	for _, row := range []struct{ is, to, keys, says string }{
+		{"a good one", "b1", "keys", ""},
+		{"the next, with the same keys", "b2", "keys", ""},
+		{"into the one before", "b1", "keys", "is there already"},
+		{"both in one", "b3", "b3", "must be apart"},
+		{"the keys in the backup", "b3", "b3/keys", "must be apart"},
+		{"the backup among the keys", "keys/b3", "keys", "must be apart"},
+		{"in what is served", "data/b3", "keys", "must be apart"},
+		{"the keys in what is served", "b3", "data/copy", "must be apart"},
+		{"the keys in place of what is served", "b3", "data", "must be apart"},
+		{"the keys in place of what is somebody's", "b3", "home", "holds something else"},
+		{"the same by a link", "b3", "link", "holds something else"},
+		{"the keys in place of another backup", "b3", "b1", "holds something else"},
+		{"the keys in place of another backup's data", "b3", "b1/store", "is the data of a backup"},
+	} {
+		err := s.backup(errand{To: in(row.to), Keys: in(row.keys)})
+		if (err == nil) != (row.says == "") || err != nil && !strings.Contains(err.Error(), row.says) {
+			t.Errorf("%s: %v", row.is, err)
+		}
+	}
+	for _, name := range []string{"home/letter", "b1/store", "b2/blobs", "keys"} {
+		if _, err := os.Stat(in(name)); err != nil {
+			t.Errorf("it is gone: %v", err)
+		}
+	}
+	for _, name := range []string{"b1", "keys"} {
+		if info, err := os.Stat(in(name)); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("others may look at it: %v, %v", info, err)
+		}
+	}
+	if left, _ := filepath.Glob(in("*.*")); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+// TestAnotherMasterKey: than that with which a directory was made is named as what is
+// wrong, and what an operator is refused is told without a status of HTTP.
+func TestAnotherMasterKey(t *testing.T) {
+	c := config{Base: "https://pod.example.se", Dir: t.TempDir(), Key: make([]byte, keySize), Token: time.Minute}
+	s, err := newServer(t.Context(), c, slog.New(slog.DiscardHandler))
+	must(t, err)
+	must(t, s.Close())
+	if _, err := send(t.Context(), c, errand{Do: "type show", Type: "nosuch"}); err == nil || err.Error() != "There is no such type of evidence here." {
+		t.Errorf("a type that isn't there: %v", err)
+	}
+	c.Key = bytes.Repeat([]byte("k"), keySize)
+	if _, err := newServer(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "is the master key (key-file) the one") {
+		t.Errorf("with another key: %v", err)
+	}
+	if out := printedBy(t, func() error { return new(operated).tell(outcome{}, func(outcome) string { return "" }) }); out != "" {
+		t.Errorf("a list of none is %q", out)
 	}
 }

@@ -80,13 +80,23 @@ func TestAPartyThatIsStruckOffIsRefusedAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.parties.Remove(p.ID)
-	began := time.Now()
-	if got := statusOf(insurer.Get(t.Context(), evidence, "")); got != http.StatusUnauthorized && got != 0 || time.Since(began) > time.Second {
-		t.Errorf("got %d after %s", got, time.Since(began))
+	quickest := time.Hour
+	for range 5 { // of which one may be unhindered by what else the machine does
+		r.parties.Remove(p.ID)
+		began := time.Now()
+		if got := statusOf(insurer.Get(t.Context(), evidence, "")); got != http.StatusUnauthorized && got != 0 {
+			t.Errorf("got %d", got)
+		}
+		quickest = min(quickest, time.Since(began))
+		if err := r.parties.Add(p); err != nil {
+			t.Fatal(err)
+		}
+		if quickest < time.Second {
+			break
+		}
 	}
-	if err := r.parties.Add(p); err != nil {
-		t.Fatal(err)
+	if quickest > time.Second {
+		t.Errorf("it took %v", quickest)
 	}
 	if _, err := r.party("exempel-forsakring").Get(t.Context(), evidence, ""); err != nil {
 		t.Errorf("registered again: %v", err)

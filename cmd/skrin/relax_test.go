@@ -19,16 +19,21 @@ func TestAServerIsSmall(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
-	before := live()
-	s, err := newServer(t.Context(), config{Base: "https://pod.example.se", Dir: t.TempDir(), Key: make([]byte, keySize), Token: time.Minute}, slog.New(slog.DiscardHandler))
-	must(t, err)
-	defer s.Close()
-	held := int64(live()) - int64(before)
-	t.Logf("%d kB", held>>10)
-	if held > 8<<20 {
-		t.Errorf("it holds %d kB", held>>10)
+	least := int64(1 << 40)
+	for range 3 { // of which one may be undisturbed by what other tests have left
+		before := live()
+		s, err := newServer(t.Context(), config{Base: "https://pod.example.se", Dir: t.TempDir(), Key: make([]byte, keySize), Token: time.Minute}, slog.New(slog.DiscardHandler))
+		must(t, err)
+		least = min(least, int64(live())-int64(before))
+		must(t, s.Close())
+		if least <= 8<<20 {
+			break
+		}
 	}
-	runtime.KeepAlive(s)
+	t.Logf("%d kB", least>>10)
+	if least > 8<<20 {
+		t.Errorf("it holds %d kB", least>>10)
+	}
 }
 
 // TestBreather: memory is given back once when the start is over, and once after each

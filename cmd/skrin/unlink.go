@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"skrin/cmd/skrin/unlink"
-	"skrin/pod"
+	"skrin/pod/leak"
 )
 
 // unlinkCommand measures whether parties that pool what they received can match
@@ -48,9 +48,9 @@ func (c *unlinkCommand) run(ctx context.Context, out io.Writer) error {
 	if c.Persons < 20 || c.Recipients < 2 {
 		return fmt.Errorf("at least 20 persons and 2 recipients are needed")
 	}
-	leaks := []pod.Leak{pod.Leak(c.Leak)}
+	leaks := []leak.Channel{leak.Channel(c.Leak)}
 	if c.Leak == "all" {
-		leaks = append([]pod.Leak{""}, pod.Leaks()...)
+		leaks = append([]leak.Channel{""}, leak.All()...)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if !c.JSON {
@@ -58,21 +58,21 @@ func (c *unlinkCommand) run(ctx context.Context, out io.Writer) error {
 		fmt.Fprintln(table, "server\tstrategy\tAUC\t±95 %\ttop-1\t±95 %\tchance\tlooked at last")
 	}
 	var failed []string
-	for _, leak := range leaks {
+	for _, by := range leaks {
 		name := "honest"
-		if leak != "" {
-			name = "leaks " + string(leak)
+		if by != "" {
+			name = "leaks " + string(by)
 		}
 		began := time.Now()
-		results, err := c.measure(ctx, leak)
+		results, err := c.measure(ctx, by)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if !verdict(leak, results) {
+		if !verdict(by, results) {
 			failed = append(failed, name)
 		}
 		if c.JSON { // a line for each server, since a long run is seen to go on
-			if err := json.NewEncoder(out).Encode(trial{leak, results, verdict(leak, results)}); err != nil {
+			if err := json.NewEncoder(out).Encode(trial{by, results, verdict(by, results)}); err != nil {
 				return err
 			}
 			continue
@@ -96,31 +96,31 @@ func (c *unlinkCommand) run(ctx context.Context, out io.Writer) error {
 
 // A trial is what came of one server.
 type trial struct {
-	Leak    pod.Leak        `json:"leak"` // "" for the honest server
+	Leak    leak.Channel    `json:"leak"` // "" for the honest server
 	Results []unlink.Result `json:"results"`
 	Passes  bool            `json:"as_it_must_be"`
 }
 
 // verdict reports whether the results are those of an honest server, or of one
 // whose leak was caught. What chance explains is not held against an honest one.
-func verdict(leak pod.Leak, results []unlink.Result) bool {
+func verdict(by leak.Channel, results []unlink.Result) bool {
 	bad := func(r unlink.Result) bool {
 		return r.AUC > honestAUC && r.AUC-doubt*r.Error > 0.5 || r.Top1 > honestTop1*r.Chance && r.Top1-doubt*r.Top1Error > r.Chance
 	}
-	if leak == "" {
+	if by == "" {
 		return !slices.ContainsFunc(results, bad)
 	}
 	return slices.ContainsFunc(results, func(r unlink.Result) bool { return r.AUC >= caughtAUC })
 }
 
 // measure runs a server with a leak, and lets every pair of recipients try.
-func (c *unlinkCommand) measure(ctx context.Context, leak pod.Leak) ([]unlink.Result, error) {
+func (c *unlinkCommand) measure(ctx context.Context, by leak.Channel) ([]unlink.Result, error) {
 	dir, err := os.MkdirTemp("", "skrin-unlink-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	w, err := newCrowd(ctx, dir, c.Persons, c.Recipients, leak, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	w, err := newCrowd(ctx, dir, c.Persons, c.Recipients, by, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		return nil, err
 	}

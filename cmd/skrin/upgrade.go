@@ -76,6 +76,8 @@ func (s *chest) loadUpgrade(ctx context.Context, u *upgrade) error {
 	}
 	u.version = r.Version
 	switch {
+	case errors.Is(err, sealed.ErrDamaged): // the first that is read of all
+		return fmt.Errorf("it can't be read: is the master key (key-file) the one with which it was made? %w", err)
 	case err != nil:
 		return fmt.Errorf("which schema the pods have: %w", err)
 	case u.Schema > pod.Schema:

@@ -84,6 +84,26 @@ func (l *StatusList) Equal(m *StatusList) bool {
 	return l.bits == m.bits && bytes.Equal(l.list, m.list)
 }
 
+// Changed returns the indexes at which a list says something else than the one before
+// it, in order; nil for a list in which all was valid.
+func (l *StatusList) Changed(before *StatusList) (all []int) {
+	if before == nil {
+		before = &StatusList{bits: l.bits, list: make([]byte, len(l.list))}
+	}
+	alike := l.bits == before.bits
+	per := 8 / l.bits
+	for i, end := 0, max(l.Len(), before.Len()); i < end; i++ {
+		if at := i / per; alike && i%per == 0 && at < min(len(l.list), len(before.list)) && l.list[at] == before.list[at] {
+			i += per - 1 // of most lists most bytes are as they were
+			continue
+		}
+		if l.At(i) != before.At(i) {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
 type statusClaims struct {
 	Subject string  `json:"sub"`
 	Issued  int64   `json:"iat"`

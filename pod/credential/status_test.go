@@ -4,6 +4,7 @@ package credential
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,4 +151,25 @@ func FuzzReadStatusList(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestChanged: what a list says anew is found at each place, and nothing else.
+func TestChanged(t *testing.T) {
+	list := func(bits int, bytes ...byte) *StatusList { return &StatusList{bits: bits, list: bytes} }
+	for _, row := range []struct {
+		is          string
+		now, before *StatusList
+		want        []int
+	}{
+		{"the first, of two bits", list(2, 0, 0b01_00_10_00, 0), nil, []int{5, 7}},
+		{"the same", list(1, 0, 7, 0), list(1, 0, 7, 0), nil},
+		{"one more, one less", list(1, 0b1, 0b110), list(1, 0b1, 0b011), []int{8, 10}},
+		{"of other places", list(2, 0b01_00_00_01), list(1, 0b1000_1000), []int{0, 4, 5, 6}},
+		{"it has grown", list(1, 1, 0b10), list(1, 1), []int{8, 10, 11, 12, 13, 14, 15}},
+		{"it has shrunk", list(1, 1), list(1, 1, 0b10), []int{8, 10, 11, 12, 13, 14, 15}},
+	} {
+		if got := row.now.Changed(row.before); !slices.Equal(got, row.want) {
+			t.Errorf("%s: %v, want %v", row.is, got, row.want)
+		}
+	}
 }

@@ -103,6 +103,9 @@ type Store struct {
 	closed bool
 	stop   chan struct{}  // closed by Close
 	work   sync.WaitGroup // commits on their way, and the sweeper
+
+	unsynced queue
+	syncer   sync.WaitGroup // syncAll
 }
 
 var (
@@ -151,7 +154,9 @@ func open(dir string, fs vfs.FS, o Options) (*Store, error) {
 		set.init()
 	}
 	s.turn.Store(1)
+	s.unsynced.some = make(chan struct{}, 1)
 	s.work.Go(s.sweep)
+	s.syncer.Go(s.syncAll)
 	return s, nil
 }
 
@@ -260,6 +265,8 @@ func (s *Store) Close() error {
 	ended := make(chan error, 1)
 	go func() {
 		s.work.Wait()
+		close(s.unsynced.some)
+		s.syncer.Wait()
 		ended <- errors.Join(s.db.Close(), s.lock.Close())
 	}()
 	select {

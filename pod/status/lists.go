@@ -324,16 +324,7 @@ func (s *Lists) refresh(ctx context.Context, party registry.Party, uri string, n
 		by.next = now.Add(refreshLeast)
 		return nil, nil, err
 	}
-	changed, f.owed = f.owed, nil
-	for i := range list.Len() {
-		was := credential.Valid
-		if f.list != nil {
-			was = f.list.At(i)
-		}
-		if list.At(i) != was {
-			changed = append(changed, i)
-		}
-	}
+	changed, f.owed = append(f.owed, list.Changed(f.list)...), nil
 	f.take(by, list, now)
 	return token, changed, nil
 }

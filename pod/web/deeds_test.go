@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/html"
 
 	"skrin/ldp"
+	"skrin/pod/evidence"
 	"skrin/pod/loan"
 	"skrin/pod/web"
 )
@@ -175,6 +176,29 @@ func TestNothingNewIsNotNothing(t *testing.T) {
 		if text := textOf(parse(t, b.do(call{path: "/me/"}).Body.String())); !strings.Contains(text, want) {
 			t.Errorf("who has %s: %s", held, text)
 		}
+	}
+}
+
+// What ends within two weeks is on the overview: what others may read, and evidence.
+func TestWhatEndsSoonIsSaid(t *testing.T) {
+	b := newBench(t)
+	for i, expires := range []string{"2026-12-05", "2026-12-04", "2026-12-06"} {
+		e := piece("s"+fmt.Sprint(i), "2026-11-01")
+		e.Expires = day(expires)
+		b.pod.holdings = append([]evidence.Evidence{e}, b.pod.holdings...)
+	}
+	revoked := piece("r", "2026-11-01")
+	revoked.Ended, revoked.Expires = evidence.Revoked, day("2026-12-01")
+	b.pod.holdings = append(b.pod.holdings, revoked)
+	soon := ""
+	for _, s := range find(parse(t, b.do(call{path: "/me/"}).Body.String()), "section") {
+		if attr(s, "aria-labelledby") == "soon" {
+			soon = textOf(s)
+		}
+	}
+	const want = "Slutar snart Arbetslöshetsintyg från Arbetsförmedlingen (exempel), gäller till och med 3 december 2026 Arbetslöshetsintyg från Arbetsförmedlingen (exempel), gäller till och med 4 december 2026 Exempel Försäkring får läsa till och med 27 november 2026: Arbetslöshetsintyg"
+	if soon != want {
+		t.Errorf("%s\nwant\n%s", soon, want)
 	}
 }
 
@@ -466,6 +490,12 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	text := textOf(parse(t, newBench(t).do(call{path: "/me/files/profile/card"}).Body.String()))
+	piece := newBench(t).do(call{path: "/me/files/evidence/e1"}).Body.String()
+	for _, want := range []string{"Ett av dina intyg.", `<dd><span lang="nb">Bevis</span> <span class="soft">(nb)</span></dd>`, "<dt>check date</dt><dd>20 november 2026</dd>", "<dt>registered</dt><dd>Ja</dd>"} {
+		if !strings.Contains(strings.ReplaceAll(piece, "\u00a0", " "), want) {
+			t.Errorf("evidence as a file lacks %q: %s", want, piece)
+		}
+	}
 	for _, want := range []string{"family name <b>Ek\uFFFD", "homepage alert(1)", "utan namn", "card"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("a document in words lacks %q: %s", want, text)

@@ -120,6 +120,9 @@ func (v *visit) about(id ldp.ID) string {
 	if key, ok := known[strings.TrimPrefix(string(id), string(v.root()))]; ok {
 		return v.t(key)
 	}
+	if strings.HasPrefix(strings.TrimPrefix(string(id), string(v.root())), "evidence/") {
+		return v.t("files.known.piece")
+	}
 	return ""
 }
 
@@ -234,7 +237,7 @@ func (g *tongue) decimal(x float64) string {
 }
 
 // A statement is one thing that a document of data says.
-type said struct{ What, Value, Link string }
+type said struct{ What, Value, Link, Lang string }
 
 // A thing is what a document of data says of one thing.
 type thing struct {
@@ -302,7 +305,7 @@ func (v *visit) things(g *rdf.Graph) (all []thing, cut bool) {
 			}
 			all = append(all, thing{Name: name})
 		}
-		s := said{What: nameOf(t.P.Value), Value: v.value(t.O.Datatype, t.O.Value)}
+		s := said{What: nameOf(t.P.Value), Value: v.value(t.O.Datatype, t.O.Value), Lang: t.O.Lang}
 		switch {
 		case t.O.IsBlank():
 			s.Value = v.t("file.unnamed")
@@ -323,7 +326,7 @@ func nameOf(iri string) string {
 	if i := strings.LastIndexAny(name, "/#:"); i >= 0 {
 		name = name[i+1:]
 	}
-	if name = fileName(name); name == "" {
+	if name = strings.TrimSpace(strings.ReplaceAll(fileName(name), "_", " ")); name == "" {
 		return plain(iri)
 	}
 	var b strings.Builder

@@ -30,7 +30,7 @@ func newFiles() *files {
 		"/alva/profile/card":     {"text/turtle", "<#me> a <http://xmlns.com/foaf/0.1/Person> ; <http://xmlns.com/foaf/0.1/familyName> \"<b>Ek\u202e\" ; <http://xmlns.com/foaf/0.1/homepage> <javascript:alert(1)>, <https://alva.example/> ; <http://xmlns.com/foaf/0.1/knows> [] ."},
 		"/alva/notes/%C3%A5.txt": {"text/plain", "Hello <script>\u202e\tthere\n"}, "/alva/notes/b%3Cb%3E.txt": {"text/plain", strings.Repeat("å", 9000)},
 		"/alva/notes/broken.ttl": {"text/turtle", "<"}, "/alva/notes/page.html": {"text/html", "<script>alert(1)</script>"}, "/alva/notes/picture.png": {"image/png", "\x89PNG"},
-		"/alva/evidence/e1": {"text/turtle", "<#e> <https://af.example.se/evidence#registered> true ."},
+		"/alva/evidence/e1": {"text/turtle", "<#e> <https://af.example.se/evidence#registered> true ; <http://purl.org/dc/terms/title> \"Bevis\"@nb ; <https://af.example.se/evidence#check_date> \"2026-11-20\"^^<http://www.w3.org/2001/XMLSchema#date> ."},
 	} {
 		f.kind[path], f.body[path] = file[0], file[1]
 	}

@@ -21,6 +21,7 @@ import (
 // How much the pages show at once.
 const (
 	recent   = 5                   // pieces of evidence on the home page
+	holding  = 50                  // of those that come first, and so hold, are looked at for what ends soon
 	soon     = 14 * 24 * time.Hour // what ends within it is on the home page
 	soonest  = 20                  // so many of it
 	pageSize = 50                  // lines of the log
@@ -61,16 +62,23 @@ func (v *visit) home() error {
 		}
 		lines = append(lines, line{o.Request.ID, words, o.Request.AnswerBy})
 	}
-	newest, held, err := v.Pod.Pieces(v.r.Context(), v.who, 0, recent)
+	newest, held, err := v.Pod.Pieces(v.r.Context(), v.who, 0, holding)
 	if err != nil {
 		return fmt.Errorf("list evidence: %w", err)
 	}
-	var cards []card
-	for _, e := range newest {
-		if e.State(v.Now()) == evidence.Current {
+	var cards, expiring []card
+	for i, e := range newest {
+		if e.State(v.Now()) != evidence.Current {
+			continue
+		}
+		if i < recent {
 			cards = append(cards, v.card(e))
 		}
+		if !e.Expires.After(v.Now().Add(soon)) && len(expiring) < soonest {
+			expiring = append(expiring, v.card(e))
+		}
 	}
+	slices.SortStableFunc(expiring, func(a, b card) int { return a.Expires.Compare(b.Expires) })
 	ending, err := v.Pod.Ending(v.r.Context(), v.who, v.Now().Add(soon), soonest)
 	if err != nil {
 		return fmt.Errorf("what ends soon: %w", err)
@@ -86,12 +94,13 @@ func (v *visit) home() error {
 		}
 	}
 	return v.show(200, "home", v.t("nav.home"), "nav.home", struct {
-		Lines  []line
-		Cards  []card
-		Held   int // pieces of evidence in all
-		Soon   []share
-		Helped []mandate.Mandate
-	}{lines, cards, held, shares, helped})
+		Lines    []line
+		Cards    []card
+		Held     int // pieces of evidence in all
+		Expiring []card
+		Soon     []share
+		Helped   []mandate.Mandate
+	}{lines, cards, held, expiring, shares, helped})
 }
 
 // signIn lists the ways to sign in, and sends on whoever has; who has, but not at

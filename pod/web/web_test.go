@@ -761,7 +761,9 @@ func TestAnOnlookerLearnsNothing(t *testing.T) {
 		"/me/evidence/e1": "/me/evidence/xx", "/me/sharing/c1": "/me/sharing/xx", "/me/log/118": "/me/log/999", "/me/requests/r-consent": "/me/requests/x-xxxxxxx",
 		"/me/for/m2/": "/me/for/xx/", "/me/help/c0de": "/me/help/xxxx", "/me/files/notes/": "/me/files/xxxxx/", "/me/answer/consent": "/me/answer/xxxxxxx",
 	} {
-		strip := func(s, path string) string { return strings.ReplaceAll(strings.ReplaceAll(s, path, ""), url.QueryEscape(path), "") }
+		strip := func(s, path string) string {
+			return strings.ReplaceAll(strings.ReplaceAll(s, path, ""), url.QueryEscape(path), "")
+		}
 		if a, b := strip(at(is), is), strip(at(isnt), isnt); a != b {
 			t.Errorf("%s and %s differ for a stranger:\n%s\n%s", is, isnt, a, b)
 		}

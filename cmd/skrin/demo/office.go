@@ -361,6 +361,15 @@ type shownMatter struct {
 	Profile string
 }
 
+// day gives a day in words; "" for what is no day.
+func (of *Office) day(text, lang string) string {
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return ""
+	}
+	return view{words: of.words[lang]}.Day(t)
+}
+
 func (of *Office) shown(m matter, lang string) shownMatter {
 	s := shownMatter{matter: m, Profile: of.Server + "/me/"}
 	if kind, ok := kindOf(m.Given); ok {
@@ -371,7 +380,7 @@ func (of *Office) shown(m matter, lang string) shownMatter {
 	for _, name := range m.Fields {
 		if value, ok := m.Facts[name]; ok {
 			text := fmt.Sprint(value)
-			s.Rows = append(s.Rows, row{name, read.title(name, lang), cmp.Or(words[text], read.words(name, text, lang))})
+			s.Rows = append(s.Rows, row{name, read.title(name, lang), cmp.Or(words[text], of.day(text, lang), read.words(name, text, lang))})
 		}
 	}
 	return s

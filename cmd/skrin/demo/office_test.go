@@ -41,6 +41,11 @@ func TestOfficePages(t *testing.T) {
 // TestFacts: the days in a plan are counted from today.
 func TestFacts(t *testing.T) {
 	of := &Office{site: &site{Options: Options{Now: func() time.Time { return time.Date(2026, 12, 31, 23, 59, 0, 0, time.UTC) }}}}
+	m := matter{Type: "no:arbeidsgiver:ansettelsestilbud:1", Fields: []string{"occupation", "start_date"}, Facts: map[string]any{"occupation": "http://data.europa.eu/esco/occupation/f2b15a0e-e65a-438a-affb-29b9d50b77d1", "start_date": "2027-01-21"}}
+	of.words = map[string]map[string]string{"en": {"months": "January"}}
+	if got := of.shown(m, "en").Rows; len(got) != 2 || got[0].Value != "software developer" || got[1].Value != "21\u00a0January 2027" {
+		t.Errorf("what was read, in words: %v", got)
+	}
 	for in, want := range map[any]any{
 		"{today}": "2026-12-31", "{today+1}": "2027-01-01", "{year}": 2026, "7100": "7100", true: true, 25.0: 25.0, "{": "{",
 	} {

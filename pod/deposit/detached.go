@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package deposit
 
 import (
 	"context"
@@ -29,8 +29,25 @@ import (
 // forms that say the same (FormsWanted asks for them).
 const TypeDetached = "evidence-rdf+jws"
 
+// canonicalValue refuses a term that isn't a value of the datatype in the form in
+// which we keep it.
+func canonicalValue(term rdf.Term, datatype string) error {
+	var value any = term.Value
+	switch datatype {
+	case vocab.XSD + "boolean":
+		value = term.Value == "true"
+	case vocab.XSD + "integer":
+		value = json.Number(term.Value)
+	}
+	lexical, err := lexicalForm(value, datatype)
+	if err == nil && (lexical != term.Value || term.Datatype != datatype) {
+		err = errors.New("it is not of the type's datatype, or not in its canonical form")
+	}
+	return err
+}
+
 // readDetached verifies evidence in RDF with its detached signature.
-func (p *Pod) readDetached(ctx context.Context, party registry.Party, types []string, g *rdf.Graph, base string, signatures []string) (*delivery, []string) {
+func (r *Reader) readDetached(ctx context.Context, party registry.Party, types []string, g *rdf.Graph, base string, signatures []string) (*Delivery, []string) {
 	header, signature, ok := strings.Cut(signatures[0], "..")
 	if !ok || len(signatures) > 1 {
 		return nil, []string{"detachedSignature: exactly one is taken, a detached JWS: {header}..{signature}."}
@@ -43,7 +60,7 @@ func (p *Pod) readDetached(ctx context.Context, party registry.Party, types []st
 	if _, err := party.CheckSigned(jws, TypeDetached); err != nil {
 		return nil, []string{"detachedSignature: " + err.Error() + "."}
 	}
-	d, err := p.attested(party, types, g, rdf.IRI(base+"#evidence"))
+	d, err := r.attested(party, types, g, rdf.IRI(base+"#evidence"))
 	if err != nil {
 		return nil, []string{err.Error()}
 	}
@@ -53,17 +70,17 @@ func (p *Pod) readDetached(ctx context.Context, party registry.Party, types []st
 
 // attested reads what RDF says of the evidence it. Its error is for the provider and
 // names no value.
-func (p *Pod) attested(party registry.Party, types []string, g *rdf.Graph, it rdf.Term) (*delivery, error) {
+func (r *Reader) attested(party registry.Party, types []string, g *rdf.Graph, it rdf.Term) (*Delivery, error) {
 	if !g.Has(it, rdf.IRI(vocab.Type), rdf.IRI(vocab.CCCEV+"Evidence")) {
 		return nil, errors.New("the cccev:Evidence must be named <#evidence>, after the address to which it is sent")
 	}
 	kind, _ := g.Object(it, rdf.IRI(vocab.DCT+"conformsTo"))
-	t, ok := p.Types.Find(func(t *registry.EvidenceType) bool { return t.IRI == kind.Value })
+	t, ok := r.Types.Find(func(t *registry.EvidenceType) bool { return t.IRI == kind.Value })
 	if !ok || !slices.Contains(party.MayIssue, t.ID) || !slices.Contains(types, t.ID) {
 		return nil, errors.New("dct:conformsTo: you may not deliver evidence of this type to this person")
 	}
-	d := &delivery{typ: t}
-	if err := d.valid(g, it, p.Now()); err != nil {
+	d := &Delivery{Type: t}
+	if err := d.valid(g, it, r.Round.Now()); err != nil {
 		return nil, err
 	}
 	said := map[string]rdf.Term{}
@@ -83,9 +100,9 @@ func (p *Pod) attested(party registry.Party, types []string, g *rdf.Graph, it rd
 		if err := canonicalValue(value, f.Datatype); err != nil {
 			return nil, errors.New("the value for " + f.Concept + ": " + err.Error())
 		}
-		d.facts = append(d.facts, evidence.Fact{Field: f.Name, Value: value.Value})
+		d.Facts = append(d.Facts, evidence.Fact{Field: f.Name, Value: value.Value})
 	}
-	if len(d.facts) == 0 {
+	if len(d.Facts) == 0 {
 		return nil, errors.New("it has none of the type's values")
 	}
 	return d, nil
@@ -93,7 +110,7 @@ func (p *Pod) attested(party registry.Party, types []string, g *rdf.Graph, it rd
 
 // valid reads the days from and until which evidence is good, and refuses what isn't
 // now.
-func (d *delivery) valid(g *rdf.Graph, it rdf.Term, now time.Time) (err error) {
+func (d *Delivery) valid(g *rdf.Graph, it rdf.Term, now time.Time) (err error) {
 	issued, _ := g.Object(it, rdf.IRI(vocab.DCT+"issued"))
 	period, _ := g.Object(it, rdf.IRI(vocab.CCCEV+"validityPeriod"))
 	end, _ := g.Object(period, rdf.IRI(vocab.Time+"hasEnd"))
@@ -110,21 +127,4 @@ func (d *delivery) valid(g *rdf.Graph, it rdf.Term, now time.Time) (err error) {
 		return errors.New("the evidence has expired")
 	}
 	return nil
-}
-
-// canonicalValue refuses a term that isn't a value of the datatype in the form in
-// which we keep it.
-func canonicalValue(term rdf.Term, datatype string) error {
-	var value any = term.Value
-	switch datatype {
-	case vocab.XSD + "boolean":
-		value = term.Value == "true"
-	case vocab.XSD + "integer":
-		value = json.Number(term.Value)
-	}
-	lexical, err := lexicalForm(value, datatype)
-	if err == nil && (lexical != term.Value || term.Datatype != datatype) {
-		err = errors.New("it is not of the type's datatype, or not in its canonical form")
-	}
-	return err
 }

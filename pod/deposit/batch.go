@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package deposit
 
 import (
 	"bytes"
@@ -33,50 +33,6 @@ const (
 	maxFaults = 100     // that are told
 )
 
-// readRows reads a batch and checks all of its rows.
-func (p *Pod) readRows(ctx context.Context, party registry.Party, types []string, body []byte) ([]*delivery, error) {
-	rows, faults := parseRows(body)
-	var all []*delivery
-	marks := map[string]int{}
-	for i, row := range rows {
-		d, of := p.readRow(ctx, party, types, row)
-		for _, f := range of {
-			faults = append(faults, fmt.Sprintf("row %d: %s", i+1, f))
-		}
-		if of != nil {
-			continue
-		}
-		for _, m := range d.allMarks {
-			if other, ok := marks[m]; ok && other != i {
-				faults = append(faults, fmt.Sprintf("row %d: it shares a digest, salt, status index or holder key with row %d.", i+1, other+1))
-				break
-			}
-			marks[m] = i
-		}
-		all = append(all, d)
-	}
-	if faults != nil {
-		return nil, ldp.Refuse(ldp.Unprocessable, "Nothing of the batch is accepted.", faults[:min(len(faults), maxFaults)]...)
-	}
-	return all, nil
-}
-
-func (p *Pod) readRow(ctx context.Context, party registry.Party, types []string, row Row) (*delivery, []string) {
-	switch {
-	case len(row.Forms) == 0:
-		return nil, []string{"forms: the evidence is not signed."}
-	case len(row.Forms) > maxForms:
-		return nil, []string{fmt.Sprintf("forms: there are more than %d.", maxForms)}
-	case len(row.Reference) > 128 || text.HasNumber(row.Reference):
-		return nil, []string{"reference: at most 128 bytes, and no personal number."}
-	}
-	d, faults := p.checkForms(ctx, party, types, row.Forms)
-	if faults == nil {
-		d.reference = row.Reference
-	}
-	return d, faults
-}
-
 // parseRows reads the rows of a batch, which are not empty lines.
 func parseRows(body []byte) (rows []Row, faults []string) {
 	for line := range bytes.Lines(body) {
@@ -101,10 +57,10 @@ func parseRows(body []byte) (rows []Row, faults []string) {
 	return rows, faults
 }
 
-// ofRow says in a refusal which row it is about; i is -1 for a single deposit.
-func ofRow(i int, err error) error {
+// OfRow says in a refusal that it is about a row, numbered from 0.
+func OfRow(i int, err error) error {
 	f, ok := errors.AsType[*ldp.Fault](err)
-	if !ok || i < 0 {
+	if !ok {
 		return err
 	}
 	g := *f
@@ -113,4 +69,48 @@ func ofRow(i int, err error) error {
 		g.Errors[j] = fmt.Sprintf("row %d: %s", i+1, g.Errors[j])
 	}
 	return &g
+}
+
+// readRows reads a batch and checks all of its rows.
+func (r *Reader) readRows(ctx context.Context, party registry.Party, types []string, body []byte) ([]*Delivery, error) {
+	rows, faults := parseRows(body)
+	var all []*Delivery
+	marks := map[string]int{}
+	for i, row := range rows {
+		d, of := r.readRow(ctx, party, types, row)
+		for _, f := range of {
+			faults = append(faults, fmt.Sprintf("row %d: %s", i+1, f))
+		}
+		if of != nil {
+			continue
+		}
+		for _, m := range d.allMarks {
+			if other, ok := marks[m]; ok && other != i {
+				faults = append(faults, fmt.Sprintf("row %d: it shares a digest, salt, status index or holder key with row %d.", i+1, other+1))
+				break
+			}
+			marks[m] = i
+		}
+		all = append(all, d)
+	}
+	if faults != nil {
+		return nil, ldp.Refuse(ldp.Unprocessable, "Nothing of the batch is accepted.", faults[:min(len(faults), maxFaults)]...)
+	}
+	return all, nil
+}
+
+func (r *Reader) readRow(ctx context.Context, party registry.Party, types []string, row Row) (*Delivery, []string) {
+	switch {
+	case len(row.Forms) == 0:
+		return nil, []string{"forms: the evidence is not signed."}
+	case len(row.Forms) > MaxForms:
+		return nil, []string{fmt.Sprintf("forms: there are more than %d.", MaxForms)}
+	case len(row.Reference) > 128 || text.HasNumber(row.Reference):
+		return nil, []string{"reference: at most 128 bytes, and no personal number."}
+	}
+	d, faults := r.checkForms(ctx, party, types, row.Forms)
+	if faults == nil {
+		d.reference = row.Reference
+	}
+	return d, faults
 }
