@@ -84,11 +84,11 @@
 //	x{day}\0…                that a refusal was logged that day; until the day is over
 //	i{space}\0{key}          what answered an idempotency key; for seven days
 //	J{ends}{space}\0{key}    that there is such an answer, the one that ends first before the others
-//	j{day}{digest}           the same for a POST to the standard pod
+//	j{day}{digest}           the same for a POST to the standard pod; for that day and the next
 //	u{day}\0{app}            a ReadCount; without an app, of what everybody may read
-//	d{day}\0{sender}         how many notifications the inbox took; without a sender, of all
+//	d{day}\0{sender}         how many notifications the inbox took; without a sender, of all; until the day is over
 //	tp{id}, th{id}           a Subscription: by connecting; a webhook
-//	t{day}\0{subscriber}     how many subscriptions were made; without a subscriber, by all
+//	t{day}\0{subscriber}     how many subscriptions were made; without a subscriber, by all; until the day is over
 //	v, v{seq}                the last number of the journal; an Activity
 //	R{received}{id}          that there is the Evidence, the newest first
 //	S                        the owner's Settings

@@ -69,6 +69,9 @@ func (d door) Written(tx store.Tx, r *resource.Right) error { return d.p.journal
 // Unreferred implements resource.Door.
 func (d door) Unreferred(tx store.Tx) error { return due.SweepSoon(tx, d.p.Now()) }
 
+// Kept implements resource.Door.
+func (d door) Kept(tx store.Tx, now time.Time) error { return due.ForgetBy(tx, now.Add(due.MarkKept)) }
+
 // BeforeBlob implements resource.Door.
 func (d door) BeforeBlob(ctx context.Context, pod string) error { return d.p.sweepLater(ctx, pod) }
 

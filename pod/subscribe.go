@@ -34,7 +34,10 @@ func (p *Pod) Subscribe(ctx context.Context, who acl.Agent, s channel.Subscripti
 		if err := r.Need(0, acl.Read); err != nil {
 			return err
 		}
-		return channel.Keep(tx, r, s)
+		if err := channel.Keep(tx, r, s); err != nil {
+			return err
+		}
+		return due.ForgetBy(tx, p.Now().Add(due.MarkKept))
 	})
 	return s, err
 }

@@ -6,16 +6,16 @@ import (
 	"time"
 
 	"skrin/pod/deposit"
-	"skrin/pod/log"
 	"skrin/pod/store"
 )
 
 // What is kept for a time (2026-11): the marks of what was logged on a day, which
-// keep it from being logged twice, and are of no use when the day is over; and what
-// answered an idempotency key (see [deposit.AnswerKept]). Both are found in the order
-// in which they end, so that to forget them costs what is forgotten; and the pod says
-// when it is due, as for its outbox, so that nobody goes through all pods. What has
-// ended counts for nothing from then on, whether it has been removed yet or not.
+// keep it from being logged twice, and how often an agent did what has a daily limit:
+// both are of no use when the day is over; and what answered an idempotency key (see
+// [deposit.AnswerKept]; in the standard pod for a day or two). All are found in the
+// order in which they end, so that to forget them costs what is forgotten; and the pod
+// says when it is due, as for its outbox, so that nobody goes through all pods. What
+// has ended counts for nothing from then on, whether it has been removed yet or not.
 const (
 	forgetKey  = "B"            // when to look
 	MarkKept   = 24 * time.Hour // a mark, at least: then it is of a day before
@@ -66,22 +66,29 @@ func Forget(tx store.Tx, now time.Time) error {
 	return Settle(tx)
 }
 
-// forgetMarks removes those of earlier days, and returns when to look again; zero if
-// there are no others.
+// forgetMarks removes what is kept for a day, of the days before, and returns when to
+// look again; zero if there is nothing of today.
 func forgetMarks(tx store.Tx, now time.Time) (next time.Time, err error) {
-	pairs, err := tx.Scan("x", "", forgetMost+1)
-	if err != nil {
-		return next, err
-	}
-	today := log.Today(now)
-	for i, pair := range pairs {
-		switch {
-		case pair.Key >= today:
-			return now.Add(MarkKept), nil
-		case i == forgetMost:
-			return now, nil
+	today := now.Format(time.DateOnly)
+	for _, kind := range []struct{ prefix, from string }{
+		{"x", today}, {"d", today}, {"t", today}, {"j", now.AddDate(0, 0, -1).Format("20060102")},
+	} {
+		pairs, err := tx.Scan(kind.prefix, "", forgetMost+1)
+		if err != nil {
+			return next, err
 		}
-		tx.Delete(pair.Key)
+		for i, pair := range pairs {
+			if key := pair.Key[len(kind.prefix):]; key >= kind.from {
+				if key[0] <= '9' { // else what follows are subscriptions
+					next = now.Add(MarkKept)
+				}
+				break
+			}
+			if i == forgetMost {
+				return now, nil
+			}
+			tx.Delete(pair.Key)
+		}
 	}
 	return next, nil
 }

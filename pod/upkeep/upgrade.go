@@ -102,18 +102,24 @@ type part struct {
 // upgrades are the parts; what was kept for ever lapses at a time.
 func upgrades(lapse time.Time) []part {
 	all := []part{
-		{"x", "", func(tx store.Tx, marks []store.Pair) error {
-			if len(marks) == 0 {
-				return nil
-			}
-			return due.ForgetBy(tx, lapse)
-		}},
+		{"x", "", forgetsDaily(lapse)},
+		{"d", "", forgetsDaily(lapse)}, {"t2", "", forgetsDaily(lapse)}, {"j", "", forgetsDaily(lapse)},
 		{"i", "", func(tx store.Tx, answers []store.Pair) error { return dateAnswers(tx, answers, lapse) }},
 	}
 	for _, x := range indexes() {
 		all = append(all, part{x.by, "", x.prune}, part{x.of, "", x.complete})
 	}
 	return all
+}
+
+// forgetsDaily has a pod looked at in which there is something that is kept for a day.
+func forgetsDaily(lapse time.Time) func(store.Tx, []store.Pair) error {
+	return func(tx store.Tx, marks []store.Pair) error {
+		if len(marks) == 0 {
+			return nil
+		}
+		return due.ForgetBy(tx, lapse)
+	}
 }
 
 // dateAnswers gives an end to what was remembered without one, and has the pod looked at
