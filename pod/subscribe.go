@@ -33,8 +33,14 @@ func (p *Pod) Subscribe(ctx context.Context, who acl.Agent, s channel.Subscripti
 		if err := r.Need(0, acl.Read); err != nil {
 			return err
 		}
-		return channel.Keep(tx, r, s)
+		if err := channel.Keep(tx, r, s); err != nil || s.Hook == "" {
+			return err
+		}
+		return settle(tx)
 	})
+	if s.Hook != "" && s.State != "" {
+		p.wake(err)
+	}
 	return s, err
 }
 

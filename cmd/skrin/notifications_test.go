@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -290,6 +291,130 @@ func TestEventStreams(t *testing.T) {
 		if lines.Err() != nil || again.StatusCode != 200 {
 			t.Errorf("%s: who connects again doesn't end what was connected before: %d, %v", row.service, again.StatusCode, lines.Err())
 		}
+	}
+}
+
+// An ear is a subscriber of any kind.
+type ear struct {
+	channel
+	got   chan telling
+	ended chan struct{} // is closed when there will be no more; not of a webhook
+}
+
+// hears subscribes alice to /x, and connects.
+func (w *world) hears(service string, more map[string]any) *ear {
+	w.t.Helper()
+	e := &ear{got: make(chan telling, 100), ended: make(chan struct{})}
+	if service == notify.Webhook {
+		hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			e.got <- readTelling(w.t, body)
+		}))
+		w.t.Cleanup(hook.Close)
+		more = maps.Clone(more)
+		more["sendTo"] = hook.URL + "/"
+	}
+	var a answer
+	if e.channel, a = w.subscribe(w.alice, service, "/x", more); e.ID == "" {
+		w.t.Fatalf("%s: %s %s", service, a.Status, a.body)
+	}
+	switch service {
+	case notify.WebSocket:
+		conn := w.dial(e.channel)
+		go func() {
+			defer close(e.ended)
+			for {
+				_, text, err := conn.Read(w.t.Context())
+				if err != nil {
+					return
+				}
+				e.got <- readTelling(w.t, text)
+			}
+		}()
+	case notify.EventSource, notify.StreamingHTTP:
+		resp, err := http.Get(e.ReceiveFrom)
+		must(w.t, err)
+		w.t.Cleanup(func() { resp.Body.Close() })
+		go func() {
+			defer close(e.ended)
+			for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+				if text := strings.TrimPrefix(lines.Text(), "data: "); strings.HasPrefix(text, "{") {
+					e.got <- readTelling(w.t, []byte(text))
+				}
+			}
+		}()
+	}
+	return e
+}
+
+func (e *ear) next(t *testing.T) telling {
+	t.Helper()
+	select {
+	case n := <-e.got:
+		return n
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing is told")
+		return telling{}
+	}
+}
+
+// TestEachFeatureOfEachChannel: what the server says of a kind of channel is true.
+func TestEachFeatureOfEachChannel(t *testing.T) {
+	for _, service := range []string{notify.WebSocket, notify.Webhook, notify.EventSource, notify.StreamingHTTP} {
+		t.Run(service, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			req, err := http.NewRequest("GET", w.Base+"/.notifications/"+service+"/", nil)
+			must(t, err)
+			about := w.send(nil, req).body
+			for _, f := range []string{`"state"`, `"startAt"`, `"endAt"`, `"rate"`} {
+				if !strings.Contains(about, f) {
+					t.Errorf("it doesn't advertise %s: %s", f, about)
+				}
+			}
+			write := func(text string) (etag string) {
+				return w.ask(w.alice, "PUT", "/x", plain, text).Header.Get("ETag")
+			}
+			w.put("/x", plain, "1")
+			old := w.ask(w.alice, "GET", "/x", "", "").Header.Get("ETag")
+			now := write("2")
+			if n := w.hears(service, map[string]any{"state": old}).next(t); n.Type != "Update" || n.State != now {
+				t.Errorf("state: who is late is told %+v", n)
+			}
+			all := w.hears(service, map[string]any{"state": now})
+			starts := time.Now().Add(5 * time.Second) // and in whole seconds
+			later := w.hears(service, map[string]any{"startAt": starts.Format(time.RFC3339Nano)})
+			slow := w.hears(service, map[string]any{"rate": "PT1H"})
+			brief := w.hears(service, map[string]any{"rate": "PT1H", "endAt": starts.Format(time.RFC3339Nano)})
+			one := write("3")
+			for is, e := range map[string]*ear{"who has the state": all, "who hears seldom": slow, "who hears seldom, and not for long": brief} {
+				if n := e.next(t); n.State != one {
+					t.Errorf("%s: told %+v", is, n)
+				}
+			}
+			early := time.Now().Before(starts)
+			if service != notify.Webhook {
+				select {
+				case <-brief.ended:
+					if time.Now().Before(starts.Truncate(time.Second)) {
+						t.Error("endAt: it ends too early")
+					}
+				case <-time.After(20 * time.Second):
+					t.Error("endAt: it doesn't end, since it rests")
+				}
+			}
+			until(t, "it has begun", func() bool { return time.Now().After(starts.Add(100 * time.Millisecond)) })
+			two := write("4")
+			if n := all.next(t); n.State != two {
+				t.Errorf("told %+v", n)
+			}
+			if n := later.next(t); early && n.State != two {
+				t.Errorf("startAt: before it, it is told %+v", n)
+			}
+			if len(slow.got)+len(brief.got) > 0 {
+				t.Errorf("rate: told %d times more, and after endAt %d times", len(slow.got), len(brief.got))
+			}
+		})
 	}
 }
 
