@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -649,4 +650,66 @@ func TestChannelsOfWhatMayNoMore(t *testing.T) {
 	if may, err := w.pod.MayHear(t.Context(), acl.Agent{ID: other.ID, Issuer: w.Base}, s.Topic); !may || err != nil {
 		t.Errorf("she herself may not: %v", err)
 	}
+}
+
+// TestAWebhookThatRedirects: to an address inside isn't followed there, whatever the
+// status; it is a call that failed, and says so.
+func TestAWebhookThatRedirects(t *testing.T) {
+	w := newWorld(t)
+	w.put("/x", plain, "1")
+	var called atomic.Int32
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Add(1) }))
+	defer inside.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		asked := make(chan struct{}, 10)
+		hook := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, inside.URL+"/latest/meta-data/", status)
+			asked <- struct{}{}
+		}))
+		defer hook.Close()
+		c, a := w.subscribe(w.alice, notify.Webhook, "/x", map[string]any{"sendTo": hook.URL + "/"})
+		if c.ID == "" {
+			t.Fatal(a.body)
+		}
+		w.ask(w.alice, "PUT", "/x", plain, fmt.Sprint(status))
+		<-asked
+		until(t, "it fails", func() bool {
+			req, err := http.NewRequest("GET", c.ID, nil)
+			must(t, err)
+			var now channel
+			must(t, json.Unmarshal([]byte(w.send(w.alice, req).body), &now))
+			return now.Calls == "failing" && now.Trouble == "refused"
+		})
+	}
+	if n := called.Load(); n > 0 {
+		t.Errorf("what is inside was asked %d times", n)
+	}
+}
+
+// TestASubscriberWhoReadsNothing: holds up nobody; who comes back again
+// and again has one stream.
+func TestASubscriberWhoReadsNothing(t *testing.T) {
+	w := newWorldOf(t, func(c *config) { c.Limit = limitSettings{Stall: time.Second} })
+	w.put("/x", plain, "1")
+	c, _ := w.subscribe(w.alice, notify.WebSocket, "/x", nil)
+	w.dial(c) // and nobody reads
+	other, _ := w.subscribe(w.alice, notify.WebSocket, "/x", nil)
+	conn := w.dial(other)
+	for i := range 300 {
+		etag := w.ask(w.alice, "PUT", "/x", plain, fmt.Sprint("n", i)).Header.Get("ETag")
+		for n := (telling{}); n.State != etag; {
+			n = hear(t, conn)
+		}
+	}
+	storm, _ := w.subscribe(w.alice, notify.WebSocket, "/x", nil)
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			if conn, _, err := websocket.Dial(t.Context(), storm.ReceiveFrom, nil); err == nil {
+				t.Cleanup(func() { conn.CloseNow() })
+			}
+		})
+	}
+	wg.Wait()
+	until(t, "of a hundred connections of one channel one is left", func() bool { return w.hub.Streams() <= 3 })
 }
