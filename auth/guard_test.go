@@ -154,3 +154,18 @@ func FuzzReadKeys(f *testing.F) {
 		}
 	})
 }
+
+// TestAFailedFetchDoesNotTellWhatWasFetched: the address may be a person's, or hold
+// what a stranger wrote into it; and the error is logged.
+func TestAFailedFetchDoesNotTellWhatWasFetched(t *testing.T) {
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	open := httptest.NewServer(http.NotFoundHandler())
+	defer open.Close()
+	for _, base := range []string{closed.URL, open.URL, "https://10.0.0.1", "http://pod.example", "ftp://pod.example", "https://[::1%25eth0]", "https://a b.example", "https://x.example:port"} {
+		_, err := Fetch(t.Context(), Guarded(strings.HasPrefix(base, "http://127.")), base+"/secret-path?secret=199001012385#secret", "text/turtle")
+		if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "199001012385") {
+			t.Errorf("%s: %v", base, err)
+		}
+	}
+}

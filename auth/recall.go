@@ -99,17 +99,17 @@ func Fetch(ctx context.Context, client *http.Client, address, accept string) (Do
 		err = spend(ctx)
 	}
 	if err != nil {
-		return Document{}, fmt.Errorf("fetch: %w", err)
+		return Document{}, fmt.Errorf("fetch: %w", withoutURL(err))
 	}
 	u.Fragment, u.RawFragment = "", ""
 	r, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodGet, u.String(), nil)
 	if err != nil {
-		return Document{}, fmt.Errorf("fetch: %w", err)
+		return Document{}, fmt.Errorf("fetch: %w", withoutURL(err))
 	}
 	r.Header.Set("Accept", accept)
 	resp, err := client.Do(r)
 	if err != nil {
-		return Document{}, fmt.Errorf("fetch: %w", err)
+		return Document{}, fmt.Errorf("fetch: %w", withoutURL(err))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
@@ -120,4 +120,13 @@ func Fetch(ctx context.Context, client *http.Client, address, accept string) (Do
 		return Document{}, fmt.Errorf("fetch: %w", err)
 	}
 	return Document{body, resp.Header.Get("Content-Type"), resp.Request.URL.String()}, nil
+}
+
+// withoutURL is what is wrong with a request, without its address: that may be a
+// person's, and errors are logged.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
 }

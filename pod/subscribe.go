@@ -37,8 +37,14 @@ func (p *Pod) Subscribe(ctx context.Context, who acl.Agent, s channel.Subscripti
 		if err := channel.Keep(tx, r, s); err != nil {
 			return err
 		}
-		return due.ForgetBy(tx, p.Now().Add(due.MarkKept))
+		if err := due.ForgetBy(tx, p.Now().Add(due.MarkKept)); err != nil || s.Hook == "" {
+			return err
+		}
+		return due.Settle(tx)
 	})
+	if s.Hook != "" && s.State != "" {
+		p.wake(err)
+	}
 	return s, err
 }
 

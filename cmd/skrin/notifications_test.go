@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -293,6 +295,130 @@ func TestEventStreams(t *testing.T) {
 	}
 }
 
+// An ear is a subscriber of any kind.
+type ear struct {
+	channel
+	got   chan telling
+	ended chan struct{} // is closed when there will be no more; not of a webhook
+}
+
+// hears subscribes alice to /x, and connects.
+func (w *world) hears(service string, more map[string]any) *ear {
+	w.t.Helper()
+	e := &ear{got: make(chan telling, 100), ended: make(chan struct{})}
+	if service == notify.Webhook {
+		hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			e.got <- readTelling(w.t, body)
+		}))
+		w.t.Cleanup(hook.Close)
+		more = maps.Clone(more)
+		more["sendTo"] = hook.URL + "/"
+	}
+	var a answer
+	if e.channel, a = w.subscribe(w.alice, service, "/x", more); e.ID == "" {
+		w.t.Fatalf("%s: %s %s", service, a.Status, a.body)
+	}
+	switch service {
+	case notify.WebSocket:
+		conn := w.dial(e.channel)
+		go func() {
+			defer close(e.ended)
+			for {
+				_, text, err := conn.Read(w.t.Context())
+				if err != nil {
+					return
+				}
+				e.got <- readTelling(w.t, text)
+			}
+		}()
+	case notify.EventSource, notify.StreamingHTTP:
+		resp, err := http.Get(e.ReceiveFrom)
+		must(w.t, err)
+		w.t.Cleanup(func() { resp.Body.Close() })
+		go func() {
+			defer close(e.ended)
+			for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+				if text := strings.TrimPrefix(lines.Text(), "data: "); strings.HasPrefix(text, "{") {
+					e.got <- readTelling(w.t, []byte(text))
+				}
+			}
+		}()
+	}
+	return e
+}
+
+func (e *ear) next(t *testing.T) telling {
+	t.Helper()
+	select {
+	case n := <-e.got:
+		return n
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing is told")
+		return telling{}
+	}
+}
+
+// TestEachFeatureOfEachChannel: what the server says of a kind of channel is true.
+func TestEachFeatureOfEachChannel(t *testing.T) {
+	for _, service := range []string{notify.WebSocket, notify.Webhook, notify.EventSource, notify.StreamingHTTP} {
+		t.Run(service, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			req, err := http.NewRequest("GET", w.Base+"/.notifications/"+service+"/", nil)
+			must(t, err)
+			about := w.send(nil, req).body
+			for _, f := range []string{`"state"`, `"startAt"`, `"endAt"`, `"rate"`} {
+				if !strings.Contains(about, f) {
+					t.Errorf("it doesn't advertise %s: %s", f, about)
+				}
+			}
+			write := func(text string) (etag string) {
+				return w.ask(w.alice, "PUT", "/x", plain, text).Header.Get("ETag")
+			}
+			w.put("/x", plain, "1")
+			old := w.ask(w.alice, "GET", "/x", "", "").Header.Get("ETag")
+			now := write("2")
+			if n := w.hears(service, map[string]any{"state": old}).next(t); n.Type != "Update" || n.State != now {
+				t.Errorf("state: who is late is told %+v", n)
+			}
+			all := w.hears(service, map[string]any{"state": now})
+			starts := time.Now().Add(5 * time.Second) // and in whole seconds
+			later := w.hears(service, map[string]any{"startAt": starts.Format(time.RFC3339Nano)})
+			slow := w.hears(service, map[string]any{"rate": "PT1H"})
+			brief := w.hears(service, map[string]any{"rate": "PT1H", "endAt": starts.Format(time.RFC3339Nano)})
+			one := write("3")
+			for is, e := range map[string]*ear{"who has the state": all, "who hears seldom": slow, "who hears seldom, and not for long": brief} {
+				if n := e.next(t); n.State != one {
+					t.Errorf("%s: told %+v", is, n)
+				}
+			}
+			early := time.Now().Before(starts)
+			if service != notify.Webhook {
+				select {
+				case <-brief.ended:
+					if time.Now().Before(starts.Truncate(time.Second)) {
+						t.Error("endAt: it ends too early")
+					}
+				case <-time.After(20 * time.Second):
+					t.Error("endAt: it doesn't end, since it rests")
+				}
+			}
+			until(t, "it has begun", func() bool { return time.Now().After(starts.Add(100 * time.Millisecond)) })
+			two := write("4")
+			if n := all.next(t); n.State != two {
+				t.Errorf("told %+v", n)
+			}
+			if n := later.next(t); early && n.State != two {
+				t.Errorf("startAt: before it, it is told %+v", n)
+			}
+			if len(slow.got)+len(brief.got) > 0 {
+				t.Errorf("rate: told %d times more, and after endAt %d times", len(slow.got), len(brief.got))
+			}
+		})
+	}
+}
+
 // A listener is a webhook.
 type listener struct {
 	*httptest.Server
@@ -524,4 +650,66 @@ func TestChannelsOfWhatMayNoMore(t *testing.T) {
 	if may, err := w.pod.MayHear(t.Context(), acl.Agent{ID: other.ID, Issuer: w.Base}, s.Topic); !may || err != nil {
 		t.Errorf("she herself may not: %v", err)
 	}
+}
+
+// TestAWebhookThatRedirects: to an address inside isn't followed there, whatever the
+// status; it is a call that failed, and says so.
+func TestAWebhookThatRedirects(t *testing.T) {
+	w := newWorld(t)
+	w.put("/x", plain, "1")
+	var called atomic.Int32
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Add(1) }))
+	defer inside.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		asked := make(chan struct{}, 10)
+		hook := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, inside.URL+"/latest/meta-data/", status)
+			asked <- struct{}{}
+		}))
+		defer hook.Close()
+		c, a := w.subscribe(w.alice, notify.Webhook, "/x", map[string]any{"sendTo": hook.URL + "/"})
+		if c.ID == "" {
+			t.Fatal(a.body)
+		}
+		w.ask(w.alice, "PUT", "/x", plain, fmt.Sprint(status))
+		<-asked
+		until(t, "it fails", func() bool {
+			req, err := http.NewRequest("GET", c.ID, nil)
+			must(t, err)
+			var now channel
+			must(t, json.Unmarshal([]byte(w.send(w.alice, req).body), &now))
+			return now.Calls == "failing" && now.Trouble == "refused"
+		})
+	}
+	if n := called.Load(); n > 0 {
+		t.Errorf("what is inside was asked %d times", n)
+	}
+}
+
+// TestASubscriberWhoReadsNothing: holds up nobody; who comes back again
+// and again has one stream.
+func TestASubscriberWhoReadsNothing(t *testing.T) {
+	w := newWorldOf(t, func(c *config) { c.Limit = limitSettings{Stall: time.Second} })
+	w.put("/x", plain, "1")
+	c, _ := w.subscribe(w.alice, notify.WebSocket, "/x", nil)
+	w.dial(c) // and nobody reads
+	other, _ := w.subscribe(w.alice, notify.WebSocket, "/x", nil)
+	conn := w.dial(other)
+	for i := range 300 {
+		etag := w.ask(w.alice, "PUT", "/x", plain, fmt.Sprint("n", i)).Header.Get("ETag")
+		for n := (telling{}); n.State != etag; {
+			n = hear(t, conn)
+		}
+	}
+	storm, _ := w.subscribe(w.alice, notify.WebSocket, "/x", nil)
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			if conn, _, err := websocket.Dial(t.Context(), storm.ReceiveFrom, nil); err == nil {
+				t.Cleanup(func() { conn.CloseNow() })
+			}
+		})
+	}
+	wg.Wait()
+	until(t, "of a hundred connections of one channel one is left", func() bool { return w.hub.Streams() <= 3 })
 }

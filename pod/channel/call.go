@@ -96,7 +96,7 @@ func call(tx store.Tx, s Subscription, now time.Time) (Call, error) {
 		return Call{}, err
 	}
 	c := Call{Subscription: s, Upto: last}
-	if lost {
+	if lost || s.Late {
 		a, err := Stands(tx, s.Topic, now)
 		a.Seq = last
 		c.Tell = []record.Activity{a}
@@ -123,7 +123,7 @@ const maxTell = 32
 // Called notes that a webhook has received what happened up to a number.
 func Called(tx store.Tx, c Call, now time.Time) error {
 	return change(tx, c.ID, func(s *Subscription) error {
-		s.Tries, s.Trouble, s.Failing = 0, "", time.Time{}
+		s.Tries, s.Trouble, s.Failing, s.Late = 0, "", time.Time{}, false
 		s.Next = now.UTC().Add(s.Rate)
 		s.From = 0
 		more, last, lost, err := Since(tx, c.Upto)

@@ -35,6 +35,7 @@ type Subscription struct {
 
 	// Of a Hook alone: how the calls go.
 	From    uint64    `json:",omitempty"` // the first activity that it waits for; 0 for none
+	Late    bool      `json:",omitempty"` // its State was another than the topic's: it waits for how that stands
 	Next    time.Time // no call before
 	Tries   int       `json:",omitempty"` // that failed, since the last that didn't
 	Failing time.Time // since when
@@ -82,14 +83,15 @@ func New(s Subscription, who acl.Agent, random io.Reader, now time.Time) (Subscr
 	if latest := now.Add(longest); s.End.IsZero() || s.End.After(latest) {
 		s.End = latest
 	}
-	s.End = s.End.UTC().Truncate(time.Second)
+	s.Start, s.End = s.Start.Truncate(time.Second), s.End.UTC().Truncate(time.Second) // as what happens is noted
 	id, err := store.NewID(random)
 	s.ID, s.Who = fmt.Sprintf("%010x", s.End.Unix())+id, who
 	return s, err
 }
 
 // Keep stores a new channel of whom r is the right, and takes away some that have ended.
-// What it counts them by is of no use when the day is over.
+// A webhook that knows another state than the topic's waits to be called. What counts
+// the channels of the day is of no use when that is over.
 func Keep(tx store.Tx, r *resource.Right, s Subscription) error {
 	ended := fmt.Sprintf("%010x", r.Now.Unix())
 	for _, prefix := range []string{"tp", "th"} {
@@ -112,6 +114,17 @@ func Keep(tx store.Tx, r *resource.Right, s Subscription) error {
 		}
 		if len(hooks) == maxHooks {
 			return ldp.Refuse(ldp.TooMany, "This pod has as many webhooks as it takes. End some first.")
+		}
+		now, err := Stands(tx, s.Topic, r.Now)
+		if err != nil {
+			return err
+		}
+		if s.Late = s.Missed(now); s.Late {
+			last, err := Last(tx)
+			if err != nil {
+				return err
+			}
+			s.From, s.Next = last+1, r.Now.UTC()
 		}
 	} else {
 		h.Pulls = max(h.Pulls, s.End.Unix())

@@ -358,16 +358,20 @@ func (s *stream) signal() {
 	}
 }
 
-// take returns what waits. Who may no longer hear gets nothing of it.
-func (s *stream) take() ([]notice, error) {
+// take returns what waits, unless it rests. Who may no longer hear gets nothing of it.
+func (s *stream) take(rests bool) ([]notice, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended != nil {
+		s.pending = nil
+		return nil, s.ended
+	}
+	if rests {
+		return nil, nil
+	}
 	all := s.pending
 	s.pending = nil
-	if s.ended != nil {
-		all = nil
-	}
-	return all, s.ended
+	return all, nil
 }
 
 // run sends until the stream ends, and returns why: nil for its end in time. send
@@ -377,6 +381,7 @@ func (s *stream) run(ctx context.Context, now time.Time, send func([]byte) error
 	defer alive.Stop()
 	over := time.NewTimer(s.End.Sub(now))
 	defer over.Stop()
+	var rested <-chan time.Time // when the next notification may be sent; nil for at once
 	for {
 		select {
 		case <-ctx.Done():
@@ -387,8 +392,11 @@ func (s *stream) run(ctx context.Context, now time.Time, send func([]byte) error
 			if err := send(nil); err != nil {
 				return err
 			}
+		case <-rested:
+			rested = nil
+			s.signal()
 		case <-s.wake:
-			all, ended := s.take()
+			all, ended := s.take(rested != nil)
 			for _, n := range all {
 				if err := send(n.body); err != nil {
 					return err
@@ -398,31 +406,7 @@ func (s *stream) run(ctx context.Context, now time.Time, send func([]byte) error
 				return ended
 			}
 			if len(all) > 0 && s.Rate > 0 {
-				if err := s.rest(ctx); err != nil {
-					return err
-				}
-			}
-		}
-	}
-}
-
-// rest waits until the next notification may be sent, or the stream has ended.
-func (s *stream) rest(ctx context.Context) error {
-	until := time.NewTimer(s.Rate)
-	defer until.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-until.C:
-			s.signal()
-			return nil
-		case <-s.wake:
-			s.mu.Lock()
-			ended := s.ended
-			s.mu.Unlock()
-			if ended != nil {
-				return ended
+				rested = time.After(s.Rate)
 			}
 		}
 	}
