@@ -9,6 +9,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/due"
 	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/resource"
@@ -220,7 +221,11 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 		if done, err = p.tree().Add(ctx, tx, ch, r, req, c); err != nil {
 			return "", "", err
 		}
-		return log.DidWrite, done.ID, once.Remember(tx, done.ID)
+		first, err := once.Remember(tx, done.ID)
+		if err == nil && first {
+			err = due.ForgetBy(tx, p.Now().Add(2*due.MarkKept)) // until then it is yesterday's
+		}
+		return log.DidWrite, done.ID, err
 	})
 	return done, err
 }

@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/channel"
 	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/store"
@@ -193,5 +195,52 @@ func TestForgetIsBounded(t *testing.T) {
 	}
 	if w.sweep() {
 		t.Error("it is due on the same day")
+	}
+}
+
+// TestDailyIsForgotten: how much an agent sent and subscribed on a day, and what answered
+// an idempotency key in the standard pod, goes when it is of no use, also where nobody
+// does the like again; and what isn't of a day stays.
+func TestDailyIsForgotten(t *testing.T) {
+	for _, row := range []struct {
+		what   string
+		do     func(*bench)
+		prefix string
+		kept   [4]int // keys at once, after 23 hours, a day, two days and an hour
+	}{
+		{"what an inbox took", func(b *bench) {
+			for range 3 {
+				b.want("a notification", status(b.post(bob, "inbox/", "", turtle, "")), 201)
+			}
+		}, "d", [4]int{2, 2, 0, 0}},
+		{"subscriptions", func(b *bench) { b.subscribe(b.owner, channel.Subscription{Topic: b.id("notes/a")}) }, "t2", [4]int{2, 2, 0, 0}},
+		{"answers", func(b *bench) {
+			b.want("a POST with a key", status(b.Pod.Post(t.Context(), b.owner, ldp.Post{ID: b.id("notes/"), Type: turtle, Key: "key", Body: strings.NewReader("#1"), Size: -1})), 201)
+		}, "j", [4]int{1, 1, 1, 0}},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			b := newBench(t)
+			b.write("notes/a", "x")
+			b.allow(acl.Public, "inbox/", "A", "A")
+			row.do(b)
+			for i, wait := range []time.Duration{0, 23 * time.Hour, time.Hour, 25 * time.Hour} {
+				b.clock.wait(wait)
+				due, err := b.Waiting(t.Context(), 10)
+				must(t, err)
+				for _, id := range due {
+					must(t, b.Sweep(t.Context(), id))
+				}
+				kept := "\n" + b.mem.keys() + "\n"
+				if n := strings.Count(kept, "\n"+row.prefix); n != row.kept[i] {
+					t.Errorf("%d keys are kept after %v more, want %d", n, wait, row.kept[i])
+				}
+				if row.prefix == "t2" && strings.Count(kept, "\ntp") != 1 {
+					t.Error("the subscription itself is gone")
+				}
+			}
+			if due, err := b.Waiting(t.Context(), 10); err != nil || len(due) > 0 || strings.Contains("\n"+b.mem.keys()+"\n", "\nB\n") {
+				t.Errorf("it is still to be looked at: %v, %v", due, err)
+			}
+		})
 	}
 }

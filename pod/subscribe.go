@@ -10,6 +10,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/channel"
+	"skrin/pod/due"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -33,7 +34,10 @@ func (p *Pod) Subscribe(ctx context.Context, who acl.Agent, s channel.Subscripti
 		if err := r.Need(0, acl.Read); err != nil {
 			return err
 		}
-		return channel.Keep(tx, r, s)
+		if err := channel.Keep(tx, r, s); err != nil {
+			return err
+		}
+		return due.ForgetBy(tx, p.Now().Add(due.MarkKept))
 	})
 	return s, err
 }
@@ -157,7 +161,7 @@ func (p *Pod) endChannels(tx store.Tx, ended ...channel.Subscription) error {
 	if err := channel.End(tx, p.Now(), ended...); err != nil {
 		return err
 	}
-	return settle(tx)
+	return due.Settle(tx)
 }
 
 // TakeCalls returns the calls of a pod's webhooks that are due, and leases them

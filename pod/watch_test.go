@@ -376,6 +376,7 @@ func TestCalls(t *testing.T) {
 	if waits[0] != 5*time.Second || waits[1] != 10*time.Second || waits[len(waits)-1] != 6*time.Hour || len(waits) > 40 {
 		t.Errorf("tried again after %v", waits)
 	}
+	must(t, b.Sweep(t.Context(), id)) // how many subscriptions were made on a day that is over
 	if waiting() {
 		t.Error("a parked webhook waits")
 	}

@@ -68,8 +68,8 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// TestUnitLetsTheServerWork: all that the server asks of the kernel, from its start
-// over a backup to its end, the unit allows: system calls, kinds of sockets, and where
+// TestUnitLetsTheServerWork: all that the server asks of the kernel, from its start over
+// the registration of a party to its end, the unit allows: system calls, kinds of sockets, and where
 // it writes.
 func TestUnitLetsTheServerWork(t *testing.T) {
 	analyze, strace := needed(t, "systemd-analyze"), needed(t, "strace")

@@ -89,6 +89,7 @@ func New(s Subscription, who acl.Agent, random io.Reader, now time.Time) (Subscr
 }
 
 // Keep stores a new channel of whom r is the right, and takes away some that have ended.
+// What it counts them by is of no use when the day is over.
 func Keep(tx store.Tx, r *resource.Right, s Subscription) error {
 	ended := fmt.Sprintf("%010x", r.Now.Unix())
 	for _, prefix := range []string{"tp", "th"} {
@@ -116,7 +117,7 @@ func Keep(tx store.Tx, r *resource.Right, s Subscription) error {
 		h.Pulls = max(h.Pulls, s.End.Unix())
 	}
 	limit := resource.Daily{Prefix: "t", Total: dayChannels, Each: dayEach, Detail: "This pod takes no more subscriptions today."}
-	if err := limit.Count(tx, r); err != nil {
+	if _, err := limit.Count(tx, r); err != nil {
 		return err
 	}
 	tx.Put(record.HomeKey, h.Encode())

@@ -54,14 +54,14 @@ import (
 //
 //	1  2026-11  the first
 //	2  2026-11  a pod may have moved away: an older program would serve it, empty
-//	3  2026-11  pod.Schema 2: an older program would leave indexes behind that lie
+//	3  2026-11  upkeep.Schema 2: an older program would leave indexes behind that lie
 const format uint32 = 3
 
 // step brings a store from a format to the next, in the batch that says so. What is
 // interrupted has not begun.
 func (s *Store) step(from uint32, b *pebble.Batch) error {
 	switch from {
-	case 1, 2: // what is stored stays; the pods' values, which are sealed, pod.Upgrade brings along
+	case 1, 2: // what is stored stays; the pods' values, which are sealed, upkeep.Upgrade brings along
 	default:
 		return fmt.Errorf("pod/pebble: nothing leads on from format %d", from)
 	}

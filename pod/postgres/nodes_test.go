@@ -145,6 +145,50 @@ func count(tx store.Tx, more int) (int, error) {
 	return n + more, err
 }
 
+// TestNameThatMoves: an Update that has waited for a pod, of which it then turns out that
+// another one has the name by now, waits for that, and writes to it.
+func TestNameThatMoves(t *testing.T) {
+	server := podtest.NewPostgres(t)
+	s, _ := opened(t, server, time.Now)
+	for _, id := range []string{"a", "b"} {
+		must(t, s.Create(t.Context(), id, func(tx store.Tx) error { tx.Put("n", []byte("0")); return nil }))
+	}
+	must(t, s.Update(t.Context(), "id/a", func(tx store.Tx) error { tx.Claim("pod/moves"); return nil }))
+	moves, err := newLook(t, server.Last()).Begin(t.Context())
+	must(t, err)
+	for _, sql := range []string{"select from pod where id = 'a' for update", "update name set pod = 'b' where name = 'pod/moves'"} {
+		_, err = moves.Exec(t.Context(), sql)
+		must(t, err)
+	}
+	works, err := newLook(t, server.Last()).Begin(t.Context())
+	must(t, err)
+	_, err = works.Exec(t.Context(), "select from pod where id = 'b' for update")
+	must(t, err)
+	done := make(chan error, 1)
+	go func() {
+		done <- s.Update(t.Context(), "pod/moves", func(tx store.Tx) error { _, err := count(tx, 1); return err })
+	}()
+	sees := newLook(t, server.Last())
+	sees.waiting(1) // for a
+	must(t, moves.Commit(t.Context()))
+	select {
+	case err := <-done:
+		t.Fatalf("it has ended while another one had the pod: %v", err)
+	case <-time.After(500 * time.Millisecond):
+	}
+	sees.waiting(1) // for b
+	must(t, works.Rollback(t.Context()))
+	must(t, <-done)
+	for id, want := range map[string]int{"a": 0, "b": 1} {
+		must(t, s.View(t.Context(), store.Name("id/"+id), func(tx store.Tx) error {
+			if n, err := count(tx, 0); n != want || err != nil {
+				t.Errorf("%s has counted %d, %v, want %d", id, n, err, want)
+			}
+			return nil
+		}))
+	}
+}
+
 // TestFailsClosed: a node that has lost the database answers ldp.Unavailable, in
 // time, and serves nothing that it remembers; when the database is back, so is
 // the node.

@@ -340,19 +340,22 @@ func (tree *Tree) Repeated(tx store.Tx, o Once) (ldp.Written, error) {
 	return ldp.Written{}, nil
 }
 
-// Remember notes the outcome, and forgets some of those that are too old.
-func (o Once) Remember(tx store.Tx, id ldp.ID) error {
+// Remember notes the outcome, and forgets some of those that are too old. first says
+// that it may be the first of its day.
+func (o Once) Remember(tx store.Tx, id ldp.ID) (first bool, err error) {
 	if o.today == "" {
-		return nil
+		return false, nil
 	}
 	tx.Put(o.today, store.AppendString(store.AppendString(nil, o.print), string(id)))
+	first = true
 	old, err := tx.Scan(onceKey, "", 8)
 	for _, pair := range old {
 		if pair.Key < o.yesterday[:len(o.day)] {
 			tx.Delete(pair.Key)
 		}
+		first = first && (pair.Key == o.today || !strings.HasPrefix(pair.Key, o.day))
 	}
-	return err
+	return first, err
 }
 
 const (

@@ -19,8 +19,9 @@ type Daily struct {
 	Detail      string
 }
 
-// Count counts one more, and refuses one too many.
-func (d Daily) Count(tx store.Tx, r *Right) error {
+// Count counts one more, and refuses one too many. first says that it is the first of
+// the day: what counts it is of no use when that is over.
+func (d Daily) Count(tx store.Tx, r *Right) (first bool, err error) {
 	today := d.Prefix + r.Now.UTC().Format(time.DateOnly)
 	keys, limits := []string{today}, []int{d.Total}
 	if r.who.Known() {
@@ -30,16 +31,17 @@ func (d Daily) Count(tx store.Tx, r *Right) error {
 	for i, key := range keys {
 		n, err := store.Load[int](tx, key)
 		if err != nil {
-			return err
+			return false, err
 		}
+		first = first || i == 0 && n == nil
 		if n == nil {
 			n = new(int)
 		}
 		if *n++; *n > limits[i] {
-			return &ldp.Fault{Kind: ldp.TooMany, Detail: d.Detail, Header: "Retry-After: 86400"}
+			return false, &ldp.Fault{Kind: ldp.TooMany, Detail: d.Detail, Header: "Retry-After: 86400"}
 		}
 		if err := store.Save(tx, key, *n); err != nil {
-			return err
+			return false, err
 		}
 	}
 	old, err := tx.Scan(d.Prefix, "", 8)
@@ -48,5 +50,5 @@ func (d Daily) Count(tx store.Tx, r *Right) error {
 			tx.Delete(pair.Key)
 		}
 	}
-	return err
+	return first, err
 }

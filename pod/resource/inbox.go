@@ -46,5 +46,9 @@ func (r *Right) notification(media string, container bool, size int64) error {
 
 // countSender refuses a sender that has sent too much today.
 func (tree *Tree) countSender(tx store.Tx, r *Right) error {
-	return Daily{"d", inboxTotal, inboxSender, "This inbox takes no more today."}.Count(tx, r)
+	first, err := Daily{"d", inboxTotal, inboxSender, "This inbox takes no more today."}.Count(tx, r)
+	if err != nil || !first {
+		return err
+	}
+	return tree.Door.Kept(tx, r.Now)
 }

@@ -36,6 +36,8 @@ type Door interface {
 	Written(store.Tx, *Right) error
 	// Unreferred is called when a blob is referred to no more.
 	Unreferred(store.Tx) error
+	// Kept is called when the first was stored of what is kept for the day of now.
+	Kept(tx store.Tx, now time.Time) error
 	// BeforeBlob is called before a blob is stored.
 	BeforeBlob(ctx context.Context, pod string) error
 }

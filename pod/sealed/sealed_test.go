@@ -4,6 +4,7 @@ package sealed_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -18,12 +19,12 @@ import (
 
 	"skrin/auth"
 	"skrin/auth/authtest"
-	"skrin/pod"
 	"skrin/pod/blob"
 	"skrin/pod/pebble"
 	"skrin/pod/podtest"
 	"skrin/pod/sealed"
 	"skrin/pod/store"
+	"skrin/pod/upkeep"
 )
 
 func must(t testing.TB, err error) {
@@ -88,6 +89,76 @@ func TestStore(t *testing.T) {
 			return sealed.NewStore(p.store, p.keys(master(t, 1)))
 		}
 	})
+}
+
+// unnumbered is an engine that can't tell the states of a pod apart, as pod/postgres.
+type unnumbered struct{ store.Store }
+
+// plain is a Tx, and nothing else.
+type plain struct{ store.Tx }
+
+// View implements store.Store.
+func (s unnumbered) View(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
+	return s.Store.View(ctx, name, func(tx store.Tx) error { return fn(plain{tx}) })
+}
+
+// Update implements store.Store.
+func (s unnumbered) Update(ctx context.Context, name store.Name, fn func(store.Tx) error) error {
+	return s.Store.Update(ctx, name, func(tx store.Tx) error { return fn(plain{tx}) })
+}
+
+// Create implements store.Store.
+func (s unnumbered) Create(ctx context.Context, id string, fn func(store.Tx) error) error {
+	return s.Store.Create(ctx, id, func(tx store.Tx) error { return fn(plain{tx}) })
+}
+
+// TestUnnumbered: the contract is kept in front of such an engine too.
+func TestUnnumbered(t *testing.T) {
+	podtest.TestStore(t, func(t testing.TB) (store.Store, func() store.Store) {
+		p := newPlace(t)
+		return sealed.NewStore(unnumbered{p.store}, p.keys(master(t, 1))), func() store.Store {
+			p.close(t)
+			*p = *openPlace(t, p.dir)
+			return sealed.NewStore(unnumbered{p.store}, p.keys(master(t, 1)))
+		}
+	})
+}
+
+// TestKeyIsGone: a pod whose key was destroyed can't be read, nor be seen to have
+// nothing, nor be written; it can be ended.
+func TestKeyIsGone(t *testing.T) {
+	for what, in := range map[string]func(store.Store) store.Store{
+		"numbered":   func(s store.Store) store.Store { return s },
+		"unnumbered": func(s store.Store) store.Store { return unnumbered{s} },
+	} {
+		t.Run(what, func(t *testing.T) {
+			p := newPlace(t)
+			k := p.keys(master(t, 1))
+			s := sealed.NewStore(in(p.store), k)
+			must(t, s.Create(t.Context(), "a", func(tx store.Tx) error { tx.Put("k", []byte("old")); return nil }))
+			must(t, k.Destroy(t.Context(), "a"))
+			for sentence, fn := range map[string]func(store.Tx) error{
+				"what is there":    func(tx store.Tx) error { _, err := tx.Get("k"); return err },
+				"what isn't there": func(tx store.Tx) error { _, err := tx.Get("none"); return err },
+				"all":              func(tx store.Tx) error { _, err := tx.Scan("", "", 10); return err },
+				"all of a kind":    func(tx store.Tx) error { _, err := tx.Scan("none", "", 10); return err },
+			} {
+				if err := s.View(t.Context(), "id/a", fn); !errors.Is(err, store.ErrNoKey) {
+					t.Errorf("who reads %s is answered %v", sentence, err)
+				}
+			}
+			if err := s.Update(t.Context(), "id/a", func(tx store.Tx) error { tx.Put("k", []byte("new")); tx.Claim("pod/a"); return nil }); !errors.Is(err, store.ErrNoKey) {
+				t.Errorf("who writes is answered %v", err)
+			}
+			if err := s.View(t.Context(), "pod/a", func(store.Tx) error { return nil }); !errors.Is(err, store.ErrNoPod) {
+				t.Errorf("who could not write has claimed a name: %v", err)
+			}
+			must(t, s.Update(t.Context(), "id/a", func(tx store.Tx) error { tx.Delete("k"); tx.Release("id/a"); return nil }))
+			if err := s.View(t.Context(), "id/a", func(store.Tx) error { return nil }); !errors.Is(err, store.ErrNoPod) {
+				t.Errorf("it has been ended: %v", err)
+			}
+		})
+	}
 }
 
 func TestBlobs(t *testing.T) {
@@ -342,7 +413,7 @@ func TestErased(t *testing.T) {
 		t.Error("the key isn't in the files: the search finds nothing at all")
 	}
 
-	must(t, pod.Erase(t.Context(), s, b, k, "a"))
+	must(t, upkeep.Erase(t.Context(), s, b, k, "a"))
 	for end := time.Now().Add(20 * time.Second); inFiles(t, filepath.Join(p.dir, "keys"), wrapped.Value); time.Sleep(5 * time.Millisecond) { // they are removed by and by
 		if time.Now().After(end) {
 			t.Fatal("the destroyed key is still in the files, for whoever has the master key")
@@ -355,7 +426,7 @@ func TestErased(t *testing.T) {
 	if _, err := b.Open(t.Context(), "a", small); !errors.Is(err, store.ErrNoBlob) {
 		t.Errorf("its blob: %v", err)
 	}
-	if err := pod.Erase(t.Context(), s, b, k, "a"); !errors.Is(err, store.ErrNoPod) {
+	if err := upkeep.Erase(t.Context(), s, b, k, "a"); !errors.Is(err, store.ErrNoPod) {
 		t.Errorf("erased again: %v", err)
 	}
 
@@ -372,7 +443,7 @@ func TestErased(t *testing.T) {
 	if _, err := sealed.NewBlobs(old.dirs, fresh).Open(t.Context(), "a", small); !errors.Is(err, store.ErrNoBlob) {
 		t.Errorf("its blob in the backup: %v", err)
 	}
-	must(t, pod.Erase(t.Context(), restored, sealed.NewBlobs(old.dirs, fresh), fresh, "a"))
+	must(t, upkeep.Erase(t.Context(), restored, sealed.NewBlobs(old.dirs, fresh), fresh, "a"))
 }
 
 // TestEraseIsFinished: an erasure that was interrupted anywhere is finished by
@@ -390,8 +461,8 @@ func TestEraseIsFinished(t *testing.T) {
 				outcomes = append(outcomes, podtest.Succeeds)
 			}
 			f.Next(append(outcomes, podtest.SeemsToFail)...)
-			_ = pod.Erase(t.Context(), f, b, k, "a")
-			if err := pod.Erase(t.Context(), s, b, k, "a"); err != nil && !errors.Is(err, store.ErrNoPod) {
+			_ = upkeep.Erase(t.Context(), f, b, k, "a")
+			if err := upkeep.Erase(t.Context(), s, b, k, "a"); err != nil && !errors.Is(err, store.ErrNoPod) {
 				t.Error(err)
 			}
 			if _, err := p.ring.Load(t.Context(), "pod key", "61"); !errors.Is(err, auth.ErrNoRecord) {
