@@ -10,6 +10,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/deposit"
+	"skrin/pod/due"
 	"skrin/pod/evidence"
 	"skrin/pod/log"
 	"skrin/pod/registry"
@@ -88,7 +89,7 @@ func (p *Pod) spacePost(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.W
 		if err != nil {
 			return err
 		}
-		return forgetBy(tx, until)
+		return due.ForgetBy(tx, until)
 	})
 	p.wake(err)
 	return done, placeTaken(err)

@@ -7,6 +7,10 @@
 // (by acl.Decide and nothing else), the log is written and the notification is
 // queued, in one transaction.
 //
+// What a noun is, and how the store keeps it, is in a package of its own, which works
+// in a transaction that it is handed. Who may, what is logged and who is told is here,
+// as a rule in the file of the same name.
+//
 // The nouns, and where they live:
 //
 //	Pod           pod.go         the door: all pods of one server
@@ -38,14 +42,15 @@
 //	Subscription  channel/       a channel: who is told of what happens to a resource
 //	Activity      record/        what happened to a resource; Hear decides who is told
 //	Call          channel/       what a webhook is to be told
-//	MailedRequest mail.go        a request that a party posts to its inbox/
+//	MailedRequest consent/       a request that a party posts to its inbox/
 //	Settings      leave.go       what the owner chose for herself; also how she leaves, and stays
 //	Mandate       mandate/       somebody acts for the owner, as far as it says, until it ends
 //	Holding       holding.go     what an operator may know of one pod: how much it holds
 //	Loan          loan/          what the owner lets others do to a file or folder, by its ACL document
 //	HolderKey     evidence/      a private key of the person's, of one signed form
-//	index         upgrade.go     what finds things of a kind in another order; also how a pod comes to a new Schema
+//	index         upkeep/        what finds things of a kind in another order; also how a pod comes to a new Schema, is checked and erased
 //	Notification  outbox/        what a counterpart must be told, until it has been
+//	Settle        due/           when a pod is looked at though nobody asks; sweep.go does it
 //	Lists         status/        the status lists of all providers, by which they revoke; status.go marks what they do
 //	Channel       leak/          a link on purpose, for the program that must see it
 //

@@ -9,6 +9,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/due"
 	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/resource"
@@ -222,7 +223,7 @@ func (p *Pod) Post(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Writte
 		}
 		first, err := once.Remember(tx, done.ID)
 		if err == nil && first {
-			err = forgetBy(tx, p.Now().Add(2*markKept)) // until then it is yesterday's
+			err = due.ForgetBy(tx, p.Now().Add(2*due.MarkKept)) // until then it is yesterday's
 		}
 		return log.DidWrite, done.ID, err
 	})

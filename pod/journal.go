@@ -10,6 +10,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/channel"
+	"skrin/pod/due"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -32,7 +33,7 @@ func (p *Pod) journal(tx store.Tx, r *resource.Right) error {
 	if err != nil || !waits {
 		return err
 	}
-	return settle(tx)
+	return due.Settle(tx)
 }
 
 // An Audience is who listens to a pod on this node.

@@ -10,6 +10,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/consent"
+	"skrin/pod/due"
 	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/store"
@@ -81,7 +82,7 @@ func (p *Pod) Leave(ctx context.Context, who acl.Agent) (time.Time, error) {
 		if err := p.withdrawAll(ctx, tx); err != nil {
 			return err
 		}
-		return settle(tx)
+		return due.Settle(tx)
 	})
 	p.wake(err)
 	return at, err
@@ -122,7 +123,7 @@ func (p *Pod) Stay(ctx context.Context, who acl.Agent) error {
 		if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidStay}); err != nil {
 			return err
 		}
-		return settle(tx)
+		return due.Settle(tx)
 	})
 }
 
@@ -130,7 +131,7 @@ func (p *Pod) Stay(ctx context.Context, who acl.Agent) error {
 // owner, of whom all else must be forgotten first.
 type Leaver struct{ Pod, Person string }
 
-// Leavers returns pods to be erased with [Erase] now. It is for the job that does
+// Leavers returns pods to be erased with [upkeep.Erase] now. It is for the job that does
 // so, which needs no agent: nothing is told of what the pods hold.
 func (p *Pod) Leavers(ctx context.Context, limit int) ([]Leaver, error) {
 	due, err := p.Store.Due(ctx, p.Now(), limit)

@@ -23,37 +23,9 @@ import (
 	"skrin/pod/vouch"
 )
 
-// A MailedRequest is the payload of the JWS (typ evidence-request+jwt, signed with
-// a key that is registered for the party) by which a party that knows the person
-// asks again, with no browser at hand: it posts it, as application/jwt, to the
-// inbox/ of its space. The person finds it among her open requests; the party is
-// told of the answer by a notification (RequestAnswered), and reads it at the
-// Location that the POST was answered with, a [MailedAnswer].
-type MailedRequest struct {
-	Issuer   string            `json:"iss"` // the party's id
-	Audience string            `json:"aud"` // this server
-	Subject  string            `json:"sub"` // the person's WebID in the space
-	ID       string            `json:"jti"` // the same again is the same request
-	IssuedAt int64             `json:"iat"`
-	Expires  int64             `json:"exp"`                   // at most an hour after iat
-	Details  []json.RawMessage `json:"authorization_details"` // one evidence_request, with the checks of a pushed one
-}
-
-// A MailedAnswer is what a party reads of a request that it posted.
-type MailedAnswer struct {
-	State   string            `json:"state"`                           // "open", "agreed", "declined" or "unanswered"
-	Reason  string            `json:"reason,omitempty"`                // of a refusal, if the person gave one: "too_much", "unknown_party", "other_way" or "not_now"
-	Until   string            `json:"answer_by"`                       // the day
-	Details []json.RawMessage `json:"authorization_details,omitempty"` // as granted
-}
-
 const (
-	typeRequest = "evidence-request+jwt"
-	typeJSON    = "application/json"
-	maxMail     = 16 << 10 // bytes
-	mailLife    = time.Hour
-	mailOpen    = 3 // requests of one party that may wait for an answer
-	mailDaily   = 5 // and that it may post a day
+	typeJSON = "application/json"
+	maxMail  = 16 << 10 // bytes
 )
 
 // takeMail takes what a party posts to its inbox/: a receipt that it has erased,
@@ -76,15 +48,15 @@ func (p *Pod) takeMail(ctx context.Context, who acl.Agent, req ldp.Post) (ldp.Wr
 	switch vouch.TypeOf(string(body)) {
 	case consent.TypeErasure:
 		return p.takeErasure(ctx, who, req.ID, party, string(body))
-	case typeRequest:
+	case consent.TypeMailed:
 		return p.takeRequest(ctx, who, req.ID, party, string(body))
 	}
-	return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The body must be a JWS whose typ is "+consent.TypeErasure+" or "+typeRequest+".")
+	return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The body must be a JWS whose typ is "+consent.TypeErasure+" or "+consent.TypeMailed+".")
 }
 
 // takeRequest puts a party's signed request before the person.
 func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, party registry.Party, jws string) (ldp.Written, error) {
-	m, faults := p.checkMail(party, space.IDIn(inbox), jws)
+	m, faults := p.book().Mailed(party, space.IDIn(inbox), jws)
 	if faults != nil {
 		return ldp.Written{}, ldp.Refuse(ldp.Unprocessable, "The request can't be accepted.", faults...)
 	}
@@ -103,7 +75,7 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 		if err != nil || old != nil {
 			return err
 		}
-		if err := p.countMail(tx, party.ID); err != nil {
+		if err := consent.CountMail(tx, party.ID, p.Now()); err != nil {
 			return err
 		}
 		if err := consent.KeepRequest(tx, r); err != nil {
@@ -111,52 +83,6 @@ func (p *Pod) takeRequest(ctx context.Context, who acl.Agent, inbox ldp.ID, part
 		}
 		return log.Enter(tx, p.Now(), log.Entry{Action: log.DidAsk, Party: party.ID, Type: r.Types[0], Fields: slices.Concat(r.Fields, r.Optional)})
 	})
-}
-
-func (p *Pod) checkMail(party registry.Party, at, jws string) (*MailedRequest, []string) {
-	payload, err := party.CheckSigned(jws, typeRequest)
-	if err != nil {
-		return nil, []string{"the JWS: " + err.Error() + "."}
-	}
-	m := new(MailedRequest)
-	if err := json.Unmarshal(payload, m); err != nil {
-		return nil, []string{"the payload is not of the form of a request."}
-	}
-	var faults []string
-	fault := func(bad bool, words string) {
-		if bad {
-			faults = append(faults, words)
-		}
-	}
-	now, life := p.Now(), int64(mailLife/time.Second)
-	fault(m.Issuer != party.ID || m.Audience != p.Issuer, "iss must be your id, and aud this server.")
-	fault(m.Subject != string(space.WebID(p.Base, at)), "sub must be the person's WebID in this space.")
-	fault(m.ID == "" || len(m.ID) > 128, "jti: 1 to 128 bytes are needed.")
-	fault(m.IssuedAt > now.Add(time.Minute).Unix() || m.Expires <= now.Unix() || m.Expires > m.IssuedAt+life || m.IssuedAt < now.Unix()-life,
-		"iat and exp: the request is not valid now, or for longer than an hour.")
-	return m, faults
-}
-
-// countMail refuses a party that asks too much.
-func (p *Pod) countMail(tx store.Tx, party string) error {
-	now := p.Now()
-	open, today := 0, 0
-	err := store.Each(tx, consent.RequestKey(""), func(r *consent.Request) bool {
-		if r.Party != party || !r.Mailed {
-			return true
-		}
-		if r.State == consent.Open && now.Before(r.AnswerBy) {
-			open++
-		}
-		if space.Day(r.Created).Equal(space.Day(now)) {
-			today++
-		}
-		return true
-	})
-	if err != nil || open < mailOpen && today < mailDaily {
-		return err
-	}
-	return &ldp.Fault{Kind: ldp.TooMany, Detail: "You have asked this person enough for now. Wait for the answers.", Header: "Retry-After: 86400"}
 }
 
 // readMail tells a party what came of a request that it posted. What the person
@@ -172,7 +98,7 @@ func (p *Pod) readMail(ctx context.Context, tx store.Tx, a access, req ldp.Get) 
 	if req.Choose(typeJSON) == "" {
 		return nil, notAcceptable(typeJSON)
 	}
-	m := MailedAnswer{State: string(r.State), Reason: consent.Told(r.Reason), Until: r.AnswerBy.Format(time.DateOnly)}
+	m := consent.MailedAnswer{State: string(r.State), Reason: consent.Told(r.Reason), Until: r.AnswerBy.Format(time.DateOnly)}
 	switch {
 	case r.State == consent.Open && !p.Now().Before(r.AnswerBy):
 		m.State = "unanswered"

@@ -14,6 +14,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod"
+	"skrin/pod/consent"
 	"skrin/pod/credential"
 	"skrin/pod/log"
 	"skrin/pod/outbox"
@@ -22,13 +23,13 @@ import (
 )
 
 // mail is a request as the insurer would post it to its space.
-func (w *town) mail(space ldp.ID, edit func(*pod.MailedRequest)) string {
+func (w *town) mail(space ldp.ID, edit func(*consent.MailedRequest)) string {
 	return w.mailBy(insurer, space, edit)
 }
 
-func (w *town) mailBy(signer string, space ldp.ID, edit func(*pod.MailedRequest)) string {
+func (w *town) mailBy(signer string, space ldp.ID, edit func(*consent.MailedRequest)) string {
 	w.t.Helper()
-	m := pod.MailedRequest{
+	m := consent.MailedRequest{
 		Issuer: insurer, Audience: base, Subject: base + string(space) + "card#me", ID: "ask-1",
 		IssuedAt: w.now.Unix(), Expires: w.now.Add(time.Minute).Unix(), Details: []json.RawMessage{asks()},
 	}
@@ -129,8 +130,8 @@ func TestMailThatIsRefused(t *testing.T) {
 	w := newTown(t)
 	w.deposit(w.connect(), w.issue(3, nil))
 	space := w.location(w.answer("ask", insurer, asks(), agree)).Parent().Parent()
-	detail := func(old, new string) func(*pod.MailedRequest) {
-		return func(m *pod.MailedRequest) {
+	detail := func(old, new string) func(*consent.MailedRequest) {
+		return func(m *consent.MailedRequest) {
 			m.Details = []json.RawMessage{json.RawMessage(strings.Replace(string(asks()), old, new, 1))}
 		}
 	}
@@ -139,19 +140,19 @@ func TestMailThatIsRefused(t *testing.T) {
 		want     ldp.Kind
 	}{
 		{"signed by another party", w.mailBy("mallory", space, nil), ldp.Unprocessable},
-		{"in another party's name", w.mail(space, func(m *pod.MailedRequest) { m.Issuer = "mallory" }), ldp.Unprocessable},
-		{"for another server", w.mail(space, func(m *pod.MailedRequest) { m.Audience = "https://else.example" }), ldp.Unprocessable},
+		{"in another party's name", w.mail(space, func(m *consent.MailedRequest) { m.Issuer = "mallory" }), ldp.Unprocessable},
+		{"for another server", w.mail(space, func(m *consent.MailedRequest) { m.Audience = "https://else.example" }), ldp.Unprocessable},
 		{"for another person", w.mail("/w/aaaaaaaaaaaaaaaaaaaaaaaaaa/", nil), ldp.Unprocessable},
-		{"without an id", w.mail(space, func(m *pod.MailedRequest) { m.ID = "" }), ldp.Unprocessable},
-		{"of yesterday", w.mail(space, func(m *pod.MailedRequest) { m.IssuedAt -= 86400; m.Expires -= 86400 }), ldp.Unprocessable},
-		{"of tomorrow", w.mail(space, func(m *pod.MailedRequest) { m.IssuedAt += 86400; m.Expires += 86400 }), ldp.Unprocessable},
-		{"good for a week", w.mail(space, func(m *pod.MailedRequest) { m.Expires += 7 * 86400 }), ldp.Unprocessable},
+		{"without an id", w.mail(space, func(m *consent.MailedRequest) { m.ID = "" }), ldp.Unprocessable},
+		{"of yesterday", w.mail(space, func(m *consent.MailedRequest) { m.IssuedAt -= 86400; m.Expires -= 86400 }), ldp.Unprocessable},
+		{"of tomorrow", w.mail(space, func(m *consent.MailedRequest) { m.IssuedAt += 86400; m.Expires += 86400 }), ldp.Unprocessable},
+		{"good for a week", w.mail(space, func(m *consent.MailedRequest) { m.Expires += 7 * 86400 }), ldp.Unprocessable},
 		{"for a field that isn't registered", w.mail(space, detail("registered_at_least_30_days", "salary")), ldp.Unprocessable},
 		{"for another purpose", w.mail(space, detail("CustomerClaimsManagement", "Marketing")), ldp.Unprocessable},
 		{"for longer than registered", w.mail(space, detail("2027-05-21", "2037-05-21")), ldp.Unprocessable},
-		{"for two things", w.mail(space, func(m *pod.MailedRequest) { m.Details = append(m.Details, m.Details[0]) }), ldp.Invalid},
-		{"to deposit", w.mail(space, func(m *pod.MailedRequest) { m.Details = []json.RawMessage{deposits()} }), ldp.Unprocessable},
-		{"of another kind", w.jws(insurer, "secevent+jwt", pod.MailedRequest{}), ldp.Unprocessable},
+		{"for two things", w.mail(space, func(m *consent.MailedRequest) { m.Details = append(m.Details, m.Details[0]) }), ldp.Invalid},
+		{"to deposit", w.mail(space, func(m *consent.MailedRequest) { m.Details = []json.RawMessage{deposits()} }), ldp.Unprocessable},
+		{"of another kind", w.jws(insurer, "secevent+jwt", consent.MailedRequest{}), ldp.Unprocessable},
 		{"that isn't signed", "please", ldp.Unprocessable},
 		{"of seventeen kilobytes", strings.Repeat("x", 17<<10), ldp.TooLarge},
 	} {
@@ -169,7 +170,7 @@ func TestMailThatIsRefused(t *testing.T) {
 	}
 	taken := 0
 	for i := range 8 {
-		body := w.mail(space, func(m *pod.MailedRequest) { m.ID = strings.Repeat("x", i+1) })
+		body := w.mail(space, func(m *consent.MailedRequest) { m.ID = strings.Repeat("x", i+1) })
 		if _, err := w.pod.Post(t.Context(), w.agent(insurer), post(space+"inbox/", vouch.MediaType, body)); err == nil {
 			taken++
 		} else if ldp.KindOf(err) != ldp.TooMany {

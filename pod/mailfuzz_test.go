@@ -34,7 +34,7 @@ func FuzzMail(f *testing.F) {
 	space := there.Parent().Parent()
 	id := w.shares()[0].Consent.ID
 	must(f, w.pod.Withdraw(f.Context(), w.alva, id))
-	mail := pod.MailedRequest{Issuer: insurer, Audience: base, Subject: base + string(space) + "card#me", ID: "1",
+	mail := consent.MailedRequest{Issuer: insurer, Audience: base, Subject: base + string(space) + "card#me", ID: "1",
 		IssuedAt: w.now.Unix(), Expires: w.now.Unix() + 600, Details: []json.RawMessage{asks()}}
 	receipt := consent.ErasureReceipt{Issuer: insurer, Audience: base, Consent: id, Erased: "2026-11-22", Method: "deleted", Retained: []string{"x"}}
 	for _, v := range []any{mail, receipt, nil, []int{1}} {

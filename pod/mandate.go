@@ -9,6 +9,7 @@ import (
 
 	"skrin/acl"
 	"skrin/ldp"
+	"skrin/pod/due"
 	"skrin/pod/log"
 	"skrin/pod/mandate"
 	"skrin/pod/resource"
@@ -46,7 +47,7 @@ func (p *Pod) noteLook(ctx context.Context, who acl.Agent, part string) error {
 			if err := log.Enter(tx, p.Now(), log.Entry{Action: log.DidLook, Why: part}); err != nil {
 				return err
 			}
-			return forgetBy(tx, p.Now().Add(markKept))
+			return due.ForgetBy(tx, p.Now().Add(due.MarkKept))
 		})
 	}
 	err := p.Store.View(ctx, p.deskOf(who), look(false))

@@ -17,6 +17,7 @@ import (
 	"skrin/pod/log"
 	"skrin/pod/mandate"
 	"skrin/pod/store"
+	"skrin/pod/upkeep"
 )
 
 // appoints has Karin act for Alva, as far as modes say, for a month.
@@ -233,6 +234,6 @@ func TestInvitation(t *testing.T) {
 	}
 	id := ""
 	must(t, w.fake.View(ctx, "person/person-alva", func(tx store.Tx) error { id = tx.Pod(); return nil }))
-	must(t, pod.Erase(ctx, w.fake, noBlobs{}, noBlobs{}, id))
+	must(t, upkeep.Erase(ctx, w.fake, noBlobs{}, noBlobs{}, id))
 	take(bo, code, ldp.Gone)
 }

@@ -19,6 +19,7 @@ import (
 	"skrin/pod/resource"
 	"skrin/pod/space"
 	"skrin/pod/store"
+	"skrin/pod/upkeep"
 )
 
 // How a pod moves (2026-11-22): it is exported here, imported there, and then told
@@ -60,7 +61,7 @@ func (p *Pod) MoveTo(ctx context.Context, who acl.Agent, to archive.Imported) er
 		return err
 	}
 	p.wake(nil)
-	return errors.Join(p.emptyMoved(ctx, id), emptyBlobs(ctx, p.Blobs, id))
+	return errors.Join(p.emptyMoved(ctx, id), upkeep.EmptyBlobs(ctx, p.Blobs, id))
 }
 
 // moveSpaces says of each space where it is now, and tells who knows it.

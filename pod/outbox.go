@@ -7,10 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"skrin/pod/channel"
 	"skrin/pod/consent"
+	"skrin/pod/due"
 	"skrin/pod/outbox"
-	"skrin/pod/record"
 	"skrin/pod/store"
 )
 
@@ -33,7 +32,7 @@ func (p *Pod) tell(ctx context.Context, tx store.Tx, n outbox.Notification) erro
 	if err := outbox.Queue(tx, n, p.Rand, p.Now()); err != nil {
 		return err
 	}
-	return settle(tx)
+	return due.Settle(tx)
 }
 
 func (p *Pod) wake(err error) {
@@ -64,7 +63,7 @@ func (p *Pod) settling(ctx context.Context, pod string, fn func(store.Tx) error)
 		if err := fn(tx); err != nil {
 			return err
 		}
-		return settle(tx)
+		return due.Settle(tx)
 	})
 }
 
@@ -89,41 +88,4 @@ func (p *Pod) Failed(ctx context.Context, pod string, n outbox.Notification, tro
 		}
 		return consent.MarkTrouble(tx, n.Request, n.Party, trouble)
 	})
-}
-
-// settle sets the pod's due time to that of its next notification, call of a
-// webhook or sweep, to when it is to forget something, or to that of its end.
-func settle(tx store.Tx) error {
-	h, err := record.HomeOf(tx)
-	if err != nil {
-		return err
-	}
-	notice, err := outbox.Next(tx)
-	if err != nil {
-		return err
-	}
-	call, err := channel.Next(tx)
-	if err != nil {
-		return err
-	}
-	next := earliest(earliest(h.Leaves, notice), call)
-	for _, key := range []string{sweepKey, forgetKey} {
-		at, err := store.Load[time.Time](tx, key)
-		if err != nil {
-			return err
-		}
-		if at != nil {
-			next = earliest(next, *at)
-		}
-	}
-	tx.Due(next)
-	return nil
-}
-
-// earliest returns the earlier of two times, of which a zero one never comes.
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

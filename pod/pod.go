@@ -9,6 +9,7 @@ import (
 
 	"skrin/ldp"
 	"skrin/pod/consent"
+	"skrin/pod/due"
 	"skrin/pod/leak"
 	"skrin/pod/registry"
 	"skrin/pod/resource"
@@ -66,10 +67,10 @@ type door struct{ p *Pod }
 func (d door) Written(tx store.Tx, r *resource.Right) error { return d.p.journal(tx, r) }
 
 // Unreferred implements resource.Door.
-func (d door) Unreferred(tx store.Tx) error { return d.p.sweepSoon(tx) }
+func (d door) Unreferred(tx store.Tx) error { return due.SweepSoon(tx, d.p.Now()) }
 
 // Kept implements resource.Door.
-func (d door) Kept(tx store.Tx, now time.Time) error { return forgetBy(tx, now.Add(markKept)) }
+func (d door) Kept(tx store.Tx, now time.Time) error { return due.ForgetBy(tx, now.Add(due.MarkKept)) }
 
 // BeforeBlob implements resource.Door.
 func (d door) BeforeBlob(ctx context.Context, pod string) error { return d.p.sweepLater(ctx, pod) }

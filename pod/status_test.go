@@ -24,6 +24,7 @@ import (
 	"skrin/pod/registry"
 	podstatus "skrin/pod/status"
 	"skrin/pod/store"
+	"skrin/pod/upkeep"
 )
 
 const (
@@ -482,7 +483,7 @@ func TestPlacesEnd(t *testing.T) {
 	r.deposit(r.connect(), forms) // another person can have the places
 	id := ""
 	must(t, r.fake.View(t.Context(), "person/person-nils", func(tx store.Tx) error { id = tx.Pod(); return nil }))
-	must(t, pod.Erase(t.Context(), r.fake, noBlobs{}, noBlobs{}, id))
+	must(t, upkeep.Erase(t.Context(), r.fake, noBlobs{}, noBlobs{}, id))
 	r.alva = alva
 	r.deposit(to, forms)
 }

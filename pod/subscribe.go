@@ -10,6 +10,7 @@ import (
 	"skrin/acl"
 	"skrin/ldp"
 	"skrin/pod/channel"
+	"skrin/pod/due"
 	"skrin/pod/record"
 	"skrin/pod/resource"
 	"skrin/pod/store"
@@ -36,7 +37,7 @@ func (p *Pod) Subscribe(ctx context.Context, who acl.Agent, s channel.Subscripti
 		if err := channel.Keep(tx, r, s); err != nil {
 			return err
 		}
-		return forgetBy(tx, p.Now().Add(markKept))
+		return due.ForgetBy(tx, p.Now().Add(due.MarkKept))
 	})
 	return s, err
 }
@@ -160,7 +161,7 @@ func (p *Pod) endChannels(tx store.Tx, ended ...channel.Subscription) error {
 	if err := channel.End(tx, p.Now(), ended...); err != nil {
 		return err
 	}
-	return settle(tx)
+	return due.Settle(tx)
 }
 
 // TakeCalls returns the calls of a pod's webhooks that are due, and leases them

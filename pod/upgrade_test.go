@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"skrin/pod"
 	"skrin/pod/consent"
 	"skrin/pod/evidence"
 	"skrin/pod/podtest"
 	"skrin/pod/store"
+	"skrin/pod/upkeep"
 )
 
 // all returns everything that the pod keeps.
@@ -47,7 +47,7 @@ func TestUpgrade(t *testing.T) {
 	w.keptForATime()
 	now := w.now
 	before := w.all()
-	must(t, pod.Upgrade(t.Context(), w.pod.Store, w.id(), now))
+	must(t, upkeep.Upgrade(t.Context(), w.pod.Store, w.id(), now))
 	if !maps.Equal(before, w.all()) {
 		t.Error("a pod of this schema was changed")
 	}
@@ -55,10 +55,10 @@ func TestUpgrade(t *testing.T) {
 	if _, found, _ := w.pod.Check(t.Context(), w.id()); len(found) < 5 {
 		t.Fatalf("it is no older pod: %v", found)
 	}
-	must(t, pod.Upgrade(t.Context(), w.pod.Store, w.id(), now))
+	must(t, upkeep.Upgrade(t.Context(), w.pod.Store, w.id(), now))
 	w.fits()
 	after := w.all()
-	must(t, pod.Upgrade(t.Context(), w.pod.Store, w.id(), now.Add(time.Hour)))
+	must(t, upkeep.Upgrade(t.Context(), w.pod.Store, w.id(), now.Add(time.Hour)))
 	if !maps.Equal(after, w.all()) {
 		t.Error("to do it again changes something")
 	}
@@ -114,11 +114,11 @@ func TestUpgradeInPages(t *testing.T) {
 	}))
 	for _, goes := range []podtest.Outcome{podtest.Fails, podtest.SeemsToFail, podtest.Fails} {
 		w.fake.Next(goes)
-		if pod.Upgrade(t.Context(), w.pod.Store, w.id(), w.now) == nil {
+		if upkeep.Upgrade(t.Context(), w.pod.Store, w.id(), w.now) == nil {
 			t.Fatal("the commit doesn't fail")
 		}
 	}
-	must(t, pod.Upgrade(t.Context(), w.pod.Store, w.id(), w.now))
+	must(t, upkeep.Upgrade(t.Context(), w.pod.Store, w.id(), w.now))
 	if got := fmt.Sprint(w.kept("C", "Q", "R", "J", "i")); got != fmt.Sprint([]int{n, n / 2, n, n, n}) {
 		t.Errorf("it has %s entries", got)
 	}
@@ -128,6 +128,6 @@ func TestUpgradeInPages(t *testing.T) {
 		}
 		return nil
 	}))
-	must(t, pod.Upgrade(t.Context(), w.pod.Store, w.id(), w.now))
+	must(t, upkeep.Upgrade(t.Context(), w.pod.Store, w.id(), w.now))
 	w.fits()
 }

@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"time"
 
-	"skrin/pod"
 	"skrin/pod/store"
+	"skrin/pod/upkeep"
 	"skrin/pod/web"
 )
 
@@ -77,7 +77,7 @@ func (s *server) eraseLeavers(ctx context.Context) error {
 	for _, l := range all {
 		err = errors.Join(err, s.forget(ctx, l.Person))
 		if err == nil {
-			err = pod.Erase(ctx, s.store, s.blobs, s.keys, l.Pod)
+			err = upkeep.Erase(ctx, s.store, s.blobs, s.keys, l.Pod)
 		}
 		if errors.Is(err, store.ErrNoPod) { // another node was faster
 			err = nil

@@ -24,6 +24,7 @@ import (
 	"skrin/pod/archive"
 	"skrin/pod/registry"
 	"skrin/pod/store"
+	"skrin/pod/upkeep"
 )
 
 // What an operator does is done by the server that runs on the directory, since
@@ -67,12 +68,12 @@ func (e *errand) tell(s pace) {
 
 // An outcome is what came of it.
 type outcome struct {
-	Error    string         `json:"error,omitempty"`
-	Took     string         `json:"took,omitempty"`
-	Pods     int            `json:"pods,omitempty"`
-	Checked  *pod.Inventory `json:"checked,omitempty"`
-	Findings []pod.Finding  `json:"findings,omitempty"`
-	Rotated  *int           `json:"rotated,omitempty"`
+	Error    string            `json:"error,omitempty"`
+	Took     string            `json:"took,omitempty"`
+	Pods     int               `json:"pods,omitempty"`
+	Checked  *upkeep.Inventory `json:"checked,omitempty"`
+	Findings []upkeep.Finding  `json:"findings,omitempty"`
+	Rotated  *int              `json:"rotated,omitempty"`
 
 	Imported *archive.Imported        `json:"imported,omitempty"`
 	Parties  []parties.Listing        `json:"parties,omitempty"`
@@ -173,7 +174,7 @@ func (s *chest) run(ctx context.Context, p *pod.Pod, e errand) (o outcome, err e
 	case "fsck":
 		err = s.fsck(ctx, p, e, &o)
 	case "erase":
-		err = pod.Erase(ctx, s.store, s.blobs, s.keys, e.Pod)
+		err = upkeep.Erase(ctx, s.store, s.blobs, s.keys, e.Pod)
 	case "rotate":
 		var n int
 		n, err = s.keys.Rotate(ctx, func(seen, of int) { e.tell(pace{int64(seen), int64(of), "keys"}) })
@@ -232,11 +233,11 @@ var errEnough = errors.New("enough was found")
 // fsck checks all pods.
 func (s *chest) fsck(ctx context.Context, p *pod.Pod, e errand, o *outcome) error {
 	const most = 1000
-	o.Checked, o.Findings = new(pod.Inventory), nil
+	o.Checked, o.Findings = new(upkeep.Inventory), nil
 	err := s.eachPod(ctx, e, func(id string) error {
 		seen, found, err := p.Check(ctx, id)
 		if err != nil && !errors.Is(err, store.ErrNoPod) { // erased meanwhile
-			found = append(found, pod.Finding{Pod: id, Fault: "it can't be read: " + err.Error()})
+			found = append(found, upkeep.Finding{Pod: id, Fault: "it can't be read: " + err.Error()})
 		}
 		o.Pods++
 		o.add(seen)
@@ -251,7 +252,7 @@ func (s *chest) fsck(ctx context.Context, p *pod.Pod, e errand, o *outcome) erro
 	return err
 }
 
-func (o *outcome) add(i pod.Inventory) {
+func (o *outcome) add(i upkeep.Inventory) {
 	c := o.Checked
 	c.Resources += i.Resources
 	c.Rules += i.Rules

@@ -12,12 +12,12 @@ import (
 	"time"
 
 	"skrin/auth"
-	"skrin/pod"
 	"skrin/pod/sealed"
 	"skrin/pod/store"
+	"skrin/pod/upkeep"
 )
 
-// An upgrade brings all pods of a store to this version's pod.Schema, before anybody
+// An upgrade brings all pods of a store to this version's upkeep.Schema, before anybody
 // is served: page by page, each noted when it is done, so that what is killed goes on
 // from there. Several nodes may do it at once; each starts to serve when all pods are
 // done. Nodes of the version before must not run any more, since they would write what
@@ -60,7 +60,7 @@ func (s *chest) upgrade(ctx context.Context, u *upgrade) error {
 			return nil
 		}
 		if err := s.upgradePage(ctx, u); err != nil {
-			return fmt.Errorf("bring the pods to schema %d: %w", pod.Schema, err)
+			return fmt.Errorf("bring the pods to schema %d: %w", upkeep.Schema, err)
 		}
 	}
 }
@@ -80,10 +80,10 @@ func (s *chest) loadUpgrade(ctx context.Context, u *upgrade) error {
 		return fmt.Errorf("it can't be read: is the master key (key-file) the one with which it was made? %w", err)
 	case err != nil:
 		return fmt.Errorf("which schema the pods have: %w", err)
-	case u.Schema > pod.Schema:
-		return fmt.Errorf("the pods have schema %d, written by a newer skrin; this one knows up to %d. Start the newer version", u.Schema, pod.Schema)
-	case u.Schema < pod.Schema:
-		u.Schema, u.After, u.Seen, u.Done = pod.Schema, "", 0, false
+	case u.Schema > upkeep.Schema:
+		return fmt.Errorf("the pods have schema %d, written by a newer skrin; this one knows up to %d. Start the newer version", u.Schema, upkeep.Schema)
+	case u.Schema < upkeep.Schema:
+		u.Schema, u.After, u.Seen, u.Done = upkeep.Schema, "", 0, false
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func (s *chest) upgradePage(ctx context.Context, u *upgrade) error {
 // upgradePod does one pod. One that is damaged keeps nobody else's from being served:
 // it is counted, and fsck tells what is amiss.
 func (s *chest) upgradePod(ctx context.Context, u *upgrade, id string) error {
-	err := pod.Upgrade(ctx, s.store, id, time.Now())
+	err := upkeep.Upgrade(ctx, s.store, id, time.Now())
 	switch {
 	case err == nil, errors.Is(err, store.ErrNoPod), errors.Is(err, store.ErrNoKey): // erased, or half
 		return nil

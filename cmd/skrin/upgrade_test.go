@@ -22,12 +22,12 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/jackc/pgx/v5"
 
-	"skrin/pod"
 	"skrin/pod/consent"
 	"skrin/pod/podtest"
 	"skrin/pod/postgres"
 	"skrin/pod/record"
 	"skrin/pod/store"
+	"skrin/pod/upkeep"
 )
 
 // asUpgrade, in the environment, makes the test binary open a store and say how far its
@@ -123,7 +123,7 @@ func refusesNewer(t *testing.T, c config) {
 	must(t, err)
 	r, err := s.records.Load(t.Context(), upgradeKind, upgradeKey)
 	must(t, err)
-	r.Value = fmt.Appendf(nil, `{"schema":%d,"done":true}`, pod.Schema+1)
+	r.Value = fmt.Appendf(nil, `{"schema":%d,"done":true}`, upkeep.Schema+1)
 	must(t, s.records.Save(t.Context(), upgradeKind, upgradeKey, r))
 	must(t, s.Close())
 	if _, err := openChest(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "Start the newer version") {

@@ -5,9 +5,7 @@ package pebble
 import (
 	"context"
 	"hash/maphash"
-	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -95,104 +93,50 @@ func (h *held) release() {
 // A commit is a batch on its way to the disk. done is closed when it is there.
 type commit struct {
 	done   chan struct{}
-	under  held             // the stripes that it was made under
 	states []*atomic.Uint64 // of what it changes
 	next   uint64           // the number of the state after it
-	then   func()           // called when it is on the disk, which it must not hold up; nil for nothing
+	then   func()           // called when it is on the disk; nil for nothing
 }
 
 // commit applies the batch, which takes over h, and returns when it is on the
 // disk. An error means that it may get there yet, or not.
 func (s *Store) commit(ctx context.Context, b *pebble.Batch, h *held, c *commit) error {
-	c.done, c.under = make(chan struct{}), *h
+	c.done = make(chan struct{})
+	stripes := *h
 	*h = nil
-	for _, st := range c.under {
+	for _, st := range stripes {
 		st.last.Store(c)
 	}
-	s.work.Add(1)
-	go s.write(b, c)
+	s.work.Go(func() { s.write(b, c, stripes) })
 	return s.wait(ctx, c)
 }
 
-// write makes a commit seen, and leaves it to be synced. It unlocks as soon as the next
-// holder of the locks can see it: whatever that commits comes later in the same log,
-// and can't be on the disk without this.
-func (s *Store) write(b *pebble.Batch, c *commit) {
+// write brings a commit to the disk. It unlocks as soon as the next holder of
+// the locks can see it: whatever that commits comes later in the same log, and
+// can't be on the disk without this.
+func (s *Store) write(b *pebble.Batch, c *commit, h held) {
 	for _, state := range c.states {
 		state.Store(0)
 	}
-	if err := s.db.Apply(b, pebble.NoSync); err != nil {
+	if err := s.db.ApplyNoSyncWait(b, pebble.Sync); err != nil {
 		logger{s.log}.Fatalf("commit: %v", err)
 	}
 	for _, state := range c.states {
 		state.Store(c.next)
 	}
-	h := c.under
+	stripes := h
 	h.release()
+	if err := b.SyncWait(); err != nil {
+		logger{s.log}.Fatalf("sync: %v", err)
+	}
+	for _, st := range stripes {
+		st.last.CompareAndSwap(c, nil)
+	}
+	close(c.done)
+	if c.then != nil {
+		c.then()
+	}
 	_ = b.Close() // only gives its memory back
-	s.unsynced.add(c)
-}
-
-// A queue holds the commits that are in the log and have yet to be synced.
-type queue struct {
-	mu   sync.Mutex
-	all  []*commit
-	some chan struct{} // holds something if there may be some; closed when there will be no more
-}
-
-func (q *queue) add(c *commit) {
-	q.mu.Lock()
-	defer q.mu.Unlock() // and not before it was told: then all may be synced, and the queue be closed
-	q.all = append(q.all, c)
-	select {
-	case q.some <- struct{}{}:
-	default:
-	}
-}
-
-// take returns all, and leaves none but the room of those that were taken before.
-func (q *queue) take(room []*commit) []*commit {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	all := q.all
-	q.all = room[:0]
-	return all
-}
-
-// syncAll brings commits to the disk, until there will be no more. A sync costs the
-// processor as much as a commit or two, so those that can be had share one: whoever is
-// ready to run runs first, and may add to them. Where nobody is, it is at once.
-func (s *Store) syncAll() {
-	var all []*commit
-	for range s.unsynced.some {
-		runtime.Gosched()
-		all = s.unsynced.take(all)
-		if len(all) == 0 {
-			continue
-		}
-		// Nothing of the log is on the disk without all that comes before it.
-		if err := s.db.LogData(nil, pebble.Sync); err != nil {
-			logger{s.log}.Fatalf("sync: %v", err)
-		}
-		s.synced(all)
-		clear(all)
-	}
-}
-
-// synced is called when commits are on the disk.
-func (s *Store) synced(all []*commit) {
-	for _, c := range all {
-		for _, st := range c.under {
-			st.last.CompareAndSwap(c, nil)
-		}
-		close(c.done)
-	}
-	for _, c := range all {
-		if c.then != nil {
-			c.then()
-		}
-		s.work.Done()
-	}
 }
 
 // wait returns when the commit is on the disk.

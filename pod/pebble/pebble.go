@@ -54,14 +54,14 @@ import (
 //
 //	1  2026-11  the first
 //	2  2026-11  a pod may have moved away: an older program would serve it, empty
-//	3  2026-11  pod.Schema 2: an older program would leave indexes behind that lie
+//	3  2026-11  upkeep.Schema 2: an older program would leave indexes behind that lie
 const format uint32 = 3
 
 // step brings a store from a format to the next, in the batch that says so. What is
 // interrupted has not begun.
 func (s *Store) step(from uint32, b *pebble.Batch) error {
 	switch from {
-	case 1, 2: // what is stored stays; the pods' values, which are sealed, pod.Upgrade brings along
+	case 1, 2: // what is stored stays; the pods' values, which are sealed, upkeep.Upgrade brings along
 	default:
 		return fmt.Errorf("pod/pebble: nothing leads on from format %d", from)
 	}
@@ -103,9 +103,6 @@ type Store struct {
 	closed bool
 	stop   chan struct{}  // closed by Close
 	work   sync.WaitGroup // commits on their way, and the sweeper
-
-	unsynced queue
-	syncer   sync.WaitGroup // syncAll
 }
 
 var (
@@ -154,9 +151,7 @@ func open(dir string, fs vfs.FS, o Options) (*Store, error) {
 		set.init()
 	}
 	s.turn.Store(1)
-	s.unsynced.some = make(chan struct{}, 1)
 	s.work.Go(s.sweep)
-	s.syncer.Go(s.syncAll)
 	return s, nil
 }
 
@@ -265,8 +260,6 @@ func (s *Store) Close() error {
 	ended := make(chan error, 1)
 	go func() {
 		s.work.Wait()
-		close(s.unsynced.some)
-		s.syncer.Wait()
 		ended <- errors.Join(s.db.Close(), s.lock.Close())
 	}()
 	select {

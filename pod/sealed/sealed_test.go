@@ -19,12 +19,12 @@ import (
 
 	"skrin/auth"
 	"skrin/auth/authtest"
-	"skrin/pod"
 	"skrin/pod/blob"
 	"skrin/pod/pebble"
 	"skrin/pod/podtest"
 	"skrin/pod/sealed"
 	"skrin/pod/store"
+	"skrin/pod/upkeep"
 )
 
 func must(t testing.TB, err error) {
@@ -413,7 +413,7 @@ func TestErased(t *testing.T) {
 		t.Error("the key isn't in the files: the search finds nothing at all")
 	}
 
-	must(t, pod.Erase(t.Context(), s, b, k, "a"))
+	must(t, upkeep.Erase(t.Context(), s, b, k, "a"))
 	for end := time.Now().Add(20 * time.Second); inFiles(t, filepath.Join(p.dir, "keys"), wrapped.Value); time.Sleep(5 * time.Millisecond) { // they are removed by and by
 		if time.Now().After(end) {
 			t.Fatal("the destroyed key is still in the files, for whoever has the master key")
@@ -426,7 +426,7 @@ func TestErased(t *testing.T) {
 	if _, err := b.Open(t.Context(), "a", small); !errors.Is(err, store.ErrNoBlob) {
 		t.Errorf("its blob: %v", err)
 	}
-	if err := pod.Erase(t.Context(), s, b, k, "a"); !errors.Is(err, store.ErrNoPod) {
+	if err := upkeep.Erase(t.Context(), s, b, k, "a"); !errors.Is(err, store.ErrNoPod) {
 		t.Errorf("erased again: %v", err)
 	}
 
@@ -443,7 +443,7 @@ func TestErased(t *testing.T) {
 	if _, err := sealed.NewBlobs(old.dirs, fresh).Open(t.Context(), "a", small); !errors.Is(err, store.ErrNoBlob) {
 		t.Errorf("its blob in the backup: %v", err)
 	}
-	must(t, pod.Erase(t.Context(), restored, sealed.NewBlobs(old.dirs, fresh), fresh, "a"))
+	must(t, upkeep.Erase(t.Context(), restored, sealed.NewBlobs(old.dirs, fresh), fresh, "a"))
 }
 
 // TestEraseIsFinished: an erasure that was interrupted anywhere is finished by
@@ -461,8 +461,8 @@ func TestEraseIsFinished(t *testing.T) {
 				outcomes = append(outcomes, podtest.Succeeds)
 			}
 			f.Next(append(outcomes, podtest.SeemsToFail)...)
-			_ = pod.Erase(t.Context(), f, b, k, "a")
-			if err := pod.Erase(t.Context(), s, b, k, "a"); err != nil && !errors.Is(err, store.ErrNoPod) {
+			_ = upkeep.Erase(t.Context(), f, b, k, "a")
+			if err := upkeep.Erase(t.Context(), s, b, k, "a"); err != nil && !errors.Is(err, store.ErrNoPod) {
 				t.Error(err)
 			}
 			if _, err := p.ring.Load(t.Context(), "pod key", "61"); !errors.Is(err, auth.ErrNoRecord) {

@@ -46,7 +46,7 @@ func TestDeeds(t *testing.T) {
 		{"disconnect", "/me/connections", form("party", af), 303, "/me/connections?done=disconnected", "disconnect af"},
 		{"disconnect all, which nobody offered", "/me/connections", form("party", ""), 400, "", ""},
 		{"nonsense with evidence", "/me/evidence/e1", form("do", "x"), 400, "", ""},
-		{"what isn't there", "/me/evidence/none", form("do", "remove"), 404, "", ""},
+		{"what is gone already: pressed twice", "/me/evidence/none", form("do", "remove"), 303, "/me/evidence?done=gone", ""},
 	} {
 		b := newBench(t)
 		w := b.do(call{path: row.path, form: row.form})
@@ -199,6 +199,12 @@ func TestWhatEndsSoonIsSaid(t *testing.T) {
 	const want = "Slutar snart Arbetslöshetsintyg från Arbetsförmedlingen (exempel), gäller till och med 3 december 2026 Arbetslöshetsintyg från Arbetsförmedlingen (exempel), gäller till och med 4 december 2026 Exempel Försäkring får läsa till och med 27 november 2026: Arbetslöshetsintyg"
 	if soon != want {
 		t.Errorf("%s\nwant\n%s", soon, want)
+	}
+	page := b.do(call{path: "/me/"}).Body.String()
+	for _, to := range []string{`<a href="/me/evidence/s1">Arbetslöshetsintyg</a>`, `<a href="/me/sharing/c2">Exempel Försäkring</a>`} {
+		if !strings.Contains(page, to) {
+			t.Errorf("no way from the overview: %s", to)
+		}
 	}
 }
 
@@ -476,6 +482,7 @@ func TestFiles(t *testing.T) {
 		{what: "a copy onto another file", path: "/me/files/notes/page.html", form: form("do", "copy", "name", "picture.png"), status: 409},
 		{what: "a copy of a folder", path: "/me/files/notes/", form: form("do", "copy", "name", "x"), status: 422},
 		{what: "a file goes", path: "/me/files/notes/page.html", form: form("do", "delete"), status: 303, to: "/me/files/notes/?done=deleted", gone: "/alva/notes/page.html"},
+		{what: "one that is gone already: pressed twice", path: "/me/files/notes/gone.txt", form: form("do", "delete"), status: 303, to: "/me/files/notes/?done=deleted"},
 		{what: "a folder that isn't empty stays", path: "/me/files/notes/", form: form("do", "delete"), status: 409, there: "/alva/notes/"},
 		{what: "nonsense", path: "/me/files/notes/", form: form("do", "x"), status: 400},
 		{what: "a way out of the files", path: "/me/files/%2E%2E/x", status: 404},

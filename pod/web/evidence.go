@@ -131,16 +131,16 @@ func (v *visit) piece() error {
 	}{c, ends, total - len(ends)})
 }
 
-// removePiece removes a piece of evidence.
+// removePiece removes a piece of evidence. Who presses twice has removed it.
 func (v *visit) removePiece() error {
-	e, err := v.held()
-	if err != nil {
-		return err
-	}
 	if v.r.PostForm.Get("do") != "remove" {
 		return ldp.Invalid
 	}
-	if err := v.Pod.Delete(v.r.Context(), v.who, ldp.Delete{ID: e.Path}); err != nil {
+	e, err := v.held()
+	if err == nil {
+		err = v.Pod.Delete(v.r.Context(), v.who, ldp.Delete{ID: e.Path})
+	}
+	if err != nil && ldp.KindOf(err) != ldp.NotFound {
 		return fmt.Errorf("remove evidence: %w", err)
 	}
 	return v.seeOther("/me/evidence?done=gone")

@@ -523,7 +523,7 @@ func (v *visit) deleteFile(id ldp.ID) error {
 	if ldp.KindOf(err) == ldp.Conflict {
 		return v.file(http.StatusConflict, id, v.t("files.full"), "delete")
 	}
-	if err != nil {
+	if err != nil && ldp.KindOf(err) != ldp.NotFound { // who presses twice has deleted it
 		return fmt.Errorf("delete a file: %w", err)
 	}
 	return v.seeOther(v.address(id.Parent()) + "?done=deleted")

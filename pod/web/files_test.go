@@ -98,6 +98,9 @@ func (f *files) Delete(_ context.Context, _ acl.Agent, req ldp.Delete) error {
 			return ldp.Conflict
 		}
 	}
+	if _, ok := f.kind[req.ID]; !ok {
+		return ldp.NotFound
+	}
 	delete(f.kind, req.ID)
 	return nil
 }

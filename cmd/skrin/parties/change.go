@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"skrin/ldp"
 	"skrin/pod/registry"
+	"skrin/pod/text"
 )
 
 // Add registers a party as text says, or replaces its registration; a revoked one
@@ -86,7 +89,34 @@ func (r *Register) check(p *registry.Party) error {
 			return fmt.Errorf("jwks: key %q isn't for signatures, or is too weak: want P-256, P-384, Ed25519, or RSA of 2,048 bits", k.KeyID)
 		}
 	}
+	if err := readable("name", p.Name, longestName); err != nil {
+		return err
+	}
+	for _, u := range p.Uses {
+		if err := readable("why", u.Why, longestWhy); err != nil {
+			return fmt.Errorf("use %q: %w", u.ID, err)
+		}
+	}
 	return r.checkTypes(p)
+}
+
+// How long what people read of a party may be, in characters.
+const (
+	longestName = 100
+	longestWhy  = 400
+)
+
+// readable refuses a text that people would read as another, or not to its end.
+func readable(what string, t registry.Text, longest int) error {
+	for lang, words := range t {
+		if utf8.RuneCountInString(words) > longest {
+			return fmt.Errorf("%s: at most %d characters in %q", what, longest, lang)
+		}
+		if strings.ContainsFunc(words, text.Steers) {
+			return fmt.Errorf("%s: in %q is a character that isn't seen and turns or hides others", what, lang)
+		}
+	}
+	return nil
 }
 
 func (r *Register) checkTypes(p *registry.Party) error {

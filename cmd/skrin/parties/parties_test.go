@@ -405,6 +405,11 @@ func TestWhatIsNotRegistered(t *testing.T) {
 		"that has ended":                      func(f *registry.PartyFile) { f.Until = "2026-09-30" },
 		"for ever":                            func(f *registry.PartyFile) { f.Until = "2099-12-31" },
 		"as an operator":                      func(f *registry.PartyFile) { f.ID = "anna" },
+		"by a name that turns":                func(f *registry.PartyFile) { f.Name["sv"] = "Bank\u202eknaB" },
+		"by a name that hides something":      func(f *registry.PartyFile) { f.Name["en"] = "Skatte\u200bverket" },
+		"by a name without end":               func(f *registry.PartyFile) { f.Name["en"] = strings.Repeat("å", 101) },
+		"for a reason that turns":             func(f *registry.PartyFile) { f.Uses[0].Why["sv"] = "a\u2066b" },
+		"for a reason without end":            func(f *registry.PartyFile) { f.Uses[0].Why["en"] = strings.Repeat("a", 401) },
 		"under an app's id":                   func(f *registry.PartyFile) { f.ID = "app_x" },
 	} {
 		if _, _, err := r.Add(t.Context(), insurer(t, change), "anna", false); !errors.Is(err, ldp.Unprocessable) {

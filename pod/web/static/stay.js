@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: EUPL-1.2
 // Who reads or writes on a page for long is doing something: the server is told. Who
 // doesn't is asked before the sign-in ends (WCAG 2.2.1); and if it has, what is written
-// on the page stays there, and can be sent after a new sign-in elsewhere (2.2.5).
+// on the page stays there, and can be sent after a new sign-in elsewhere (2.2.5). Who
+// presses twice sends once.
 "use strict";
 (() => {
   const bar = document.getElementById("stay"), soon = document.getElementById("stay-soon"), gone = document.getElementById("stay-gone");
@@ -48,6 +49,12 @@
   for (const what of ["keydown", "pointerdown", "scroll"]) addEventListener(what, active, { passive: true, capture: true });
   document.getElementById("stay-now").addEventListener("click", tell);
   addEventListener("focus", () => { if (!gone.hidden) tell(); }); // back from signing in elsewhere
+  let sent = 0;
+  addEventListener("submit", (e) => {
+    if (Date.now() - sent < 2000) e.preventDefault();
+    else sent = Date.now();
+  });
+  addEventListener("pageshow", () => { sent = 0; }); // back again
   if (others) others.onmessage = kept;
   others?.postMessage("");
   kept();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package upkeep
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 	"skrin/ldp"
 	"skrin/ldp/rdf"
 	"skrin/pod/consent"
+	"skrin/pod/due"
 	"skrin/pod/log"
 	"skrin/pod/record"
 	"skrin/pod/resource"
@@ -24,7 +25,7 @@ import (
 	"skrin/pod/store"
 )
 
-// A Finding is what [Pod.Check] found amiss. It names kinds and places, and no
+// A Finding is what [Check] found amiss. It names kinds and places, and no
 // content.
 type Finding struct {
 	Pod   string `json:"pod"`
@@ -32,7 +33,7 @@ type Finding struct {
 	At    string `json:"at,omitempty"` // a key
 }
 
-// An Inventory is how much [Pod.Check] has looked at.
+// An Inventory is how much [Check] has looked at.
 type Inventory struct {
 	Resources, Rules, Grants, Consents, Entries, Blobs int
 	Orphans                                            int // blobs that nothing refers to, which is no fault
@@ -45,9 +46,9 @@ type Inventory struct {
 // consent, and each consent its grant; that each index finds just what there is; that what
 // is kept for a time will end. It is for the operator: no agent asks, and
 // nothing is told of what the pod holds.
-func (p *Pod) Check(ctx context.Context, id string) (Inventory, []Finding, error) {
-	c := &check{Pod: p, ctx: ctx, id: id}
-	err := p.Store.View(ctx, store.Name("id/"+id), func(tx store.Tx) error {
+func Check(ctx context.Context, s store.Store, tree *resource.Tree, id string) (Inventory, []Finding, error) {
+	c := &check{Store: s, Tree: tree, ctx: ctx, id: id}
+	err := s.View(ctx, store.Name("id/"+id), func(tx store.Tx) error {
 		c.seen, c.found, c.tx = Inventory{}, nil, tx
 		for _, look := range []func() error{c.read, c.containment, c.rules, c.log, c.grants, c.indexes, c.lapses, c.used} {
 			if err := look(); err != nil {
@@ -64,10 +65,11 @@ func (p *Pod) Check(ctx context.Context, id string) (Inventory, []Finding, error
 
 // A check is one pod while it is looked at.
 type check struct {
-	*Pod
-	ctx context.Context
-	id  string
-	tx  store.Tx
+	*resource.Tree
+	Store store.Store
+	ctx   context.Context
+	id    string
+	tx    store.Tx
 
 	seen  Inventory
 	found []Finding
@@ -213,7 +215,7 @@ func (c *check) compiled(id, of ldp.ID, rec *record.State) ([]acl.Grant, error) 
 	if !ok {
 		return nil, store.ErrLayout
 	}
-	data, err := c.tree().Parse(c.ctx, rec.Body, format, id)
+	data, err := c.Parse(c.ctx, rec.Body, format, id)
 	if err != nil {
 		return nil, err
 	}
@@ -288,8 +290,8 @@ func (c *check) indexes() error {
 
 // lapses looks whether the pod will be looked at when what is kept for a time ends.
 func (c *check) lapses() error {
-	values, err := c.tx.Get(forgetKey)
-	if err != nil || values[0] != nil {
+	at, err := due.ForgetsAt(c.tx)
+	if err != nil || !at.IsZero() {
 		return err
 	}
 	for _, prefix := range []string{"x", "J"} {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package due
 
 import (
-	"context"
 	"time"
 
 	"skrin/pod/deposit"
@@ -19,12 +18,21 @@ import (
 // counts for nothing from then on, whether it has been removed yet or not.
 const (
 	forgetKey  = "B"            // when to look
-	markKept   = 24 * time.Hour // a mark, at least: then it is of a day before
+	MarkKept   = 24 * time.Hour // a mark, at least: then it is of a day before
 	forgetMost = 256            // of a kind, in one transaction
 )
 
-// forgetBy has the pod looked at when something that is kept ends, if not before.
-func forgetBy(tx store.Tx, end time.Time) error {
+// ForgetsAt returns when the pod is looked at for something to forget; zero for never.
+func ForgetsAt(tx store.Tx) (time.Time, error) {
+	at, err := store.Load[time.Time](tx, forgetKey)
+	if err != nil || at == nil {
+		return time.Time{}, err
+	}
+	return *at, nil
+}
+
+// ForgetBy has the pod looked at when something that is kept ends, if not before.
+func ForgetBy(tx store.Tx, end time.Time) error {
 	next, err := store.Load[time.Time](tx, forgetKey)
 	if err != nil || next != nil && !next.After(end) {
 		return err
@@ -32,45 +40,30 @@ func forgetBy(tx store.Tx, end time.Time) error {
 	if err := store.Save(tx, forgetKey, end.UTC()); err != nil {
 		return err
 	}
-	return settle(tx)
+	return Settle(tx)
 }
 
-// marked returns what follows a log.EnterDaily or log.Refused: that its mark is
-// removed when the day is over.
-func (p *Pod) marked(tx store.Tx) func(first bool, err error) error {
-	return func(first bool, err error) error {
-		if err != nil || !first {
-			return err
-		}
-		return forgetBy(tx, p.Now().Add(markKept))
-	}
-}
-
-// forget removes what has ended, at most so much at a time, and says when to look
+// Forget removes what has ended, at most so much at a time, and says when to look
 // again.
-func (p *Pod) forget(ctx context.Context, pod string) error {
-	return p.Store.Update(ctx, store.Name("id/"+pod), func(tx store.Tx) error {
-		now := p.Now().UTC()
-		marks, err := forgetMarks(tx, now)
-		if err != nil {
-			return err
-		}
-		answers, err := forgetAnswers(tx, now)
-		if err != nil {
-			return err
-		}
-		switch {
-		case marks.IsZero() && answers.IsZero():
-			tx.Delete(forgetKey)
-			return settle(tx)
-		case marks.IsZero() || !answers.IsZero() && answers.Before(marks):
-			marks = answers
-		}
-		if err := store.Save(tx, forgetKey, marks); err != nil {
-			return err
-		}
-		return settle(tx)
-	})
+func Forget(tx store.Tx, now time.Time) error {
+	now = now.UTC()
+	marks, err := forgetMarks(tx, now)
+	if err != nil {
+		return err
+	}
+	answers, err := forgetAnswers(tx, now)
+	if err != nil {
+		return err
+	}
+	next := earliest(marks, answers)
+	if next.IsZero() {
+		tx.Delete(forgetKey)
+		return Settle(tx)
+	}
+	if err := store.Save(tx, forgetKey, next); err != nil {
+		return err
+	}
+	return Settle(tx)
 }
 
 // forgetMarks removes what is kept for a day, of the days before, and returns when to
@@ -87,7 +80,7 @@ func forgetMarks(tx store.Tx, now time.Time) (next time.Time, err error) {
 		for i, pair := range pairs {
 			if key := pair.Key[len(kind.prefix):]; key >= kind.from {
 				if key[0] <= '9' { // else what follows are subscriptions
-					next = now.Add(markKept)
+					next = now.Add(MarkKept)
 				}
 				break
 			}

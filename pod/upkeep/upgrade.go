@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package upkeep
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 
 	"skrin/pod/consent"
 	"skrin/pod/deposit"
+	"skrin/pod/due"
 	"skrin/pod/evidence"
 	"skrin/pod/store"
 )
@@ -88,8 +89,8 @@ func Upgrade(ctx context.Context, s store.Store, id string, now time.Time) error
 // must not be due all at once.
 func within(id string, now time.Time) time.Time {
 	sum := sha256.Sum256([]byte(id))
-	some := (deposit.AnswerKept - markKept) / (1 << 32) * time.Duration(binary.BigEndian.Uint32(sum[:]))
-	return now.UTC().Add(markKept + some).Truncate(time.Second)
+	some := (deposit.AnswerKept - due.MarkKept) / (1 << 32) * time.Duration(binary.BigEndian.Uint32(sum[:]))
+	return now.UTC().Add(due.MarkKept + some).Truncate(time.Second)
 }
 
 // A part of an Upgrade is what is done, page by page, to all under a prefix.
@@ -117,7 +118,7 @@ func forgetsDaily(lapse time.Time) func(store.Tx, []store.Pair) error {
 		if len(marks) == 0 {
 			return nil
 		}
-		return forgetBy(tx, lapse)
+		return due.ForgetBy(tx, lapse)
 	}
 }
 
@@ -135,7 +136,7 @@ func dateAnswers(tx store.Tx, answers []store.Pair, lapse time.Time) error {
 				return err
 			}
 		} // else dated by a newer version than the one before, which may have been brought back to that
-		if err := forgetBy(tx, e.Until); err != nil {
+		if err := due.ForgetBy(tx, e.Until); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: EUPL-1.2
 
-package pod
+package upkeep
 
 import (
 	"context"
@@ -22,7 +22,7 @@ func Erase(ctx context.Context, s store.Store, b store.Blobs, k store.Keys, id s
 	for _, step := range []func() error{
 		func() error { return keyless(unname(ctx, s, id)) },
 		func() error { return keyless(empty(ctx, s, id)) },
-		func() error { return emptyBlobs(ctx, b, id) },
+		func() error { return EmptyBlobs(ctx, b, id) },
 		func() error { return k.Destroy(ctx, id) },
 		func() error {
 			return s.Update(ctx, store.Name("id/"+id), func(tx store.Tx) error { tx.Release(store.Name("id/" + id)); return nil })
@@ -82,7 +82,8 @@ func empty(ctx context.Context, s store.Store, id string) error {
 	return nil
 }
 
-func emptyBlobs(ctx context.Context, b store.Blobs, id string) error {
+// EmptyBlobs deletes all blobs of a pod.
+func EmptyBlobs(ctx context.Context, b store.Blobs, id string) error {
 	var digests []string
 	err := b.List(ctx, id, func(digest string, _ time.Time) error { digests = append(digests, digest); return nil })
 	for _, digest := range digests {
