@@ -12,10 +12,10 @@ import (
 // What is kept for a time (2026-11): the marks of what was logged on a day, which
 // keep it from being logged twice, and how often an agent did what has a daily limit:
 // both are of no use when the day is over; and what answered an idempotency key (see
-// [deposit.AnswerKept], and in the standard pod for a day or two). All are found in the order in which
-// they end, so that to forget them costs what is forgotten; and the pod says when it
-// is due, as for its outbox, so that nobody goes through all pods. What has ended
-// counts for nothing from then on, whether it has been removed yet or not.
+// [deposit.AnswerKept]; in the standard pod for a day or two). All are found in the
+// order in which they end, so that to forget them costs what is forgotten; and the pod
+// says when it is due, as for its outbox, so that nobody goes through all pods. What
+// has ended counts for nothing from then on, whether it has been removed yet or not.
 const (
 	forgetKey  = "B"            // when to look
 	MarkKept   = 24 * time.Hour // a mark, at least: then it is of a day before

@@ -163,10 +163,10 @@ func (tree *Tree) Take(ctx context.Context, podID string, id ldp.ID, media strin
 	body = &counted{body, limit, refusal}
 	var err error
 	if isRDF {
-		c.Body, err = io.ReadAll(body)
+		c.Body, err = readAll(body, size)
 		c.Size = int64(len(c.Body))
 	} else {
-		c.Body, err = io.ReadAll(io.LimitReader(body, Inline+1))
+		c.Body, err = readAll(io.LimitReader(body, Inline+1), size)
 		c.Size = int64(len(c.Body))
 		if err == nil && c.Size > Inline {
 			if err := tree.Door.BeforeBlob(ctx, podID); err != nil {
@@ -190,6 +190,25 @@ func (tree *Tree) Take(ctx context.Context, podID string, id ldp.ID, media strin
 		return nil, err
 	}
 	return c, tree.Spill(ctx, podID, c)
+}
+
+// readAll is io.ReadAll of what says that it has size bytes, below 0 for not known: it
+// makes room for them at once, if they are few, and for more as they come.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	const first = 4 << 10
+	b := make([]byte, 0, min(max(size, 511), first)+1) // with room to see that there is no more
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case err == io.EOF:
+			return b, nil
+		case err != nil:
+			return b, err
+		case len(b) == cap(b):
+			b = append(b, 0)[:len(b)]
+		}
+	}
 }
 
 func (tree *Tree) parseInTurn(ctx context.Context, body []byte, format rdf.Format, id ldp.ID) (*rdf.Dataset, error) {
