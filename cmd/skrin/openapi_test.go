@@ -267,7 +267,7 @@ func TestOpenAPI(t *testing.T) {
 	c.call("revokeParty", id, "", 200)
 	c.call("revokeParty", "nobody", "", 404)
 	c.call("renewParty", id, `{"until":"2028-01-01"}`, 409)
-	_, _ = send(t.Context(), w.c, errand{Do: "erase", Pod: "x"}) // it waits
+	_, _ = send(t.Context(), w.c, errand{Do: "replace signing keys"}) // it waits
 	waits := c.call("listApprovals", "", "", 200)["approvals"].([]any)
 	c.call("approve", waits[0].(map[string]any)["id"].(string), "", 200)
 	c.call("approve", waits[0].(map[string]any)["id"].(string), "", 409)
