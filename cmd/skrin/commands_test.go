@@ -107,6 +107,19 @@ func (s *shell) command(ctx context.Context, line string) *exec.Cmd {
 	return cmd
 }
 
+// exited runs a command, and returns what it printed and its exit status.
+func exited(t *testing.T, cmd *exec.Cmd) (out, trouble []byte, status int) {
+	t.Helper()
+	var faults bytes.Buffer
+	cmd.Stderr = &faults
+	out, err := cmd.Output()
+	if failed := new(exec.ExitError); errors.As(err, &failed) {
+		return out, faults.Bytes(), failed.ExitCode()
+	}
+	must(t, err)
+	return out, faults.Bytes(), 0
+}
+
 // elsewhere are the commands that other tests run: they need people, or another
 // server.
 var elsewhere = map[string]string{
@@ -208,18 +221,10 @@ func TestEveryCommand(t *testing.T) {
 		{"fsck --dir nowhere --base https://pod.example.se --key-file master.key --eids eids", 1, `^$`, `no such file`},
 	} {
 		cmd := s.command(t.Context(), row.line)
-		var trouble bytes.Buffer
-		cmd.Stderr = &trouble
-		out, err := cmd.Output()
-		status := 0
-		if failed := new(exec.ExitError); errors.As(err, &failed) {
-			status = failed.ExitCode()
-		} else {
-			must(t, err)
-		}
-		quiet := row.trouble == "" && trouble.Len() > 0 // nobody looks at a terminal: no bar, no question
-		if status != row.status || quiet || !regexp.MustCompile(row.out).Match(out) || !regexp.MustCompile(row.trouble).Match(trouble.Bytes()) {
-			t.Errorf("skrin %s: %d\n%s%s", row.line, status, out, trouble.String())
+		out, trouble, status := exited(t, cmd)
+		quiet := row.trouble == "" && len(trouble) > 0 // nobody looks at a terminal: no bar, no question
+		if status != row.status || quiet || !regexp.MustCompile(row.out).Match(out) || !regexp.MustCompile(row.trouble).Match(trouble) {
+			t.Errorf("skrin %s: %d\n%s%s", row.line, status, out, trouble)
 		}
 		words := strings.Fields(row.line)
 		if strings.Contains(row.line, "--json") && (status == 0 || len(out) > 0) {

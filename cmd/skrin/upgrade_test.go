@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -255,17 +254,9 @@ func TestSchema(t *testing.T) {
 	} {
 		cmd := sh.command(t.Context(), "schema --config skrin.yaml "+row.flags)
 		cmd.Env = append(cmd.Env, "SKRIN_S3_ACCESS_KEY=x", "SKRIN_S3_SECRET_KEY=x")
-		var trouble bytes.Buffer
-		cmd.Stderr = &trouble
-		out, err := cmd.Output()
-		status := 0
-		if failed := new(exec.ExitError); errors.As(err, &failed) {
-			status = failed.ExitCode()
-		} else {
-			must(t, err)
-		}
-		if status != row.status || !regexp.MustCompile(row.out).Match(out) || !regexp.MustCompile(row.trouble).Match(trouble.Bytes()) {
-			t.Errorf("schema %s: %d\n%s%s", row.flags, status, out, trouble.String())
+		out, trouble, status := exited(t, cmd)
+		if status != row.status || !regexp.MustCompile(row.out).Match(out) || !regexp.MustCompile(row.trouble).Match(trouble) {
+			t.Errorf("schema %s: %d\n%s%s", row.flags, status, out, trouble)
 		}
 		keys := c
 		keys.Postgres = c.PostgresKeys

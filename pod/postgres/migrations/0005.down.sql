@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: EUPL-1.2
 -- Without what an older program would neither keep in order nor remove: the values under
--- keys that begin with C, Q, J and B, and how far pod.Upgrade has come. It goes through
+-- keys that begin with C, Q, J and B, and how far upkeep.Upgrade has come. It goes through
 -- all values once.
 
 delete from value where substring(head from 1 for 1) in ('\x43'::bytea, '\x51'::bytea, '\x4a'::bytea, '\x42'::bytea);
