@@ -139,7 +139,9 @@ func TestTheAdminAPIWaitsForASecondOperator(t *testing.T) {
 	if a := w.admin(anna, "POST", "keys/rotate", `{"stolen":true}`); a.StatusCode != http.StatusOK {
 		t.Errorf("approved: %s %s", a.Status, a.body)
 	}
-	if _, err := w.nodes[0].run(t.Context(), errand{Do: "export", Pod: "x", To: "/nowhere"}); err == nil || !strings.Contains(err.Error(), errUnapproved.Error()) {
+	other, err := w.nodes[0].pod.Make(t.Context(), "another")
+	must(t, err)
+	if _, err := w.nodes[0].run(t.Context(), errand{Do: "export", Pod: string(other.ID), To: "/nowhere"}); err == nil || !strings.Contains(err.Error(), errUnapproved.Error()) {
 		t.Errorf("a pod is exported by one: %v", err)
 	}
 }
