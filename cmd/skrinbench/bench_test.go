@@ -431,3 +431,27 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// TestALimitAnswersARead: wherever a mix begins, what its limit answers is what a read
+// is answered; and where there is none, what the first is.
+func TestALimitAnswersARead(t *testing.T) {
+	for next := range 20 {
+		for reads, want := range map[int]int{17: next, 0: next} {
+			if reads > 0 && next >= reads {
+				want = 20 // the first of the next round
+			}
+			at := next
+			b := &bench{site: &site{next: &at}}
+			s, err := b.telling(&workload{shot: func(_ *bench, i int) (shot, error) {
+				made := shot{size: int64(i)}
+				if i%20 < reads {
+					made.media = "text/turtle"
+				}
+				return made, nil
+			}})
+			if err != nil || s.size != int64(want) || at != want+1 || (s.media != "") != (reads > 0) {
+				t.Errorf("from %d, with %d reads: %+v, then %d: %v", next, reads, s, at, err)
+			}
+		}
+	}
+}
