@@ -36,17 +36,13 @@ func (w *town) many(n int) ldp.ID {
 func TestDecisionCostsTheSame(t *testing.T) {
 	costs := map[string]int{}
 	for _, n := range []int{10, 1000} {
-		w := newTown(t)
-		m := newMemory(t)
-		w.pod.Store = m
-		var err error
-		w.alva, err = w.pod.Make(t.Context(), "person-alva-2")
-		must(t, err)
+		w, m := newCounted(t, "person-alva-2")
 		if testing.Short() {
 			n /= 5
 		}
 		there := w.many(n)
 		var took []string
+		var err error
 		measure := func(what string, do func()) {
 			m.gets, m.pairs = 0, 0
 			do()
@@ -80,12 +76,7 @@ func TestDecisionCostsTheSame(t *testing.T) {
 // signed form, and to commit with the log's entry; and once more for which evidence is
 // the current one.
 func TestAPartysReadAsksTwice(t *testing.T) {
-	w := newTown(t)
-	m := newMemory(t)
-	w.pod.Store = m
-	var err error
-	w.alva, err = w.pod.Make(t.Context(), "person-alva-2")
-	must(t, err)
+	w, m := newCounted(t, "person-alva-2")
 	once := w.many(1)
 	standing := w.location(w.answer("standing", insurer, json.RawMessage(strings.Replace(string(asks()), `"use"`, `"standing":true,"use"`, 1)), agree))
 	for there, want := range map[ldp.ID]int{once: 2, standing: 3} {

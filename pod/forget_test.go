@@ -159,12 +159,7 @@ func (w *town) id() (id string) {
 // TestForgetIsBounded: of what has ended much, at most so much is removed in one
 // transaction, and the rest at once after it.
 func TestForgetIsBounded(t *testing.T) {
-	w := newTown(t)
-	m := newMemory(t)
-	w.pod.Store = m
-	var err error
-	w.alva, err = w.pod.Make(t.Context(), "person-alva")
-	must(t, err)
+	w, m := newCounted(t, "person-alva")
 	must(t, m.Update(t.Context(), "person/person-alva", func(tx store.Tx) error {
 		for i := range 1000 {
 			tx.Put(fmt.Sprintf("x2026-11-20\x00exempel\x00why\x00%d", i), []byte("1"))

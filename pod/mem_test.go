@@ -34,6 +34,18 @@ func newMemory(t testing.TB) *memory {
 	return &memory{Store: podtest.New(t), blobs: map[string][]byte{}}
 }
 
+// newCounted makes a town whose pods are kept in a memory of its own, and in it Alva's
+// by that id of a person.
+func newCounted(t testing.TB, alva string) (*town, *memory) {
+	t.Helper()
+	w, m := newTown(t), newMemory(t)
+	w.pod.Store = m
+	var err error
+	w.alva, err = w.pod.Make(t.Context(), alva)
+	must(t, err)
+	return w, m
+}
+
 func (m *memory) count(n *int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
